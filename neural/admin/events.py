@@ -24,7 +24,9 @@ from neural.admin.display import (
     short_instant_column,
     store_code_column,
 )
+from neural.admin.erasing import ErasingAdmin
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
+from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
 from neural.admin.written import is_readable, value_of
@@ -35,6 +37,7 @@ from neural.keyset.walks import Walk
 from neural.ledger.history import Attempt, attempts_of
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 from neural.personal.redacting import for_user, masking_values_of
+from neural.runs.about import about_events
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:
@@ -56,7 +59,7 @@ REPLAY = Verb(
 
 
 @page(NeuralEvent)
-class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
+class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
     verbs = (REPLAY,)
     list_display = (
         "type",
@@ -154,3 +157,15 @@ def _runs_with_attempts(event: NeuralEvent, user: Any) -> list[dict[str, Any]]:
 def _attempts(run: TaskRun, user: Any) -> list[Attempt]:
     """The attempts with their errors as this user may see them."""
     return [replace(each, error=for_user(each.error, user)) for each in attempts_of(run)]
+
+
+register_look_up(
+    LookUp(
+        name="event",
+        model=NeuralEvent,
+        label=_("event"),
+        find=by_columns("event_id"),
+        moment="occurred_at",
+        about=about_events,
+    )
+)

@@ -10,16 +10,14 @@ from typing import Any
 
 from django.db.models import JSONField, Model, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from neural.admin.store_links import may_view
 from neural.errors import NeuralError
 from neural.keyset.exact import MOST_FOUND, named_exactly
-from neural.models import NeuralEvent, Store, TaskRun
+from neural.models import Store
 from neural.personal.redacting import redacted_text, sees_personal_data
 from neural.registry import Registry
-from neural.runs.about import About, about_events
-from neural.runs.lookups import runs_by_id, stores_named
+from neural.runs.about import About
 
 logger = logging.getLogger(__name__)
 
@@ -207,52 +205,3 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
         for row in found
     ]
     return Rows(look_up, title, shown, is_more=len(keys) > MOST_SHOWN)
-
-
-def _runs(rows: QuerySet, text: str, user: Any) -> Iterable[int]:
-    return list(rows.filter(pk__in=runs_by_id(text, user)).values_list("pk", flat=True))
-
-
-def _exact_runs(rows: QuerySet, text: str, user: Any) -> Iterable[int]:
-    return _runs(rows if text.startswith("#") else rows.filter(task_id=text), text, user)
-
-
-def _stores(rows: QuerySet, text: str, user: Any) -> Iterable[str]:
-    return stores_named(text, user)
-
-
-register_look_up(
-    LookUp(
-        name="run",
-        model=TaskRun,
-        label=gettext_lazy("run"),
-        find=_exact_runs,
-        near=_runs,
-        told=ngettext_lazy("%(count)s run begins so", "%(count)s runs begin so", "number"),
-        moment="created_at",
-    )
-)
-register_look_up(
-    LookUp(
-        name="event",
-        model=NeuralEvent,
-        label=gettext_lazy("event"),
-        find=by_columns("event_id"),
-        moment="occurred_at",
-        about=about_events,
-    )
-)
-register_look_up(
-    LookUp(
-        name="store",
-        model=Store,
-        label=gettext_lazy("store"),
-        find=by_columns("code"),
-        near=_stores,
-        told=ngettext_lazy(
-            "%(count)s store has it in its name",
-            "%(count)s stores have it in their names",
-            "number",
-        ),
-    )
-)

@@ -1,12 +1,13 @@
 """The admin's list of runs, and actions on them. The page of one run: ``neural.admin.run_page``."""
 
 from functools import partial
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin import audit
@@ -17,12 +18,14 @@ from neural.admin.display import (
     badge,
     duration,
 )
+from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.run_page.page import RunPageAdmin
 from neural.admin.runs_list.views import RunsList
 from neural.admin.scope import HistoryAdmin
 from neural.models import BulkVerb, TaskRun
 from neural.runs.bulk.verbs import EFFECTS
+from neural.runs.lookups import runs_by_id
 
 
 def _is_in_state_for(verb: BulkVerb, run: TaskRun) -> bool:
@@ -114,3 +117,24 @@ class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
         if run.losses:
             parts.append(gettext("%(count)d lost") % {"count": run.losses})
         return ", ".join(parts) or NOTHING
+
+
+def _begun_so(rows: QuerySet, text: str, user: Any) -> list[int]:
+    return list(rows.filter(pk__in=runs_by_id(text, user)).values_list("pk", flat=True))
+
+
+def _named_so(rows: QuerySet, text: str, user: Any) -> list[int]:
+    return _begun_so(rows if text.startswith("#") else rows.filter(task_id=text), text, user)
+
+
+register_look_up(
+    LookUp(
+        name="run",
+        model=TaskRun,
+        label=_("run"),
+        find=_named_so,
+        near=_begun_so,
+        told=ngettext_lazy("%(count)s run begins so", "%(count)s runs begin so", "number"),
+        moment="created_at",
+    )
+)

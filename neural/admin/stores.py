@@ -10,15 +10,18 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
+from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.admin.store_links import store_links
 from neural.models import Store
 from neural.models.store import sees_every_store
+from neural.runs.lookups import stores_named
 
 CONFIRM = Verb(
     name="confirm",
@@ -97,3 +100,19 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         """Links to the store's pages and to the lists of its rows."""
         links = store_links(store, user=store.viewer)
         return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
+
+
+register_look_up(
+    LookUp(
+        name="store",
+        model=Store,
+        label=_("store"),
+        find=by_columns("code"),
+        near=lambda rows, text, user: stores_named(text, user),
+        told=ngettext_lazy(
+            "%(count)s store has it in its name",
+            "%(count)s stores have it in their names",
+            "number",
+        ),
+    )
+)

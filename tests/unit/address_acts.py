@@ -56,6 +56,7 @@ ACTS: dict[str, tuple[str, Callable[[Walker, Address], Any]]] = {
         for verb in BulkVerb.values
     },
     "neural_bulkaction_preview": ("neural.view_taskrun", forms.nothing),
+    "neural_erase_person": ("neural.erase_personal_data", forms.person),
     "neural_refusedevent_correct": ("neural.correct_refusedevent", forms.form),
     "neural_queuepause_pause": ("neural.pause_queue", forms.queue),
     "neural_queuepause_resume": ("neural.pause_queue", forms.paused),

@@ -19,6 +19,11 @@ def form(page: Walker, address: Address) -> Any:
     return Form(page.call("GET", address.path).body).data
 
 
+def person(page: Walker, address: Address) -> Any:
+    store = admin_rows.STORE
+    return {"phone": "13812345678", "store": store, "reason": "asked on paper", "erase": "1"}
+
+
 def queue(page: Walker, address: Address) -> Any:
     return {"queue": "low_priority", "reason": "stocktaking", "hours": "1"}
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.db import Error, close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -23,7 +22,7 @@ from neural.admin.exporting import addresses
 from neural.admin.exporting.columns import Column, columns_of
 from neural.admin.exporting.formats import FORMATS, Format
 from neural.admin.exporting.reading import ExportRefused, Slices, keys_of, pieces
-from neural.admin.exporting.streaming import AT_ONCE, Content, asynchronously, has_room
+from neural.admin.exporting.streaming import AT_ONCE, Content, has_room, streamed
 from neural.admin.exporting.values import seen_by
 from neural.models import AuditOutcome
 
@@ -93,11 +92,7 @@ class ExportingAdmin(admin.ModelAdmin):
         rows = pieces(keys, self.get_queryset(request), columns, limit)
         ended = partial(_record, request, self, written)
         content = Content(_seen(request.user, columns, rows), written(columns), ended)
-        if not isinstance(request, ASGIRequest):
-            return StreamingHttpResponse(content)
-        response = StreamingHttpResponse(asynchronously(content))
-        response._resource_closers.append(content.close)  # type: ignore[attr-defined]
-        return response
+        return streamed(request, content)
 
 
 def _seen(user: Any, columns: Sequence[Column], rows: Slices) -> Slices:
@@ -115,7 +110,6 @@ def _described(
     response.headers["Content-Disposition"] = str(
         content_disposition_header(as_attachment=True, filename=name)
     )
-    response.headers["X-Accel-Buffering"] = "no"  # nginx passes each piece on at once
     return response
 
 

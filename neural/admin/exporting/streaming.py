@@ -6,7 +6,9 @@ from typing import Any
 from weakref import WeakSet
 
 from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db import Error
+from django.http import HttpRequest, StreamingHttpResponse
 
 from neural.admin.exporting.formats import Format
 from neural.models import AuditOutcome
@@ -72,7 +74,19 @@ class Content(Iterator[bytes]):
             self._outcome = AuditOutcome.DONE
 
 
-async def asynchronously(content: Content) -> AsyncIterator[bytes]:
+def streamed(request: HttpRequest, content: Any) -> StreamingHttpResponse:
+    """A response that sends pieces as they are made, and closes their iterator at its end, also if
+    the client went away."""
+    if isinstance(request, ASGIRequest):
+        response = StreamingHttpResponse(asynchronously(content))
+        response._resource_closers.append(content.close)  # type: ignore[attr-defined]
+    else:
+        response = StreamingHttpResponse(content)
+    response.headers["X-Accel-Buffering"] = "no"  # nginx passes each piece on at once
+    return response
+
+
+async def asynchronously(content: Any) -> AsyncIterator[bytes]:
     """The same for an ASGI server, which would otherwise collect all of it in memory."""
     step: Any = sync_to_async(next)
     try:

@@ -1,29 +1,21 @@
 """`manage.py erase_person`: takes a person's data out of everything that is kept."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, CommandParser
-from django.utils.crypto import salted_hmac
 from tqdm import tqdm
 
-from neural import audit
-from neural.events.erasing import ERASABLES, Step, StoodBeside, erase
-from neural.events.not_erased import Findings, not_erased
-from neural.events.runs_under_way import RunsAwaited
+from neural.events.erasing import ERASABLES, Step
+from neural.events.erasure import BESIDE, LONGEST_REASON, PERMISSION, Erasure
+from neural.events.not_erased import Findings, Look
 from neural.management.teaching import TeachingCommand
-from neural.models import AuditOutcome, AuditSource, Store
-from neural.personal.beside import Beside
+from neural.models import Store
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules
 
-PERMISSION = "neural.erase_personal_data"
-ACTION = "person.erase"
-LONGEST_REASON = 500
 WAIT_SECONDS = 60
-BESIDE = "with what stands beside the person, such as the name alone"
 LEFT = "Not erased, though they name the person:"
 LEFT_BESIDE = (
     "Left, with a name or an address that stood beside the person. It may be somebody else's, too:"
@@ -84,109 +76,44 @@ class Command(TeachingCommand):
         if store and not Store.objects.filter(pk=store).exists():
             raise CommandError(f"there is no store {store!r}", returncode=2)
         if not yes:
-            steps = erase(person, store=store, dry_run=True)
-            found: Counter[str] = Counter()
-            self._report(found, self._go(steps, found), verb="name the person")
-            self._look(person, store)
+            counted = Erasure(person=person, store=store)
+            self._show(counted.go())
+            self._report(counted, verb="name the person")
+            self._show(counted.look())
+            self._tell(counted.left, LEFT)
             self.stdout.write("Nothing was changed. To erase: --yes --by WHO --reason WHY.")
             return
         user = _allowed(by)
         if not reason.strip() or len(reason) > LONGEST_REASON:
             raise CommandError(f"--reason: 1 to {LONGEST_REASON} characters", returncode=2)
-        self._erase(person, store, user, reason.strip(), options["wait"])
-
-    def _erase(self, person: Person, store: str, user: Any, reason: str, seconds: float) -> None:
-        def tell(outcome: AuditOutcome, step: str, *, count: int = 0, **details: Any) -> None:
-            audit.record_user(
-                user,
-                action=ACTION,
-                source=AuditSource.COMMAND,
-                store=store or None,
-                reason=reason,
-                details={
-                    "step": step,
-                    "person": _hashes(person),
-                    **{name: value for name, value in details.items() if value},
-                },
-                outcome=outcome,
-                count=count,
-            )
-
-        found: Counter[str] = Counter()
-        found_beside: StoodBeside = {}
-        tell(AuditOutcome.DONE, "begun")
-        awaited = RunsAwaited(seconds=seconds)
-        try:
-            steps = erase(
-                person,
+        self._erase(
+            Erasure(
+                person=person,
                 store=store,
-                dry_run=False,
-                wait_for=awaited.wait_for,
-                found_beside=found_beside,
+                by=user,
+                reason=reason.strip(),
+                wait_seconds=options["wait"],
             )
-            unread = self._go(steps, found)
-        except BaseException:
-            tell(AuditOutcome.FAILED, "stopped", count=found.total(), rows=dict(+found))
-            raise
-        late = len(awaited.unfinished)
-        tell(
-            AuditOutcome.FAILED if unread or late else AuditOutcome.DONE,
-            "finished",
-            count=found.total(),
-            rows=dict(+found),
-            unread=unread,
-            under_way=late,
         )
-        self._report(found, unread, verb="were changed")
-        self.stdout.write("Workers bring the search index up to date within minutes.")
-        # By now the person is erased, and the log says so, whatever becomes of this look.
-        try:
-            findings = self._look(person, store)
-            beside = self._look_beside(person, found_beside, store)
-        except BaseException:
-            tell(AuditOutcome.FAILED, "look stopped")
-            raise
-        tell(
-            AuditOutcome.FAILED if findings.unread or findings.unreadable else AuditOutcome.DONE,
-            "looked at the rest",
-            not_erased=findings.rows,
-            beside=beside.rows,
-            unread=findings.unread,
-            unreadable=findings.unreadable,
-        )
-        _end(unread + findings.unread, late)
 
-    def _go(self, steps: Iterable[Step], found: Counter[str]) -> int:
-        """Go through the steps and count what each found; returns how many rows are unread."""
-        unread = 0
+    def _erase(self, erasure: Erasure) -> None:
+        self._show(erasure.go())
+        self._report(erasure, verb="were changed")
+        self.stdout.write("Workers bring the search index up to date within minutes.")
+        self._show(erasure.look())
+        self._tell(erasure.left, LEFT)
+        self._tell(erasure.left_beside, LEFT_BESIDE)
+        _end(erasure.unread + erasure.left.unread, erasure.under_way)
+
+    def _show(self, steps: Iterable[Step | Look]) -> None:
+        """Go through the steps, and show how far it is."""
         with tqdm(unit=" rows", disable=None) as bar:
             for step in steps:
-                found[BESIDE if step.is_beside else step.name] += step.found
-                unread += step.unread
                 bar.set_description(step.name)
                 bar.update(step.looked_at)
-        return unread
 
-    def _look_beside(self, person: Person, found: StoodBeside, store: str) -> Findings:
-        """Look for what stood beside the person, and tell where it is left."""
-        values = frozenset(each for values in found.values() for each in values)
-        if not values:
-            return Findings()
-        who = Beside(of=person, values=values, rules=person.rules)
-        return self._look(who, store, LEFT_BESIDE)
-
-    def _look(self, person: Person, store: str, told: str = LEFT) -> Findings:
-        """Look for what names the person and is not erased, and tell it."""
-        findings = Findings()
-        with tqdm(unit=" rows", disable=None) as bar:
-            for look in not_erased(person, store=store):
-                bar.set_description(look.name)
-                bar.update(look.looked_at)
-                findings.add(look)
-        self._tell(findings, told)
-        return findings
-
-    def _report(self, found: Counter[str], unread: int, *, verb: str) -> None:
+    def _report(self, erasure: Erasure, *, verb: str) -> None:
+        found, unread = erasure.found, erasure.unread
         for name in (*ERASABLES.names(), BESIDE):
             if found[name]:
                 self.stdout.write(f"{found[name]:8,}  {name}")
@@ -248,19 +175,3 @@ def _allowed(by: str) -> Any:
     if not (user.is_active and user.has_perm(PERMISSION)):
         raise CommandError(f"--by: {by} lacks the permission {PERMISSION}", returncode=2)
     return user
-
-
-def _hashes(person: Person) -> dict[str, str]:
-    """What was erased, as nobody can read it: whoever asks later about a phone can be told whether
-    it was, with the SECRET_KEY of this deployment."""
-    known = {
-        "phone": person.digits,
-        "email": person.email.lower(),
-        "member_id": person.member_id,
-        "name": person.name,
-    }
-    return {
-        name: salted_hmac(ACTION, value, algorithm="sha256").hexdigest()[:32]
-        for name, value in known.items()
-        if value
-    }

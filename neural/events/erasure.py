@@ -1,0 +1,146 @@
+"""Erases one person for a user: counts what is found, waits for runs at work, looks for what is
+left, and keeps all of that in the audit log. What the command and the page of the admin do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.crypto import salted_hmac
+
+from neural import audit
+from neural.events.erasing import Step, StoodBeside, erase
+from neural.events.not_erased import Findings, Look, not_erased
+from neural.events.runs_under_way import RunsAwaited
+from neural.models import AuditOutcome, AuditSource
+from neural.personal.beside import Beside
+from neural.personal.person import Person
+
+PERMISSION = "neural.erase_personal_data"
+ACTION = "person.erase"
+LONGEST_REASON = 500
+BESIDE = "with what stands beside the person, such as the name alone"
+
+
+@dataclass(kw_only=True)
+class Erasure:
+    """A person is erased within a store, or everywhere, by a user; without a user, what names the
+    person is only counted.
+
+    First :meth:`go`, then :meth:`look`: each reads every table and yields the steps, so that a
+    caller can tell how far it is. Who closes them, or kills the process, may begin anew.
+    """
+
+    person: Person
+    store: str = ""
+    by: Any = None
+    reason: str = ""
+    source: AuditSource = AuditSource.COMMAND
+    wait_seconds: float = 60
+    """How long to wait in all for runs that are at work."""
+
+    found: Counter[str] = field(default_factory=Counter)
+    """Rows that named the person, by the names of the tables, and :data:`BESIDE`."""
+    unread: int = 0
+    """Rows that are nested too deep to be read."""
+    under_way: int = 0
+    """Runs that had not ended in time, and may write what they had read before."""
+    left: Findings = field(default_factory=Findings)
+    """What names the person and is not erased."""
+    left_beside: Findings = field(default_factory=Findings)
+    """Where what stood beside the person is left."""
+    _stood_beside: StoodBeside = field(default_factory=dict)
+
+    def go(self) -> Iterator[Step]:
+        """Erase the person, or count."""
+        self._tell(AuditOutcome.DONE, "begun")
+        awaited = RunsAwaited(seconds=self.wait_seconds)
+        try:
+            for step in erase(
+                self.person,
+                store=self.store,
+                dry_run=self.by is None,
+                wait_for=awaited.wait_for,
+                found_beside=self._stood_beside,
+            ):
+                self.found[BESIDE if step.is_beside else step.name] += step.found
+                self.unread += step.unread
+                yield step
+        except BaseException:
+            self._tell(
+                AuditOutcome.FAILED, "stopped", count=self.found.total(), rows=dict(+self.found)
+            )
+            raise
+        self.under_way = len(awaited.unfinished)
+        self._tell(
+            AuditOutcome.FAILED if self.unread or self.under_way else AuditOutcome.DONE,
+            "finished",
+            count=self.found.total(),
+            rows=dict(+self.found),
+            unread=self.unread,
+            under_way=self.under_way,
+        )
+
+    def look(self) -> Iterator[Look]:
+        """Look for what is left. By now the person is erased, and the log says so, whatever becomes
+        of this look."""
+        try:
+            yield from self._looks()
+        except BaseException:
+            self._tell(AuditOutcome.FAILED, "look stopped")
+            raise
+        left = self.left
+        self._tell(
+            AuditOutcome.FAILED if left.unread or left.unreadable else AuditOutcome.DONE,
+            "looked at the rest",
+            not_erased=left.rows,
+            beside=self.left_beside.rows,
+            unread=left.unread,
+            unreadable=left.unreadable,
+        )
+
+    def _looks(self) -> Iterator[Look]:
+        for look in not_erased(self.person, store=self.store):
+            self.left.add(look)
+            yield look
+        values = frozenset(each for values in self._stood_beside.values() for each in values)
+        if self.by is None or not values:
+            return
+        who = Beside(of=self.person, values=values, rules=self.person.rules)
+        for look in not_erased(who, store=self.store):
+            self.left_beside.add(look)
+            yield look
+
+    def _tell(self, outcome: AuditOutcome, step: str, *, count: int = 0, **details: Any) -> None:
+        if self.by is None:
+            return
+        audit.record_user(
+            self.by,
+            action=ACTION,
+            source=self.source,
+            store=self.store or None,
+            reason=self.reason,
+            details={
+                "step": step,
+                "person": _hashes(self.person),
+                **{name: value for name, value in details.items() if value},
+            },
+            outcome=outcome,
+            count=count,
+        )
+
+
+def _hashes(person: Person) -> dict[str, str]:
+    """What was erased, as nobody can read it: whoever asks later about a phone can be told whether
+    it was, with the SECRET_KEY of this deployment."""
+    known = {
+        "phone": person.digits,
+        "email": person.email.lower(),
+        "member_id": person.member_id,
+        "name": person.name,
+    }
+    return {
+        name: salted_hmac(ACTION, value, algorithm="sha256").hexdigest()[:32]
+        for name, value in known.items()
+        if value
+    }
