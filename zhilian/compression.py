@@ -1,4 +1,4 @@
-"""Compresses pages on their way to the browser: they are tables, and shrink to a tenth."""
+"""Compresses pages on their way to the browser: they shrink to a quarter or less."""
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase

@@ -19,7 +19,7 @@ from neural.runs.about import About, register_about
 from neural.runs.filters import RunFinder, register_run_finder
 from neural.sites import page_of
 
-ORDER_IDS = ("number", "key")
+ORDER_IDS = ("number", "platform_number", "key")
 """Columns of orders with an id that people type; each is the first one of an index."""
 MOST_ORDERS = 5
 """A till may give the same number every day: the newest orders are meant."""

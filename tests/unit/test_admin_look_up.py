@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.urls import path, reverse
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from neural.errors import NeuralError
 from neural.models import Store
 from neural.restaurant.models import Order, Payment
 from tests.unit import admin_world as world
+from tests.unit.plans import reading
 from tests.unit.search_world import FakeSearch, hit
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,7 @@ def told(client, text, **options):
     [
         lambda: (order(), "A-17"),
         lambda: (order(), "/t/A-17"),
+        lambda: (order(platform_number="#8841"), "#8841"),
         lambda: (payment("P-3"), "P-3"),
         lambda: (world.run(task_id="0197-3a"), "0197-3a"),
         lambda: (row := world.run(task_id="0197-3a"), f"#{row.pk}"),
@@ -223,6 +226,23 @@ def test_words_to_search_for_are_no_id_that_is_missing():
 @pytest.mark.parametrize("text", ["", " ", "\0", "x" * 5000, "#99999999999999999999", "%", "'; --"])
 def test_any_text_is_answered(text):
     assert asked(world.superuser(), text).status_code == 200
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite plans without statistics")
+def test_an_id_among_many_is_read_by_its_index_also_by_who_sees_few_stores():
+    store = world.store("S1")
+    numbers = (f"A-{number}" for number in range(3000))
+    Order.objects.bulk_create(Order(store=store, key=each, number=each) for each in numbers)
+    world.store("S2")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    client = world.client_of(*EVERYTHING, stores=[world.store("S2")])
+
+    with reading("neural_order") as rows_read:
+        assert "No order" in told(client, "A-17")
+
+    assert rows_read
+    assert max(rows_read) < 100
 
 
 def test_many_rows_are_shown_in_part():

@@ -95,7 +95,7 @@ class OrderAdmin(HistoryAdmin):
         by_store("business_day", day="day"),
     )
     search_keys = (*ORDER_IDS, "store")
-    search_help_text = _("A whole order number, key or store code.")
+    search_help_text = _("A whole order number, platform's number, key or store code.")
 
     class Media:
         css = {"all": ("neural/figures.css", "neural_restaurant/receipt.css")}

@@ -241,6 +241,8 @@ class Order(models.Model):
             models.Index(fields=("store", "business_day"), name="neural_order_by_day"),
             # For a search by the number that people see; the newest of many is found first.
             models.Index(fields=("number", "-id"), name="neural_order_by_number"),
+            # The same for the number that a delivery platform gave.
+            models.Index(fields=("platform_number", "-id"), name="neural_order_by_platform"),
             # For the lists of orders that a person should look at. They stay small.
             models.Index(
                 fields=("store", "-id"),
