@@ -11,7 +11,7 @@ from neural.models import RunState, TaskRun
 from neural.monitoring.models import Tally, TotalEvents, TotalFigures
 from tests.integration.cluster import wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
-from tests.unit.figures import fold_all, in_ledger, in_tables
+from tests.unit.figures import in_ledger, in_tables
 from tests.watching import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
@@ -20,7 +20,6 @@ QUICK = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3, "figures_seconds": 
 
 
 def test_after_kills_amid_load_figures_equal_the_ledger(cluster):
-    fold_all()  # counted from now on
     keys = names("load", 300)
     first = cluster.worker(concurrency=2, **QUICK)
     for start in range(0, 300, 50):

@@ -16,7 +16,7 @@ _UTC_MINUTE = {"second": 0, "microsecond": 0, "tzinfo": dt.UTC}
 
 def fold_all() -> None:
     """Add up whatever has committed. On PostgreSQL, other transactions of the server may delay it,
-    as those of another test run; the first call counts from now on."""
+    as those of another test run."""
     since = timezone.now()
     wait_until(lambda: folding.fold(as_of=timezone.now(), seconds=60) and _is_complete(since), 120)
 

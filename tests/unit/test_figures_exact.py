@@ -18,12 +18,13 @@ from neural.monitoring.models import (
     EventFigures,
     HourFigures,
     MinuteFigures,
+    ReadMark,
     Tally,
     TotalEvents,
     TotalFigures,
 )
 from neural.monitoring.models.figures import EVERY_STORE
-from neural.monitoring.rollups import folding, writing
+from neural.monitoring.rollups import folding, history, reading, submitted, writing
 from neural.monitoring.rollups.histograms import bucket_of
 from tests.unit.figures import (
     events_in_ledger,
@@ -163,6 +164,101 @@ def test_after_any_mixture_figures_equal_the_ledger(seed, monkeypatch):
     assert Counter({(None, *key): number for key, number in totals.items()}) == of_all_time
     assert buckets("wait") == mixture.waits
     assert buckets("duration") == mixture.durations
+
+
+def without_monitoring() -> None:
+    """Leave the database as it is when monitoring is added: a history without tallies."""
+    Tally.objects.all().delete()
+    ReadMark.objects.all().delete()
+    TaskRun.objects.update(created_at=ago(days=700))
+
+
+def equals_the_ledger() -> bool:
+    by_store = in_ledger(hour, lambda run: (run.queue, run.work_name, run.store_id or ""))
+    of_chain = in_ledger(hour, lambda run: (run.queue, run.work_name, EVERY_STORE))
+    hours = in_tables(HourFigures, "hour", *BY_WORK, "store_code")
+    minutes = in_tables(MinuteFigures, "minute", *BY_WORK)
+    return (minutes, hours) == (in_ledger(), by_store + of_chain)
+
+
+def pass_minutes(monkeypatch, minutes: float) -> None:
+    later = history.database_clock() + dt.timedelta(minutes=minutes)
+    monkeypatch.setattr(history, "database_clock", lambda: later)
+
+
+def test_what_came_before_the_first_turn_of_a_relay_is_counted_at_once():
+    ReadMark.objects.all().delete()
+    settle([ended(claimed(event=make_event("1", store="S1"))), ended(claimed())])
+
+    fold_all()
+
+    assert equals_the_ledger()
+    assert reading.event_totals() == {"inventory.updated": 1}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_monitoring_that_is_added_later_fills_its_figures_from_the_ledger(seed, monkeypatch):
+    """While runs go on: what is settled after the history's end is counted by its tally alone."""
+    monkeypatch.setattr(submitted, "MOST_KEYS", 7)
+    mixture = Mixture(seed)
+    mixture.happen(40)
+    before = TaskRun.objects.filter(state=RunState.SUCCEEDED).count()
+    without_monitoring()
+    folding.fold(as_of=timezone.now(), seconds=60)
+    cut = ReadMark.objects.get(pk=folding.MARK).candidate_at
+    settle([ended(claimed(), at=cut - dt.timedelta(seconds=1))])  # before the end, with a tally
+    settle([ended(claimed(), at=cut)])
+    folding.fold(as_of=timezone.now(), seconds=60)
+
+    assert reading.counted_until() is None  # pages say that figures are not complete
+    assert TotalFigures.objects.get().succeeded == 1 < before
+
+    pass_minutes(monkeypatch, 5)
+    settle([ended(claimed()), failed(claimed(), RunState.DEAD, at=cut)])
+    fold_all()
+
+    assert equals_the_ledger()
+    assert not Tally.objects.exists()
+
+
+def test_filling_that_is_killed_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr(submitted, "MOST_KEYS", 2)
+    for _ in range(6):
+        settle([ended(claimed())])
+    without_monitoring()
+    folding.fold(as_of=timezone.now(), seconds=60)
+    pass_minutes(monkeypatch, 5)
+    add, written = writing.add, []
+
+    def write_and_fail(sums):
+        add(sums)
+        written.append(sums)
+        if len(written) == 2:
+            raise ConnectionError("killed")
+
+    monkeypatch.setattr(writing, "add", write_and_fail)
+    with pytest.raises(ConnectionError):
+        fold_all()
+    fold_all()
+
+    assert equals_the_ledger()
+
+
+def test_the_history_ends_when_no_worker_is_left_that_began_before_monitoring(monkeypatch):
+    settle([ended(claimed())])
+    without_monitoring()
+    old = make_worker("old@host", started_at=ago(days=700), heartbeat_at=ago(days=-1))
+    folding.fold(as_of=timezone.now(), seconds=60)
+    first = ReadMark.objects.get(pk=folding.MARK).candidate_at
+    pass_minutes(monkeypatch, (first - history.database_clock()) / dt.timedelta(minutes=1) - 0.1)
+
+    folding.fold(as_of=timezone.now(), seconds=60)
+    assert ReadMark.objects.get(pk=folding.MARK).candidate_at > first
+
+    old.stop()
+    pass_minutes(monkeypatch, 5)
+    fold_all()
+    assert equals_the_ledger()
 
 
 def test_events_are_counted_by_hour_store_and_type_with_the_time_of_the_last():

@@ -64,12 +64,10 @@ def insert(other) -> int:
         return cursor.fetchone()[0]
 
 
-def test_the_first_call_begins_after_the_rows_that_exist():
-    old = row()
-    begin()
-    new = row()
+def test_the_first_call_begins_with_the_oldest_row():
+    old = [row(), row()]
 
-    assert old not in read_until(new)
+    assert read_until(*old) == old
 
 
 def test_each_row_is_read_once_and_in_order():

@@ -83,9 +83,7 @@ def group_failures(*, now: dt.datetime) -> bool:
 def _readable() -> Span | None:
     """The keys that may be read now; None if there are none."""
     mark = ReadMark.objects.filter(pk=MARK).first()
-    if mark is None:  # also those that failed before monitoring was installed
-        mark = ReadMark.objects.get_or_create(name=MARK)[0]
-    if not TaskAttempt.objects.filter(pk__gt=mark.last_id).exists():
+    if not TaskAttempt.objects.filter(pk__gt=mark.last_id if mark else 0).exists():
         return None
     return readable(MARK, TaskAttempt, most=MOST_ATTEMPTS)
 

@@ -8,6 +8,7 @@ reads the rows of figures to which it adds: one relay at a time adds up.
 import datetime as dt
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -16,7 +17,7 @@ from django.db.models.functions import Now
 from neural.ledger import dialects
 from neural.monitoring.conf import conf
 from neural.monitoring.models import ReadMark, Tally
-from neural.monitoring.rollups import submitted, writing
+from neural.monitoring.rollups import history, submitted, writing
 from neural.monitoring.rollups.tallying import add_tallies
 
 MARK = "tallies"
@@ -56,7 +57,7 @@ def fold(*, as_of: dt.datetime, seconds: float) -> bool:
     another relay is adding up.
     """
     until = time.monotonic() + seconds
-    ReadMark.objects.get_or_create(name=MARK)
+    _begin()
     steps = [_Step(_fold_runs), _Step(submitted.count_events)]
     try:
         while left := [step for step in steps if not step.is_done]:
@@ -74,12 +75,17 @@ def _due_at() -> dt.datetime | None:
     """The database's time if it is time to add up, else None. Takes no lock."""
     mark = ReadMark.objects.filter(pk=MARK).values_list("read_at", Now())
     if not (found := mark.first()):
-        ReadMark.objects.get_or_create(name=MARK)
+        _begin()
         found = mark.get()
     read_at, now = found
     pause = dt.timedelta(seconds=conf().figures_seconds)
     is_early = read_at is not None and dt.timedelta(0) <= now - read_at < pause
     return None if is_early else now  # a time in the future: the clock has been set back
+
+
+def _begin() -> None:
+    """Make the mark if there is none: this is the first turn of all."""
+    ReadMark.objects.get_or_create(name=MARK, defaults={"candidate_at": history.cut})
 
 
 def _locked(step: Callable[[], bool]) -> bool:
@@ -92,10 +98,11 @@ def _locked(step: Callable[[], bool]) -> bool:
 def _fold_runs() -> bool:
     """Add up the next new runs and tallies, together, because they change the same rows; returns
     whether there may be more."""
-    with submitted.new_runs() as new:
+    mark = ReadMark.objects.get(pk=MARK)
+    with submitted.new_runs(mark) if history.is_over(mark) else nullcontext() as new:
         sums = dict(new or {})
         tallies = _take_tallies()
-        add_tallies(sums, tallies)
+        add_tallies(sums, tallies, since=mark.candidate_at)
         writing.add(sums)
     return new is not None or len(tallies) == MOST_TALLIES
 

@@ -40,8 +40,8 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
     when the block ends without an error.
 
     None if there are none yet, or another relay is reading. A call finds the rows that had
-    committed before it, unless a transaction that was inserting then is still open. Rows that
-    existed before the first call are not read.
+    committed before it, unless a transaction that was inserting then is still open. The first one
+    begins with the oldest row.
     """
     _advance(name, model)
     with _transaction():
@@ -70,10 +70,11 @@ def _advance(name: str, model: type[Model]) -> None:
     with _transaction():
         mark = _locked(name)
         if mark is None:
-            start, now = _greatest(model)
-            first = {"last_id": start, "candidate_id": start, "candidate_at": now, "read_at": now}
-            ReadMark.objects.get_or_create(name=name, defaults=first)
-        elif mark.last_id >= mark.candidate_id:
+            ReadMark.objects.get_or_create(name=name)
+            mark = _locked(name)
+        if mark is None:
+            return  # another relay is reading
+        if mark.last_id >= mark.candidate_id:
             _choose(mark, model)
         elif mark.writers:
             mark.writers = sorted(_writers(model) & set(mark.writers))

@@ -9,9 +9,11 @@ from django.db.models import Model
 
 from neural.ledger import dialects
 from neural.models import NeuralEvent, TaskRun
-from neural.monitoring.rollups import writing
+from neural.monitoring.models import ReadMark
+from neural.monitoring.rollups import history, writing
 from neural.monitoring.rollups.marks import Span, reading_on
 from neural.monitoring.rollups.sums import Key, Sum
+from neural.monitoring.rollups.tallying import add_tallies
 
 MOST_KEYS = 10_000
 """The most rows that one transaction counts: some 20 ms."""
@@ -24,16 +26,20 @@ _EVENT = {"store": "store_id", "type": "type"}
 
 
 @contextmanager
-def new_runs() -> Iterator[Mapping[Key, Sum] | None]:
+def new_runs(mark: ReadMark) -> Iterator[Mapping[Key, Sum] | None]:
     """A transaction with the next new runs, counted; None if there are none. They count as read
-    when the block ends without an error."""
+    when the block ends without an error. Of runs from before tallies (``mark``), also what has
+    become of them is counted."""
     with reading_on("submitted", TaskRun, most=MOST_KEYS) as span:
-        yield _sums(span) if span else None
+        yield _sums(span, mark) if span else None
 
 
-def _sums(span: Span) -> dict[Key, Sum]:
+def _sums(span: Span, mark: ReadMark) -> dict[Key, Sum]:
     counted = _counted(TaskRun, "created_at", _RUN, "COUNT(*)", span)
-    return {tuple(key): Sum(submitted=number) for *key, number in counted}
+    sums = {tuple(key): Sum(submitted=number) for *key, number in counted}
+    if mark.candidate_at and span.after < mark.candidate_id:
+        add_tallies(sums, [history.tally_of(span, before=mark.candidate_at)])
+    return sums
 
 
 def count_events() -> bool:

@@ -9,6 +9,7 @@ A tally is a JSON array with an entry for each group of outcomes that differ in 
 without a store. This is called in the transaction of every settled run, so it is written for speed.
 """
 
+import datetime as dt
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,8 @@ SHOWN_LENGTH = 2000
 _SUCCEEDED, _FAILED, _LOST = _KINDS = ("succeeded", "failed", "lost")
 _BUCKETS = frozenset((None, *range(BUCKETS)))
 _UNREADABLE = (ValueError, TypeError, KeyError)
-_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+encoded = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+"""Groups of outcomes as a tally."""
 
 
 def tally_of(outcomes: Sequence[Outcome]) -> str:
@@ -52,7 +54,7 @@ def tally_of(outcomes: Sequence[Outcome]) -> str:
             stores[group].append(run.store_id or "")
         else:
             stores[group] = [run.store_id or ""]
-    return _encode([[*group, each] for group, each in stores.items()]) if stores else ""
+    return encoded([[*group, each] for group, each in stores.items()]) if stores else ""
 
 
 def _kind(outcome: Outcome) -> str | None:
@@ -69,16 +71,20 @@ TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
 """What the ledger inserts with each settling transaction."""
 
 
-def add_tallies(sums: dict[Key, Sum], tallies: Sequence[str]) -> None:
-    """Add what these tallies count. What cannot be read is logged and left out: a newer version has
-    written it, or a person has changed it, and all others must not wait for it."""
+def add_tallies(
+    sums: dict[Key, Sum], tallies: Sequence[str], *, since: dt.datetime | None = None
+) -> None:
+    """Add what these tallies count, of outcomes from ``since`` on. What cannot be read is logged and
+    left out: a newer version has written it, or a person has changed it, and all others must not
+    wait for it."""
     try:
         found = _read(tallies)
     except _UNREADABLE:
         found = {}
         for text in tallies:
             _merge(found, _read_if_possible(text))
-    _merge(sums, found)
+    first = int(since.timestamp()) // 60 if since else 0
+    _merge(sums, {key: each for key, each in found.items() if key[0] >= first})
 
 
 def _read_if_possible(text: str) -> dict[Key, Sum]:
