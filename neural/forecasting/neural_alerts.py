@@ -39,5 +39,6 @@ TRAINING_FAILED = register_rule(
         judge=_training_failed,
         sentence=_told,
         page="neural_forecasting_traininground_changelist",
+        rows=lambda model_type, facts: {"model_type": model_type},
     )
 )

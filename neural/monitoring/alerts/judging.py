@@ -55,6 +55,11 @@ def no_subject(subject: str) -> bool:
     return False
 
 
+def no_figures(subject: str) -> Facts:
+    """The rule has no figures of a subject that is well."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What a rule finds wrong, and of which subjects it knows that nothing is wrong.
@@ -64,6 +69,8 @@ class Judgement:
 
     conditions: Sequence[Condition] = ()
     knows: Callable[[str], bool] = every_subject
+    well: Callable[[str], Facts] = no_figures
+    """The figures of a subject of which nothing is wrong, for the rule's ``well`` sentence."""
 
 
 UNKNOWN = Judgement(knows=no_subject)
@@ -89,11 +96,7 @@ class View:
 
     def thresholds_of(self, rule: "Rule") -> Thresholds:
         """The values of a rule's thresholds: those that people have set, else the settings'."""
-        own = self.own_thresholds.get(rule.name, {})
-        return {
-            each.name: float(own[each.name]) if each.name in own else each.default()
-            for each in rule.thresholds
-        }
+        return rule.values(self.own_thresholds.get(rule.name, {}))
 
     def status(self, probe: str) -> Status:
         """What this probe has found; unknown if it was not run."""
@@ -151,6 +154,11 @@ def from_settings(name: str, label: Any) -> Threshold:
     )
 
 
+def no_limits(subject: str, facts: Facts) -> Mapping[str, str]:
+    """The page that a rule names shows what its alerts are about without parameters."""
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """A rule: when something is wrong, and how it is told."""
@@ -165,6 +173,8 @@ class Rule:
     ``examine_seconds``. What it raises is logged, and counts as :data:`UNKNOWN`."""
     sentence: Callable[[str, Facts], str]
     """What is wrong, as a sentence in the active language, from the subject and the facts."""
+    well: Callable[[str, Facts], str] | None = None
+    """The same of a subject of which nothing is wrong any more, from the judgement's figures."""
     subject_told: Callable[[str], str] = str
     """The subject as people read it, in the active language."""
     thresholds: Sequence[Threshold] = ()
@@ -176,3 +186,12 @@ class Rule:
     """Probes of doctor that look at the same: the general rule of findings leaves them out."""
     page: str = ""
     """The admin page to look at, as in ``neural_taskrun_changelist``."""
+    rows: Callable[[str, Facts], Mapping[str, str]] = no_limits
+    """The parameters of that page's address which limit it to the rows that the alert is about."""
+
+    def values(self, own: Mapping[str, Any]) -> Thresholds:
+        """The values of its thresholds: ``own``, which people have set, else the settings'."""
+        return {
+            each.name: float(own[each.name]) if each.name in own else each.default()
+            for each in self.thresholds
+        }

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import QuerySet
 
-from neural.monitoring.alerts.judging import Condition, Judgement, Rule
+from neural.monitoring.alerts.judging import Condition, Facts, Judgement, Rule
 from neural.monitoring.models import Alert, AlertState, Severity
+from neural.monitoring.models.alerts import OVER
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def advance(rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: d
         if subject in found:
             _go_on(rule, alert, found[subject], now=now)
         elif judgement.knows(subject):
-            _end(rule, alert, now=now)
+            _end(rule, alert, judgement.well(subject), now=now)
         elif now - alert.seen_at > ABANDONED:
             end_quietly([alert], now=now)
     _confirm([known[name] for name in found if name in known], found, now=now)
@@ -118,15 +119,20 @@ def _escalate(alert: Alert, *, now: dt.datetime) -> None:
         _log("alert_escalated", alert)
 
 
-def _end(rule: Rule, alert: Alert, *, now: dt.datetime) -> None:
-    """End an alert that was not found any more, unless another relay has just found it."""
+def _end(rule: Rule, alert: Alert, figures: Facts, *, now: dt.datetime) -> None:
+    """End an alert that was not found any more, unless another relay has just found it. Until it has
+    kept away for long enough, note that it is over, with the figures of now."""
     as_read = Alert.objects.filter(pk=alert.pk, state=alert.state, seen_at=alert.seen_at)
     if alert.state == AlertState.PENDING:
         as_read.delete()
-    elif now - alert.seen_at >= _held(rule, alert) and as_read.update(
-        state=AlertState.RESOLVED, resolved_at=now
-    ):
-        _log("alert_resolved", alert)
+    elif now - alert.seen_at >= _held(rule, alert):
+        if as_read.update(state=AlertState.RESOLVED, resolved_at=now):
+            _log("alert_resolved", alert)
+    else:
+        since = alert.over.get("since", now.isoformat())
+        over = {"since": since, "facts": dict(figures)}
+        if over != alert.over:
+            as_read.update(facts={**alert.facts, OVER: over})
 
 
 def _held(rule: Rule, alert: Alert) -> dt.timedelta:

@@ -1,11 +1,15 @@
 """Alerts as people read them, in the active language."""
 
+import datetime as dt
 import logging
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from neural.monitoring.alerts.judging import Rule
 from neural.monitoring.alerts.noted import in_language
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.models import Alert
@@ -37,15 +41,28 @@ def _subject(alert: Alert) -> str:
 
 
 def sentence(alert: Alert) -> str:
-    """What is wrong, with its figures, as they were when the alert was last seen."""
+    """What is wrong, with its figures, as they were when the alert was last seen; of an open alert
+    that is over, since when it is, and today's figures."""
     rule = RULES.find(alert.rule)
     if rule is None:
         return title(alert)
     try:
-        return rule.sentence(alert.subject, alert.facts)
+        return _over(alert, rule) if alert.over else rule.sentence(alert.subject, alert.facts)
     except Exception as error:  # noqa: BLE001 (the facts of another version, or an app's faulty rule)
         logger.warning("event=rule_not_told rule=%s error=%r", alert.rule, str(error))
         return title(alert)
+
+
+def _over(alert: Alert, rule: Rule) -> str:
+    told = _("over since %(time)s, kept open because it comes and goes")
+    if not alert.flapping_at:
+        told = _("over since %(time)s; it ends in a moment if it does not come back")
+    since = timezone.localtime(dt.datetime.fromisoformat(alert.over["since"]))
+    told %= {"time": since.strftime("%Y-%m-%d %H:%M:%S")}
+    if not (rule.well and alert.over["facts"]):
+        return told
+    now = rule.well(alert.subject, alert.over["facts"])
+    return _("%(over)s; now: %(now)s") % {"over": told, "now": now}
 
 
 def remedy(alert: Alert) -> str:
@@ -69,6 +86,12 @@ def where_to_look(alert: Alert) -> str:
     """The address of the page that shows what is wrong; empty if there is none."""
     page = page_to_look_at(alert)
     try:
-        return address_in_admin(page) if page else ""
+        return f"{address_in_admin(page)}{_rows(alert)}" if page else ""
     except NoReverseMatch:
         return ""
+
+
+def _rows(alert: Alert) -> str:
+    rule = RULES.find(alert.rule)
+    limits = rule.rows(alert.subject, alert.facts) if rule else {}
+    return f"?{urlencode(limits)}" if limits else ""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Mapping
 from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -41,6 +42,9 @@ ANSWER_LENGTH = 500
 
 PART = "is_part"
 """Among an alert's facts: that another alert of the rule, of the whole chain, tells of it too."""
+OVER = "over"
+"""Among the facts of an open alert: that it was not found any more, since when, and what was found
+instead."""
 OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 USERNAME_LENGTH = 150
 
@@ -158,6 +162,13 @@ class Alert(models.Model):
     def is_part(self) -> bool:
         """Whether an alert of the whole chain tells of it too."""
         return isinstance(self.facts, dict) and self.facts.get(PART) is True
+
+    @property
+    def over(self) -> Mapping[str, Any]:
+        """Since when an open alert is over (``since``), with the figures of its rule (``facts``);
+        empty while it holds."""
+        kept = self.facts if isinstance(self.facts, dict) and self.is_open else {}
+        return kept.get(OVER, {})
 
     def acknowledge(self, username: str, *, now: dt.datetime) -> bool:
         """Record that this person has taken it on. Returns False unless it is firing."""

@@ -15,8 +15,11 @@ from neural.monitoring.rollups.marks import Span, reading_on
 from neural.monitoring.rollups.sums import Key, Sum
 from neural.monitoring.rollups.tallying import add_tallies
 
-MOST_KEYS = 10_000
-"""The most rows that one transaction counts: some 20 ms."""
+MOST_EVENTS = 10_000
+"""The most events that one transaction counts: some 20 ms."""
+MOST_RUNS = 500
+"""The most runs: each may be of a minute of its own, and of one that has rows to be read, added to
+and written for each of its times."""
 MARKS = ("submitted", "events")
 """The names under which this module reads the ledger."""
 
@@ -30,7 +33,7 @@ def new_runs(mark: ReadMark) -> Iterator[Mapping[Key, Sum] | None]:
     """A transaction with the next new runs, counted; None if there are none. They count as read
     when the block ends without an error. Of runs from before tallies (``mark``), also what has
     become of them is counted."""
-    with reading_on("submitted", TaskRun, most=MOST_KEYS) as span:
+    with reading_on("submitted", TaskRun, most=MOST_RUNS) as span:
         yield _sums(span, mark) if span else None
 
 
@@ -44,7 +47,7 @@ def _sums(span: Span, mark: ReadMark) -> dict[Key, Sum]:
 
 def count_events() -> bool:
     """Count the next new events; returns whether there were any."""
-    with reading_on("events", NeuralEvent, most=MOST_KEYS) as span:
+    with reading_on("events", NeuralEvent, most=MOST_EVENTS) as span:
         if span:
             last = f"MAX({dialects.ledger_dialect().epoch_seconds('recorded_at')})"
             counted = _counted(NeuralEvent, "recorded_at", _EVENT, f"COUNT(*), {last}", span)

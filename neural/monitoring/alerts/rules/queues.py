@@ -1,6 +1,7 @@
 """Rules about queues: runs that wait for too long, and why."""
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,12 +22,11 @@ from neural.monitoring.alerts.judging import (
     severity_of,
 )
 from neural.monitoring.alerts.rules import register_rule
-from neural.monitoring.models import Severity
+from neural.monitoring.models import AlertRule, Severity
 from neural.monitoring.rollups import reading
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
 
 QUEUES_PAGE = "neural_queuepause_changelist"
-WORKERS_PAGE = "neural_workerprocess_changelist"
 _OF_QUEUE = {HIGH_PRIORITY_QUEUE: "oldest_due_urgent", LOW_PRIORITY_QUEUE: "oldest_due_low"}
 
 
@@ -37,6 +37,8 @@ def _limits(queue: str, thresholds: Thresholds) -> tuple[float, float]:
 
 
 def _waits_told(subject: str, facts: Facts) -> str:
+    if not facts["runs"]:
+        return _("%(queue)s: nothing is due") % {"queue": subject}
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
         "queue": subject,
         "runs": due_runs_told(facts["runs"]),
@@ -45,11 +47,21 @@ def _waits_told(subject: str, facts: Facts) -> str:
 
 
 def _condition(waiting: Waiting, severity: Severity) -> Condition:
-    return Condition(
-        subject=waiting.queue,
-        severity=severity,
-        facts={"runs": waiting.runs, "seconds": round(waiting.oldest_seconds)},
-    )
+    return Condition(subject=waiting.queue, severity=severity, facts=_figures(waiting))
+
+
+def _figures(waiting: Waiting | None) -> Facts:
+    if waiting is None:
+        return {"runs": 0}
+    return {"runs": waiting.runs, "seconds": round(waiting.oldest_seconds)}
+
+
+def _figures_now(view: View) -> Callable[[str], Facts]:
+    return lambda queue: _figures(view.situation.waiting.get(queue))
+
+
+def _row(subject: str, facts: Facts) -> Mapping[str, str]:
+    return {"queue": subject}
 
 
 def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
@@ -67,7 +79,9 @@ def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
         if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
             found.append(_condition(each, severity))
     return Judgement(
-        found, knows=lambda queue: queue not in unread or queue in view.situation.pauses
+        found,
+        knows=lambda queue: queue not in unread or queue in view.situation.pauses,
+        well=_figures_now(view),
     )
 
 
@@ -77,8 +91,10 @@ OLDEST_DUE = register_rule(
         title=gettext_lazy("Runs wait for too long"),
         judge=_oldest_due,
         sentence=_waits_told,
+        well=_waits_told,
         covers=("backlog",),
         page=QUEUES_PAGE,
+        rows=_row,
         thresholds=(
             from_settings(
                 "alert_oldest_due_urgent_seconds", gettext_lazy("high_priority: warning (s)")
@@ -102,6 +118,13 @@ OLDEST_DUE = register_rule(
 )
 
 
+def patience() -> Callable[[str], float]:
+    """For how many seconds a due run of a queue may wait until an alert warns."""
+    own = AlertRule.objects.filter(pk=OLDEST_DUE.name).values_list("thresholds", flat=True).first()
+    thresholds = OLDEST_DUE.values(own or {})
+    return lambda queue: _limits(queue, thresholds)[0]
+
+
 def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     """Judged only of queues that somebody reads, while the broker answers."""
     if view.is_problem("broker") or not view.has_figures:
@@ -120,6 +143,7 @@ def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement(
         [_condition(each, Severity.CRITICAL) for each in stalled],
         knows=lambda queue: queue not in unread or queue in view.situation.pauses,
+        well=_figures_now(view),
     )
 
 
@@ -145,7 +169,9 @@ STALLED_QUEUE = register_rule(
         title=gettext_lazy("A queue stands still"),
         judge=_stalled_queue,
         sentence=_stalled_told,
+        well=_waits_told,
         page=QUEUES_PAGE,
+        rows=_row,
         thresholds=(
             from_settings("alert_stalled_queue_seconds", gettext_lazy("nothing started for (s)")),
         ),
@@ -161,7 +187,8 @@ def _no_worker(view: View, thresholds: Thresholds) -> Judgement:
         and queue not in view.situation.pauses
         and each.oldest_seconds > thresholds["no_worker_seconds"]
     ]
-    return Judgement([_condition(each, Severity.CRITICAL) for each in unread])
+    critical = [_condition(each, Severity.CRITICAL) for each in unread]
+    return Judgement(critical, well=_figures_now(view))
 
 
 def _no_worker_told(subject: str, facts: Facts) -> str:
@@ -177,8 +204,10 @@ NO_WORKER = register_rule(
         title=gettext_lazy("No worker reads a queue"),
         judge=_no_worker,
         sentence=_no_worker_told,
+        well=_waits_told,
         covers=("workers",),
-        page=WORKERS_PAGE,
+        page=QUEUES_PAGE,
+        rows=_row,
         thresholds=(
             from_settings("alert_no_worker_seconds", gettext_lazy("due and unread for (s)")),
         ),
@@ -226,6 +255,7 @@ RELAY_BEHIND = register_rule(
         judge=_relay_behind,
         sentence=_relay_told,
         page=QUEUES_PAGE,
+        rows=_row,
         thresholds=(
             from_settings("alert_relay_behind_seconds", gettext_lazy("warning (s)")),
             from_settings("alert_relay_behind_critical_seconds", gettext_lazy("critical (s)")),

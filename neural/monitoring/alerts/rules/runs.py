@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import span
 from neural.ledger.titles import told_work, work_title
+from neural.models import RunState
 from neural.monitoring.alerts.judging import (
     UNKNOWN,
     Condition,
@@ -22,6 +23,7 @@ from neural.monitoring.alerts.judging import (
 )
 from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.rollups import reading
+from neural.runs.query import EVER
 
 RUNS_PAGE = "neural_taskrun_changelist"
 
@@ -44,14 +46,15 @@ def _dead_letters(view: View, thresholds: Thresholds) -> Judgement:
     dead = sum(by_work.values())
     warning, critical = thresholds["dead_letters"], thresholds["dead_letters_critical"]
     severity = severity_of(warning=dead >= warning, critical=dead >= critical)
-    if severity is None:
-        return Judgement()
-    most = max(sorted(by_work), key=lambda work: by_work[work])
-    facts = {"dead": dead, "seconds": seconds, "work": most, "of_work": by_work[most]}
-    return Judgement([Condition(severity=severity, facts=facts)])
+    most = max(sorted(by_work), key=lambda work: by_work[work], default="")
+    facts = {"dead": dead, "seconds": seconds, "work": most, "of_work": by_work.get(most, 0)}
+    found = [Condition(severity=severity, facts=facts)] if severity else []
+    return Judgement(found, well=lambda subject: facts)
 
 
 def _dead_told(subject: str, facts: Facts) -> str:
+    if not facts["dead"]:
+        return _("no run died within %(span)s") % {"span": span(facts["seconds"])}
     text = ngettext(
         "%(dead)d run died within %(span)s, of %(work)s",
         "%(dead)d runs died within %(span)s, %(of_work)d of %(work)s",
@@ -67,8 +70,10 @@ DEAD_LETTERS = register_rule(
         title=gettext_lazy("Runs die"),
         judge=_dead_letters,
         sentence=_dead_told,
+        well=_dead_told,
         covers=("dead letters",),
         page=RUNS_PAGE,
+        rows=lambda subject, facts: {"state": RunState.DEAD.value, "period": EVER},
         thresholds=(
             from_settings("alert_dead_letters", gettext_lazy("warning (dead runs)")),
             from_settings("alert_dead_letters_critical", gettext_lazy("critical (dead runs)")),
@@ -81,23 +86,26 @@ DEAD_LETTERS = register_rule(
 def _failure_rate(view: View, thresholds: Thresholds) -> Judgement:
     if not view.has_figures:
         return UNKNOWN
-    found = []
-    for work, own in _lately(view, thresholds["failure_rate_seconds"]).items():
+    found, seconds = [], thresholds["failure_rate_seconds"]
+    lately = _lately(view, seconds)
+    for work, own in lately.items():
         share = own["failed"] / own["attempts"] if own["attempts"] else 0.0
         warning, critical = thresholds["failure_rate"], thresholds["failure_rate_critical"]
         severity = severity_of(warning=share >= warning, critical=share >= critical)
         if severity is None or own["attempts"] < thresholds["failure_rate_attempts"]:
             continue
-        facts = {
-            "failed": own["failed"],
-            "attempts": own["attempts"],
-            "seconds": thresholds["failure_rate_seconds"],
-        }
-        found.append(Condition(subject=work, severity=severity, facts=facts))
-    return Judgement(found)
+        found.append(Condition(subject=work, severity=severity, facts=_share(own, seconds)))
+    return Judgement(found, well=lambda work: _share(lately.get(work, Counter()), seconds))
+
+
+def _share(own: Counter[str], seconds: float) -> Facts:
+    return {"failed": own["failed"], "attempts": own["attempts"], "seconds": seconds}
 
 
 def _failure_told(subject: str, facts: Facts) -> str:
+    if not facts["attempts"]:
+        about = {"work": told_work(subject), "span": span(facts["seconds"])}
+        return _("no attempt of %(work)s ended within %(span)s") % about
     return _(
         "%(failed)d of %(attempts)d attempts of %(work)s failed within %(span)s (%(percent).0f %%)"
     ) % {
@@ -114,9 +122,11 @@ FAILURE_RATE = register_rule(
         title=gettext_lazy("Many attempts fail"),
         judge=_failure_rate,
         sentence=_failure_told,
+        well=_failure_told,
         subject_told=work_title,
         covers=("failures",),
         page=RUNS_PAGE,
+        rows=lambda work, facts: {"work": work, "tries": "1"},
         thresholds=(
             from_settings("alert_failure_rate", gettext_lazy("warning (share, 0 to 1)")),
             from_settings("alert_failure_rate_critical", gettext_lazy("critical (share, 0 to 1)")),

@@ -163,6 +163,7 @@ SILENT_STORE = register_rule(
         judge=_silent_store,
         sentence=_silent_told,
         page="neural_neuralevent_changelist",
+        rows=lambda store, facts: {"store": store} if store else {},
         thresholds=(
             from_settings("alert_silent_store_seconds", gettext_lazy("silent for (s)")),
             from_settings("alert_silent_store_events", gettext_lazy("usual events (at least)")),
