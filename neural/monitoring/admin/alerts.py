@@ -24,6 +24,7 @@ from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
+from neural.monitoring.admin import alert_told
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.reading import ACKNOWLEDGE
 from neural.monitoring.alerts.rules import RULES
@@ -31,7 +32,6 @@ from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,
-    AlertMessage,
     AlertState,
     Severity,
 )
@@ -40,7 +40,7 @@ ACKNOWLEDGED = gettext_noop("state: firing → acknowledged (acknowledge)")
 OPEN, ALL = "open", "all"
 SHOWN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
 PERIODS = {"1": _("last day"), "7": _("last 7 days"), "30": _("last 30 days")}
-MOST_MESSAGES = 50
+MOST_ENTRIES = 50
 COLOURS: dict[str, str] = {
     AlertState.FIRING: "failed",
     AlertState.ACKNOWLEDGED: "running",
@@ -149,6 +149,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
                 )
             },
         ),
+        (_("Messages"), {"fields": ("who_is_told", "who_was_told")}),
         (_("History"), {"fields": ("history",)}),
     )
 
@@ -166,14 +167,12 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the page to look at if the user may not open it. Channels are of the whole chain:
         other users do not read where messages went."""
-        (name, shown), (title, history) = self.fieldsets
+        (name, shown), told, history = self.fieldsets
         viewer = Viewer(request, self.admin_site)
         if obj is None or not viewer.may_open(texts.page_to_look_at(obj)):
             fields = [each for each in shown["fields"] if each != "where_to_look"]
             shown = {**shown, "fields": fields}
-        if not sees_every_store(request.user):
-            history = {"fields": ("history_here",)}
-        return [(name, shown), (title, history)]
+        return [(name, shown), *([told] if sees_every_store(request.user) else []), history]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -233,13 +232,16 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    @admin.display(description=pgettext_lazy("alert", "history"))
-    def history(self, alert: Alert) -> SafeString:
-        """What happened to it, and where it was told, the oldest first."""
-        return _in_order([*_steps(alert), *_messages(alert)])
+    @admin.display(description=_("who is told"))
+    def who_is_told(self, alert: Alert) -> SafeString | str:
+        return alert_told.who_is_told(alert)
+
+    @admin.display(description=_("who was told"))
+    def who_was_told(self, alert: Alert) -> SafeString | str:
+        return alert_told.who_was_told(alert)
 
     @admin.display(description=pgettext_lazy("alert", "history"))
-    def history_here(self, alert: Alert) -> SafeString:
+    def history(self, alert: Alert) -> SafeString:
         """What happened to it, the oldest first."""
         return _in_order(_steps(alert))
 
@@ -267,24 +269,5 @@ def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
         content_type=ContentType.objects.get_for_model(Alert), object_id=str(alert.pk)
     )
     told = gettext("acknowledged by %(name)s")
-    found = entries.select_related("user").order_by("pk")[:MOST_MESSAGES]
+    found = entries.select_related("user").order_by("pk")[:MOST_ENTRIES]
     return [(each.action_time, told % {"name": each.user.get_username()}) for each in found]
-
-
-def _messages(alert: Alert) -> list[tuple[dt.datetime, str]]:
-    """The messages that told of it, by channel."""
-    messages = AlertMessage.objects.filter(rule=alert.rule, created_at__gte=alert.since)
-    newest = messages.select_related("channel").defer("channel__secrets").order_by("-pk")
-    told = gettext("message to %(channel)s: %(state)s")
-    return [
-        (
-            each.sent_at or each.created_at,
-            told % {"channel": each.channel, "state": each.get_state_display()},
-        )
-        for each in newest[:MOST_MESSAGES]
-        if _tells_of(each, alert)
-    ]
-
-
-def _tells_of(message: AlertMessage, alert: Alert) -> bool:
-    return any(each.get("alert") == alert.pk for each in message.content.get("alerts", ()))

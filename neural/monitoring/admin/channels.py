@@ -97,14 +97,12 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
         return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save it; one that was broken and is corrected is told what holds now."""
-        if not change:
+        """Save it, and tell it what holds now and it has not heard of."""
+        if change:
+            save_edited(obj, form, *form.also_set)
+        else:
             super().save_model(request, obj, form, change)
-            return
-        was_broken = AlertChannel.objects.filter(pk=obj.pk).exclude(broken="").exists()
-        save_edited(obj, form, *form.also_set)
-        if was_broken and "broken" in form.also_set:
-            tell_what_holds(obj, now=database_clock())
+        tell_what_holds(obj, now=database_clock())
 
     # A test message
 

@@ -33,6 +33,8 @@ class OpenAlert:
     since: dt.datetime
     seen_at: dt.datetime
     """When a relay last found it to hold."""
+    is_over: bool
+    """Whether it is kept open although it was not found any more."""
     severity: str
     state: str
     acknowledged_by: str
@@ -74,6 +76,7 @@ def _shown(alert: Alert, user: Any) -> OpenAlert:
         remedy=texts.remedy(alert),
         since=alert.since,
         seen_at=alert.seen_at,
+        is_over=bool(alert.over),
         severity=alert.severity,
         state=alert.state,
         acknowledged_by=alert.acknowledged_by,

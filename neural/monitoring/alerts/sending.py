@@ -37,7 +37,7 @@ from neural.monitoring.models import (
     AlertState,
     ChannelKind,
 )
-from neural.monitoring.models.alerts import ANSWER_LENGTH
+from neural.monitoring.models.alerts import ANSWER_LENGTH, OVER
 
 logger = logging.getLogger(__name__)
 
@@ -208,12 +208,20 @@ def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
 
 
 def tell_what_holds(channel: AlertChannel, *, now: dt.datetime) -> None:
-    """Tell a channel that was broken of the alerts that people were told of meanwhile, if they
-    still hold and nobody has taken them on: news of what has ended would mislead."""
-    if not channel.enabled:
+    """Tell a channel that is new, or was broken or off, of the alerts that people were told of
+    without it, if they still hold and nobody has taken them on: news of what is over would
+    mislead."""
+    if not AlertChannel.objects.receiving().filter(pk=channel.pk).exists():
         return
-    told = Alert.objects.filter(state=AlertState.FIRING).exclude(told_at=None).order_by("pk")
-    tell_channel(channel, [Told(each, "raised") for each in told], now=now)
+    firing = Alert.objects.filter(state=AlertState.FIRING).exclude(facts__has_key=OVER)
+    told = list(firing.exclude(told_at=None).order_by("pk"))
+    if not told:
+        return
+    since = min(each.since for each in told)
+    sent = AlertMessage.objects.filter(channel=channel, created_at__gte=since)
+    heard = [each.told_of for each in sent.exclude(state=AlertMessageState.FAILED)]
+    news = [Told(each, "raised") for each in told if each.pk not in set().union(*heard)]
+    tell_channel(channel, news, now=now)
 
 
 def _log(message: AlertMessage, judged: Judgement) -> None:

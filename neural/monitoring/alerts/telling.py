@@ -15,7 +15,7 @@ from neural.ledger.record import enqueue
 from neural.monitoring.alerts.composing import content_of, with_more
 from neural.monitoring.alerts.told import Told
 from neural.monitoring.conf import conf
-from neural.monitoring.models import AlertChannel, AlertMessage, Severity
+from neural.monitoring.models import Alert, AlertChannel, AlertMessage, Severity
 from neural.queues import HIGH_PRIORITY
 
 SEND_TASK = "neural.tasks.send_alert"
@@ -38,7 +38,7 @@ def tell_channel(channel: AlertChannel, told: Sequence[Told], *, now: dt.datetim
     """Record the messages to one channel: of each rule one, about what it wants."""
     by_rule: dict[str, list[Told]] = defaultdict(list)
     for each in told:
-        if _is_wanted(each, channel):
+        if wants(channel, each.alert):
             by_rule[each.alert.rule].append(each)
     with transaction.atomic(using=dialects.ledger_connection().alias):
         for rule, news in by_rule.items():
@@ -46,9 +46,9 @@ def tell_channel(channel: AlertChannel, told: Sequence[Told], *, now: dt.datetim
                 _tell(channel, rule, news, now=now)
 
 
-def _is_wanted(told: Told, channel: AlertChannel) -> bool:
-    critical_only = channel.least_severity == Severity.CRITICAL
-    return not critical_only or told.alert.severity == Severity.CRITICAL
+def wants(channel: AlertChannel, alert: Alert) -> bool:
+    """Whether a channel wants to be told of alerts so severe."""
+    return channel.least_severity != Severity.CRITICAL or alert.severity == Severity.CRITICAL
 
 
 def _tell(channel: AlertChannel, rule: str, told: Sequence[Told], *, now: dt.datetime) -> None:

@@ -5,16 +5,58 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import TextChoices
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from neural.admin.display import badge
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.models import QueuePause
+from neural.monitoring.alerts.rules.queues import patience
 from neural.monitoring.rollups import reading
 
 RATE_MINUTES = 5
 """Rates are those of the last so many complete minutes."""
 STALE = dt.timedelta(minutes=2)
 """Figures that are older say nothing about now."""
+
+
+class QueueState(TextChoices):
+    """How a queue is, in the same words on every page."""
+
+    PAUSED = "paused", _("paused")
+    NO_READER = "no_reader", _("no reader")
+    FALLING_BEHIND = "falling_behind", _("falling behind")
+    RUNNING = "running", pgettext_lazy("queue", "running")
+
+    @property
+    def badge(self) -> SafeString:
+        """The state as a coloured label."""
+        return badge(_COLOURS[self], self.label)
+
+
+_COLOURS: dict[str, str] = {
+    QueueState.PAUSED: "lost",
+    QueueState.NO_READER: "dead",
+    QueueState.FALLING_BEHIND: "dead",
+    QueueState.RUNNING: "present",
+}
+
+
+def queue_state(
+    *, is_paused: bool, readers: int, oldest_seconds: float, patience_seconds: float
+) -> QueueState:
+    """The state of a queue. It falls behind if a due run waits for longer than the alert about
+    that allows."""
+    if is_paused:
+        return QueueState.PAUSED
+    if not readers:
+        return QueueState.NO_READER
+    is_late = oldest_seconds > patience_seconds
+    return QueueState.FALLING_BEHIND if is_late else QueueState.RUNNING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +79,7 @@ class QueueFacts:
     pause: QueuePause | None
     rates: Rates | None
     messages: int | None
+    state: QueueState
 
     @property
     def is_more(self) -> bool:
@@ -44,35 +87,34 @@ class QueueFacts:
         return self.due >= COUNTED
 
     @property
-    def drained_in(self) -> dt.timedelta | None:
-        """When nothing would be due any more at these rates; None if never, or unknown."""
+    def gain(self) -> float | None:
+        """By how many due runs a minute it shrinks at these rates: by none that go out where nobody
+        reads. None if nothing is due or it is unknown."""
         if not self.due or self.pause or self.rates is None:
             return None
-        gained = self.rates.outgoing - self.rates.incoming
-        return dt.timedelta(minutes=self.due / gained) if gained > 0 else None
+        return (self.rates.outgoing if self.readers else 0) - self.rates.incoming
+
+    @property
+    def drained_in(self) -> dt.timedelta | None:
+        """When nothing would be due any more at these rates; None if never, or unknown."""
+        return dt.timedelta(minutes=self.due / self.gain) if self.gain and self.gain > 0 else None
 
     @property
     def is_growing(self) -> bool:
         """Whether runs are due and more come in than end."""
-        rates = self.rates
-        return bool(self.due and rates and rates.incoming > rates.outgoing)
-
-    @property
-    def stays(self) -> bool:
-        """Whether runs are due and as many come in as end, perhaps none."""
-        rates = self.rates
-        return bool(self.due and rates and rates.incoming == rates.outgoing)
+        return self.gain is not None and self.gain < 0
 
     @property
     def needs_somebody(self) -> bool:
-        """Whether runs are due that nobody reads."""
-        return bool(self.due) and not self.readers and self.pause is None
+        """Whether runs are due that nobody reads, or that wait for too long."""
+        is_well = self.state in (QueueState.PAUSED, QueueState.RUNNING)
+        return bool(self.due) and not is_well
 
 
 def queue_facts(situation: Situation, names: Sequence[str]) -> list[QueueFacts]:
     """What is known of these queues. The broker is asked for each of them."""
-    messages, rates = _messages(names), _rates(situation.now)
-    return [_facts(name, situation, messages, rates) for name in names]
+    messages, rates, allowed = _messages(names), _rates(situation.now), patience()
+    return [_facts(name, situation, messages, rates, allowed(name)) for name in names]
 
 
 def _facts(
@@ -80,16 +122,23 @@ def _facts(
     situation: Situation,
     messages: Mapping[str, int],
     rates: Mapping[str, Rates] | None,
+    patience_seconds: float,
 ) -> QueueFacts:
-    waiting = situation.waiting.get(name)
+    waiting, readers = situation.waiting.get(name), situation.readers.get(name, [])
     return QueueFacts(
         name=name,
         due=waiting.runs if waiting else 0,
         oldest=dt.timedelta(seconds=waiting.oldest_seconds) if waiting else None,
-        readers=situation.readers.get(name, []),
+        readers=readers,
         pause=situation.pauses.get(name),
         rates=None if rates is None else rates.get(name, Rates(incoming=0, outgoing=0)),
         messages=messages.get(name),
+        state=queue_state(
+            is_paused=name in situation.pauses,
+            readers=len(readers),
+            oldest_seconds=waiting.oldest_seconds if waiting else 0,
+            patience_seconds=patience_seconds,
+        ),
     )
 
 

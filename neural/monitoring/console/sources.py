@@ -39,6 +39,8 @@ class AlertRow:
     remedy: str
     since: dt.datetime
     is_critical: bool
+    is_over: bool = False
+    """Whether it is kept open although it was not found any more."""
     link: str
     acknowledge_address: str
     """Where the acknowledging form is sent; empty if it is acknowledged, or the user may not."""
@@ -65,6 +67,7 @@ def _alert(alert: Any, viewer: Viewer) -> AlertRow:
         remedy=alert.remedy,
         since=alert.since,
         is_critical=alert.severity == Severity.CRITICAL,
+        is_over=getattr(alert, "is_over", False),
         link=alert.where if viewer.may_open(alert.page) else alert.link,
         acknowledge_address="" if is_taken else alert.acknowledge_address,
         taken_by=alert.acknowledged_by if is_taken else "",

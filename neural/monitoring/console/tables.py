@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from neural.admin.display import NOTHING, of_bytes
-from neural.health.workers import patience_seconds
 from neural.ledger.titles import work_title
 from neural.models import Store
 from neural.models.worker import ProcessKind
+from neural.monitoring.alerts.rules.queues import patience
+from neural.monitoring.console.queue_facts import QueueState, queue_state
 from neural.monitoring.console.shown import ago, clock, counted, moment_of, rate, rough
 from neural.monitoring.console.spans import ByQueue, Timeline, total_of
 from neural.monitoring.console.viewers import Viewer
@@ -38,13 +39,18 @@ class QueueRow:
     name: str
     due: str = NOTHING
     oldest: str = NOTHING
-    is_late: bool = False
+    state: QueueState | None = None
     incoming: str = NOTHING
     outgoing: str = NOTHING
     drained: str = NOTHING
     readers: str = NOTHING
     is_unread: bool = False
+    """Whether runs are due that nobody reads."""
     paused: str = ""
+
+    @property
+    def is_late(self) -> bool:
+        return self.state == QueueState.FALLING_BEHIND
 
 
 @dataclass(frozen=True)
@@ -59,32 +65,42 @@ def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
     """The project's queues and others that are in use; of the pace, what is known."""
     whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
     pace = total_of(whole)
-    names = dict.fromkeys([*(watched.queues or QUEUES), *pace])
-    rows = [_queue(name, watched, pace, is_paced=recent is not None) for name in names]
+    names, allowed = dict.fromkeys([*(watched.queues or QUEUES), *pace]), patience()
+    rows = [_queue(name, watched, pace, allowed(name), is_paced=recent is not None) for name in names]
     if len(rows) > QUEUES_SHOWN:
         rows.sort(key=lambda row: (not row.is_late, not row.is_unread, not row.paused))
     return QueueTable(rows[:QUEUES_SHOWN], len(rows[QUEUES_SHOWN:]))
 
 
-def _queue(name: str, watched: Watched, pace: ByQueue, *, is_paced: bool) -> QueueRow:
+def _queue(
+    name: str, watched: Watched, pace: ByQueue, patience_seconds: float, *, is_paced: bool
+) -> QueueRow:
     facts, now = watched.queues.get(name), watched.now
     figures = pace.get(name, Figures())
     coming, going = figures.submitted / PACE_MINUTES, _ended(figures) / PACE_MINUTES
     incoming, outgoing = (rate(coming), rate(going)) if is_paced else (NOTHING, NOTHING)
     if facts is None:
         return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
-    due, oldest = facts["due"], facts["oldest_seconds"]
+    due, oldest, readers = facts["due"], facts["oldest_seconds"], facts["readers"]
     is_paused = bool(facts["paused"])
+    state = queue_state(
+        is_paused=is_paused,
+        readers=readers,
+        oldest_seconds=oldest or 0,
+        patience_seconds=patience_seconds,
+    )
     return QueueRow(
         name=name,
         due=counted(due),
         oldest=rough(oldest),
-        is_late=not is_paused and (oldest or 0) > patience_seconds(name),
+        state=state,
         incoming=incoming,
         outgoing=outgoing,
-        drained=_drained(due, coming, going) if is_paced and not is_paused else NOTHING,
-        readers=_readers(facts["readers"]),
-        is_unread=bool(due) and not facts["readers"] and not is_paused,
+        drained=_drained(due, coming, going * bool(readers))
+        if is_paced and not is_paused
+        else NOTHING,
+        readers=_readers(readers),
+        is_unread=bool(due) and state == QueueState.NO_READER,
         paused=_paused(facts["paused"], now),
     )
 

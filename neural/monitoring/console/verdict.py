@@ -82,6 +82,13 @@ class Item:
     """The address to which the acknowledging form is sent; empty if the user may not."""
     taken_by: str = ""
     """Who has acknowledged it."""
+    is_over: bool = False
+    """Whether it needs nobody any more."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it needs somebody, and nobody has taken it on."""
+        return not (self.taken_by or self.is_over)
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[AlertRow]) -> Ver
         items.append(_broker_away(watched))
     if watched.is_stale:
         items.insert(0, _unwatched(watched))
-    items.sort(key=lambda item: (bool(item.taken_by), not item.is_critical))
-    open_ones = [item for item in items if not item.taken_by]
+    items.sort(key=lambda item: (not item.is_open, not item.is_critical))
+    open_ones = [item for item in items if item.is_open]
     well = sum(each.status == Status.OK for each in watched.findings)
     return Verdict(_kind(open_ones, watched), _headline(open_ones), items, well)
 
@@ -174,14 +181,14 @@ def _of_alert(alert: AlertRow, watched: Watched, viewer: Viewer) -> Item:
         since=alert.since,
         is_critical=alert.is_critical,
         remedy=remedy,
-        link=alert.link,
-        acknowledge=alert.acknowledge_address,
+        link=(alert.rule == FINDING and _place_of(alert.subject, viewer)) or alert.link,
+        acknowledge="" if alert.is_over else alert.acknowledge_address,
         taken_by=alert.taken_by,
+        is_over=alert.is_over,
     )
 
 
 def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
-    address = viewer.lists.get(LISTS.get(finding.probe, ""), "")
     return Item(
         name=slugify(finding.probe),
         title=TITLES.get(finding.probe, finding.probe),
@@ -189,8 +196,14 @@ def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
         since=watched.since(finding.probe),
         is_critical=finding.status == Status.PROBLEM,
         remedy=finding.remedy,
-        link=f"{address}{STATES.get(finding.probe, '')}" if address else "",
+        link=_place_of(finding.probe, viewer),
     )
+
+
+def _place_of(probe: str, viewer: Viewer) -> str:
+    """The address where this viewer sees more of what a probe found; empty if there is none."""
+    address = viewer.lists.get(LISTS.get(probe, ""), "")
+    return f"{address}{STATES.get(probe, '')}" if address else ""
 
 
 def _broker_away(watched: Watched) -> Item:

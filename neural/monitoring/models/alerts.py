@@ -324,6 +324,11 @@ class AlertMessage(models.Model):
     def __str__(self) -> str:
         return self.message_id
 
+    @property
+    def told_of(self) -> set[int]:
+        """The keys of the alerts of which it tells."""
+        return {each.get("alert") for each in self.content.get("alerts", ())}
+
     def begin(self, *, now: dt.datetime, until: dt.datetime) -> bool:
         """Take the message for one attempt; returns whether it is ours now."""
         mine = type(self).objects.free(now).filter(pk=self.pk, due_at__lte=now)
