@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.registry import Registry
 
 PLACES = (
-    *("home", "runs", "errors", "queues", "workers", "schedules", "alerts"),
+    *("home", "events", "runs", "errors", "queues", "workers", "schedules", "alerts"),
     *("search", "forecasts", "stores", "audit", "tables"),
 )
 """The names of known tabs from left to right. Others come before the last one."""
@@ -120,6 +120,7 @@ def _reversed(page: str, site: AdminSite) -> str:
         return ""
 
 
+register_tab(Tab(name="events", label=_("Events"), model="neural.neuralevent"))
 register_tab(Tab(name="runs", label=_("Runs"), model="neural.taskrun"))
 register_tab(Tab(name="workers", label=_("Workers"), model="neural.workerprocess"))
 register_tab(Tab(name="stores", label=_("Stores"), model="neural.store"))

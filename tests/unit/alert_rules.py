@@ -130,10 +130,9 @@ class Playing:
         self.messages.append([(each.alert.subject, each.what) for each in told])
         self.told += [(each.alert.rule, each.alert.subject, each.what) for each in told]
 
-    def finds(self, *conditions, rule="tested", knows=None) -> None:
-        self.judgements[rule] = (
-            Judgement(conditions, knows=knows) if knows else Judgement(conditions)
-        )
+    def finds(self, *conditions, rule="tested", **more) -> None:
+        known = {name: value for name, value in more.items() if value}
+        self.judgements[rule] = Judgement(conditions, **known)
 
     def passes(self, seconds: float, *, every: float = 15) -> None:
         """Time passes; a relay evaluates now and every so many seconds."""

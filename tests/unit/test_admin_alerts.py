@@ -1,6 +1,7 @@
 """People see the alerts that concern them, take them on, and set the rules."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -10,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.reading import open_alerts
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.models import (
@@ -145,12 +147,73 @@ def test_a_page_tells_the_history():
     assert acknowledge(client, alert).status_code == 302
     Alert.objects.update(**resolved(resolved_at=now + dt.timedelta(minutes=1)))
     page = text_of(client.get(world.page_of(alert)))
-    steps = ["raised", "escalated", "found flapping", "kitchen robot", "acknowledged by root"]
+    steps = ["raised", "escalated", "found flapping", "acknowledged by root"]
     places = [page.index(step, page.index("<ol>")) for step in [*steps, "resolved: it was not"]]
     assert places[:3] == sorted(places[:3])
     assert places[-1] == max(places)
-    assert page.count("message to kitchen robot: sent") == 1
+    assert page.count("kitchen robot</a>: sent") == 1
     assert reverse("admin:neural_schedulepolicy_changelist") in page
+
+
+def told_part(alert, name):
+    page = text_of(world.superuser().get(world.page_of(alert)))
+    part = page[page.index(f"field-{name}") :]
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", part[part.index(">") : part.index("</div>")]))
+
+
+def test_a_page_says_who_is_told_and_why_others_are_not():
+    alert = an_alert(severity=Severity.WARNING)
+    assert "nobody: no channel" in told_part(alert, "who_is_told")
+    channel(name="boss", least_severity="critical")
+    channel(name="night", enabled=False)
+    channel(name="robot", broken="93000: no")
+    shown = told_part(alert, "who_is_told")
+    assert "nobody: no channel" in shown
+    assert "boss : critical alerts alone" in shown
+    assert "night : off" in shown
+    assert "robot : broken: 93000: no There is no robot with this address" in shown
+    channel(name="kitchen")
+    assert "nobody" not in told_part(alert, "who_is_told")
+    AlertRule.objects.create(
+        name="beat_silent", muted_until=timezone.now() + dt.timedelta(hours=1)
+    )
+    assert "the rule is muted" in told_part(alert, "who_is_told")
+
+
+def test_a_page_says_who_was_told_and_what_each_has_answered():
+    alert = an_alert()
+    assert "nobody" in told_part(alert, "who_was_told")
+    for name, state, answer in [("kitchen", "sent", "0: ok"), ("robot", "failed", "93000: no")]:
+        AlertMessage.objects.create(
+            channel=channel(name=name),
+            rule="beat_silent",
+            content={"alerts": [{"alert": alert.pk}]},
+            state=state,
+            answer=answer,
+        )
+    shown = told_part(alert, "who_was_told")
+    assert "kitchen : sent – 0: ok" in shown
+    assert "robot : failed – 93000: no There is no robot with this address" in shown
+
+
+@pytest.mark.parametrize("rule", sorted(RULES.names()))
+def test_where_to_look_is_a_page_that_exists_with_limits_that_it_knows(rule):
+    alert = an_alert(rule, subject="default", facts={})
+    address = texts.where_to_look(alert)
+    assert not address or world.superuser().get(address).status_code == 200
+
+
+def test_where_to_look_shows_the_very_rows():
+    places = {
+        "dead_letters": "?state=dead&period=all",
+        "failure_rate": "?work=default&tries=1",
+        **dict.fromkeys(
+            ["oldest_due", "no_worker", "stalled_queue", "relay_behind"], "?queue=default"
+        ),
+        "silent_store": "?store=default",
+    }
+    for rule, limits in places.items():
+        assert texts.where_to_look(an_alert(rule, subject="default")).endswith(f"/{limits}")
 
 
 def test_a_finding_shows_what_to_do():

@@ -314,6 +314,34 @@ def test_a_channel_that_is_renamed_while_it_is_broken_is_told_nothing(client):
     assert not AlertMessage.objects.exists()
 
 
+def set_up(client):
+    assert client.post(reverse(ADD), form("wecom")).status_code == 302
+
+
+def switched_on(client):
+    row = channel("wecom", enabled=False)
+    assert client.post(page_of(row), form("wecom", url="")).status_code == 302
+
+
+@pytest.mark.parametrize("begun", [set_up, switched_on])
+def test_an_alert_that_is_older_than_its_channel_reaches_it(begun, client):
+    """Also one that it has not heard of because it was off; what is over is no news."""
+    holds = alert(told_at=timezone.now())
+    over = {"since": timezone.now().isoformat(), "facts": {}}
+    alert(subject="over", told_at=timezone.now(), facts={"runs": 1, "over": over})
+    begun(client)
+    content = AlertMessage.objects.get().content
+    assert [each["alert"] for each in content["alerts"]] == [holds.pk]
+
+
+def test_a_channel_that_is_saved_again_is_not_told_again(client):
+    alert(told_at=timezone.now())
+    set_up(client)
+    client.post(page_of(AlertChannel.objects.get()), form("wecom", url="", language="en"))
+    assert AlertMessage.objects.count() == 1
+    assert len(AlertMessage.objects.get().content["alerts"]) == 1
+
+
 def test_a_report_of_an_error_does_not_show_what_was_entered(client, monkeypatch):
     def fails(url):
         raise RuntimeError("unexpected")

@@ -6,9 +6,10 @@ import logging
 import random
 
 import pytest
+from django.utils import timezone, translation
 
 from neural.health.findings import Status
-from neural.monitoring.alerts import life, news
+from neural.monitoring.alerts import life, news, texts
 from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.judging import UNKNOWN, Condition, Judgement, no_subject
 from neural.monitoring.alerts.rules import RULES
@@ -257,6 +258,40 @@ def test_what_begins_and_ends_again_and_again_is_told_once_as_flapping(play):
     play.passes(600)
     assert states()[-1] == "resolved"
     assert play.whats == ["raised", "resolved", "flapping", "resolved"]
+
+
+def test_an_alert_that_is_over_says_since_when_and_the_figures_of_now(monkeypatch):
+    play = Playing(monkeypatch, tested={"well": lambda subject, facts: f"{facts['runs']} runs"})
+    for _ in range(3):
+        play.finds(WRONG)
+        play.passes(120)
+        play.finds(well=lambda subject: {"runs": 7})
+        play.passes(120)
+
+    with translation.override("en"), timezone.override(dt.UTC):
+        over_at = f"{after(2 * 240 + 120 + 15):%Y-%m-%d %H:%M:%S}"
+        alert = Alert.objects.last()
+        told = f"over since {over_at}, kept open because it comes and goes; now: 7 runs"
+        assert texts.sentence(alert) == told
+        play.finds(well=lambda subject: {"runs": 2})
+        play.look()
+        assert texts.sentence(Alert.objects.last()) == told.replace("7", "2")
+        play.finds(WRONG)
+        play.look()
+        assert texts.sentence(Alert.objects.last()) == "default is wrong"
+
+
+def test_what_ended_is_told_with_the_figures_that_it_had(play):
+    play.finds(Condition(subject="default", facts={"runs": 3}))
+    play.passes(120)
+    play.finds(well=lambda subject: {"runs": 0})
+    play.passes(30)
+    assert "ends in a moment" in texts.sentence(play.alert())
+    play.passes(120)
+
+    assert states() == ["resolved"]
+    assert play.alert().facts["runs"] == 3
+    assert texts.sentence(play.alert()) == "default is wrong"
 
 
 def test_a_muted_rule_raises_but_tells_nobody_until_then(play):

@@ -1,6 +1,7 @@
 """Rules about failures, findings, disks, indexes and training."""
 
 import pytest
+from django.utils import translation
 
 from neural.forecasting.models import RoundState, TrainingPlan, TrainingRound
 from neural.forecasting.neural_alerts import TRAINING_FAILED
@@ -10,6 +11,7 @@ from neural.monitoring.alerts.judging import UNKNOWN
 from neural.monitoring.alerts.rules import disks
 from neural.monitoring.alerts.rules.disks import DISK
 from neural.monitoring.alerts.rules.findings import BROKER, DATABASE, FINDING
+from neural.monitoring.alerts.rules.queues import NO_WORKER
 from neural.monitoring.alerts.rules.runs import DEAD_LETTERS, FAILURE_RATE
 from neural.retrieval import neural_alerts
 from neural.retrieval.index.lag import Lag
@@ -34,6 +36,19 @@ def test_any_dead_letter_is_a_warning_and_ten_are_critical(figures):
     assert found(DEAD_LETTERS, view()) == {"": "critical"}
     (condition,) = judged(DEAD_LETTERS, view()).conditions
     assert condition.facts == {"dead": 10, "seconds": 600, "work": "app.pay", "of_work": 9}
+
+
+def sentence_when_well(rule, subject=""):
+    with translation.override("en"):
+        return rule.well(subject, judged(rule, view()).well(subject))
+
+
+def test_of_what_is_well_again_the_figures_are_those_of_now(figures):
+    assert sentence_when_well(DEAD_LETTERS) == "no run died within 10 min"
+    assert sentence_when_well(FAILURE_RATE, "app.pay").startswith("no attempt of app.pay ended")
+    figures.counted(after(-60), work="app.pay", failed=1, succeeded=99)
+    assert "1 of 100 attempts of app.pay failed" in sentence_when_well(FAILURE_RATE, "app.pay")
+    assert sentence_when_well(NO_WORKER, "default") == "default: nothing is due"
 
 
 def test_dead_letters_of_long_ago_are_no_news(figures):

@@ -219,7 +219,7 @@ def test_tabs_are_those_that_the_user_may_open():
     tabs = html[html.index("console-tabs") : html.index("</nav>")]
 
     assert re.findall(r">\s*(\w[\w ]*)</a>", tabs) == [
-        *("Home", "Runs", "Workers", "Stores", "All tables")
+        *("Home", "Events", "Runs", "Workers", "Stores", "All tables")
     ]
     assert tabs.count('aria-current="page"') == 1
     assert f'href="{HOME}" aria-current="page"' in tabs
@@ -316,6 +316,24 @@ def test_what_somebody_has_taken_on_is_listed_but_not_counted(alerts):
     assert "All flows" in told
     assert "王敏 has taken it on" in told
     assert "Acknowledge " not in told
+
+
+def test_an_alert_that_is_over_is_listed_but_needs_nobody(alerts):
+    alerts.append(alert(sentence="over since noon", is_over=True))
+    examined()
+
+    told = text_of(page())
+
+    assert "All flows" in told
+    assert "over since noon" in told
+    assert "Acknowledge " not in told
+
+
+def test_an_alert_about_a_finding_leads_to_the_rows_to_which_the_finding_leads(alerts):
+    alerts.append(alert(rule="finding", subject="stuck runs", link="/admin/alert/"))
+    examined()
+
+    assert 'href="/admin/neural/taskrun/?state=running&amp;period=all"' in page()
 
 
 def test_it_says_so_when_nobody_has_looked_for_two_minutes():
@@ -632,7 +650,7 @@ def test_an_empty_database_is_no_error(figures):
 
     told = text_of(page())
 
-    assert "No figures have been counted yet" in told
+    assert "Figures are not complete yet" in told
     assert "Nothing was finished in this time" in told
     assert "Nothing was started in this time" in told
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from neural.broker import publisher
 from neural.broker.publisher import BrokerUnavailable
@@ -13,7 +13,10 @@ from neural.ledger.pausing import pause, pauses
 from neural.models import RunState
 from neural.monitoring.console import pause_form
 from neural.monitoring.console.queue_choice import MOST, SHOWN, queue_names
-from neural.monitoring.console.queue_facts import QueueFacts, Rates, queue_facts
+from neural.monitoring.console.queue_facts import QueueFacts, QueueState, Rates, queue_facts
+from neural.monitoring.examining import lease
+from neural.monitoring.examining.duty import examination
+from neural.monitoring.models import AlertRule
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
 from tests.unit import admin_world as world
@@ -61,8 +64,16 @@ def of(name):
 
 
 def facts(**fields):
-    known = {"name": "default", "due": 0, "oldest": None, "readers": [], "pause": None}
+    known = {"name": "default", "due": 0, "oldest": None, "readers": ["w@host"], "pause": None}
+    known["state"] = QueueState.RUNNING
     return QueueFacts(**{**known, "rates": Rates(incoming=2, outgoing=4), "messages": 0, **fields})
+
+
+def examine_all():
+    """An examination by a relay, which the home shows."""
+    assert lease.take(60)
+    for _ in examination():
+        pass
 
 
 def open_page(*permissions, **options):
@@ -98,8 +109,49 @@ def test_a_queue_into_which_more_comes_than_goes_out_grows_and_is_never_drained(
     more = facts(due=10, rates=Rates(incoming=5, outgoing=4))
     even = facts(due=10, rates=Rates(incoming=0, outgoing=0))
 
-    assert (more.is_growing, more.stays, more.drained_in) == (True, False, None)
-    assert (even.is_growing, even.stays, even.drained_in) == (False, True, None)
+    assert (more.is_growing, more.drained_in) == (True, None)
+    assert (even.is_growing, even.gain, even.drained_in) == (False, 0, None)
+
+
+def test_a_queue_that_nobody_reads_is_never_drained_whatever_went_out_before():
+    unread = facts(due=10, readers=[])
+
+    assert (unread.is_growing, unread.drained_in) == (True, None)
+
+
+def test_the_state_of_a_queue_is_one_of_four_words():
+    make_run(queue="high_priority", available_at=ago(seconds=15))
+    make_run(queue="default", available_at=ago(seconds=15))
+    assert of("default").state == QueueState.NO_READER
+    make_worker("w@host")
+    assert of("default").state == QueueState.RUNNING
+    assert of("high_priority").state == QueueState.FALLING_BEHIND
+    pause(queue="high_priority", reason="repairs", by="lee")
+    assert of("high_priority").state == QueueState.PAUSED
+
+
+def test_a_queue_falls_behind_when_the_alert_about_it_warns():
+    make_worker("w@host")
+    make_run(queue="high_priority", available_at=ago(seconds=15))
+    AlertRule.objects.create(name="oldest_due", thresholds={"oldest_due_urgent_seconds": 3600})
+
+    assert of("high_priority").state == QueueState.RUNNING
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_a_queue_that_nobody_reads_is_not_green_on_any_page(language):
+    make_run(available_at=ago(seconds=15))
+    examine_all()
+    with translation.override(language):
+        word = str(QueueState.NO_READER.label)
+    client = world.superuser()
+
+    for address in (ADDRESS, "/admin/"):
+        page = client.get(address, headers={"accept-language": language}).content.decode()
+        table = page[page.index('id="console-queues"') :]
+        table = table[: table.index("</table>")]
+        assert table.count(f'<span class="neural-badge neural-dead">{word}</span>') == 3
+        assert "neural-present" not in table
 
 
 def test_without_the_broker_the_messages_alone_are_unknown(broker):

@@ -18,8 +18,7 @@ from neural.monitoring.rollups.tallying import add_tallies
 MOST_EVENTS = 10_000
 """The most events that one transaction counts: some 20 ms."""
 MOST_RUNS = 500
-"""The most runs: each may be of a minute of its own, and of one that has rows to be read, added to
-and written for each of its times."""
+"""The most runs: of old ones each may be of a minute of its own, with a row of figures to write."""
 MARKS = ("submitted", "events")
 """The names under which this module reads the ledger."""
 
