@@ -136,6 +136,10 @@ def test_the_readme_needs_ten_lines():
     assert len(lines) <= 10
 
 
+def test_the_home_of_the_readmes_first_picture_is_there(project):
+    assert project.made["pages"]["neural_monitoring.Examination"] == [200, True]
+
+
 def test_the_checks_are_clean_and_no_migration_is_missing(project):
     assert project.made["checks"] == []  # and makemigrations --check ended with code 0
 

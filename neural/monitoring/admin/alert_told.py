@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from neural.admin.display import instant, link
 from neural.ledger.clock import database_clock
@@ -45,7 +46,7 @@ def who_was_told(alert: Alert) -> SafeString | str:
     newest = sent.select_related("channel").defer("channel__secrets").order_by("-pk")
     mine = [each for each in newest[:MOST_MESSAGES] if alert.pk in each.told_of]
     if not mine:
-        return _("nobody")
+        return pgettext("alert", "nobody")
     return _listed("<li>{} {}: {}{}</li>", map(_message, reversed(mine)))
 
 
