@@ -174,9 +174,7 @@ def test_a_page_says_who_is_told_and_why_others_are_not():
     assert "robot : broken: 93000: no There is no robot with this address" in shown
     channel(name="kitchen")
     assert "nobody" not in told_part(alert, "who_is_told")
-    AlertRule.objects.create(
-        name="beat_silent", muted_until=timezone.now() + dt.timedelta(hours=1)
-    )
+    AlertRule.objects.create(name="beat_silent", muted_until=timezone.now() + dt.timedelta(hours=1))
     assert "the rule is muted" in told_part(alert, "who_is_told")
 
 

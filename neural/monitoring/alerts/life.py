@@ -120,8 +120,8 @@ def _escalate(alert: Alert, *, now: dt.datetime) -> None:
 
 
 def _end(rule: Rule, alert: Alert, figures: Facts, *, now: dt.datetime) -> None:
-    """End an alert that was not found any more, unless another relay has just found it. Until it has
-    kept away for long enough, note that it is over, with the figures of now."""
+    """End an alert that was not found any more, unless another relay has just found it. Until it
+    has kept away for long enough, note that it is over, with the figures of now."""
     as_read = Alert.objects.filter(pk=alert.pk, state=alert.state, seen_at=alert.seen_at)
     if alert.state == AlertState.PENDING:
         as_read.delete()

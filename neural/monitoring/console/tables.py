@@ -66,7 +66,8 @@ def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
     whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
     pace = total_of(whole)
     names, allowed = dict.fromkeys([*(watched.queues or QUEUES), *pace]), patience()
-    rows = [_queue(name, watched, pace, allowed(name), is_paced=recent is not None) for name in names]
+    is_paced = recent is not None
+    rows = [_queue(name, watched, pace, allowed(name), is_paced=is_paced) for name in names]
     if len(rows) > QUEUES_SHOWN:
         rows.sort(key=lambda row: (not row.is_late, not row.is_unread, not row.paused))
     return QueueTable(rows[:QUEUES_SHOWN], len(rows[QUEUES_SHOWN:]))

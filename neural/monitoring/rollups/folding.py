@@ -85,7 +85,8 @@ def _due_at() -> dt.datetime | None:
 
 def _begin() -> None:
     """Make the mark if there is none: this is the first turn of all."""
-    ReadMark.objects.get_or_create(name=MARK, defaults={"candidate_at": history.cut})
+    if not ReadMark.objects.filter(pk=MARK).exists():
+        ReadMark.objects.get_or_create(name=MARK, defaults={"candidate_at": history.cut()})
 
 
 def _locked(step: Callable[[], bool]) -> bool:

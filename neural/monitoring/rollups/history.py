@@ -1,9 +1,9 @@
 """What was settled before there were tallies: monitoring was added to a ledger with a history.
 
-A tally commits with the outcomes that it counts. Outcomes from before the *cut*, a whole minute, are
-counted from the rows of runs and attempts instead, once, and tallies of them are left out. Both go
-by the same ``finished_at``, so nothing is counted twice or left out. The mark of tallies keeps the
-cut as ``candidate_at``, and the greatest key of the history as ``candidate_id``.
+A tally commits with the outcomes that it counts. Outcomes from before the *cut*, a whole minute,
+are counted from the rows of runs and attempts instead, once, and tallies of them are left out. Both
+go by the same ``finished_at``, so nothing is counted twice or left out. The mark of tallies keeps
+the cut as ``candidate_at``, and the greatest key of the history as ``candidate_id``.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, QuerySet
 
 from neural.conf import conf
 from neural.ledger import dialects
@@ -80,7 +80,7 @@ def _failed(span: Span, before: dt.datetime) -> Iterator[list[Any]]:
         yield _group(run, finished, outcome, state == RunState.DEAD and key == last, times)
 
 
-def _group(run: list[Any], finished: dt.datetime, kind: str, is_dead: bool, times: Any) -> list[Any]:
+def _group(run: Any, finished: dt.datetime, kind: str, is_dead: bool, times: Any) -> list[Any]:
     queue, handler, task, store = run
     minute = int(finished.timestamp()) // 60
     return [minute, queue, handler or task, str(kind), is_dead, *times, [store or ""]]
@@ -93,8 +93,8 @@ def _bucket(since: dt.datetime | None, until: dt.datetime) -> int | None:
 def _made_at() -> dt.datetime | None:
     """When the first migration of monitoring was applied."""
     own = MigrationRecorder(dialects.ledger_connection()).migration_qs
-    found: dt.datetime | None = own.filter(app="neural_monitoring").aggregate(at=Min("applied"))["at"]
-    return found
+    applied = own.filter(app="neural_monitoring").order_by("applied")
+    return applied.values_list("applied", flat=True).first()
 
 
 def _ahead() -> dt.datetime:

@@ -74,9 +74,9 @@ TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
 def add_tallies(
     sums: dict[Key, Sum], tallies: Sequence[str], *, since: dt.datetime | None = None
 ) -> None:
-    """Add what these tallies count, of outcomes from ``since`` on. What cannot be read is logged and
-    left out: a newer version has written it, or a person has changed it, and all others must not
-    wait for it."""
+    """Add what these tallies count, of outcomes from ``since`` on. What cannot be read is logged
+    and left out: a newer version has written it, or a person has changed it, and all others must
+    not wait for it."""
     try:
         found = _read(tallies)
     except _UNREADABLE:
