@@ -444,7 +444,7 @@ def test_queues_say_what_is_due_how_fast_it_goes_and_when_it_is_done(figures):
 
     told = text_of(page(), "console-queues")
 
-    assert "default 220 11 min 10 32 10 min 2 workers" in told
+    assert "default falling behind 220 11 min 10 32 10 min 2 workers" in told
 
 
 def test_a_paused_queue_is_not_late():
