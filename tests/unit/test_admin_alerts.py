@@ -155,6 +155,15 @@ def test_a_page_tells_the_history():
     assert reverse("admin:neural_schedulepolicy_changelist") in page
 
 
+def test_an_alert_that_is_over_is_not_called_firing():
+    over = {"since": timezone.now().isoformat(), "facts": {}}
+    alert = an_alert(facts={"seconds": 90, "over": over})
+    page = text_of(world.client_of(*SEE).get(world.page_of(alert)))
+    assert ">over</span>" in page
+    assert ">firing</span>" not in page
+    assert "over since" in page
+
+
 def told_part(alert, name):
     page = text_of(world.superuser().get(world.page_of(alert)))
     part = page[page.index(f"field-{name}") :]

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_noop, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
@@ -202,6 +202,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     @admin.display(description=_("state"))
     def state_badge(self, alert: Alert) -> SafeString:
         shown = badge(COLOURS.get(alert.state, ""), alert.get_state_display())
+        if alert.over:
+            shown = badge("succeeded", pgettext("alert", "over"))
         if not (alert.flapping_at and alert.is_open):
             return shown
         return format_html("{} {}", shown, badge("pending", gettext("flapping")))

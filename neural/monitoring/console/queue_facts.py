@@ -35,27 +35,17 @@ class QueueState(TextChoices):
     @property
     def badge(self) -> SafeString:
         """The state as a coloured label."""
-        return badge(_COLOURS[self], self.label)
+        colours = {QueueState.PAUSED: "lost", QueueState.RUNNING: "present"}
+        return badge(colours.get(self, "dead"), self.label)
 
 
-_COLOURS: dict[str, str] = {
-    QueueState.PAUSED: "lost",
-    QueueState.NO_READER: "dead",
-    QueueState.FALLING_BEHIND: "dead",
-    QueueState.RUNNING: "present",
-}
-
-
-def queue_state(
-    *, is_paused: bool, readers: int, oldest_seconds: float, patience_seconds: float
-) -> QueueState:
-    """The state of a queue. It falls behind if a due run waits for longer than the alert about
-    that allows."""
+def queue_state(*, is_paused: bool, is_read: bool, is_late: bool) -> QueueState:
+    """The state of a queue. It is late if a due run waits for longer than the alert about that
+    allows (:func:`patience`)."""
     if is_paused:
         return QueueState.PAUSED
-    if not readers:
+    if not is_read:
         return QueueState.NO_READER
-    is_late = oldest_seconds > patience_seconds
     return QueueState.FALLING_BEHIND if is_late else QueueState.RUNNING
 
 
@@ -125,6 +115,8 @@ def _facts(
     patience_seconds: float,
 ) -> QueueFacts:
     waiting, readers = situation.waiting.get(name), situation.readers.get(name, [])
+    is_late = waiting is not None and waiting.oldest_seconds > patience_seconds
+    is_paused = name in situation.pauses
     return QueueFacts(
         name=name,
         due=waiting.runs if waiting else 0,
@@ -133,12 +125,7 @@ def _facts(
         pause=situation.pauses.get(name),
         rates=None if rates is None else rates.get(name, Rates(incoming=0, outgoing=0)),
         messages=messages.get(name),
-        state=queue_state(
-            is_paused=name in situation.pauses,
-            readers=len(readers),
-            oldest_seconds=waiting.oldest_seconds if waiting else 0,
-            patience_seconds=patience_seconds,
-        ),
+        state=queue_state(is_paused=is_paused, is_read=bool(readers), is_late=is_late),
     )
 
 

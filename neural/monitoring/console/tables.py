@@ -40,6 +40,7 @@ class QueueRow:
     due: str = NOTHING
     oldest: str = NOTHING
     state: QueueState | None = None
+    is_late: bool = False
     incoming: str = NOTHING
     outgoing: str = NOTHING
     drained: str = NOTHING
@@ -47,10 +48,6 @@ class QueueRow:
     is_unread: bool = False
     """Whether runs are due that nobody reads."""
     paused: str = ""
-
-    @property
-    def is_late(self) -> bool:
-        return self.state == QueueState.FALLING_BEHIND
 
 
 @dataclass(frozen=True)
@@ -83,23 +80,18 @@ def _queue(
     if facts is None:
         return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
     due, oldest, readers = facts["due"], facts["oldest_seconds"], facts["readers"]
-    is_paused = bool(facts["paused"])
-    state = queue_state(
-        is_paused=is_paused,
-        readers=readers,
-        oldest_seconds=oldest or 0,
-        patience_seconds=patience_seconds,
-    )
+    is_paused, is_late = bool(facts["paused"]), (oldest or 0) > patience_seconds
+    state = queue_state(is_paused=is_paused, is_read=bool(readers), is_late=is_late)
+    is_drained = is_paced and not is_paused
     return QueueRow(
         name=name,
         due=counted(due),
         oldest=rough(oldest),
         state=state,
+        is_late=state == QueueState.FALLING_BEHIND,
         incoming=incoming,
         outgoing=outgoing,
-        drained=_drained(due, coming, going * bool(readers))
-        if is_paced and not is_paused
-        else NOTHING,
+        drained=_drained(due, coming, going * bool(readers)) if is_drained else NOTHING,
         readers=_readers(readers),
         is_unread=bool(due) and state == QueueState.NO_READER,
         paused=_paused(facts["paused"], now),
