@@ -90,7 +90,7 @@ def test_a_person_pauses_a_queue_and_nothing_of_it_starts_until_somebody_resumes
     assert cluster.starts("waits") == []
 
     row.get_by_role("button", name="Resume").click()
-    row_of(pages, "default").get_by_text("goes on").wait_for()
+    row_of(pages, "default").get_by_text("running", exact=True).wait_for()
     wait_for_runs(event__event_id="waits")
     told = entries(olivia)
     assert len(told) == 2
