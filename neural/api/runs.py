@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from ninja import Path, Router, Schema
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, StrictBool, StrictInt, WithJsonSchema, model_validator
 
 from neural.api.access import Caller, KeyWith
 from neural.api.acting import acted
@@ -72,8 +72,8 @@ class Run(Schema):
 
 
 class RunsToRetry(Schema):
-    """Which runs to retry. What is left out does not narrow the choice. Empty text is refused: a
-    script whose variable is empty would retry the runs of every store."""
+    """Which runs to retry: those that a filter chooses, or `all`. Empty text is refused: a script
+    whose variable is empty would retry the runs of every store."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [RUNS_TO_RETRY]}}
 
@@ -97,8 +97,22 @@ class RunsToRetry(Schema):
     )
     since: AskedInstant | None = Field(None, description="Finished at or after this.")
     until: AskedInstant | None = Field(None, description="Finished before this.")
-    limit: int = Field(MOST_RETRIED, ge=1, le=MOST_RETRIED, description="The most runs to retry.")
-    dry_run: bool = Field(False, description="Change nothing; say what would be retried.")
+    all: StrictBool = Field(False, description="Without any of these filters: retry every run.")
+    limit: StrictInt = Field(
+        MOST_RETRIED, ge=1, le=MOST_RETRIED, description="The most runs to retry."
+    )
+    dry_run: StrictBool = Field(False, description="Change nothing; say what would be retried.")
+
+    @model_validator(mode="after")
+    def _says_which(self) -> "RunsToRetry":
+        is_narrowed = bool(self.model_dump(include=NARROWING, exclude_none=True))
+        if is_narrowed and self.all:
+            raise ValueError('names a filter, and "all" too: leave out one of them')
+        if not (is_narrowed or self.all or self.dry_run):
+            raise ValueError(
+                'names no filter: for every run of the key\'s stores, write "all": true'
+            )
+        return self
 
 
 class RunsRetried(Schema):
@@ -122,8 +136,8 @@ class RunsRetried(Schema):
 )
 def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
     """Makes dead runs (or cancelled or discarded ones) due again, with their retries restored: the
-    oldest first, at most `limit` in one request. Runs of events whose payload was pruned are left
-    out. Look first with `dry_run`."""
+    oldest first, at most `limit` in one request. Left out are runs of events whose payload was
+    pruned, and dead letters of refused messages. Look first with `dry_run`."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
     selection = Selection(
         states=[RunState(each) for each in dict.fromkeys(chosen.states)],

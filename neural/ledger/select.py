@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q
 
+from neural.ledger.record import BY_MESSAGE
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 
 CHUNK = 1000
+REFUSED = Q(requested_by=BY_MESSAGE, started_at=None) & ~Q(error="") | Q(options__has_key="refused")
+"""Dead letters of messages that were refused before anything ran, and those of which only a part
+was kept: they are retried by their ids alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +55,10 @@ class Selection:
         wanted = {name: value for name, value in exact.items() if value}
         runs: TaskRunQuerySet = TaskRun.objects.in_stores(self.stores)
         runs = runs.filter(state__in=self.states, **wanted)
-        if self.ids:
-            keys = [int(each) for each in self.ids if each.isdecimal()]
-            runs = runs.filter(Q(task_id__in=self.ids) | Q(pk__in=keys))
-        return runs
+        if not self.ids:
+            return runs.exclude(REFUSED)
+        keys = [int(each) for each in self.ids if each.isdecimal()]
+        return runs.filter(Q(task_id__in=self.ids) | Q(pk__in=keys))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def expected(rows: "Rows") -> Mapping[str, Line]:
         "GET /events/{id}": Line(Scope.EVENTS_READ, event),
         "POST /events/{id}/retry": Line(Scope.RUNS_RETRY, event, changes=True),
         "GET /runs/{path:task_id}": Line(Scope.EVENTS_READ, run),
-        "POST /runs/retry": Line(Scope.RUNS_RETRY, body={}, changes=True),
+        "POST /runs/retry": Line(Scope.RUNS_RETRY, body={"all": True}, changes=True),
         "GET /stores": Line(Scope.EVENTS_READ),
         "GET /orders/{store}/{path:order}": Line(Scope.EVENTS_READ, order),
         "GET /search": Line(Scope.SEARCH, query={"q": "dish", "collection": "dishes"}),

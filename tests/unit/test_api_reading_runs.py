@@ -6,6 +6,7 @@ import logging
 import pytest
 from django.utils import timezone
 
+from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.models import TaskRun
 from tests.unit.api_reading_world import Caller, event, fields, problem, run
 
@@ -81,7 +82,7 @@ def test_dead_runs_of_the_keys_stores_are_retried_and_named():
     ):
         run(state, task_id=task_id, at=at, failures=2)
 
-    response = Caller("S1", "S2").post("runs/retry", {})
+    response = Caller("S1", "S2").post("runs/retry", {"all": True})
 
     assert response.status_code == 200
     assert response.json() == {
@@ -97,14 +98,14 @@ def test_dead_runs_of_the_keys_stores_are_retried_and_named():
 def test_a_key_of_every_store_retries_runs_of_no_store_too():
     run("dead", at=None)
 
-    assert Caller().post("runs/retry", {}).json()["retried"] == 1
+    assert Caller().post("runs/retry", {"all": True}).json()["retried"] == 1
 
 
 @pytest.mark.parametrize(
     ("chosen", "wanted"),
     [
-        ({"states": ["cancelled"]}, ["cancelled"]),
-        ({"states": ["dead", "discarded", "dead"]}, ["a", "b", "discarded"]),
+        ({"all": True, "states": ["cancelled"]}, ["cancelled"]),
+        ({"all": True, "states": ["dead", "discarded", "dead"]}, ["a", "b", "discarded"]),
         ({"store": "S2"}, ["b"]),
         ({"store": "S3"}, []),
         ({"task": "app.other"}, ["b"]),
@@ -133,7 +134,7 @@ def test_at_most_the_limit_is_retried_the_oldest_first_and_the_answer_says_that_
         run("dead", task_id=f"t{number}")
     caller = Caller("S1")
 
-    answers = [caller.post("runs/retry", {"limit": 2}).json() for _ in range(3)]
+    answers = [caller.post("runs/retry", {"all": True, "limit": 2}).json() for _ in range(3)]
 
     assert [each["task_ids"] for each in answers] == [["t0", "t1"], ["t2", "t3"], ["t4"]]
     assert [each["more"] for each in answers] == [True, True, False]
@@ -151,7 +152,35 @@ def test_a_dry_run_says_what_would_be_retried_and_changes_nothing():
 def test_runs_of_pruned_events_are_left_out():
     run("dead", event=event(payload=None, pruned_at=timezone.now()), handler="h")
 
-    assert Caller("S1").post("runs/retry", {}).json()["retried"] == 0
+    assert Caller("S1").post("runs/retry", {"all": True}).json()["retried"] == 0
+
+
+def test_every_run_is_retried_by_who_says_so_and_the_refusal_tells_how():
+    run("dead")
+
+    (error,) = problem(Caller("S1").post("runs/retry", {}), 422)["errors"]
+
+    assert error["reason"].endswith(
+        'names no filter: for every run of the key\'s stores, write "all": true'
+    )
+    assert Caller("S1").post("runs/retry", {"all": True}).json()["retried"] == 1
+
+
+@pytest.mark.parametrize("chosen", [{"all": True}, {"error": "refused"}, {"task": "app.task"}])
+@pytest.mark.parametrize("kwargs", [{"a": 1}, {"a": "\ud800"}])
+def test_dead_letters_of_refused_messages_are_left_out(chosen, kwargs):
+    """Those whose arguments were kept, and those of which only a part was."""
+    keep_refused(
+        RefusedCall(
+            task="app.task", task_id="r", said_id="r", queue="default", priority=5,
+            reason="refused: no such argument", kwargs=kwargs,
+        ),
+        lambda refused, row: None,
+    )  # fmt: skip
+
+    assert states() == {"r": "dead"}
+    assert Caller().post("runs/retry", chosen).json()["task_ids"] == []
+    assert states() == {"r": "dead"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -160,7 +189,7 @@ def test_a_retry_is_logged_with_the_key_that_asked(caplog):
     caller = Caller("S1")
 
     with caplog.at_level(logging.INFO):
-        caller.post("runs/retry", {})
+        caller.post("runs/retry", {"all": True})
 
     by = f'by="API key {caller.key.prefix}"'
     lines = [record.getMessage() for record in caplog.records]
@@ -184,6 +213,16 @@ def test_a_retry_is_logged_with_the_key_that_asked(caplog):
         ({"since": "soon"}, "body.since"),
         ({"since": 1e308}, "body.since"),
         ({"dry_run": "perhaps"}, "body.dry_run"),
+        ({"dry_run": 0}, "body.dry_run"),
+        ({"dry_run": "false"}, "body.dry_run"),
+        ({"all": 1}, "body.all"),
+        ({"limit": True}, "body.limit"),
+        ({"limit": "5"}, "body.limit"),
+        ({"all": True, "store": "S1"}, "body"),
+        ({}, "body"),
+        ({"limit": 5}, "body"),
+        ({"states": ["dead"]}, "body"),
+        ({"store": None}, "body"),
         ({"ids": ["t1"]}, "body.ids"),
         ([], "body"),
     ],

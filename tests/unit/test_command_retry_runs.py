@@ -5,6 +5,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.ledger import select
 from neural.models import RunState, TaskRun
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
@@ -214,3 +215,16 @@ def test_nothing_chosen_is_nothing_done(run):
 def test_a_time_that_is_none_is_refused_with_examples():
     with pytest.raises(CommandError, match=r"'yesterday' is no time; write an age"):
         call_command("retry_runs", "--since", "yesterday")
+
+
+def test_dead_letters_of_refused_messages_are_retried_by_their_ids_alone(run):
+    refused = RefusedCall(
+        task="app.task", task_id="r", said_id="r", queue="default", priority=5, reason="no such arg"
+    )
+    keep_refused(refused, lambda refused, row: None)
+
+    run("--yes")
+    assert TaskRun.objects.get(task_id="r").state == RunState.DEAD
+
+    run("--yes", "--ids", "r")
+    assert TaskRun.objects.get(task_id="r").state == RunState.PENDING
