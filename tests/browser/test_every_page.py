@@ -5,7 +5,10 @@ from itertools import cycle
 
 import pytest
 from django.contrib import admin
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
+from neural.audit import record
+from neural.models import AuditSource, Store
 from neural.sites import page_of
 from tests.browser.pages import NARROW, OF_COLOURS, WIDE, Pages
 from tests.unit.test_admin_pages import submitted
@@ -77,3 +80,36 @@ def test_no_page_breaks_the_policy_overflows_or_shuts_anybody_out(browse) -> Non
 
     told = [f"{address}: {each}" for address, found in wrong.items() for each in found]
     assert not told, "\n".join(told)
+
+
+def test_the_reason_in_the_audit_log_is_read_whole_beside_the_filters(browse) -> None:
+    store = Store.objects.create(code="bakery-36", name="Shop 36")
+    reason = "the unit jin was added to the table of units by the supplier of the kitchen, " * 5
+    record(
+        action="refused_event.correct",
+        by="wang.lei@chain.example",
+        source=AuditSource.ADMIN,
+        rows=[store],
+        reason=reason.strip(),
+    )
+    pages = browse(language="zh-CN")
+
+    for width in (WIDE, 1280):
+        pages.width(width)
+        pages.open("/admin/neural/auditentry/")
+        assert reason.strip() in pages.text
+        end = "e => e.getBoundingClientRect().right"
+        (cell, table) = (pages.page.locator(each).first for each in ("td.field-why", ".results"))
+        assert cell.evaluate(end) <= table.evaluate(end), width
+
+
+def test_the_schedules_at_home_are_lines_and_not_columns_of_letters_in_chinese(browse) -> None:
+    crontab = CrontabSchedule.objects.create(minute="0", hour="2")
+    PeriodicTask.objects.create(name="nightly", task="celery.backend_cleanup", crontab=crontab)
+    pages = browse(language="zh-CN")
+    pages.width(NARROW)
+    pages.open("/admin/")
+
+    cell = pages.page.locator("td", has_text="从未运行过").first
+
+    assert cell.evaluate("e => e.getBoundingClientRect().height") < 50
