@@ -1,10 +1,11 @@
 """Records what people do in the audit log (:class:`neural.models.AuditEntry`)."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import Model
 
 from neural.models import AuditedRow, AuditEntry, AuditOutcome, AuditSource, Store
@@ -12,6 +13,8 @@ from neural.models.audit_entry import MOST_TARGETS
 
 MOST_WORDS = AuditEntry._meta.get_field("reason").max_length
 MOST_NAME = AuditEntry._meta.get_field("actor").max_length
+
+logger = logging.getLogger("neural.audit")
 
 NOUNS = {
     "neural.taskrun": "run",
@@ -44,16 +47,20 @@ def record(
     details: Mapping[str, Any] | None = None,
     outcome: AuditOutcome = AuditOutcome.DONE,
     count: int | None = None,
-) -> None:
-    """Add an act to the audit log, in the caller's transaction.
+    ends: int | None = None,
+) -> int:
+    """Add an act to the audit log, in the caller's transaction; returns the key of its last entry.
 
     ``action`` is a stable code like ``run.retry`` (:func:`action_of`). ``rows`` of one model are
     named by their keys, or with ``named`` false only counted; rows of several stores make an entry
     for each store. ``query`` are the parameters by which rows were chosen that are not named, and
     ``count`` is then how many were changed; an act that was refused or that failed on named rows
     changed none. ``reason`` are the person's own words. ``details`` have no personal data.
+
+    An act of several transactions is recorded before the first one, with the outcome ``begun``, and
+    again when it has ended. ``ends`` is the key of the earlier entry: people see one of both.
     """
-    is_done = outcome is AuditOutcome.DONE
+    is_done, key = outcome is AuditOutcome.DONE, 0
     common = {
         "action": action,
         "actor": _fitting(by, MOST_NAME),
@@ -67,8 +74,33 @@ def record(
     with transaction.atomic():
         for code, theirs in _by_store(rows, store):
             for part in _parts(theirs) if named else [theirs]:
-                number = len(part) if is_done and part else count or 0
-                _add(part, common | {"store_id": code, "count": number}, named=named)
+                number = len(part) if is_done and part and count is None else count or 0
+                key = _add(part, common | {"store_id": code, "count": number}, named=named)
+        if ends is not None:
+            supersede(ends, by=key)
+    return key
+
+
+def supersede(earlier: int, *, by: int) -> None:
+    """Have people see the entry ``by`` in place of an earlier one of the same act."""
+    label = AuditEntry._meta.label_lower
+    AuditedRow.objects.create(entry_id=by, model=label, object_id=str(earlier))
+
+
+def record_end(**facts: Any) -> None:
+    """Record how an act ended (:func:`record`), on a new connection if the old one is dead.
+
+    If the database does not answer, a log line takes the entry's place, and people see that the act
+    has begun.
+    """
+    connection = connections[router.db_for_write(AuditEntry)]
+    if connection.connection and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
+    try:
+        record(**facts)
+    except Error as error:
+        told = [facts.get(name) for name in ("action", "outcome", "count", "details")]
+        logger.warning("event=end_not_in_the_audit_log facts=%r error=%r", told, error)
 
 
 def record_user(user: Any, *, source: AuditSource = AuditSource.ADMIN, **facts: Any) -> None:
@@ -108,10 +140,11 @@ def _parts(rows: Sequence[Model]) -> Sequence[Sequence[Model]]:
     return [rows[start : start + MOST_TARGETS] for start in starts] or [()]
 
 
-def _add(rows: Sequence[Model], values: Mapping[str, Any], *, named: bool) -> None:
+def _add(rows: Sequence[Model], values: Mapping[str, Any], *, named: bool) -> int:
     model = rows[0]._meta.label_lower if rows else ""
     keys = [str(row.pk) for row in rows] if named else []
     entry = AuditEntry.objects.create(target_model=model, target_ids=keys, **values)
     AuditedRow.objects.bulk_create(
         AuditedRow(entry=entry, model=model, object_id=key) for key in keys
     )
+    return entry.pk

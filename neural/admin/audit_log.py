@@ -27,10 +27,11 @@ from neural.admin.audit_titles import title_of
 from neural.admin.display import (
     NOTHING,
     badge,
+    instant,
     instant_column,
     json_block,
+    link,
     link_column,
-    one_line,
     short_instant_column,
     store_code_column,
 )
@@ -50,6 +51,7 @@ OUT_OF_ORDER = dt.timedelta(hours=1)
 NAMED, NAMED_IN_FULL = 2, 100
 """Rows of an entry that the list and the entry's page name."""
 COLOURS: dict[str, str] = {
+    AuditOutcome.BEGUN: "running",
     AuditOutcome.DONE: "succeeded",
     AuditOutcome.REFUSED: "discarded",
     AuditOutcome.FAILED: "failed",
@@ -57,7 +59,11 @@ COLOURS: dict[str, str] = {
 
 
 class AuditChangeList(KeysetChangeList):
-    """The list, with the rows that the entries of a page name."""
+    """The list, with the rows that the entries of a page name: of each act the newest entry."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        rows: Any = super().get_queryset(request, *args, **options)
+        return rows.standing()
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -101,8 +107,9 @@ class AuditEntryAdmin(HistoryAdmin):
                 "fields": (
                     "what",
                     instant_column(AuditEntry, "at"),
+                    "begun",
                     "who",
-                    "why_in_full",
+                    "why",
                     ("outcome_shown", "number"),
                     "rows_in_full",
                     link_column(AuditEntry, "store"),
@@ -177,11 +184,7 @@ class AuditEntryAdmin(HistoryAdmin):
         return rows_shown(entry, entry.seen, most=NAMED_IN_FULL)
 
     @admin.display(description=_("reason"))
-    def why(self, entry: AuditEntry) -> SafeString | str:
-        return one_line(entry.reason)
-
-    @admin.display(description=_("reason"))
-    def why_in_full(self, entry: AuditEntry) -> str:
+    def why(self, entry: AuditEntry) -> str:
         return entry.reason or NOTHING
 
     @admin.display(description=pgettext_lazy("audit log", "outcome"))
@@ -192,12 +195,22 @@ class AuditEntryAdmin(HistoryAdmin):
     def outcome_and_number(self, entry: AuditEntry) -> SafeString:
         """The outcome, with the number of changed rows if it is not one."""
         shown = self.outcome_shown(entry)
-        return format_html("{} × {}", shown, f"{entry.count:,}") if entry.count > 1 else shown
+        is_told = entry.count > 1 or (entry.outcome == AuditOutcome.DONE and not entry.count)
+        return format_html("{} × {}", shown, f"{entry.count:,}") if is_told else shown
+
+    @admin.display(description=_("earlier entry"))
+    def begun(self, entry: AuditEntry) -> SafeString | str:
+        """The entry in whose place this one stands, by its time: when the act began, or was
+        stopped or resumed."""
+        keys = entry.rows.filter(model="neural.auditentry").values_list("object_id", flat=True)
+        earlier = AuditEntry.objects.filter(pk__in=list(map(int, keys)))
+        told = ((each.get_outcome_display(), link(each, instant(each.at))) for each in earlier)
+        return format_html_join("; ", "{}: {}", told) or NOTHING
 
     @admin.display(description=_("changed rows"))
     def number(self, entry: AuditEntry) -> str:
-        refused = entry.outcome == AuditOutcome.REFUSED
-        return NOTHING if refused else f"{entry.count:,}"
+        changed_none = entry.outcome in (AuditOutcome.REFUSED, AuditOutcome.BEGUN)
+        return NOTHING if changed_none else f"{entry.count:,}"
 
     @admin.display(description=_("what was changed"))
     def changes(self, entry: AuditEntry) -> SafeString | str:

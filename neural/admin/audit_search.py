@@ -27,9 +27,9 @@ def found_by(request: Any, queryset: QuerySet, term: str) -> QuerySet:
 
 
 def entries_about(model: type[Model], key: Any) -> QuerySet:
-    """What the log has about a row, to be limited and ordered by ``-entry_id``."""
+    """What the log has about a row, of each act the newest entry; to be limited."""
     about = AuditedRow.objects.filter(model=model._meta.label_lower, object_id=str(key))
-    return about.order_by("-entry_id")
+    return about.standing("entry_id").order_by("-entry_id")
 
 
 def _limited(request: HttpRequest, queryset: QuerySet, **limit: str) -> QuerySet:

@@ -80,9 +80,6 @@ _of_many_runs: Any = lazy(partial(_of_kind, BulkAction._meta.verbose_name), str)
 
 for _code, _name in {
     **{f"runs.bulk.{verb}": _of_many_runs(verb.label) for verb in BulkVerb},
-    "runs.bulk.stop": _of_many_runs(pgettext_lazy("act", "Stop")),
-    "runs.bulk.resume": _of_many_runs(pgettext_lazy("act", "Resume")),
-    "runs.bulk.finish": _of_many_runs(pgettext_lazy("act", "Finish")),
     "run.edit": _("Run: Edit and retry"),
     "saved_view.save": _("Saved view: Save"),
     "saved_view.change": _("Saved view: Change"),

@@ -79,8 +79,8 @@ def _time(query: RunQuery) -> Any:
 
 def words_of_action(action: BulkAction, user: Any) -> Words:
     """Which runs an action means."""
-    if action.run_ids is not None:
-        count = len(action.run_ids)
+    if action.is_of_chosen:
+        count = len(action.run_ids or ())
         chosen = ngettext("%(count)d chosen one by one", "%(count)d chosen one by one", count)
         return [(_("runs"), chosen % {"count": count})]
     try:

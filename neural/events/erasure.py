@@ -2,7 +2,7 @@
 left, and keeps all of that in the audit log. What the command and the page of the admin do."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +53,7 @@ class Erasure:
 
     def go(self) -> Iterator[Step]:
         """Erase the person, or count."""
-        self._tell(AuditOutcome.DONE, "begun")
+        begun = self._tell(AuditOutcome.BEGUN, "begun")
         awaited = RunsAwaited(seconds=self.wait_seconds)
         try:
             for step in erase(
@@ -67,14 +67,14 @@ class Erasure:
                 self.unread += step.unread
                 yield step
         except BaseException:
-            self._tell(
-                AuditOutcome.FAILED, "stopped", count=self.found.total(), rows=dict(+self.found)
-            )
+            told = {"count": self.found.total(), "rows": dict(+self.found), "ends": begun}
+            self._tell(AuditOutcome.FAILED, "stopped", record=audit.record_end, **told)
             raise
         self.under_way = len(awaited.unfinished)
         self._tell(
             AuditOutcome.FAILED if self.unread or self.under_way else AuditOutcome.DONE,
             "finished",
+            ends=begun,
             count=self.found.total(),
             rows=dict(+self.found),
             unread=self.unread,
@@ -87,7 +87,7 @@ class Erasure:
         try:
             yield from self._looks()
         except BaseException:
-            self._tell(AuditOutcome.FAILED, "look stopped")
+            self._tell(AuditOutcome.FAILED, "look stopped", record=audit.record_end)
             raise
         left = self.left
         self._tell(
@@ -111,11 +111,21 @@ class Erasure:
             self.left_beside.add(look)
             yield look
 
-    def _tell(self, outcome: AuditOutcome, step: str, *, count: int = 0, **details: Any) -> None:
+    def _tell(
+        self,
+        outcome: AuditOutcome,
+        step: str,
+        *,
+        count: int = 0,
+        ends: int | None = None,
+        record: Callable[..., Any] = audit.record,
+        **details: Any,
+    ) -> Any:
         if self.by is None:
-            return
-        audit.record_user(
-            self.by,
+            return None
+        return record(
+            by=self.by.get_username(),
+            user_id=self.by.pk,
             action=ACTION,
             source=self.source,
             store=self.store or None,
@@ -127,6 +137,7 @@ class Erasure:
             },
             outcome=outcome,
             count=count,
+            ends=ends,
         )
 
 

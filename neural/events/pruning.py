@@ -38,8 +38,7 @@ def prune_payloads(
     An event is finished when none of its runs is pending, running or dead. An unhandled event keeps
     its payload for a replay. Identity and content hash stay, so the same event sent again is still
     a duplicate, and a changed one still a conflict. Returns how many payloads were emptied (with
-    ``dry_run``: would be). ``on_progress`` is called with the number of primary keys that each step
-    has passed.
+    ``dry_run``: would be). ``on_progress`` is called with each step when it has committed.
     """
     walk = walk_payloads(now=now, keep_days=keep_days, dry_run=dry_run)
     return total(walk, on_progress)[PAYLOADS]

@@ -39,10 +39,10 @@ class Step(NamedTuple):
 
 
 Walk = Iterator[Step]
-Progress = Callable[[int], None]
+Progress = Callable[[Step], None]
 
 
-def silent(keys: int) -> None:
+def silent(step: Step) -> None:
     """Show no progress."""
 
 
@@ -96,8 +96,8 @@ def prune_old(
 ) -> int:
     """Delete rows older than ``kept_days``; returns how many, not counting cascaded deletions.
 
-    With ``dry_run`` nothing is deleted. ``on_progress`` is called with the number of primary keys
-    that each step has passed.
+    With ``dry_run`` nothing is deleted. ``on_progress`` is called with each step when it has
+    committed.
     """
     return total(walk_old(prunable, now=now, dry_run=dry_run), on_progress)[prunable.name]
 
@@ -118,7 +118,7 @@ def total(walk: Walk, on_progress: Progress = silent) -> Counter[str]:
     pruned: Counter[str] = Counter()
     for step in walk:
         pruned.update(step.pruned)
-        on_progress(step.keys)
+        on_progress(step)
     return pruned
 
 
@@ -132,8 +132,8 @@ def prune_runs(
     """Delete runs, with their attempts, that finished longer ago than they are kept.
 
     Returns how many were deleted (with ``dry_run``: would be deleted) in each state.
-    ``on_progress`` is called with the number of primary keys that each step has passed. Raises
-    ValueError for a state that is not finished.
+    ``on_progress`` is called with each step when it has committed. Raises ValueError for a state
+    that is not finished.
     """
     return total(walk_runs(now=now, keep=keep, dry_run=dry_run), on_progress)
 

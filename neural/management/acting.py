@@ -2,14 +2,13 @@
 
 import getpass
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management import CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
+from django.core.management import CommandParser
 
-from neural.audit import MOST_NAME, MOST_WORDS, record
+from neural.audit import MOST_NAME, MOST_WORDS, record, record_end, supersede
 from neural.models import AuditOutcome, AuditSource
 
 
@@ -29,15 +28,14 @@ def who(options: Mapping[str, Any]) -> str:
         return "manage.py"
 
 
-def record_command(options: Mapping[str, Any], *, action: str, **facts: Any) -> None:
+def record_command(options: Mapping[str, Any], *, action: str, **facts: Any) -> int:
     """Record what the command did (:func:`neural.audit.record`), in the caller's transaction."""
-    record(
-        action=action,
-        by=who(options),
-        source=AuditSource.COMMAND,
-        reason=options.get("reason") or "",
-        **facts,
-    )
+    return record(action=action, **_command(options), **facts)
+
+
+def _command(options: Mapping[str, Any]) -> dict[str, Any]:
+    reason = options.get("reason") or ""
+    return {"by": who(options), "source": AuditSource.COMMAND, "reason": reason}
 
 
 @dataclass
@@ -45,6 +43,8 @@ class Counted:
     """How many rows were changed so far."""
 
     count: int = 0
+    entry: int | None = None
+    """The last entry with which the command itself recorded what it changed."""
 
     def add(self, number: int) -> None:
         """So many more were changed."""
@@ -55,16 +55,17 @@ class Counted:
 def recorded(options: Mapping[str, Any], *, action: str, **facts: Any) -> Iterator[Counted]:
     """Record what is done in this block, in several transactions, and how many rows it changed.
 
-    If it ends early, by Ctrl-C or by an error, what was done until then is recorded as failed.
+    That it has begun is recorded first, and stays to be seen if the process is killed. If the block
+    ends early, by Ctrl-C or by an error, what was done until then is recorded as failed.
     """
-    counted = Counted()
+    counted, facts = Counted(), {"action": action, **_command(options), **facts}
+    begun = record(outcome=AuditOutcome.BEGUN, **facts)
     try:
         yield counted
-    except BaseException as error:
-        if counted.count or not isinstance(error, CommandError):  # wrong usage is no act
-            facts |= {"count": counted.count, "outcome": AuditOutcome.FAILED}
-            with suppress(DatabaseError, InterfaceError):  # the first error is the one to tell
-                record_command(options, action=action, **facts)
+    except BaseException:
+        record_end(ends=begun, outcome=AuditOutcome.FAILED, count=counted.count, **facts)
         raise
-    if counted.count:
-        record_command(options, action=action, count=counted.count, **facts)
+    if counted.entry is None:
+        record_end(ends=begun, count=counted.count, **facts)
+    else:
+        supersede(begun, by=counted.entry)

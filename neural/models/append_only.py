@@ -4,9 +4,12 @@ The model refuses it here, with a sentence for the programmer; the database refu
 the model, with triggers (migration ``0001_first``).
 """
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
+from django.apps import apps
 from django.db import models
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Cast
 
 from neural.errors import NeuralError
 from neural.models.store import StoreScopedQuerySet
@@ -21,6 +24,14 @@ class AuditLogIsAppendOnly(NeuralError):
 
 class AppendOnlyQuerySet(StoreScopedQuerySet):
     """Rows that can be read and added. The asynchronous methods call these."""
+
+    def standing(self, key: str = "pk") -> Self:
+        """Without the entries in whose place a later one of the same act stands, or without their
+        rows. ``key`` is the field with the key of the entry."""
+        rows = apps.get_model("neural", "auditedrow")._default_manager
+        text = Cast(OuterRef(key), models.CharField())
+        later = rows.filter(model="neural.auditentry", object_id=text)
+        return self.exclude(Exists(later))
 
     def update(self, **changes: Any) -> NoReturn:
         """Raises :class:`AuditLogIsAppendOnly`."""

@@ -23,6 +23,8 @@ class AuditSource(models.TextChoices):
 class AuditOutcome(models.TextChoices):
     """What became of the act."""
 
+    BEGUN = "begun", pgettext_lazy("act", "begun")
+    """It goes on, or was killed: an entry of its end would stand in place of this one."""
     DONE = "done", pgettext_lazy("act", "done")
     REFUSED = "refused", pgettext_lazy("act", "refused")
     FAILED = "failed", pgettext_lazy("act", "failed")

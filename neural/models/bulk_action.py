@@ -47,7 +47,8 @@ class BulkAction(models.Model):
     query = models.JSONField(_("filter"), default=dict)
     """Parameters of :class:`neural.runs.query.RunQuery`, with times instead of periods."""
     run_ids = models.JSONField(_("runs"), null=True, blank=True)
-    """The primary keys of chosen runs; None: all that match the query."""
+    """The primary keys of the runs: those that were chosen, or that matched the query when it was
+    begun. None: they were too many to count, and all that match the query are meant."""
     values = models.JSONField(default=dict)
     """What the verb needs: the queue to move to."""
     reason = models.CharField(_("reason"), max_length=500)
@@ -112,6 +113,11 @@ class BulkAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_verb_display()} #{self.pk}"
+
+    @property
+    def is_of_chosen(self) -> bool:
+        """Whether a person chose its runs one by one."""
+        return not self.query
 
     @property
     def done(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError, connection
 from django.test import override_settings
 
 from neural.admin.audit_titles import title_of
@@ -17,6 +17,7 @@ from neural.api import keys
 from neural.ledger import select
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause
+from neural.management.commands import prune
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState
 from tests.unit import api_world, hooks_world
 from tests.unit.demand import sell
@@ -114,7 +115,7 @@ def test_a_command_that_acts_leaves_an_entry_with_who_and_why(line: str) -> None
 
     call_command(*line.split(), *given, *BY)
 
-    entry = AuditEntry.objects.get()
+    entry = AuditEntry.objects.standing().get()
     assert (entry.action, entry.actor, entry.reason) == (action, "lee", "month-end")
     assert (entry.source, entry.outcome) == (AuditSource.COMMAND, AuditOutcome.DONE)
     assert entry.count >= 1
@@ -218,9 +219,89 @@ def test_what_was_done_before_an_interruption_is_recorded_and_that_it_ended_earl
     with pytest.raises(KeyboardInterrupt):
         call_command("retry_runs", *BY)
 
-    acted, ended = AuditEntry.objects.order_by("pk")
+    acted, ended = AuditEntry.objects.standing().order_by("pk")
     assert (acted.outcome, acted.count, acted.target_ids) == ("done", 1, [str(done.pk)])
     assert (ended.action, ended.outcome, ended.count) == ("run.retry", "failed", 0)
+
+
+@pytest.mark.usefixtures("_chain")
+@pytest.mark.parametrize(
+    ("line", "works_in"),
+    [
+        ("prune", "neural.management.commands.prune.prune_runs"),
+        ("retry_runs", "neural.management.commands.retry_runs.retry"),
+        ("analyse_demand", "neural.restaurant.management.commands.analyse_demand.shown"),
+        ("forecast", "neural.forecasting.management.commands.forecast.forecast_store"),
+    ],
+)
+def test_a_command_that_is_killed_leaves_an_entry_that_says_begun(
+    line: str, works_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action, arguments, arrange = ACTS[line]
+    arrange()
+    seen: list[tuple[str, str]] = []
+
+    def at_work(*args: Any, **options: Any) -> None:
+        seen.extend(AuditEntry.objects.standing().values_list("action", "outcome"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(works_in, at_work)
+    with pytest.raises(KeyboardInterrupt):
+        call_command(line, *arguments, *BY)
+
+    assert seen == [(action, "begun")]
+    entry = AuditEntry.objects.standing().get()
+    assert (entry.action, entry.outcome) == (action, "failed")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file's connection cannot be cut")
+def test_a_command_whose_connection_is_cut_says_how_many_rows_it_had_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("neural.ledger.prune.CHUNK", 2)
+    for _ in range(6):
+        an_old_run()
+    steps: list[int] = []
+
+    def cut_after_two_steps(bar: Any, keys: int) -> None:
+        steps.append(keys)
+        if len(steps) == 2:
+            _cut_the_connection()
+
+    monkeypatch.setattr("tqdm.tqdm.update", cut_after_two_steps)
+    with pytest.raises(CommandError, match="The database does not answer"):
+        call_command("prune", *BY)
+
+    entry = AuditEntry.objects.standing().get()
+    assert (entry.action, entry.outcome, entry.count) == ("retention.delete", "failed", 4)
+
+
+def _cut_the_connection() -> None:
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    other.close()
+
+
+def test_an_end_that_cannot_be_recorded_stands_in_the_log_and_the_entry_says_begun(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    an_old_run()
+
+    def gone(**facts: Any) -> int:
+        raise OperationalError("no connection")
+
+    whole = prune.prune_runs
+
+    def the_last(**options: Any) -> Any:
+        monkeypatch.setattr("neural.audit.record", gone)
+        return whole(**options)
+
+    monkeypatch.setattr(prune, "prune_runs", the_last)
+    call_command("prune", *BY)
+
+    assert AuditEntry.objects.standing().get().outcome == "begun"
+    assert "event=end_not_in_the_audit_log" in caplog.text
 
 
 def test_what_is_not_recorded_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +324,9 @@ def test_retried_runs_are_named_in_an_entry_for_each_store() -> None:
 
     call_command("retry_runs", *BY)
 
-    told = {entry.store_id: (entry.target_ids, entry.count) for entry in AuditEntry.objects.all()}
+    told = {
+        entry.store_id: (entry.target_ids, entry.count) for entry in AuditEntry.objects.standing()
+    }
     assert told == {
         "S1": ([str(run.pk) for run in here], 2),
         "S2": ([str(there.pk)], 1),
@@ -259,7 +342,8 @@ def test_of_very_many_retried_runs_the_first_are_named_and_the_others_counted(
 
     call_command("retry_runs", "--error", "refused", *BY)
 
-    told = [(entry.target_ids, entry.count) for entry in AuditEntry.objects.order_by("pk")]
+    standing = AuditEntry.objects.standing().order_by("pk")
+    told = [(entry.target_ids, entry.count) for entry in standing]
     first, second, third = (str(run.pk) for run in runs[:3])
     assert told == [([first, second], 2), ([third], 1), ([], 1), ([], 2)]
     assert {str(entry.query) for entry in AuditEntry.objects.all()} == {"{'error': 'refused'}"}
@@ -276,7 +360,7 @@ def test_the_runs_that_are_not_named_are_counted_for_each_store(
 
     call_command("retry_runs", *BY)
 
-    named, *counted = AuditEntry.objects.order_by("pk")
+    named, *counted = AuditEntry.objects.standing().order_by("pk")
     assert (named.store_id, named.count) == (None, 1)
     told = {each.store_id: (each.target_model, each.target_ids, each.count) for each in counted}
     assert told == {"S1": ("neural.taskrun", [], 3), "S2": ("neural.taskrun", [], 2)}
@@ -299,7 +383,7 @@ def test_the_chosen_rows_are_named_by_the_options_that_chose_them() -> None:
 
     call_command("retry_runs", "--state", "dead", "--error", "refused")
 
-    assert AuditEntry.objects.get().query == {"state": "dead", "error": "refused"}
+    assert AuditEntry.objects.standing().get().query == {"state": "dead", "error": "refused"}
 
 
 def test_the_key_itself_is_in_no_entry(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from neural.admin.scope import NeuralAdmin
 from neural.audit import record
 from neural.keyset import bounded
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState, TaskRun
-from tests.unit import admin_rows
+from tests.unit import admin_rows, bulk_world
 from tests.unit import admin_world as world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
@@ -67,6 +67,29 @@ def test_the_newest_entry_is_first_with_its_title_its_row_and_its_reason() -> No
     assert "Run: Retry" in html
     assert "the till is back" in html
     assert f'href="{world.page_of(run)}"' in html
+
+
+def test_an_act_that_has_ended_is_one_row_with_its_outcome_its_whole_reason_and_a_link() -> None:
+    world.run(RunState.DEAD)
+    reason = "the unit jin was added to the table of units by the supplier of the kitchen " * 6
+    user = bulk_world.operator("mei")
+    action = bulk_world.act_on_all(user, reason=reason.strip())
+    client = world.client_of(MAY, "view_bulkaction", "retry_taskrun", name="viewer")
+
+    (begun,) = shown(client)
+    assert "begun</span>" in page(client)
+    bulk_world.finish(action)
+    (ended,) = shown(client)
+
+    assert ended > begun
+    html = page(client)
+    assert "done</span>" in html
+    assert reason.strip() in html
+    assert f'href="{world.page_of(action)}"' in html
+    of_end = client.get(world.page_of(AuditEntry.objects.get(pk=ended))).content.decode()
+    assert world.page_of(AuditEntry.objects.get(pk=begun)) in of_end
+    assert shown(client, outcome="begun") == []
+    assert shown(client, q=f"bulkaction {action.pk}") == [ended]
 
 
 def test_rows_that_are_gone_or_hidden_are_named_without_a_link() -> None:

@@ -36,7 +36,8 @@ def test_a_user_who_loses_the_permission_changes_nothing_more() -> None:
     action.refresh_from_db()
     assert (action.state, action.stop_reason) == ("stopped", deciding.NOT_PERMITTED)
     assert world.states() == {"pending": 3, "dead": 3}
-    assert AuditEntry.objects.filter(action="runs.bulk.stop").count() == 1
+    assert told() == [("runs.bulk.retry", "failed", 3)]
+    assert AuditEntry.objects.latest("pk").details["stopped"] == {"reason": "not_permitted"}
 
 
 @pytest.mark.parametrize("end", ["deleted", "inactive"])
@@ -122,16 +123,40 @@ def test_a_stopped_action_changes_nothing_until_it_is_resumed() -> None:
     assert world.work(action) is None
     assert world.states() == {"pending": 3, "dead": 3}
     assert action.stopped_by == "lee"
+    assert told() == [("runs.bulk.retry", "failed", 3)]
 
     assert deciding.resume(action=action, user=user)
     world.finish(action)
 
     assert world.states() == {"pending": 6}
-    codes = list(AuditEntry.objects.order_by("pk").values_list("action", "count"))
-    assert codes == [
-        ("runs.bulk.retry", 6),
-        ("runs.bulk.finish", 6),
-    ]
+    assert told() == [("runs.bulk.retry", "done", 6)]
+
+
+def told() -> list[tuple[str, str, int]]:
+    """What people see of the audit log."""
+    found = AuditEntry.objects.standing().order_by("pk")
+    return list(found.values_list("action", "outcome", "count"))
+
+
+def test_an_action_is_one_entry_that_says_what_became_of_it() -> None:
+    runs = world.make_runs(5, RunState.PENDING)
+    user = world.operator()
+    action = world.act_on_all(user, "cancel", reason="sent twice by the till")
+
+    assert told() == [("runs.bulk.cancel", "begun", 0)]
+    acting.do_slice(action, user, now=timezone.now())
+    TaskRun.objects.get(pk=runs[-1].pk).cancel()
+    assert told() == [("runs.bulk.cancel", "begun", 0)]
+    deciding.stop(action=action, user=user)
+    deciding.resume(action=action, user=user)
+    assert told() == [("runs.bulk.cancel", "begun", 3)]
+    world.finish(action)
+
+    assert told() == [("runs.bulk.cancel", "done", 4)]
+    entry = AuditEntry.objects.standing().get()
+    assert (entry.target_model, entry.target_ids) == ("neural.bulkaction", [str(action.pk)])
+    assert (entry.actor, entry.reason) == ("lee", "sent twice by the till")
+    assert (entry.details["expected"], entry.details["unfit"]) == (5, 1)
 
 
 def test_who_may_not_do_it_stops_nothing_and_a_user_of_a_store_only_their_own() -> None:

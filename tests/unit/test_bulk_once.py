@@ -117,3 +117,28 @@ def test_a_run_that_somebody_discarded_meanwhile_is_left_as_it_is(monkeypatch: A
 
     assert world.states() == {"discarded": 1, "pending": 1}
     assert BulkActionItem.objects.get(run_id=runs[0].pk).detail == "no_match"
+
+
+@pytest.mark.parametrize("slices", [0, 1, 2])
+def test_of_two_peoples_retries_of_the_same_runs_each_has_an_outcome_for_every_run(
+    slices: int,
+) -> None:
+    """Also for those that the other one has changed before it came to them."""
+    runs = world.make_runs(8, error="unknown unit jin")
+    asked = {"params": {"period": "all", "error": "jin"}}
+    lee, kim = world.operator("lee"), world.operator("kim")
+    mine, theirs = world.act_on_all(lee, **asked), world.act_on_all(kim, **asked)
+
+    for _ in range(slices):
+        acting.do_slice(BulkAction.objects.get(pk=mine.pk), lee, now=timezone.now())
+    world.finish(theirs)
+    TaskRun.objects.filter(pk__in=[run.pk for run in runs]).update(error="")
+    world.finish(mine)
+
+    assert (theirs.done, mine.done) == (8, 8)
+    assert (mine.changed, theirs.changed) == (3 * slices, 8 - 3 * slices)
+    for action in (mine, theirs):
+        details = action.items.values_list("outcome", "detail")
+        assert set(details) <= {("changed", ""), ("unfit", "acted_on")}
+    told = AuditEntry.objects.standing().order_by("actor").values_list("actor", "count")
+    assert list(told) == [("kim", 8 - 3 * slices), ("lee", 3 * slices)]

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 
 import neural
 from neural.forecasting.models import Forecast
-from neural.ledger.prune import prune_runs
+from neural.ledger.prune import Step, prune_runs
 from neural.ledger.retention import Retention
 from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
@@ -130,7 +130,7 @@ def test_rows_are_walked_by_key_and_the_walk_ends_where_rows_are_young(monkeypat
         old_run(RunState.SUCCEEDED)
     for _ in range(6):
         make_run(RunState.SUCCEEDED)
-    steps: list[int] = []
+    steps: list[Step] = []
 
     pruned = prune_runs(
         now=ago(), keep=Retention(states={RunState.SUCCEEDED: 30}), on_progress=steps.append
@@ -143,12 +143,12 @@ def test_rows_are_walked_by_key_and_the_walk_ends_where_rows_are_young(monkeypat
 
 def test_the_oldest_gap_of_keys_costs_no_progress(monkeypatch):
     first = old_run(RunState.SUCCEEDED, pk=1_000_000)
-    steps: list[int] = []
+    steps: list[Step] = []
 
     prune_runs(now=ago(), keep=Retention(states={RunState.SUCCEEDED: 30}), on_progress=steps.append)
 
     assert not TaskRun.objects.filter(pk=first.pk).exists()
-    assert steps == [1]
+    assert [step.keys for step in steps] == [1]
 
 
 def test_payloads_of_old_events_are_emptied_and_their_keys_stay(prune):

@@ -1,6 +1,6 @@
 """`manage.py prune`: deletes rows that are finished and old."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from neural.ledger.clock import database_clock
 from neural.ledger.prune import (
     PRUNABLE_STATES,
     PRUNABLES,
+    Progress,
+    Step,
     key_range,
     prune_old,
     prune_runs,
@@ -24,7 +26,6 @@ from neural.management.teaching import TeachingCommand
 from neural.models import NeuralEvent, RunState, TaskRun
 
 PAYLOAD_DAYS = 90
-Done = Callable[[int], None]
 
 
 class Command(TeachingCommand):
@@ -103,18 +104,16 @@ class Command(TeachingCommand):
     ) -> None:
         now = database_clock()
         would = "would be " if dry_run else ""
-        with bar("runs", TaskRun.objects.all()) as done:
+        with bar("runs", TaskRun.objects.all(), counted) as done:
             runs = prune_runs(now=now, keep=keep, dry_run=dry_run, on_progress=done)
-        counted.add(sum(runs.values()))
         for kind, kept in keep.states.items():
             if kept is not None or runs[kind]:
                 self.stdout.write(f"{runs[kind]:,} {kind} runs {_older(kept, keep)}{would}deleted.")
         if payloads:
-            counted.add(self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would))
+            self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would, counted)
         for each in PRUNABLES:
-            with bar(each.name, each.model._default_manager.all()) as done:
+            with bar(each.name, each.model._default_manager.all(), counted) as done:
                 number = prune_old(each, now=now, dry_run=dry_run, on_progress=done)
-            counted.add(number)
             self.stdout.write(
                 f"{number:,} {each.name} older than {each.kept_days():g} days {would}deleted."
             )
@@ -122,15 +121,14 @@ class Command(TeachingCommand):
         counted.add(workers)
         self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")
 
-    def _payloads(self, days: float, dry_run: bool, would: str) -> int:
-        with bar("events", NeuralEvent.objects.filter(pruned_at=None)) as done:
+    def _payloads(self, days: float, dry_run: bool, would: str, counted: Counted) -> None:
+        with bar("events", NeuralEvent.objects.filter(pruned_at=None), counted) as done:
             emptied = prune_payloads(
                 now=database_clock(), keep_days=days, dry_run=dry_run, on_progress=done
             )
         self.stdout.write(
             f"{emptied:,} payloads of events older than {days:g} days {would}emptied."
         )
-        return emptied
 
 
 def _others() -> str:
@@ -162,7 +160,13 @@ def retention(days: float | None, states: list[str] | None) -> Retention:
 
 
 @contextmanager
-def bar(what: str, rows: QuerySet[Any]) -> Iterator[Done]:
-    """A progress bar over rows by primary key; without a terminal there is no bar."""
+def bar(what: str, rows: QuerySet[Any], counted: Counted) -> Iterator[Progress]:
+    """A progress bar over rows by primary key; without a terminal there is no bar. What each step
+    has deleted is counted."""
+
+    def advance(step: Step) -> None:
+        counted.add(step.pruned.total())
+        shown.update(step.keys)
+
     with tqdm(total=key_range(rows), desc=what, unit="row", leave=False, disable=None) as shown:
-        yield shown.update
+        yield advance

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from neural.conf import conf
 from neural.ledger.select import Group, Selection, groups, retry
-from neural.management.acting import add_who, record_command, recorded
+from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import SET_ASIDE_STATES
@@ -30,7 +30,7 @@ class Command(TeachingCommand):
         first with --dry-run: it shows what would be retried, by work and error. Options narrow
         the choice; without any, every dead run is chosen. The ledger changes at once; the relay
         in the workers then publishes. A run whose event's payload was pruned is left out: there
-        is nothing left to work on.
+        is nothing left to work on. Dead letters of refused messages are retried by --ids alone.
     """
     after_help = """
         examples:
@@ -87,7 +87,7 @@ class Command(TeachingCommand):
         acts = Acts(options)
         with (
             tqdm(total=number, unit="run", leave=False, disable=None) as bar,
-            recorded(options, action=ACTION, query=acts.query),  # what ends early, as failed
+            recorded(options, action=ACTION, query=acts.query) as acts.done,
         ):
             changed = retry(selection, on_progress=bar.update, on_retried=acts.record)
         self.stdout.write(f"{changed:,} {runs_are(changed)} due again.")
@@ -131,15 +131,16 @@ class Acts:
         self.options = options
         self.query = {name: _told(options[name]) for name in CHOOSING if options[name]}
         self.named = 0
+        self.done = Counted()
 
     def record(self, runs: Sequence[TaskRun]) -> None:
         """Record that these were retried, in the transaction that did it."""
         rows = runs[: MOST_CHOSEN - self.named]
         self.named += len(rows)
-        if rows:
-            record_command(self.options, action=ACTION, query=self.query, rows=rows)
-        if rest := runs[len(rows) :]:
-            record_command(self.options, action=ACTION, query=self.query, rows=rest, named=False)
+        for part, named in ((rows, True), (runs[len(rows) :], False)):
+            if part:
+                facts: dict[str, Any] = {"query": self.query, "rows": part, "named": named}
+                self.done.entry = record_command(self.options, action=ACTION, **facts)
 
 
 def chosen(options: dict[str, Any]) -> Selection:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.core.management import CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from tqdm import tqdm
 
 from neural.conf import conf
@@ -129,9 +129,11 @@ class Command(TeachingCommand):
             sys.exit(1)
 
     def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
-        answer = submit(**event_of(options), backfill=backfill, **AS_COMMAND)
-        if answer.is_new:
-            record_command(options, action="event.submit", rows=[answer.or_raise()])
+        event = event_of(options)
+        with transaction.atomic():
+            answer = submit(**event, backfill=backfill, **AS_COMMAND)
+            if answer.is_new:
+                record_command(options, action="event.submit", rows=[answer.or_raise()])
         if answer.is_refused:
             self._report(answer.problems)
         elif not self.as_json:

@@ -21,7 +21,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.outages import despite_contention
 from neural.ledger.work import Snooze, current_run
 from neural.ledger.yielding import others_wait
-from neural.models import BulkAction, BulkActionItem
+from neural.models import AuditOutcome, BulkAction, BulkActionItem
 from neural.runs.bulk import pacing
 from neural.runs.bulk.applying import Applied, apply
 from neural.runs.bulk.deciding import NOT_PERMITTED, stop_for
@@ -94,13 +94,16 @@ class _Work:
 
 def do_slice(action: BulkAction, user: Any, *, now: dt.datetime) -> None:
     """Do the next slice of an action, unless somebody else does it at the same time."""
-    query = None if action.run_ids is not None else RunQuery.from_params(action.query)
+    query = RunQuery.from_params(action.query) if action.query else None
     size = pacing.slice_size(action.pace)
-    found = _chosen(action, size) if query is None else _matching(action, query, user, size)
+    if query is None or action.run_ids is not None:
+        found = _known(action, size)
+    else:
+        found = _matching(action, query, user, size)
     despite_contention(partial(_transact, _Work(action, user, query, found, now)))
 
 
-def _chosen(action: BulkAction, size: int) -> Slice:
+def _known(action: BulkAction, size: int) -> Slice:
     left = [key for key in action.run_ids or () if key > action.position]
     keys = left[:size]
     return Slice(keys, keys[-1] if keys else action.up_to, done=len(left) <= size)
@@ -148,7 +151,6 @@ def _item(action: BulkAction, each: Applied) -> BulkActionItem:
 
 def _finish(action: BulkAction) -> None:
     """End the action, in the transaction of its last slice."""
-    action.refresh_from_db(fields=["unfit", "failed"])
+    action.refresh_from_db(fields=["failed"])
     if action.finish():
-        left: dict[str, Any] = {"unfit": action.unfit, "failed": action.failed}
-        record(action, "finish", reason=action.reason, **left)
+        record(action, AuditOutcome.FAILED if action.failed else AuditOutcome.DONE)

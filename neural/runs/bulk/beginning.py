@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 
 from neural.errors import NeuralError
 from neural.ledger.clock import database_clock
-from neural.models import AuditSource, BulkAction, TaskRun
+from neural.models import AuditOutcome, AuditSource, BulkAction, TaskRun
 from neural.runs.bulk.asking import ask_for_slices
 from neural.runs.bulk.checking import Wanted, meant, problems_of
-from neural.runs.bulk.counting import count
+from neural.runs.bulk.counting import keys_of
 from neural.runs.bulk.recording import record
 from neural.runs.query import RunQuery
 
@@ -80,34 +80,35 @@ def _begun_before(wanted: Wanted) -> Begun | None:
 
 
 def _record(wanted: Wanted, source: AuditSource) -> BulkAction:
-    query, expected = _fixed(wanted)
+    query, run_ids = _fixed(wanted)
     action = BulkAction.objects.create(
         verb=wanted.verb,
         query={} if query is None else query.params(),
-        run_ids=wanted.run_ids,
+        run_ids=run_ids,
         values=wanted.values,
         reason=wanted.reason,
         pace=wanted.pace,
         requested_by=wanted.user.get_username(),
         user_id=str(wanted.user.pk),
         token=wanted.token,
-        up_to=_newest(wanted),
-        expected=expected,
+        up_to=_newest(run_ids),
+        expected=None if run_ids is None else len(run_ids),
     )
     ask_for_slices(action)
-    record(action, action.verb, user=wanted.user, reason=action.reason, source=source)
+    record(action, AuditOutcome.BEGUN, source=source)
     return action
 
 
-def _fixed(wanted: Wanted) -> tuple[RunQuery | None, int | None]:
-    """The query that means the same later, and how many runs it matches."""
+def _fixed(wanted: Wanted) -> tuple[RunQuery | None, Sequence[int] | None]:
+    """The query that means the same later, and the runs that match it now, if they can be
+    counted."""
     if wanted.run_ids is not None:
-        return None, len(wanted.run_ids)
+        return None, wanted.run_ids
     query = meant(wanted.verb, wanted.query or RunQuery()).at(database_clock())
-    return query, count(query, wanted.user)
+    return query, keys_of(query, wanted.user)
 
 
-def _newest(wanted: Wanted) -> int:
-    if wanted.run_ids:
-        return max(wanted.run_ids)
+def _newest(run_ids: Sequence[int] | None) -> int:
+    if run_ids:
+        return max(run_ids)
     return TaskRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

@@ -1,4 +1,4 @@
-"""Counts the runs that a query means: up to a number, and within a time."""
+"""Reads the keys of the runs that a query means: up to a number, and within a time."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +15,14 @@ PAGE = 1000
 Clock = Callable[[], float]
 
 
-def count(query: RunQuery, user: Any) -> int | None:
-    """How many runs match; None if they are too many to count, or would take too long."""
-    counted = 0
+def keys_of(query: RunQuery, user: Any) -> Sequence[int] | None:
+    """The keys of the runs that match, rising; None if they are more than :data:`MOST_COUNTED`, or
+    would take too long."""
+    found: list[int] = []
     for keys, is_last in pages(query, user, seconds=LONGEST_SECONDS):
-        counted += len(keys)
+        found += keys
         if is_last:
-            return counted
+            return sorted(found)
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from neural.models import BulkAction, TaskRun
+from neural.models import AuditOutcome, BulkAction, TaskRun
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.runs.bulk.asking import ask_for_slices
@@ -33,7 +33,7 @@ def may_decide(action: BulkAction, user: Any) -> bool:
 def stop(*, action: BulkAction, user: Any) -> bool:
     """Do no further slice. Returns whether it was under way and the user may stop it. The caller
     records who did it."""
-    return may_decide(action, user) and action.stop(by=user.get_username())
+    return may_decide(action, user) and _stop(action, by=user.get_username())
 
 
 def resume(*, action: BulkAction, user: Any) -> bool:
@@ -49,15 +49,22 @@ def resume(*, action: BulkAction, user: Any) -> bool:
         if not locked.can_resume or not locked.resume():
             return False
         ask_for_slices(locked)
+        record(locked, AuditOutcome.BEGUN)
     action.refresh_from_db()
     return True
 
 
 def stop_for(action: BulkAction, why: str) -> None:
     """Stop an action that may not go on; ``why`` is a key of :data:`WHY_STOPPED`."""
-    with transaction.atomic():
-        if action.stop(reason=why):
-            record(action, "stop", why=why)
+    _stop(action, reason=why)
+
+
+@transaction.atomic
+def _stop(action: BulkAction, **why: str) -> bool:
+    stopped = action.stop(**why)
+    if stopped:
+        record(action, AuditOutcome.FAILED, stopped=why)
+    return stopped
 
 
 def note_end_of_run(run: TaskRun) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from neural import audit
-from neural.models import AuditSource, BulkAction
+from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction
 
 MOST_NAMED = 100
 """Chosen runs that an entry names."""
@@ -11,37 +11,36 @@ MOST_NAMED = 100
 
 def record(
     action: BulkAction,
-    act: str,
+    outcome: AuditOutcome,
     *,
-    user: Any = None,
-    reason: str = "",
     source: AuditSource = AuditSource.ADMIN,
     **details: Any,
 ) -> None:
-    """Record ``runs.bulk.<act>`` in the caller's transaction, with the number of changed runs.
-
-    ``user`` is who acted; None: the action itself, in the name of who asked for it. To begin an
-    action is recorded as its verb, with the number of runs that it means.
-    """
+    """Record how the action stands, in the caller's transaction and in the name of who asked for
+    it, with the number of changed runs. People see the newest of its entries alone."""
     action.refresh_from_db(fields=["changed", "unfit", "failed"])
-    is_begun = act == action.verb
+    code = f"runs.bulk.{action.verb}"
+    named = {"rows__model": action._meta.label_lower, "rows__object_id": str(action.pk)}
+    before = AuditEntry.objects.filter(action=code, **named).order_by("-pk").first()
     audit.record(
-        action=f"runs.bulk.{act}",
-        by=user.get_username() if user else action.requested_by,
-        source=source,
-        user_id=user.pk if user else action.user_id,
+        action=code,
+        by=action.requested_by,
+        source=AuditSource(before.source) if before else source,
+        user_id=action.user_id,
+        rows=[action],
         query=action.query,
         store=action.query.get("store"),
-        reason=reason,
+        reason=action.reason,
         details=_told(action) | details,
-        count=action.expected if is_begun else action.changed,
+        outcome=outcome,
+        count=action.changed,
+        ends=before.pk if before else None,
     )
 
 
 def _told(action: BulkAction) -> dict[str, Any]:
-    told: dict[str, Any] = {"bulk_action": action.pk, "verb": action.verb, **action.values}
-    if action.run_ids is not None:
-        told["runs"] = action.run_ids[:MOST_NAMED]
-    if action.pace:
-        told["pace"] = action.pace
-    return told
+    names = ("verb", "expected", "unfit", "failed", "pace")
+    told = {name: value for name in names if (value := getattr(action, name))}
+    if action.is_of_chosen:
+        told["runs"] = (action.run_ids or [])[:MOST_NAMED]
+    return told | action.values

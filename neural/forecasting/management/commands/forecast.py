@@ -70,9 +70,10 @@ class Command(TeachingCommand):
         except NeuralError as error:
             raise CommandError(str(error), returncode=2) from error
         query = {"store": ",".join(store)} if store else {}
+        stores = chosen(store)
         with recorded(options, action="forecast.make", query=query) as done:
             rows = []
-            for each in self._made(chosen(store), model):
+            for each in self._made(stores, model):
                 rows.append(each)
                 done.add(1)
         if not rows:
