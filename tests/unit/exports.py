@@ -55,7 +55,7 @@ def objects(client: Any, model: str, query: str = "") -> list[dict[str, Any]]:
 
 def entries() -> list[tuple[str, int]]:
     """Outcome and number of rows of the exports in the audit log."""
-    found = AuditEntry.objects.filter(action="export").order_by("pk")
+    found = AuditEntry.objects.standing().filter(action="export").order_by("pk")
     return list(found.values_list("outcome", "count"))
 
 

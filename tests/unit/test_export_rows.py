@@ -112,7 +112,7 @@ def test_the_audit_log_has_an_entry_for_each_file() -> None:
 
     file_of(client, "neuralevent", "csv", "?store=S1&rows=4")
 
-    entry = AuditEntry.objects.get(action="export")
+    entry = AuditEntry.objects.standing().get(action="export")
     assert (entry.outcome, entry.count, entry.actor) == ("done", 4, "root")
     assert entry.query == {"store": "S1"}
     assert entry.details == {"model": "neural.neuralevent", "format": "csv"}

@@ -15,7 +15,7 @@ from neural.admin.exporting import pages, reading, streaming
 from neural.admin.exporting.formats import Ndjson
 from neural.models import AuditEntry
 from tests.unit import admin_world as world
-from tests.unit.exports import entries, places_left
+from tests.unit.exports import entries, exporter, places_left
 
 pytestmark = pytest.mark.django_db
 
@@ -96,9 +96,14 @@ def test_a_response_that_nobody_reads_gives_its_place_back() -> None:
     assert entries() == [("failed", 0)]
 
 
+def exported_by(name: str) -> Any:
+    client = exporter(name=name)
+    return lambda: client.get(f"{world.list_of('neuralevent')}export.csv")
+
+
 def test_a_process_makes_only_so_many_files_at_once() -> None:
     world.events(3)
-    under_way = [asked_for("csv").streaming_content for _ in range(ALL_PLACES)]
+    under_way = [exported_by(f"u{each}")().streaming_content for each in range(ALL_PLACES)]
     for each in under_way:
         next(each)
 
@@ -111,6 +116,33 @@ def test_a_process_makes_only_so_many_files_at_once() -> None:
     assert refused.content.decode().startswith(f"{ALL_PLACES} files are being made already.")
     assert b"".join(afterwards.streaming_content).count(b"\r\n") == 4
     assert places_left() == ALL_PLACES
+
+
+def test_one_users_files_do_not_block_anothers() -> None:
+    world.events(3)
+    lee, kim = exported_by("lee"), exported_by("kim")
+    under_way = lee().streaming_content
+    next(under_way)
+
+    refused, of_another = lee(), kim()
+
+    assert refused.status_code == 503
+    assert refused.content.decode().startswith("A file is being made for you already.")
+    assert b"".join(of_another.streaming_content).count(b"\r\n") == 4
+    list(under_way)
+    assert lee().status_code == 200
+
+
+def test_a_file_whose_process_is_killed_leaves_an_entry_that_says_begun() -> None:
+    world.events(3)
+    content = asked_for("csv").streaming_content
+    next(content)
+
+    assert entries() == [("begun", 0)]
+
+    list(content)
+
+    assert entries() == [("done", 3)]
 
 
 def test_an_error_of_ours_breaks_the_file_off_and_is_told_as_a_failure(
@@ -135,10 +167,12 @@ def test_where_the_entry_cannot_be_written_the_file_is_sent_all_the_same(
     def gone(**_: Any) -> None:
         raise OperationalError("no connection")
 
-    monkeypatch.setattr(pages, "acted", gone)
+    answer = asked_for("csv")
+    monkeypatch.setattr("neural.audit.record", gone)
 
-    assert b"".join(asked_for("csv").streaming_content).count(b"\r\n") == 3
-    assert "export_not_in_the_audit_log" in caplog.text
+    assert b"".join(answer.streaming_content).count(b"\r\n") == 3
+    assert "end_not_in_the_audit_log" in caplog.text
+    assert entries() == [("begun", 0)]
     assert places_left() == ALL_PLACES
 
 
@@ -180,7 +214,7 @@ def test_an_asgi_server_gets_the_file_piece_by_piece() -> None:
 
     assert is_async
     assert [part.count(b"\n") for part in parts] == [0, 2, 2, 1]
-    assert AuditEntry.objects.get(action="export").count == 5
+    assert AuditEntry.objects.standing().get(action="export").count == 5
     assert places_left() == ALL_PLACES
 
 

@@ -1,13 +1,10 @@
 """Gives each list of an admin its files, at ``export.csv`` and ``export.ndjson`` beside it."""
 
-import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import Error, close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
@@ -17,16 +14,14 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.audit import acted
 from neural.admin.exporting import addresses
 from neural.admin.exporting.columns import Column, columns_of
 from neural.admin.exporting.formats import FORMATS, Format
 from neural.admin.exporting.reading import ExportRefused, Slices, keys_of, pieces
-from neural.admin.exporting.streaming import AT_ONCE, Content, has_room, streamed
+from neural.admin.exporting.streaming import AT_ONCE, Content, has_room, is_sent_to, streamed
 from neural.admin.exporting.values import seen_by
-from neural.models import AuditOutcome
-
-logger = logging.getLogger(__name__)
+from neural.audit import record, record_end
+from neural.models import AuditOutcome, AuditSource
 
 ACTION = "export"
 
@@ -78,6 +73,9 @@ class ExportingAdmin(admin.ModelAdmin):
             return _sentence(str(refused), status=400)
         if request.method == "HEAD":
             return _described(HttpResponse(), self, written)
+        if is_sent_to(request.user.pk):
+            told = _("A file is being made for you already. Try again when it is ready.")
+            return _sentence(told, status=503)
         if not has_room():
             told = _("%(count)d files are being made already. Try again when one is ready.")
             return _sentence(told % {"count": AT_ONCE}, status=503)
@@ -90,8 +88,14 @@ class ExportingAdmin(admin.ModelAdmin):
             self.model, self.get_export_fields(request), left_out=self.export_left_out
         )
         rows = pieces(keys, self.get_queryset(request), columns, limit)
-        ended = partial(_record, request, self, written)
-        content = Content(_seen(request.user, columns, rows), written(columns), ended)
+        facts = _facts(request, self, written)
+        begun = record(outcome=AuditOutcome.BEGUN, **facts)
+        content = Content(
+            _seen(request.user, columns, rows),
+            written(columns),
+            lambda how, count: record_end(ends=begun, outcome=how, count=count, **facts),
+            owner=request.user.pk,
+        )
         return streamed(request, content)
 
 
@@ -117,27 +121,15 @@ def _sentence(text: str, *, status: int) -> HttpResponse:
     return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
-def _record(
-    request: HttpRequest,
-    model_admin: admin.ModelAdmin,
-    written: type[Format],
-    outcome: AuditOutcome,
-    count: int,
-) -> None:
-    """Leave an audit entry; where the database is gone, a line in the log takes its place."""
-    about = {"model": model_admin.opts.label_lower, "format": written.extension}
-    write: Callable[[], None] = partial(
-        acted,
-        user=request.user,
-        action=ACTION,
-        query=request.GET.dict(),
-        details=about,
-        outcome=outcome,
-        count=count,
-    )
-    try:
-        if not connection.in_atomic_block:
-            close_old_connections()  # of a database that went away while the file was made
-        write()
-    except Error as error:
-        logger.warning("export_not_in_the_audit_log %s rows=%d error=%r", about, count, error)
+def _facts(
+    request: HttpRequest, model_admin: admin.ModelAdmin, written: type[Format]
+) -> dict[str, Any]:
+    """What the audit log says about a file, at its beginning and at its end."""
+    return {
+        "action": ACTION,
+        "by": request.user.get_username(),
+        "user_id": request.user.pk,
+        "source": AuditSource.ADMIN,
+        "query": request.GET.dict(),
+        "details": {"model": model_admin.opts.label_lower, "format": written.extension},
+    }

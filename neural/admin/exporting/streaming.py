@@ -16,7 +16,7 @@ from neural.models import AuditOutcome
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 2
-"""Files that one web process sends at once: each takes one of its threads."""
+"""Files that one web process sends at once, each to another user: each takes one of its threads."""
 
 _under_way: "WeakSet[Content]" = WeakSet()
 """Contents from their first byte on. One that nobody closes leaves with its last reference. It must
@@ -28,12 +28,17 @@ def has_room() -> bool:
     return len(_under_way) < AT_ONCE
 
 
+def is_sent_to(owner: Any) -> bool:
+    """Whether this process is sending a file to the user with this primary key."""
+    return any(each.owner == owner for each in _under_way)
+
+
 class Content(Iterator[bytes]):
     """The bytes of a file, made as they are asked for.
 
     If the database fails, the last line says that the file is incomplete. ``ended`` gets the
     outcome and the number of rows once, also if the client went away; the server closes the content
-    then.
+    then. ``owner`` is the primary key of the user who gets it.
     """
 
     def __init__(
@@ -41,7 +46,9 @@ class Content(Iterator[bytes]):
         pieces: Iterator[Sequence[Any]],
         written: Format,
         ended: Callable[[AuditOutcome, int], None],
+        owner: Any = None,
     ) -> None:
+        self.owner = owner
         self._pieces, self._written, self._ended = pieces, written, ended
         self._outcome, self._sent = AuditOutcome.FAILED, 0
         self._is_open = True
