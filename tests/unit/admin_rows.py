@@ -81,6 +81,7 @@ _PARTICULAR: dict[str, Any] = {
     "TaskRun": lambda: {"state": "dead", "finished_at": timezone.now(), "handler": "h"},
     "NeuralEvent": lambda: {"type": "order.created", "payload": {}, "unhandled": True},
     "ApiKey": lambda: {"scopes": ["events:read"]},
+    "LoginFailures": lambda: {"failures": 1},
     "DailyDemand": lambda: {"reported_quantity": 1},
     "OutboxEntry": lambda: {"key": f"{STORE}/1", "error": "no such field"},
     "SchedulePolicy": lambda: {"schedule_id": row_of(PeriodicTask).pk},

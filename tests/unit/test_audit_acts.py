@@ -33,6 +33,7 @@ FORMS: dict[str, Any] = {
 CHANGE_NOTHING = {
     "neural_bulkaction_preview": "tested with a whole form: test_admin_bulk_beginning",
     "neural_bulkaction_progress": "shows how far a bulk action is",
+    "neural_erase_person": "tested with a form that names a person: test_admin_erasing",
     "neural_forecasting_forecast_store": "shows a store's forecasts",
     "neural_forecasting_traininground_progress": "shows how far a round is",
     "neural_neuralevent_similar": "searches",
