@@ -3,6 +3,7 @@
 from celery import current_app
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.backends.signals import connection_created
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -28,7 +29,7 @@ class NeuralConfig(AppConfig):
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasables
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.ledger import ports, titles
+        from neural.ledger import dialects, ports, titles
         from neural.ledger.prune import register_prunable
         from neural.runs import bulk
 
@@ -38,6 +39,7 @@ class NeuralConfig(AppConfig):
             following=callbacks.follow,
         )
         titles.connect(title_of_task=task_titles.title_of_task)
+        connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()
         worker.connect()

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 from django.db import DEFAULT_DB_ALIAS, connection, connections, router
+from django.db.migrations.exceptions import CircularDependencyError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -134,6 +135,45 @@ def check_database(**_: Any) -> list[CheckMessage]:
             id="neural.E101",
         )
     ]
+
+
+@register()
+def check_users_come_first(**_: Any) -> list[CheckMessage]:
+    """Check that users can be migrated before the ledger, whose stores refer to them.
+
+    It speaks before ``makemigrations`` writes, and before ``migrate`` reads, a migration that needs
+    both of them first.
+    """
+    label = get_user_model()._meta.app_label
+    if label == "auth":
+        return []
+    try:
+        made = MigrationLoader(None, ignore_no_migrations=True).graph.leaf_nodes(label)
+        circle = "" if made else _reference_to_the_ledger(label)
+    except CircularDependencyError as error:
+        circle = _reference_to_the_ledger(label) or str(error)
+    if not circle:
+        return []
+    return [
+        Error(
+            f"the first migration of {label!r} would need neural's, which needs it: the ledger's "
+            f"stores refer to the user model, and {circle} to the ledger",
+            hint=f"The user first: take {circle} (or its whole model) out, delete the first "
+            f"migration of {label!r} if it was not applied, manage.py makemigrations {label}; then "
+            "put it back, for a second migration (docs/handlers.md).",
+            id="neural.E106",
+        )
+    ]
+
+
+def _reference_to_the_ledger(label: str) -> str:
+    """A field of an app that refers to a model of the ledger, as ``model.field``; or an empty
+    text."""
+    for model in apps.get_app_config(label).get_models():
+        for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+            if field.related_model and field.related_model.__module__.startswith("neural."):
+                return f"{model.__name__}.{field.name}"
+    return ""
 
 
 @register()

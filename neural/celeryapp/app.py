@@ -6,9 +6,10 @@ import logging.config
 import os
 import signal
 import sys
+from logging.handlers import WatchedFileHandler
 from typing import Any
 
-from celery import Celery
+from celery import Celery, current_app
 from celery.app.backends import by_url
 from celery.signals import setup_logging, worker_process_init
 from django.apps import apps
@@ -34,6 +35,7 @@ class LedgerCelery(Celery):
     """
 
     control_cls = "neural.celeryapp.control:Control"
+    amqp_cls = "neural.celeryapp.undeclared_queues:LedgerAMQP"
     # Celery's own attributes, which its type stubs leave out.
     namespace: str | None
     _config_source: Any
@@ -153,13 +155,34 @@ def _log_as_django() -> None:
         setup_logging.connect(use_django_logging)
 
 
-def use_django_logging(loglevel: int = logging.WARNING, **_: Any) -> None:
+def use_django_logging(
+    loglevel: int = logging.WARNING, logfile: str | None = None, **_: Any
+) -> None:
     """Log as Django does, in web processes and workers alike.
 
     Celery's `--loglevel` is WARNING when it is not given, which would hide the ledger's lines. So
-    WARNING means 'as LOGGING says', and only another level counts.
+    WARNING means 'as LOGGING says', and only another level counts. With `--logfile`, what the root
+    logger's handlers would write to the terminal goes to that file, and so does what tasks print: a
+    worker that was detached has no terminal.
     """
     logging.config.dictConfig(settings.LOGGING)
     if loglevel != logging.WARNING:
         for name in (None, "neural", "django"):
             logging.getLogger(name).setLevel(loglevel)
+    if logfile:
+        root = logging.getLogger()
+        root.handlers = [_into_the_file(handler, logfile) for handler in root.handlers]
+        if current_app.conf.worker_redirect_stdouts:
+            current_app.log.redirect_stdouts(current_app.conf.worker_redirect_stdouts_level)
+
+
+def _into_the_file(handler: logging.Handler, logfile: str) -> logging.Handler:
+    """A handler that writes to the file what this one would write to the terminal, as masked and
+    filtered as there; any other handler is returned as it is."""
+    if type(handler) is not logging.StreamHandler:
+        return handler
+    file = WatchedFileHandler(logfile, encoding="utf-8")
+    file.setFormatter(handler.formatter)
+    file.setLevel(handler.level)
+    file.filters = handler.filters
+    return file

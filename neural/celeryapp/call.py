@@ -98,6 +98,7 @@ class CalledTask(Task):
 
     def _result_of(self, task_id: str, options: Mapping[str, Any]) -> AsyncResult:
         result = self.AsyncResult(task_id)
+        result.ignored = bool(options.get("ignore_result"))  # as in Celery: its get() does not wait
         parent = self.app.current_worker_task
         if parent and options.get("add_to_parent", True):
             parent.add_trail(result)  # a plain task's ``children``; a run's are in the ledger

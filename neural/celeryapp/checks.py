@@ -12,12 +12,16 @@ from typing import Any
 
 from celery import current_app
 from celery.app.backends import by_url
+from celery.app.routes import MapRoute
+from celery.app.trace import task_has_custom
 from celery.loaders.default import Loader as FallbackLoader
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
 from neural.celeryapp.app import LedgerCelery
 from neural.celeryapp.expectations import EXPECTATIONS
+from neural.celeryapp.task import is_async
+from neural.ledger.work import WorkSource
 from neural.queues import QUEUES
 
 
@@ -32,8 +36,17 @@ def findings(app: Any) -> list[CheckMessage]:
     """The check messages for an application."""
     if isinstance(app.loader, FallbackLoader):  # Celery's stand-in if nobody created one
         return [_not_imported()]
+    # Not import_default_modules, with which a worker runs all checks.
+    app.autodiscover_tasks(force=True)
     settings = (found for each in EXPECTATIONS for found in each.unmet(app.conf))
-    return [*_entry_points(app), *_stopping(), *_queues(app), *settings]
+    return [
+        *_entry_points(app),
+        *_stopping(),
+        *_queues(app),
+        *_undeclared_queues(app),
+        *_bodies_that_never_run(app),
+        *settings,
+    ]
 
 
 def _not_imported() -> CheckMessage:
@@ -112,6 +125,61 @@ def _queues(app: Any) -> Iterator[CheckMessage]:
             hint='Set CELERY_TASK_DEFAULT_QUEUE = "default".',
             id="neural.W110",
         )
+
+
+def _undeclared_queues(app: Any) -> Iterator[CheckMessage]:
+    queues = app.amqp.queues
+    if app.conf.task_create_missing_queues:
+        return  # neural.W109 says so
+    asked = [*_routed(app.amqp.router.routes), *_named_by_tasks(app.tasks.values())]
+    missing = {queue: who for who, queue in reversed(asked) if queue not in (*queues, *QUEUES)}
+    for queue, who in sorted(missing.items()):
+        yield checks.Error(
+            f"{who} names the queue {queue!r}, which is not declared: each call would raise an "
+            "error",
+            hint=f"Correct the name, or declare it: {_declaration(queue, queues)}",
+            id="neural.E105",
+        )
+
+
+def _routed(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Who names which queue in CELERY_TASK_ROUTES. A function's answer depends on the call."""
+    for route in routes:
+        if isinstance(route, MapRoute):
+            for name, target in [*vars(route)["map"].items(), *vars(route)["patterns"].items()]:
+                queue = target if isinstance(target, str) else dict(target).get("queue")
+                if isinstance(queue, str):
+                    yield f"CELERY_TASK_ROUTES[{getattr(name, 'pattern', name)!r}]", queue
+
+
+def _named_by_tasks(tasks: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for task in tasks:
+        queue = getattr(task, "run_queue", None) or getattr(task, "queue", None)
+        if isinstance(queue, str):
+            yield f"the task {task.name}", queue
+
+
+def _declaration(queue: str, queues: Iterable[str]) -> str:
+    """The line of the settings that declares a queue."""
+    if set(queues) != set(QUEUES):  # the project has declared some of its own
+        made = f"Queue({queue!r}, Exchange({queue!r}), routing_key={queue!r})"
+        return f"add {made} to CELERY_TASK_QUEUES"
+    return (
+        "CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in "
+        f"{(*QUEUES, queue)}]  # from kombu import Exchange, Queue"
+    )
+
+
+def _bodies_that_never_run(app: Any) -> Iterator[CheckMessage]:
+    for name, task in sorted(app.tasks.items()):
+        called = isinstance(task, WorkSource) or task_has_custom(task, "__call__")
+        if not called and is_async(task):
+            yield checks.Warning(
+                f"the task {name} is a plain `async def`: Celery makes its coroutine, counts it "
+                "as succeeded, and never runs its body",
+                hint="Give it base=neural.LedgerTask, or make it a `def` that calls asyncio.run().",
+                id="neural.W127",
+            )
 
 
 def _bound_alike(queues: Iterable[Any]) -> list[Sequence[str]]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from celery.result import AsyncResult
 
 from neural.celeryapp.event_call import due_time, kept_argument, refuse_message, submit_call
-from neural.celeryapp.refusing import RefusedCall
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
@@ -31,6 +30,7 @@ from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
 from neural.worker.forwarding import unfit_here, unknown_here
+from neural.worker.refusing import RefusedCall
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

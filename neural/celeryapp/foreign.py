@@ -13,11 +13,11 @@ from neural.broker.message import is_queue
 from neural.broker.received import refusal_in
 from neural.celeryapp.call import CalledTask
 from neural.celeryapp.options import OptionNotKept, keep
-from neural.celeryapp.refusing import MessageRefused, RefusedCall, keep_refused
 from neural.ledger import dialects, record
 from neural.ledger.record import TaskIdTaken
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
+from neural.worker.refusing import MessageRefused, RefusedCall, keep_refused
 
 QUEUE_LENGTH = 100
 FOREIGN_PAUSE_SECONDS = 1

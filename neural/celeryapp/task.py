@@ -15,7 +15,6 @@ from neural.broker.message import RUN_HEADER, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp.celery_view import request_of
 from neural.celeryapp.foreign import ForeignlyCalledTask
-from neural.celeryapp.refusing import refuse_to_run
 from neural.celeryapp.retry import RetriedTask, policy_of
 from neural.conf import conf
 from neural.errors import PermanentError
@@ -28,6 +27,7 @@ from neural.models.run_log import logger, pairs
 from neural.stored_json import from_json
 from neural.worker import event_stream, forwarding, late_messages
 from neural.worker.delivery import Delivery
+from neural.worker.refusing import refuse_to_run
 
 Value = TypeVar("Value")
 
@@ -75,13 +75,9 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         """The function behind the task. An ``async def`` is run to its end."""
         # Not Celery's wrapper for autoretry_for: the retry policy does the same.
         run = getattr(self, "_orig_run", self.run)
-        if not self._is_async():
+        if not is_async(self):
             return run
         return lambda *args, **kwargs: run_to_its_end(run(*args, **kwargs))
-
-    def _is_async(self) -> bool:
-        run = getattr(self, "_orig_run", self.run)
-        return asyncio.iscoroutinefunction(inspect.unwrap(run))
 
     def _call_body(self, request: Mapping[str, Any]) -> Any:
         """Run the body, which finds this request as ``self.request``."""
@@ -99,7 +95,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
         return Work(
             function=partial(self._call_body, request),
-            atomic=self.atomic and not self._is_async(),
+            atomic=self.atomic and not is_async(self),
             retry=policy_of(self),
         )
 
@@ -189,6 +185,11 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
     raise Ignore(outcome.error or "released")
+
+
+def is_async(task: Any) -> bool:
+    """Whether the function behind a task is an ``async def``."""
+    return asyncio.iscoroutinefunction(inspect.unwrap(getattr(task, "_orig_run", task.run)))
 
 
 def run_to_its_end(body: Coroutine[Any, Any, Value]) -> Value:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from neural.celeryapp.call import asked_by
 from neural.celeryapp.options import keep
-from neural.celeryapp.task import LedgerTask, run_to_its_end
+from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end
 from neural.djangotasks import reference, registry
 from neural.djangotasks.options import ledger_priority
 from neural.djangotasks.results import TaskHeader, find_result, result_of, task_of
@@ -101,7 +101,7 @@ class DjangoTask(LedgerTask):
         """The work of a run, by the options of the backend with which it was enqueued."""
         options = task_of(run).get_backend().ledger_options
         work = super().work_for(run)
-        atomic = options.atomic and not self._is_async()
+        atomic = options.atomic and not is_async(self)
         return replace(work, atomic=atomic, retry=options.policy(work.retry))
 
     def body(self) -> Callable[..., Any]:

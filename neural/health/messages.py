@@ -130,6 +130,6 @@ def _cure(queue: str) -> str:
     if queue in current_app.amqp.queues:
         return _("type: manage.py worker --queues %(queue)s") % {"queue": queue}
     return _(
-        "%(queue)s is no queue of this project: correct who sends there, then type: "
-        "celery -A %(app)s purge --queues %(queue)s"
-    ) % {"queue": queue, "app": current_app.main}
+        "%(queue)s is no queue of this project: correct who sends there; to run what waits, type: "
+        "manage.py worker --queues %(queue)s"
+    ) % {"queue": queue}

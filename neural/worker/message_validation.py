@@ -77,6 +77,7 @@ class ValidatingConsumer:
     app: Any
     strategies: Mapping[str, Any]
     connection_errors: tuple[type[Exception], ...]
+    on_unknown_task: Any
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
         """Celery's hook: the function that takes each message, in the worker's main process."""
@@ -89,6 +90,8 @@ class ValidatingConsumer:
         def on_task_received(message: Any) -> Any:
             try:
                 self.check(message)
+                if name := self._named_by_a_run_alone(message):
+                    return self.on_unknown_task(None, message, KeyError(name))
                 return take(message)
             except away:
                 raise
@@ -99,6 +102,14 @@ class ValidatingConsumer:
             return None
 
         return on_task_received
+
+    def _named_by_a_run_alone(self, message: Any) -> str:
+        """The task of a run that is a plain task here, else an empty text. Celery would call the
+        task without the run's arguments, which only the ledger has."""
+        said = said_by(message)
+        name = str(said["task"]) if said.get(RUN_HEADER) else ""
+        is_plain = name in self.strategies and not isinstance(self.app.tasks[name], WorkSource)
+        return name if is_plain else ""
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Celery's hook for a message that cannot be decoded at all."""

@@ -4,7 +4,7 @@ Celery logs such a message, discards it and stores a failure under its id. Durin
 it may be a message for another worker. The message of a run is no longer needed once its id is
 read: the run is forwarded (see ``neural.worker.forwarding``). The message of a plain Celery client
 is the only record of its call. So it goes back to its queue as long as a live worker that reads the
-queue has the task on its ledger.
+queue has the task on its ledger; otherwise it is kept as a dead letter.
 
 The consumer must not wait for the database, so the relay's thread does both, once a turn.
 """
@@ -17,23 +17,37 @@ from typing import Any, NamedTuple
 from celery.worker.consumer import Consumer
 from django.db import InterfaceError, OperationalError, transaction
 
-from neural.broker.message import RUN_HEADER
+from neural import queues
+from neural.broker.envelopes import shown
+from neural.broker.message import RUN_HEADER, is_queue
 from neural.broker.patches import Method, replace
+from neural.broker.received import call_of, said_by
 from neural.errors import PermanentError
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, WorkSource
+from neural.ledger.work_errors import describe
 from neural.models import TaskRun
 from neural.optional import said_of_an_absent_task
 from neural.worker import forwarding
+from neural.worker.refusing import RefusedCall, keep_refused
 
 logger = logging.getLogger(__name__)
 
 RUNS_A_TURN = 50
+TASK_LENGTH = 255
 
 
 class TaskUnknown(PermanentError):
-    """A run names a task that no installed app registers any more."""
+    """A run or a message names a task that no installed app registers on the ledger."""
+
+    def __init__(self, task: str) -> None:
+        said = said_of_an_absent_task(task)
+        super().__init__(
+            f"the task {task} {said}"
+            if said
+            else f"no installed app registers the task {task!r} on the ledger; retry when one does"
+        )
 
 
 class Held(NamedTuple):
@@ -96,25 +110,40 @@ class _Unregistered(WorkSource):
     """The work source of a run whose task is not registered."""
 
     def work_for(self, run: TaskRun) -> Work:
-        what = f"no installed app registers the task {run.task!r}; retry when one does"
-        if said := said_of_an_absent_task(run.task):
-            what = f"the task {run.task} {said}"
         raise forwarding.unknown_here(
-            run, TaskUnknown(what), knows=lambda known: run.task in known.get("tasks", ())
+            run, TaskUnknown(run.task), knows=lambda known: run.task in known.get("tasks", ())
         )
 
 
 def _decide(held: Held) -> None:
-    """Return or drop a message, in the consumer's thread, which owns its channel."""
+    """Return a message, or keep it as a dead letter and drop it. What is done to the message is
+    done in the consumer's thread, which owns its channel."""
     queue = str((held.message.delivery_info or {}).get("routing_key") or "")
     if forwarding.somebody(queue, lambda known: held.task in known.get("tasks", ())):
         logger.info("event=task_unknown task=%s queue=%s given_back=yes", held.task, queue)
         errors = held.consumer.connection_errors
         held.consumer.call_soon(held.message.reject_log_error, logger, errors, requeue=True)
     else:
-        if said := said_of_an_absent_task(held.task):
-            logger.error("event=task_unknown task=%s reason=%r", held.task, f"it {said}")
+        keep_refused(_refused(held, queue), also=lambda *_: None)
         held.consumer.call_soon(_drop, held)
+
+
+def _refused(held: Held, queue: str) -> RefusedCall:
+    task, call = shown(held.task, TASK_LENGTH), call_of(held.message)
+    task_id = said_by(held.message).get("id") or ""
+    args, kwargs = call or ((), {})
+    return RefusedCall(
+        task=task,
+        task_id=str(task_id),
+        said_id=shown(task_id),
+        queue=queue if is_queue(queue) else queues.queue_of(task) or queues.DEFAULT_QUEUE,
+        priority=queues.priority_of(task),
+        reason=describe(TaskUnknown(task)),
+        args=args,
+        kwargs=kwargs,
+        content="" if call else shown(held.message.body),
+        delivery_tag=str(held.message.delivery_tag),
+    )
 
 
 def _drop(held: Held) -> None:

@@ -114,6 +114,48 @@ def project(tmp_path_factory) -> Iterator[StrangersProject]:
     broker.stop()
 
 
+REFERRING = """
+
+class Shift(models.Model):
+    store = models.ForeignKey("neural.Store", models.PROTECT, null=True)
+"""
+
+MIGRATED = """
+import importlib
+from django.core.management import CommandError, call_command
+from django.db.migrations.exceptions import CircularDependencyError
+
+answer = []
+for command in (["makemigrations", "kitchen", "--skip-checks"], ["migrate"], ["makemigrations"]):
+    try:
+        call_command(*command, skip_checks=command[-1] == "--skip-checks", verbosity=0)
+        answer.append("done")
+    except (CommandError, CircularDependencyError) as error:
+        answer.append(f"{type(error).__name__}: {error}")
+    importlib.invalidate_caches()
+"""
+
+
+def test_a_user_and_what_refers_to_a_store_are_migrated_one_after_the_other(tmp_path):
+    """In one first migration they would be a circle; the check says so, and its remedy works."""
+    project = StrangersProject(tmp_path, "redis://127.0.0.1:1/1")
+    project.write()
+    models = tmp_path / "kitchen" / "models.py"
+    user_alone = models.read_text()
+
+    models.write_text(user_alone + REFERRING)
+    _, migrated, made = project.ask(MIGRATED)
+    assert "neural.E106" in migrated
+    assert "Shift.store" in made
+    assert "SystemCheckError" in made
+
+    (tmp_path / "kitchen" / "migrations" / "0001_initial.py").unlink()
+    models.write_text(user_alone)
+    project.ask(MIGRATED.replace('["migrate"], ', ""))
+    models.write_text(user_alone + REFERRING)
+    assert project.ask(MIGRATED) == ["done"] * 3
+
+
 @pytest.fixture(scope="module")
 def promises(project: StrangersProject) -> dict:
     """What its own code finds, with a worker and a beat that were started by the book."""

@@ -82,9 +82,10 @@ def test_a_message_was_sent_to_a_queue_whose_name_is_mistyped(cluster, doctor, r
 
         remedy = doctor.finds("messages", "problem", "hihg_priority (1)")
 
-        plain.send_task("neural.tasks.process_neural_event", queue="high_priority", **send)
-    wait_for_runs()
-    doctor.type("celery -A zhilian purge --queues hihg_priority", remedy, answer="y\n")
+    with doctor.type_and_leave("manage.py worker --queues hihg_priority", remedy):
+        wait_until(TaskRun.objects.exists)
+        wait_for_runs()
+    assert set(TaskRun.objects.values_list("queue", flat=True)) == {"default"}
     assert doctor.is_content_with("messages")
     expect_once(["sent"])
 

@@ -1,12 +1,14 @@
 """What a Celery application lacks is said by a system check with its remedy, or is a default."""
 
+import asyncio
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import billiard.common
+import celery._state
 import pytest
-from celery import Celery
+from celery import Celery, Task, current_app
 from celery.loaders.default import Loader as FallbackLoader
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -21,6 +23,10 @@ from neural.celeryapp.expectations import EXPECTATIONS
 from neural.checks import check_database, check_times, check_visibility_timeout
 from neural.models import TaskRun
 from neural.queues import QUEUES
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:\s*The 'queue' task attribute"
+)  # Celery's, until its 6.0
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -41,6 +47,14 @@ def _no_broker_in_the_environment(monkeypatch):
     """It would outrank what an application here is told."""
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     monkeypatch.delenv("CELERY_RESULT_BACKEND", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_tasks_of_other_tests(monkeypatch):
+    """An application here has its own tasks alone: other tests have left shared ones."""
+    current_app.autodiscover_tasks(force=True)
+    assert current_app.tasks  # those of this process's application are bound before
+    monkeypatch.setattr(celery._state, "_on_app_finalizers", set())
 
 
 def application(kind: str, settings: dict, **options):
@@ -200,6 +214,95 @@ def test_a_queue_of_ones_own_stands_beside_ours():
     settings = {"CELERY_BROKER_URL": "redis://host/1", "CELERY_TASK_QUEUES": queues}
 
     assert said(LEDGERS, settings) == set()
+
+
+ROUTES = [
+    {"shop.tasks.mail": {"queue": "mails"}},
+    {"shop.tasks.*": "mails"},
+    [{re.compile(r"shop\.(mail|call)"): {"queue": "mails"}}],
+    ([("shop.tasks.mail", {"queue": "mails"})],),
+]
+
+
+@pytest.mark.parametrize("routes", ROUTES)
+def test_a_route_to_a_queue_that_is_not_declared_is_said_with_the_line_to_add(routes):
+    settings = {"CELERY_BROKER_URL": "redis://host/1", "CELERY_TASK_ROUTES": routes}
+    [error] = findings(application(LEDGERS, settings))
+
+    assert (error.id, error.is_serious()) == ("neural.E105", True)
+    assert "CELERY_TASK_ROUTES['" in error.msg
+    assert "'mails'" in error.msg
+    made: dict = {}
+    exec(f"from kombu import Exchange, Queue\n{error.hint.partition('declare it: ')[2]}", made)
+    assert said(LEDGERS, {**settings, "CELERY_TASK_QUEUES": made["CELERY_TASK_QUEUES"]}) == set()
+
+
+def test_beside_queues_of_the_projects_own_the_line_is_one_more_queue():
+    own = [Queue(name, Exchange(name), routing_key=name) for name in (*QUEUES, "letters")]
+    settings = {"CELERY_BROKER_URL": "redis://host/1", "CELERY_TASK_QUEUES": own}
+    [error] = findings(application(LEDGERS, {**settings, "CELERY_TASK_ROUTES": ROUTES[0]}))
+
+    assert "add Queue('mails', Exchange('mails'), routing_key='mails') to" in error.hint
+
+
+def test_routes_to_declared_queues_and_by_functions_are_right():
+    routes = [{"shop.tasks.mail": {"queue": "default"}}, lambda name, *_, **__: {"queue": "mails"}]
+
+    assert (
+        said(LEDGERS, {"CELERY_BROKER_URL": "redis://h/1", "CELERY_TASK_ROUTES": routes}) == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"queue": "mails"}, ["neural.E105"]),
+        ({"queue": "mails", "base": neural.LedgerTask}, ["neural.E105"]),
+        ({"run_queue": "mails", "base": neural.LedgerTask}, ["neural.E105"]),
+        ({"queue": "low_priority"}, []),
+    ],
+)
+def test_a_task_of_an_undeclared_queue_is_said(options, expected):
+    app = application(LEDGERS, {"CELERY_BROKER_URL": "redis://host/1"})
+
+    def mail():
+        pass
+
+    app.task(name="shop.tasks.mail", **options)(mail)
+
+    found = findings(app)
+
+    assert [each.id for each in found] == expected
+    assert all("the task shop.tasks.mail names the queue 'mails'" in each.msg for each in found)
+
+
+class RunsCoroutines(Task):
+    def __call__(self, *args, **kwargs):
+        return asyncio.run(self.run(*args, **kwargs))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["neural.W127"]),
+        ({"autoretry_for": (OSError,)}, ["neural.W127"]),
+        ({"base": neural.LedgerTask}, []),
+        ({"base": RunsCoroutines}, []),
+    ],
+)
+@pytest.mark.parametrize("kind", [LEDGERS, PLAIN])
+def test_each_plain_task_whose_body_would_never_run_is_said(kind, options, expected):
+    async def ask():
+        pass
+
+    settings = documented_block() if kind == PLAIN else {"CELERY_BROKER_URL": "redis://host/1"}
+    app = application(kind, settings, control="neural.celeryapp.control:Control")
+    app.task(name="shop.tasks.ask", **options)(ask)
+
+    found = [each for each in findings(app) if each.id != "neural.W102"]
+
+    assert [each.id for each in found] == expected
+    assert all("the task shop.tasks.ask is a plain `async def`" in each.msg for each in found)
 
 
 # The application

@@ -319,16 +319,19 @@ def test_messages_that_nobody_reads_are_found_with_the_worker_to_start(broker):
     )
 
 
-def test_messages_in_a_queue_with_a_mistyped_name_are_found(broker):
+@pytest.mark.parametrize("queue", ["celery", "hihg_priority"])
+def test_messages_in_a_queue_that_is_not_declared_are_found_with_a_worker_that_drains_it(
+    broker, queue
+):
     make_worker()
-    broker.lpush("hihg_priority", "a message")
+    broker.lpush(queue, "a message")
 
-    assert is_found(
-        messages.unread_messages(Situation()),
-        Status.PROBLEM,
-        "hihg_priority (1)",
-        "celery -A zhilian purge --queues hihg_priority",
-    )
+    found = messages.unread_messages(Situation())
+
+    assert is_found(found, Status.PROBLEM, f"{queue} (1)", f"manage.py worker --queues {queue}")
+    assert "purge" not in found.remedy
+    make_worker(queues=[queue])
+    assert messages.unread_messages(Situation()).status == Status.OK
 
 
 def test_the_brokers_own_bookkeeping_is_no_queue(broker):

@@ -3,16 +3,19 @@
 import datetime as dt
 import inspect
 import re
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError, connection
 
 from neural.errors import NeuralError
 from neural.health.remedies import _BY_DIALECT
 from neural.ledger import dialects
 from neural.ledger.dialects import DIALECTS, PostgreSQL, SQLite, dialect_of, ledger_dialect
 from neural.ledger.dialects.base import Dialect
+from neural.ledger.dialects.sqlite import STEP_MILLISECONDS, _begin
 
 ROOT = Path(__file__).parents[2]
 BOTH = sorted(DIALECTS)
@@ -179,3 +182,78 @@ def test_nobody_else_asks_which_database_it_is():
     # Migrations choose between Django's schema editors, and between triggers.
     triggers = "neural/migrations/0001_first.py"
     assert found == {"neural/ledger/dialects/__init__.py", "neural/online.py", triggers}
+
+
+# Waiting for SQLite's lock
+
+
+class Locked:
+    """A connection to a SQLite that another process holds locked for some attempts to begin."""
+
+    vendor, alias = "sqlite", "default"
+
+    def __init__(self, *, attempts: int, said: str = "database is locked", patience=30_000) -> None:
+        self.attempts, self.said = attempts, said
+        self.connection = sqlite3.connect(":memory:")
+        self.connection.execute(f"PRAGMA busy_timeout = {patience}")
+        self.waited: list[int] = []
+        dialects.prepare(connection=self)
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self.waited.append(self.patience)
+        if len(self.waited) <= self.attempts:
+            raise OperationalError(self.said)
+
+    @property
+    def patience(self) -> int:
+        return self.connection.execute("PRAGMA busy_timeout").fetchone()[0]
+
+
+@pytest.fixture
+def locked():
+    made: list[Locked] = []
+
+    def make(**how) -> Locked:
+        made.append(Locked(**how))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.connection.close()
+
+
+def test_a_transaction_asks_for_the_lock_every_few_milliseconds_until_it_has_it(locked):
+    busy = locked(attempts=200)
+
+    busy._start_transaction_under_autocommit()
+
+    assert busy.waited == [STEP_MILLISECONDS] * 201
+    assert busy.patience == 30_000
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_a_transaction_that_may_not_wait_gives_up_as_before(locked, patience):
+    busy = locked(attempts=10_000_000, patience=patience)
+
+    with pytest.raises(OperationalError, match="locked"):
+        busy._start_transaction_under_autocommit()
+
+    assert set(busy.waited) == {patience}
+    assert busy.patience == patience
+
+
+def test_another_error_of_a_transaction_that_begins_is_raised_at_once(locked):
+    broken = locked(attempts=1, said="disk I/O error")
+
+    with pytest.raises(OperationalError, match="disk"):
+        broken._start_transaction_under_autocommit()
+
+    assert len(broken.waited) == 1
+    assert broken.patience == 30_000
+
+
+@pytest.mark.django_db
+def test_the_ledgers_own_connection_waits_so():
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        assert connection._start_transaction_under_autocommit.func is _begin

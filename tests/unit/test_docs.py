@@ -169,7 +169,7 @@ def test_every_make_target_of_the_documents_exists():
 
 
 def test_every_command_of_the_documents_exists():
-    of_others = {"migrate", "collectstatic", "createsuperuser", "check"}
+    of_others = {"migrate", "makemigrations", "collectstatic", "createsuperuser", "check"}
     named = set(re.findall(r"manage\.py ([a-z_]+)", everything()))
 
     assert named - of_others - {"commands"} == set(own_commands())

@@ -8,7 +8,6 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.ledger import outcome as outcomes
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
@@ -26,6 +25,7 @@ from neural.monitoring.models import (
 from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups import folding, history, reading, submitted, writing
 from neural.monitoring.rollups.histograms import bucket_of
+from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.figures import (
     events_in_ledger,
     fold_all,

@@ -13,11 +13,15 @@ from types import SimpleNamespace
 import pytest
 from celery.signals import setup_logging
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
 
 import neural
+from neural.broker.publisher import BrokerUnavailable
 from neural.celeryapp import app as module
+from neural.celeryapp import undeclared_queues
 from neural.celeryapp.control import Control
 from neural.celeryapp.results import LedgerResults
+from neural.management.commands.worker import refuse_unknown_queues
 from neural.models import TaskRun
 from neural.queues import QUEUES, TASK_QUEUES
 from tests.probe import tasks
@@ -231,7 +235,105 @@ def test_sigquit_is_heeded_where_a_script_had_it_ignored():
         signal.signal(signal.SIGQUIT, before)
 
 
+# Queues that the project does not declare
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """The messages in queues of the broker that nobody declares."""
+    found = {"hihg_priority": 2}
+    counting = SimpleNamespace(depths=lambda names: {name: found.get(name, 0) for name in names})
+    monkeypatch.setattr(undeclared_queues, "publisher", lambda: counting)
+    return counting
+
+
+@pytest.mark.parametrize("queue", ["celery", "hihg_priority"])
+def test_a_worker_reads_a_queue_that_is_not_declared_when_it_is_asked_to(make, waiting, queue):
+    queues = make().amqp.queues
+
+    queues.select(["default", queue])
+
+    assert sorted(queues.consume_from) == sorted(["default", queue])
+    assert queues.consume_from[queue].routing_key == queue
+    assert queue not in queues  # nothing is sent there
+
+
+def test_a_worker_that_is_not_asked_reads_the_declared_queues_alone(make, waiting):
+    queues = make().amqp.queues
+    queues.select(None)
+    assert sorted(queues.consume_from) == sorted(QUEUES)
+
+    queues.select("celery")
+    assert list(queues.consume_from) == ["celery"]
+
+
+def test_an_empty_queue_with_a_mistyped_name_is_refused(make, waiting):
+    with pytest.raises(KeyError, match="defualt"):
+        make().amqp.queues.select(["defualt"])
+    with pytest.raises(CommandError, match="There is no queue defualt"):
+        refuse_unknown_queues("default,defualt")
+    refuse_unknown_queues("default,celery,hihg_priority")
+
+
+def test_without_a_broker_celerys_own_queue_alone_can_be_read(make, waiting):
+    def away(names):
+        raise BrokerUnavailable("away")
+
+    waiting.depths = away
+    queues = make().amqp.queues
+
+    queues.select(["celery"])
+    assert list(queues.consume_from) == ["celery"]
+    with pytest.raises(KeyError):
+        queues.select(["hihg_priority"])
+
+
 # Its logs
+
+
+@pytest.fixture
+def logs_to_terminal(settings, monkeypatch):
+    """A project whose root logger writes to the terminal, masked and filtered, and elsewhere."""
+    root = logging.getLogger()
+    elsewhere = logging.NullHandler()
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    terminal.addFilter(lambda record: "secret" not in record.getMessage())
+    monkeypatch.setattr(root, "handlers", root.handlers)
+    monkeypatch.setattr(root, "level", logging.INFO)
+    monkeypatch.setattr(
+        logging.config, "dictConfig", lambda _: setattr(root, "handlers", [terminal, elsewhere])
+    )
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    for name in ("CELERY_LOG_REDIRECT", "CELERY_LOG_REDIRECT_LEVEL"):
+        monkeypatch.setenv(name, "")
+    yield root, elsewhere
+    root.handlers[0].close()
+
+
+def test_with_a_logfile_a_worker_writes_there_what_it_would_write_to_the_terminal(
+    logs_to_terminal, tmp_path
+):
+    root, elsewhere = logs_to_terminal
+    file = tmp_path / "worker.log"
+
+    module.use_django_logging(logfile=str(file))
+    root.info("event=run_started")
+    root.info("a secret")
+    print("printed by a task")
+
+    assert file.read_text().splitlines() == ["INFO event=run_started", "WARNING printed by a task"]
+    assert elsewhere in root.handlers
+
+
+def test_without_a_logfile_the_terminal_is_left_as_it_is(logs_to_terminal):
+    before = sys.stdout
+
+    module.use_django_logging()
+
+    assert type(logging.getLogger().handlers[0]) is logging.StreamHandler
+    assert sys.stdout is before
 
 
 @pytest.fixture

@@ -159,6 +159,17 @@ def test_the_message_of_a_run_has_its_run_and_gets_no_dead_letter(keeper, caplog
     assert "its expires is []" in caplog.text
 
 
+def test_the_message_of_a_run_whose_task_is_plain_here_does_not_call_it_without_its_arguments():
+    worker, asked = Validated(), []
+    worker.on_unknown_task = lambda body, message, error: asked.append((message, error.args))
+
+    for name in ("probe.plain_add", "probe.count"):
+        worker.receive(message(forged.entry("x", headers={"neural_run": True, "task": name})))
+
+    assert [args for _, args in asked] == [("probe.plain_add",)]
+    assert [made.headers["task"] for made in worker.taken] == ["probe.count"]
+
+
 class Controller:
     """A worker as it is when Celery says that it begins."""
 

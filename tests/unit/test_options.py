@@ -239,6 +239,14 @@ def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(fake_broker):
     assert ask(eta=dt.datetime(2099, 1, 1)).available_at == dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
 
+def test_a_call_that_ignores_its_result_does_not_wait_for_it_as_in_celery(fake_broker):
+    result = tasks.count.apply_async(kwargs={"key": "k"}, ignore_result=True)
+
+    assert result.get(timeout=0) is None
+    run_all()
+    assert result.state == "SUCCESS"  # the ledger keeps it all the same
+
+
 @pytest.mark.parametrize(("name", "place"), sorted(queues.TASK_QUEUES.items()))
 def test_a_name_of_the_routing_table_has_its_queue_and_priority(name, place):
     queue, priority = place

@@ -7,10 +7,10 @@ import pytest
 
 from neural.broker.envelopes import REFUSED_HEADER, refusal
 from neural.celeryapp import event_call
-from neural.celeryapp.refusing import MessageRefused
 from neural.events.kept import LEFT_OUT
 from neural.models import NeuralEvent, RefusedEvent, TaskRun
 from neural.tasks import process_neural_event
+from neural.worker.refusing import MessageRefused
 from tests.unit.test_task import delivered
 
 pytestmark = pytest.mark.django_db

@@ -10,13 +10,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 import neural
-from neural.celeryapp.refusing import MessageRefused
 from neural.events import refusals
 from neural.events.answers import EventRefused
 from neural.events.pruning import REFUSED_EVENTS
 from neural.ledger.prune import prune_old
 from neural.models import NeuralEvent, RefusalState, RefusedEvent, TaskRun
 from neural.tasks import process_neural_event
+from neural.worker.refusing import MessageRefused
 from tests.unit.ledger import ago, make_run
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.db import OperationalError
 import neural
 from neural.broker.envelopes import REFUSED_HEADER, refusal
 from neural.celeryapp import foreign as foreign_messages
-from neural.celeryapp.refusing import MessageRefused
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.worker.refusing import MessageRefused
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
 from tests.unit.ledger import make_run

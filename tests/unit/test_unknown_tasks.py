@@ -1,5 +1,6 @@
 """Messages of tasks that this worker has not registered: nothing is lost with them."""
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from django.db import OperationalError
 
 from neural.broker.message import RUN_HEADER
 from neural.ledger.claim import Claimant
+from neural.ledger.record import BY_MESSAGE
 from neural.models import RunState, TaskRun
 from neural.worker import unknown_tasks
 from neural.worker.unknown_tasks import see_to_unknown_tasks
@@ -24,9 +26,13 @@ ABSENT = "neural.tasks.tend_search_indexes"
 class Message:
     """What became of it is kept."""
 
-    def __init__(self, **headers) -> None:
+    delivery_tag = "1"
+
+    def __init__(self, *args, **headers) -> None:
         self.headers = headers
         self.delivery_info = {"routing_key": "default"}
+        self.payload = [args, {}, {}]
+        self.body = json.dumps(self.payload)
         self.properties: dict[str, str] = {}
         self.fate: list[str] = []
 
@@ -118,13 +124,14 @@ def test_the_dead_letter_of_an_app_that_is_not_installed_says_which_to_add(comes
 
 
 @pytest.mark.usefixtures("without_search")
-def test_a_message_for_an_app_that_is_not_installed_is_dropped_and_says_which_to_add(comes, caplog):
+def test_the_dead_letter_of_a_message_for_an_app_that_is_not_installed_says_which_to_add(comes):
     message = comes(Message(id="1", task=ABSENT), ABSENT)
     see_to_unknown_tasks(Claimant())
 
     assert message.fate == ["rejected"]
-    assert f"task={ABSENT} " in caplog.text
-    assert "add 'neural.retrieval' to INSTALLED_APPS" in caplog.text
+    letter = TaskRun.objects.get()
+    assert (letter.task, letter.queue, letter.state) == (ABSENT, "default", RunState.DEAD)
+    assert "add 'neural.retrieval' to INSTALLED_APPS" in letter.error
 
 
 def test_a_late_message_changes_nothing(comes):
@@ -146,20 +153,46 @@ def test_a_plain_clients_message_goes_back_while_a_living_worker_has_the_task(co
     assert message.fate == ["given back"]
 
 
-def test_a_plain_clients_message_of_a_task_that_nobody_has_is_dropped_as_celery_does(comes):
+def test_a_plain_clients_message_of_a_task_that_nobody_has_is_kept_as_a_dead_letter(comes):
     make_worker(registered={"tasks": {}})
 
-    message = comes(Message(id="1", task=NEW))
+    for _ in range(2):  # also if it comes again, because the worker was lost in between
+        message = comes(Message("bob", 2, id="1", task=NEW))
+        see_to_unknown_tasks(Claimant())
+        assert message.fate == ["rejected"]
+
+    letter = TaskRun.objects.get()
+    assert (letter.task_id, letter.task, letter.args) == ("1", NEW, ["bob", 2])
+    assert (letter.state, letter.requested_by) == (RunState.DEAD, BY_MESSAGE)
+    assert letter.error.startswith(f"TaskUnknown: no installed app registers the task '{NEW}'")
+    assert letter.attempts.count() == 1
+
+
+def test_the_dead_letter_of_a_message_on_an_undeclared_queue_is_on_one_that_is_read(comes):
+    message = Message(id="1", task=NEW)
+    message.delivery_info = {"routing_key": "celery"}
+    comes(message)
+    see_to_unknown_tasks(Claimant())
+
+    assert TaskRun.objects.get().queue == "default"
+
+
+def test_whatever_a_message_of_an_unknown_task_contains_it_is_kept_once_and_rejected(comes):
+    message = comes(Message("\x00", id="x" * 300, task=NEW), f"\x00\ud800{NEW * 100}")
     see_to_unknown_tasks(Claimant())
 
     assert message.fate == ["rejected"]
+    letter = TaskRun.objects.get()
+    assert (letter.state, len(letter.task)) == (RunState.DEAD, 255)
+    assert "\\x00" in letter.kwargs["message"]
 
 
-def test_a_message_that_celery_cannot_even_drop_is_rejected(comes):
+def test_a_message_that_celery_cannot_even_drop_is_kept_and_rejected(comes):
     message = comes(Message(task=NEW))  # it has no id
     see_to_unknown_tasks(Claimant())
 
     assert message.fate == ["rejected"]
+    assert TaskRun.objects.get().state == RunState.DEAD
 
 
 def test_while_the_database_is_away_a_plain_clients_message_is_kept(comes, monkeypatch):

@@ -3,6 +3,8 @@
 Only this module checks which database it is.
 """
 
+from typing import Any
+
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
@@ -38,6 +40,12 @@ def ledger_dialect() -> Dialect:
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
     """The dialect of a connection; for another kind of database, the base class's defaults."""
     return DIALECTS.get(connection.vendor, _ANY)
+
+
+def prepare(*, connection: Any, **_: Any) -> None:
+    """A receiver of Django's ``connection_created``."""
+    if connection.alias == router.db_for_write(TaskRun):
+        dialect_of(connection).prepare(connection)
 
 
 def preparing_cursor() -> CursorWrapper:

@@ -166,6 +166,9 @@ class Dialect:
     survives_fork: bool
     """Whether a process may fork while it has an open connection."""
 
+    def prepare(self, connection: Any) -> None:
+        """Called with each new connection to the ledger's database."""
+
     def preparing_cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
         """A cursor whose statements are prepared, and so planned once, if the connection allows."""
         return connection.cursor()

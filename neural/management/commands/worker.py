@@ -6,6 +6,8 @@ from typing import Any
 from celery import current_app
 from django.core.management import BaseCommand, CommandError, CommandParser
 
+from neural.celeryapp.undeclared_queues import readable
+
 
 class Command(BaseCommand):
     """Starts a Celery worker with this project's defaults."""
@@ -62,9 +64,11 @@ def at_least_one(text: str) -> int:
 
 
 def refuse_unknown_queues(queues: str | None) -> None:
-    """Raise CommandError for a queue that is not configured: its worker would wait for ever."""
+    """Raise CommandError for a queue that is not configured and holds no messages: its worker would
+    wait for ever."""
     known = set(current_app.amqp.queues)
     unknown = sorted({name for name in (queues or "").split(",") if name} - known)
+    unknown = [name for name in unknown if name not in readable(unknown)]
     if unknown and not current_app.conf.task_create_missing_queues:
         raise CommandError(
             f"There is no queue {', '.join(unknown)}; there are {', '.join(sorted(known))}.",
