@@ -12,6 +12,7 @@ register_group_permissions(
         "view_storeupdate",
         "view_privacyspend",
     ),
+    operator=("confirm_forecast",),
     manager=(
         "run_traininground",
         "cancel_traininground",

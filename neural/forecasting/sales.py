@@ -8,7 +8,7 @@ that cannot be read are ignored.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -46,6 +46,7 @@ _SPOKEN = (
     "discount",
     "stockout_hours",
     "closed",
+    "confirmed",
 )
 
 
@@ -61,8 +62,8 @@ def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: in
     if not rows:
         raise NotEnoughHistory(f"store {store.pk} sold nothing in {history_days} days")
     first = min(row[0] for row in rows)
-    table = _table(rows, first, (today - first).days, most_dishes)
     facts = _facts(source.reports(store, first=first, until=today + dt.timedelta(days=HORIZONS)))
+    table = _table(rows, first, (today - first).days, most_dishes, facts)
     sales = _sales(store, first, table, facts)
     if not isinstance(source, KnowsChannels):
         return sales
@@ -94,9 +95,16 @@ class _Table(NamedTuple):
     dishes: tuple[str, ...]
     names: tuple[str, ...]
     doubtful: tuple[DoubtfulDay, ...]
+    confirmed: BoolArray
 
 
-def _table(rows: list[SoldRow], first: dt.date, days: int, most_dishes: int) -> _Table:
+def _table(
+    rows: list[SoldRow],
+    first: dt.date,
+    days: int,
+    most_dishes: int,
+    facts: Mapping[dt.date, Facts],
+) -> _Table:
     names = {dish: name for _, dish, name, _ in rows}  # the newest name of each dish
     codes = {dish: place for place, dish in enumerate(sorted(names))}
     start = first.toordinal()
@@ -108,10 +116,11 @@ def _table(rows: list[SoldRow], first: dt.date, days: int, most_dishes: int) -> 
     chosen = _chosen(sold, open_days, most_dishes)
     dishes = tuple(dish for dish, place in codes.items() if chosen[place])
     known = _known(sold[:, chosen], open_days)
-    doubtful = doubtful_days(known)
+    confirmed = _confirmed(facts, first, dishes, days)
+    doubtful = doubtful_days(known, confirmed)
     believed = without(known, doubtful)
     told = tuple(names[dish] for dish in dishes)
-    return _Table(believed, open_days, dishes, told, tuple(doubtful))
+    return _Table(believed, open_days, dishes, told, tuple(doubtful), confirmed)
 
 
 def _chosen(sold: FloatArray, open_days: BoolArray, most: int) -> BoolArray:
@@ -127,6 +136,18 @@ def _known(sold: FloatArray, open_days: BoolArray) -> FloatArray:
     """The quantities, with NaN on closed days and before a dish was first sold."""
     begun = np.cumsum(sold, axis=0) > 0
     return np.where(open_days[:, None] & begun, sold, np.nan)
+
+
+def _confirmed(
+    facts: Mapping[dt.date, Facts], first: dt.date, dishes: Sequence[str], days: int
+) -> BoolArray:
+    """(days, dishes): True for the quantities that a person has confirmed."""
+    found = np.zeros((days, len(dishes)), dtype=np.bool_)
+    for day, said in facts.items():
+        row, told = (day - first).days, said.get("confirmed")
+        if 0 <= row < days and isinstance(told, list):
+            found[row] = [dish in told for dish in dishes]
+    return found
 
 
 def _channels(rows: Iterable[ChannelRow], first: dt.date, table: _Table) -> FloatArray | None:
@@ -211,6 +232,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         country=store.country,
         names=table.names,
         doubtful=table.doubtful,
+        confirmed=table.confirmed,
     )
 
 

@@ -78,6 +78,16 @@ class KnowsChannels(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesConfirmations(Protocol):
+    """A verb that a demand source may have, too. Without it, a day in doubt is settled only by
+    reporting it anew."""
+
+    def confirm(self, store: Store, *, day: dt.date, dish: str, by: str) -> None:
+        """Report of this day that a person has confirmed the dish's quantity."""
+        ...
+
+
 _registered: list[DemandSource] = []
 
 

@@ -1,19 +1,23 @@
 """The source of sales for forecasting: daily demand and sales reports."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Count, Exists, FloatField, Max, OuterRef, QuerySet
 from django.db.models.functions import Cast
 
+from neural.events.submit import submit
 from neural.forecasting.sources import ChannelRow, SoldRow, register_demand_source
 from neural.models import Store
 from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import DailyDemand, SalesReport
+from neural.restaurant.models.newest import moment_of
 from neural.restaurant.sold_by_channel import sold_by_channel
 from neural.restaurant.sold_out_days import sold_out_days
 
+_NEXT = dt.timedelta(microseconds=1)
 _OF_EVENTS = ("sold_out", "discounted")
 
 
@@ -47,6 +51,25 @@ class DailySales:
     ) -> Iterable[ChannelRow]:
         """Portions of the orders that state a channel."""
         return sold_by_channel(store, first=first, until=until)
+
+    def confirm(self, store: Store, *, day: dt.date, dish: str, by: str) -> None:
+        """Submit the day's report again, with the dish among its ``confirmed``. Without a report,
+        one without lines leaves the sums of orders as they are. A correction that was sent
+        meanwhile is newer."""
+        report = SalesReport.objects.filter(store=store, day=day).first()
+        context = report.context if report else {}
+        known = context.get("confirmed")
+        told = {*(known if isinstance(known, list) else ()), dish}
+        stated = {"day": day.isoformat(), "lines": report.lines if report else []}
+        submit(
+            type="sales.reported",
+            store=store.pk,
+            source="console",
+            event_id=f"confirmed/{uuid.uuid4()}",
+            payload={**context, **stated, "confirmed": sorted(map(str, told))},
+            occurred_at=moment_of(report.version) + _NEXT if report else None,
+            requested_by=by,
+        ).or_raise()
 
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1

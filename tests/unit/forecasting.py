@@ -1,6 +1,7 @@
 """Invented stores for tests of forecasts: a level, a weekday, chance."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,6 +37,20 @@ def store(number: int = 0, *, days: int = 90, dishes: int = 2, level: float = 30
         holiday=np.zeros(ahead),
         school_holiday=np.zeros(ahead),
         country="CN",
+    )
+
+
+def between(sales: Sales, first: int, end: int) -> Sales:
+    """The store as if only its rows [first, end) were known of its past."""
+    ahead = slice(first, end + HORIZONS)
+    return replace(
+        sales,
+        first_day=sales.day(first),
+        quantities=sales.quantities[first:end],
+        promotion=sales.promotion[ahead],
+        closed=sales.closed[ahead],
+        holiday=sales.holiday[ahead],
+        school_holiday=sales.school_holiday[ahead],
     )
 
 

@@ -127,7 +127,7 @@ def test_a_stores_page_leads_to_its_last_weeks():
     ("method", "says"),
     [
         ("blend", "this store's own habits"),
-        ("global", "This store is new: the chain's model, not yet its own habits."),
+        ("global", "the chain's model at its own level, not yet its own habits."),
         ("weekday_mean", "A simple rule"),
     ],
 )

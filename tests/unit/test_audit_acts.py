@@ -26,6 +26,7 @@ STOCK = ("changelist", "add", "change", "delete", "history", "act")
 FORMS: dict[str, Any] = {
     "auth_user_password_change": {"password1": "egg-tart-tea", "password2": "egg-tart-tea"},
     "neural_api_apikey_rotate": lambda: ApiKey.objects.update(scopes=["search"]) and OVERLAP,
+    "neural_forecasting_forecast_confirm": {"day": "2026-03-01", "dish": "rice"},
     "neural_queuepause_pause": {"queue": "default", "reason": "repairs"},
     "neural_queuepause_resume": {"queue": "default"},
 }

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from neural.forecasting.core.baselines import seasonal_naive, weekday_mean
+from neural.forecasting.core.baselines import seasonal_naive, steadied, weekday_mean
 from neural.forecasting.core.features import Examples, forecast_examples, training_examples
+from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.series import Sales
 from tests.unit.sales_of_a_store import sales_of, weekly_demand
 
@@ -62,6 +63,14 @@ def test_a_weekday_that_never_opened_is_forecast_at_the_level(method):
 @pytest.mark.parametrize("method", [seasonal_naive, weekday_mean])
 def test_a_store_without_history_is_forecast_at_the_usual_level(method):
     sales = sales_of(np.full((1, 1), np.nan))
-    examples = forecast_examples(sales, typical=np.array([8.0]))
+    examples = forecast_examples(sales, chain=Chain(np.array([8.0]), np.ones(15)))
 
     assert method(sales, examples) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(("days", "share"), [(7, 0.25), (14, 0.5), (42, 0.5), (49, 0.25), (56, 0)])
+def test_a_model_is_averaged_with_the_weekday_mean_in_a_dishs_first_weeks(days, share):
+    sales = sales_of(np.full((days, 1), 10.0))
+    ahead = forecast_examples(sales)
+
+    assert steadied(sales, ahead, np.full(14, 20.0)) == pytest.approx(20.0 - share * 10.0)

@@ -62,7 +62,7 @@ def test_nothing_leaves_a_store_but_what_is_on_the_list(of_a_round, kind):
 ALLOWED_WITHIN = {
     "describe": {
         ("mean",), ("square",), ("sketch", "points"), ("sketch", "counts"), ("levels", "*"),
-        ("base",), ("examples",), ("demand",),
+        ("week",), ("base",), ("examples",), ("demand",),
     },
     "fit": {("base",), ("examples",), ("demand",), ("update",), ("update_norm",)},
     "spread": {("base",), ("excess",)},
@@ -173,9 +173,10 @@ def test_the_days_that_are_kept_back_are_not_trained_on():
         if question.judges:
             assert answers != others
             return
-        # The usual level of a dish is of the last weeks, and no part of the training.
+        # The usual level of a dish and the usual week are of the last weeks, and no part of the
+        # training.
         assert without_levels(answers) == without_levels(others), question.kind
 
 
 def without_levels(answers):
-    return [{**answer, "levels": None} for answer in answers.values()]
+    return [{**answer, "levels": None, "week": None} for answer in answers.values()]

@@ -13,6 +13,7 @@ from neural.forecasting.core.features import (
     forecast_examples,
     training_examples,
 )
+from neural.forecasting.core.lags import Chain
 from tests.unit.sales_of_a_store import MONDAY, sales_of, weekly_demand
 
 
@@ -100,7 +101,7 @@ def test_a_dish_that_never_sold_has_no_examples_at_all():
 def test_a_store_without_history_starts_from_the_usual_level_and_neutral_ratios():
     sold = np.full((1, 3), np.nan)
     typical = np.array([12.0, np.nan, 0.0])
-    examples = forecast_examples(sales_of(sold), typical=typical)
+    examples = forecast_examples(sales_of(sold), chain=Chain(typical, np.ones(15)))
 
     assert set(examples.dish.tolist()) == {0}
     assert examples.offset == pytest.approx(np.log(12.0))
@@ -115,6 +116,47 @@ def test_days_that_are_closed_are_not_forecast():
 
     assert 65 not in examples.day
     assert np.isnan(examples.target).all()
+
+
+def test_a_first_day_counts_and_is_compared_with_the_chains_usual_sales_of_its_weekday():
+    """The store opened on a Saturday, on which the chain sells twice the mean."""
+    week = np.array([0.8, 0.8, 0.8, 0.8, 0.8, 2.0, 1.0])
+    sold = np.full((6, 1), np.nan)
+    sold[5] = 200.0
+    of_chain = Chain(np.array([50.0]), week[np.arange(20) % 7])
+
+    examples = forecast_examples(sales_of(sold), chain=of_chain)
+
+    assert np.exp(examples.offset) == pytest.approx(100.0, rel=0.08)
+    assert set(examples.known_days.tolist()) == {1}
+    tuesday = column(examples, "weekday_4")[examples.day == 8]
+    assert tuesday == pytest.approx(np.log(0.8))
+
+
+@pytest.mark.parametrize("typed", [0.0, 60_000.0])
+def test_the_level_of_a_first_day_is_within_five_times_the_chains(typed):
+    of_chain = Chain(np.array([50.0]), np.ones(15))
+
+    examples = forecast_examples(sales_of(np.array([[typed]])), chain=of_chain)
+
+    assert (np.exp(examples.offset) <= 250.0 + 1e-6).all()
+    assert (np.exp(examples.offset) >= 10.0 - 1e-6).all()
+
+
+def test_a_dish_that_the_chain_does_not_know_is_within_five_times_its_least_day():
+    sold = np.array([[60.0], [60_000.0], [55.0]])
+
+    examples = forecast_examples(sales_of(sold), chain=Chain(np.array([np.nan]), np.ones(17)))
+
+    assert np.exp(examples.offset) == pytest.approx(275.0)
+
+
+def test_first_days_are_examples_where_what_is_served_is_judged_and_not_where_it_is_learned():
+    sales = sales_of(weekly_demand(days=5))
+    of_chain = Chain(np.full(2, 10.0), np.ones(19))
+
+    assert len(training_examples(sales, first_day=0, end_day=5)) == 0
+    assert len(training_examples(sales, first_day=0, end_day=5, chain=of_chain)) > 0
 
 
 # What the values say
@@ -155,7 +197,7 @@ def test_short_and_sparse_histories_give_finite_values(days):
     sales = sales_of(sold)
     for examples in (
         training_examples(sales, first_day=0, end_day=days),
-        forecast_examples(sales, typical=np.full(4, 0.2)),
+        forecast_examples(sales, chain=Chain(np.full(4, 0.2), np.ones(days + 14))),
     ):
         assert np.isfinite(examples.values).all()
         assert np.isfinite(examples.offset).all()

@@ -9,7 +9,7 @@ from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
-from tests.unit.forecasting import FIRST_DAY, SMALL, chain, store
+from tests.unit.forecasting import FIRST_DAY, SMALL, between, chain, store
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +98,43 @@ def test_a_new_store_with_a_week_of_sales_is_forecast(content):
     assert all(value is not None for each in found for value in each.p50)
 
 
-def test_a_dish_that_nobody_knows_yet_is_not_said_to_be_closed(content):
+@pytest.mark.parametrize("has_model", [True, False])
+def test_a_dish_is_forecast_from_its_first_day_on_and_not_before(content, has_model):
     quantities = store().quantities.copy()
-    quantities[:-3, 1] = np.nan  # sold for three days
-    novelty = replace(store(), quantities=quantities, dishes=("dish 0", "novelty"))
+    quantities[:, 1] = np.nan
+    dishes = ("dish 0", "novelty")
+    never = replace(store(), quantities=quantities, dishes=dishes)
+    once = quantities.copy()
+    once[-1, 1] = 12.0
+    known = content if has_model else None
 
-    for known in (content, None):
-        assert [each.dish for each in forecast(known, novelty)] == ["dish 0"]
-    assert forecast(None, store(days=1)) == []
+    assert [each.dish for each in forecast(known, never)] == ["dish 0"]
+    novelty = forecast(known, replace(never, quantities=once))[1]
+    assert novelty.dish == "novelty"
+    assert np.mean(novelty.mean) == pytest.approx(12.0, rel=0.25)
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 5])
+def test_a_new_store_is_forecast_at_its_own_level(content, days):
+    """It sells four times what the others do."""
+    large = store(days=90)
+    opened = replace(
+        between(large, 90 - days, 90), quantities=4 * large.quantities[-days:], country=""
+    )
+
+    found = forecast(content, opened)[0]
+
+    assert {each.method for each in forecast(content, opened)} == {"global"}
+    assert np.mean(found.mean) == pytest.approx(4 * large.quantities[:, 0].mean(), rel=0.35)
+
+
+def test_the_bands_of_a_first_day_are_wider(content):
+    one, many = (forecast(content, between(store(), 90 - days, 90))[0] for days in (1, 30))
+
+    def width(found):
+        return (found.p90[0] - found.p10[0]) / found.mean[0]
+
+    assert width(one) > 1.2 * width(many)
 
 
 def test_a_store_that_is_closed_for_two_weeks_says_so_of_each_dish(content):

@@ -24,7 +24,9 @@ METHOD_LABELS: Mapping[str, Any] = {
 METHOD_SENTENCES: Mapping[str, Any] = {
     "blend": gettext_lazy("The chain's model with this store's own habits."),
     "personal": gettext_lazy("The chain's model with this store's own habits."),
-    "global": gettext_lazy("This store is new: the chain's model, not yet its own habits."),
+    "global": gettext_lazy(
+        "This store is new: the chain's model at its own level, not yet its own habits."
+    ),
     "local": gettext_lazy("This store's own model: it did better here than the chain's."),
     "weekday_mean": gettext_lazy(
         "A simple rule: the mean of the last four same weekdays. No model is in force, or it "

@@ -2,19 +2,21 @@
 
 import datetime as dt
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from neural.admin.audit import log_changes
 from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
 from neural.admin.filters import StoreFilter
@@ -28,11 +30,13 @@ from neural.forecasting.admin.filters import MadeOnFilter
 from neural.forecasting.models import Forecast, StoreUpdate
 from neural.forecasting.outlook.days import TOGETHER
 from neural.forecasting.outlook.review import doubts_of, outlook
+from neural.forecasting.sources import TakesConfirmations, demand_source
 from neural.keyset.planning import by_store
 from neural.ledger.clock import database_clock
 from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
+DAY_CONFIRMED = gettext_noop("a day in doubt: confirmed (confirm)")
 
 register_tab(Tab(name="forecasts", label=_("Forecasts"), model="neural_forecasting.forecast"))
 
@@ -80,9 +84,10 @@ class ForecastAdmin(HistoryAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The usual URLs, and that of a store's page."""
-        view = self.admin_site.admin_view(self.store_view)
+        view, name = self.admin_site.admin_view, "neural_forecasting_forecast"
         return [
-            path("store/<str:code>/", view, name="neural_forecasting_forecast_store"),
+            path("store/<str:code>/", view(self.store_view), name=f"{name}_store"),
+            path("store/<str:code>/confirm/", view(self.confirm_view), name=f"{name}_confirm"),
             *super().get_urls(),
         ]
 
@@ -115,8 +120,31 @@ class ForecastAdmin(HistoryAdmin):
             "one_method": found.methods[0] if len(found.methods) == 1 else "",
             "together": TOGETHER,
             "doubts": doubts_of(store, today=today),
+            "may_confirm": may_confirm(request),
         }
         return TemplateResponse(request, "admin/neural_forecasting/forecast/store.html", context)
+
+    @method_decorator(require_POST)
+    def confirm_view(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Confirm what was sold of ``dish`` on ``day``: from the next forecast on, it counts."""
+        source = demand_source()
+        permitted = self.has_view_permission(request) and may_confirm(request)
+        if not permitted or not isinstance(source, TakesConfirmations):
+            raise PermissionDenied
+        store = store_or_404(request, code)
+        day, dish = _day(request.POST.get("day")), request.POST.get("dish", "")
+        row = Forecast.objects.filter(store=store, dish=dish).order_by("-made_on").first()
+        if day is None or row is None:
+            raise Http404
+        with transaction.atomic():
+            source.confirm(store, day=day, dish=dish, by=request.user.get_username())
+            log_changes(
+                user=request.user, rows=[row], change=DAY_CONFIRMED, action="confirm",
+                details=day.isoformat(),
+            )  # fmt: skip
+        told = gettext("Confirmed. It counts from the next forecast on, tonight at the latest.")
+        self.message_user(request, told, messages.SUCCESS)
+        return HttpResponseRedirect("../")
 
     # Columns
 
@@ -154,6 +182,12 @@ class ForecastAdmin(HistoryAdmin):
         return format_html('<pre class="neural-code">{}</pre>', "\n".join(lines))
 
 
+def may_confirm(request: HttpRequest) -> bool:
+    """Whether this user may confirm days in doubt, and where sales come from takes it."""
+    permitted = request.user.has_perm("neural_forecasting.confirm_forecast")
+    return permitted and isinstance(demand_source(), TakesConfirmations)
+
+
 def _band(forecast: Forecast, place: int) -> str:
     if place >= len(forecast.p50) or forecast.p50[place] is None:
         return gettext("closed") if place < len(forecast.p50) else NOTHING
@@ -178,4 +212,4 @@ register_rows_of_stores(Forecast)
 register_rows_of_stores(StoreUpdate)
 
 
-register_titles_of_rows(Forecast, [("make", _("Make now"))])
+register_titles_of_rows(Forecast, [("make", _("Make now")), ("confirm", _("Confirm"))])

@@ -52,6 +52,13 @@ def special_days(sales: Sales) -> BoolArray:
     return np.asarray((sales.holiday > 0) != usual_holidays(sales)[_weekdays(sales)])
 
 
+def like_weekdays(sales: Sales) -> NDArray[np.int64]:
+    """(days + HORIZONS,): the weekday that each day is like, 0 is Monday: a holiday is like a
+    Sunday, a weekend that is worked like a Wednesday, in the middle of the week."""
+    like = np.where(sales.holiday > 0, 6, 2)
+    return np.where(special_days(sales), like, _weekdays(sales))
+
+
 def _weekdays(sales: Sales) -> NDArray[np.int64]:
     """(days + HORIZONS,): 0 is Monday."""
     return (sales.first_day.weekday() + np.arange(len(sales.closed))) % 7

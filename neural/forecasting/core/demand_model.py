@@ -5,7 +5,7 @@ prior variance of personal weights, the trees, usual levels of dishes, the dispe
 personal weights are made from its own rows where they are needed, and never leave the store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from neural.forecasting.core import glm, personal
 from neural.forecasting.core.binning import binned
+from neural.forecasting.core.days import like_weekdays
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.feature_sets import FeatureSet
 from neural.forecasting.core.features import Examples, set_of
+from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.protocol import AnswerRefused, Json
-from neural.forecasting.core.series import FloatArray
+from neural.forecasting.core.series import FloatArray, Sales
 from neural.forecasting.core.trees import trees
 
 SHARE_BEFORE_TREES = 0.5
@@ -25,6 +27,8 @@ SHARE_BEFORE_TREES = 0.5
 SHARE_OF_TREES = 0.75
 """The weight in a forecast of the trees with their base; the linear predictor alone has the rest.
 Measured: benchmarks/forecasts."""
+
+FLAT_WEEK = (1.0,) * 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class DemandModel:
     forest: trees.PartialForest | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
     """The usual level of each dish that enough stores sell, in portions a day."""
+    week: Sequence[float] = FLAT_WEEK
+    """The usual sales of each weekday, from Monday, / those of all days."""
 
     def as_json(self) -> Json:
         """The model as JSON for a server state or a version."""
@@ -52,6 +58,7 @@ class DemandModel:
             "variance": encode(self.variance, dtype="<f8"),
             "forest": self.forest and self.forest.as_json(),
             "levels": dict(self.levels),
+            "week": list(self.week),
         }
 
     @classmethod
@@ -71,7 +78,13 @@ class DemandModel:
             variance=decode(value["variance"], dtype="<f8", shape=size),
             forest=None if forest is None else trees.PartialForest.from_json(forest),
             levels=value["levels"],
+            week=value.get("week", FLAT_WEEK),  # earlier versions lack it
         )
+
+    def chain(self, sales: Sales) -> Chain:
+        """What the chain knows of this store's dishes."""
+        levels = [self.levels.get(dish, np.nan) for dish in sales.dishes]
+        return Chain(np.array(levels), np.array(self.week)[like_weekdays(sales)])
 
     def personal_weights(
         self, train: Examples, problem: glm.LocalObjective | None = None

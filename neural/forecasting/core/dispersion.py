@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.forecasting.core.evaluation import QUANTILES
+from neural.forecasting.core.lags import CHAINS_DAYS, LEAST_DAYS
 from neural.forecasting.core.series import FloatArray
 
 LAST_OF_BUCKET = (1, 7, 14)
@@ -77,12 +78,21 @@ class Dispersion:
         return np.asarray(phi * m + alpha * m**2)
 
     def quantiles(
-        self, mean: FloatArray, horizon: NDArray[np.integer], *, whole: bool
+        self,
+        mean: FloatArray,
+        horizon: NDArray[np.integer],
+        *,
+        whole: bool,
+        known_days: NDArray[np.integer] | None = None,
     ) -> FloatArray:
         """(n, 3): P10, P50 and P90 around these forecasts, in portions. ``whole``: the store sells
-        whole numbers only."""
+        whole numbers only. ``known_days`` of each dish widen the bands of new dishes: the mean
+        of n days scatters by 1 / n of what a day does."""
         m = np.maximum(mean, LEAST_MEAN)
         variance = self.variance(m, horizon)
+        if known_days is not None:
+            wider = 1.0 + 1.0 / (known_days + CHAINS_DAYS)
+            variance = np.where(known_days < LEAST_DAYS, wider, 1.0) * variance
         columns = [_gamma_quantile(m, variance, level) for level in QUANTILES]
         found = np.stack(columns, axis=1)
         if whole:

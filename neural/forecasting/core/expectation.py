@@ -13,12 +13,14 @@ import numpy as np
 from neural.forecasting.core import baselines, evaluation
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import Dispersion, fitted, residual_sums
+from neural.forecasting.core.doubtful import Deviating, deviating_days, without
 from neural.forecasting.core.features import (
     HORIZONS_EACH,
     Examples,
     forecast_examples,
     training_examples,
 )
+from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 from neural.forecasting.core.types import DishForecast
@@ -30,6 +32,13 @@ MARGIN = 0.9
 by so few days would be a matter of chance."""
 LEAST_TRIED = 28
 """With fewer examples to compare on, the model is used."""
+MOST_MOVED = 1.25
+"""A forecast is no further than this factor, up or down, from the one without the few days that
+deviate most, until a person has confirmed them. Measured: benchmarks/first_days.py."""
+SETTLED_DAYS, MOST_MOVED_AT_FIRST = 56, 2.0
+"""The factor for a dish of fewer known days: of each weekday, its forecast knows few."""
+LEAST_TOLD = 0.5
+"""People are told that a forecast was bounded if this changed it by so many portions on a day."""
 BLANK_DAYS = 28
 MOST_BLANK_DISHES = 30
 
@@ -86,48 +95,70 @@ class _Outlook:
     dispersion: Dispersion | None
 
     @cached_property
+    def deviating(self) -> Deviating:
+        """The few days of each dish that deviate most, and that nobody has confirmed."""
+        week = self.chain.week[: self.sales.days]
+        return deviating_days(self.sales.quantities, week, self.sales.confirmed)
+
+    @cached_property
+    def settled(self) -> Sales:
+        """The sales without the deviating days. The method follows from these, and no forecast is
+        far from the one that they give."""
+        days = [*self.deviating.high, *self.deviating.low]
+        return replace(self.sales, quantities=without(self.sales.quantities, days))
+
+    @cached_property
+    def chain(self) -> Chain:
+        """What the chain knows of the store's dishes."""
+        return self.model.chain(self.sales) if self.model else Chain.unknown(self.sales)
+
+    @cached_property
     def train(self) -> Examples:
         """Examples of all known days."""
-        return self._examples(0, self.sales.days, horizons_each=HORIZONS_EACH)
+        end = self.sales.days
+        return training_examples(self.sales, first_day=0, end_day=end, horizons_each=HORIZONS_EACH)
 
     @cached_property
     def tried(self) -> Examples:
         """Examples of the last :data:`TRIAL_DAYS` days, seen from 1 to 14 days before."""
-        return self._examples(self.sales.days - TRIAL_DAYS, self.sales.days)
-
-    def _examples(self, first: int, end: int, horizons_each: int | None = None) -> Examples:
+        end = self.sales.days
         return training_examples(
-            self.sales, first_day=first, end_day=end, horizons_each=horizons_each
+            self.settled, first_day=end - TRIAL_DAYS, end_day=end, chain=self.chain
         )
 
     def by_dish(self) -> Sequence[DishForecast]:
-        """The forecasts, in order of the dishes. A dish that has been sold for less than a week
-        and that the chain does not know has no forecast."""
-        ahead = forecast_examples(self.sales, typical=self._typical())
-        method, mean = self._mean(ahead)
-        dispersion = self.dispersion or self._own_dispersion(method)
+        """The forecasts, in order of the dishes. A dish that neither the store nor the chain has
+        ever sold has no forecast."""
+        ahead = forecast_examples(self.sales, chain=self.chain)
+        free, settled = self._mean(self.sales), self._mean(self.settled)
+        most = np.where(ahead.known_days < SETTLED_DAYS, MOST_MOVED_AT_FIRST, MOST_MOVED)
+        mean = np.clip(free, settled / most, settled * most)
+        dispersion = self.dispersion or self._own_dispersion()
         whole = self.sales.are_whole
-        bands = dispersion.quantiles(mean, ahead.horizon, whole=whole)
+        bands = dispersion.quantiles(mean, ahead.horizon, whole=whole, known_days=ahead.known_days)
         columns = np.column_stack([mean, bands])
+        pulled = free - mean
         # If the store is closed on all of the days, every dish is forecast as closed.
         everything = range(len(self.sales.dishes))
         dishes = everything if self.sales.closed[self.sales.days :].all() else np.unique(ahead.dish)
-        return [_of_dish(int(each), self.sales, ahead, columns, method) for each in dishes]
+        return [self._of_dish(int(each), ahead, columns, pulled) for each in dishes]
 
-    def _typical(self) -> FloatArray | None:
-        if self.model is None:
-            return None
-        levels = self.model.levels
-        return np.array([levels.get(dish, np.nan) for dish in self.sales.dishes])
-
-    def _mean(self, ahead: Examples) -> tuple[str, FloatArray]:
-        method = self._chosen()
-        if method in RULES:
-            return method, RULES[method](self.sales, ahead)
+    def _mean(self, sales: Sales) -> FloatArray:
+        """(n,): the forecast from these of the store's sales."""
+        ahead = forecast_examples(sales, chain=self.chain)
+        if self.method in RULES:
+            return RULES[self.method](sales, ahead)
         assert self.model is not None
-        return method, self.model.forecast(ahead, self.model.personal_weights(self.train))
+        return baselines.steadied(sales, ahead, self.model.forecast(ahead, self.weights))
 
-    def _chosen(self) -> str:
+    @cached_property
+    def weights(self) -> FloatArray:
+        """The store's personal weights."""
+        assert self.model is not None
+        return self.model.personal_weights(self.train)
+
+    @cached_property
+    def method(self) -> str:
         """The method by which the store is forecast."""
         rules = self._deviances()
         if self.model is None:
@@ -136,44 +167,63 @@ class _Outlook:
             return "global"
         own = "blend" if self.model.forest is not None else "personal"
         best = min(rules, key=lambda name: rules[name])
-        if len(self.tried) < LEAST_TRIED or rules[best] >= MARGIN * self._deviance_of_model():
+        if not self._is_long_known or rules[best] >= MARGIN * self._deviance_of_model():
             return own
         return best
 
+    @property
+    def _is_long_known(self) -> bool:
+        """Whether a rule may be chosen. Until then, the forecast is partly the weekday mean."""
+        days = self.tried.known_days
+        return len(days) >= LEAST_TRIED and bool(days.max() >= baselines.STEADY_DAYS)
+
     def _deviances(self) -> dict[str, float]:
-        return {name: self._deviance(rule(self.sales, self.tried)) for name, rule in RULES.items()}
+        return {
+            name: self._deviance(rule(self.settled, self.tried)) for name, rule in RULES.items()
+        }
 
     def _deviance_of_model(self) -> float:
         """The model's deviance on the trial days, with personal weights that have not seen them."""
         assert self.model is not None
         before = self.train.where(self.train.day < self.sales.days - TRIAL_DAYS)
-        weights = self.model.personal_weights(before)
-        return self._deviance(self.model.forecast(self.tried, weights))
+        mean = self.model.forecast(self.tried, self.model.personal_weights(before))
+        return self._deviance(baselines.steadied(self.settled, self.tried, mean))
 
     def _deviance(self, mean: FloatArray) -> float:
         return float(evaluation.poisson_deviance(self.tried.target, mean).sum())
 
-    def _own_dispersion(self, method: str) -> Dispersion:
-        """The scatter of a rule's errors in the store's own past."""
-        mean = RULES[method](self.sales, self.train)
-        return fitted([residual_sums(self.train.target, mean, self.train.horizon)])
+    def _own_dispersion(self) -> Dispersion:
+        """The scatter of a rule's errors in the store's own past, without the deviating days."""
+        past = training_examples(
+            self.settled, first_day=0, end_day=self.sales.days, horizons_each=HORIZONS_EACH
+        )
+        mean = RULES[self.method](self.settled, past)
+        return fitted([residual_sums(past.target, mean, past.horizon)])
 
-
-def _of_dish(
-    place: int, sales: Sales, ahead: Examples, columns: FloatArray, method: str
-) -> DishForecast:
-    """One dish's forecast, with None for days on which the store is closed."""
-    days: list[list[float | None]] = [[None] * HORIZONS for _ in range(4)]
-    for row in np.flatnonzero(ahead.dish == place):
-        for of, value in zip(days, columns[row], strict=True):
-            of[int(ahead.horizon[row]) - 1] = round(float(value), 3)
-    mean, p10, p50, p90 = days
-    return DishForecast(
-        dish=sales.dishes[place],
-        method=method,
-        mean=mean,
-        p10=p10,
-        p50=p50,
-        p90=p90,
-        uses_version=method not in RULES,
-    )
+    def _of_dish(
+        self, place: int, ahead: Examples, columns: FloatArray, pulled: FloatArray
+    ) -> DishForecast:
+        """One dish's forecast, with None for days on which the store is closed. ``pulled``, (n,),
+        is by how much the forecast was held back."""
+        days: list[list[float | None]] = [[None] * HORIZONS for _ in range(4)]
+        for row in np.flatnonzero(ahead.dish == place):
+            for of, value in zip(days, columns[row], strict=True):
+                of[int(ahead.horizon[row]) - 1] = round(float(value), 3)
+        mean, p10, p50, p90 = days
+        of_dish = pulled[ahead.dish == place]
+        is_told = np.abs(of_dish).max(initial=0.0) >= LEAST_TOLD
+        in_doubt = self.deviating.high if of_dish.sum() > 0 else self.deviating.low
+        return DishForecast(
+            dish=self.sales.dishes[place],
+            method=self.method,
+            mean=mean,
+            p10=p10,
+            p50=p50,
+            p90=p90,
+            uses_version=self.method not in RULES,
+            unconfirmed=[
+                (self.sales.day(each.row), each.reported, each.usual)
+                for each in in_doubt
+                if is_told and each.column == place
+            ],
+        )

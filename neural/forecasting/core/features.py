@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from neural.forecasting.core.channels import OF_CHANNELS, of_channels
 from neural.forecasting.core.days import OF_DAY, of_each_day, special_days, usual_holidays
 from neural.forecasting.core.feature_sets import FeatureSet
-from neural.forecasting.core.lags import Past, log_ratio, shifted, weekly, windowed
+from neural.forecasting.core.lags import (
+    LEAST_DAYS,
+    Chain,
+    Past,
+    log_ratio,
+    shifted,
+    weekly,
+    windowed,
+)
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 
 VERSION = 4
@@ -73,6 +81,8 @@ class Examples:
     """(n,): the column of the dish in ``Sales.quantities``."""
     horizon: NDArray[np.int16]
     """(n,): days from the origin, the last known day, to the target."""
+    known_days: NDArray[np.int32]
+    """(n,): known days of the dish up to the origin."""
 
     def __len__(self) -> int:
         return len(self.target)
@@ -93,33 +103,31 @@ def training_examples(
     end_day: int,
     horizons: Sequence[int] = ALL_HORIZONS,
     horizons_each: int | None = None,
+    chain: Chain | None = None,
 ) -> Examples:
     """Examples of the known targets on open days in rows [first_day, end_day).
 
     Each target is seen from all ``horizons``, or from ``horizons_each`` of them. Which ones differs
-    from day to day, covers them all, and is the same at every call. Dishes that had no level of
-    their own yet have no examples.
+    from day to day, covers them all, and is the same at every call. New dishes have
+    examples only if a ``chain`` is given.
     """
     targets = np.arange(max(first_day, 1), min(end_day, sales.days))
     chosen = _chosen_horizons(targets, tuple(horizons), horizons_each)
     rows = np.repeat(targets, chosen.shape[1])
-    return _examples(sales, rows, chosen.ravel(), typical=None)
+    return _examples(sales, rows, chosen.ravel(), chain, least_days=1 if chain else LEAST_DAYS)
 
 
 def forecast_examples(
     sales: Sales,
     *,
     horizons: Sequence[int] = ALL_HORIZONS,
-    typical: FloatArray | None = None,
+    chain: Chain | None = None,
 ) -> Examples:
-    """Examples of the days after the last known one, with NaN targets; none for closed days.
-
-    ``typical``, (dishes,), is the chain's usual level of each dish in portions a day, NaN where
-    there is none. It replaces the missing level of a dish without one; the ratios of such a dish
-    are neutral.
+    """Examples of the days after the last known one, with NaN targets; none for closed days, and
+    none of a dish that neither the store nor the chain has ever sold.
     """
     ahead = np.asarray(horizons, dtype=np.int64)
-    return _examples(sales, sales.days - 1 + ahead, ahead, typical=typical)
+    return _examples(sales, sales.days - 1 + ahead, ahead, chain, least_days=0)
 
 
 def _chosen_horizons(
@@ -136,16 +144,23 @@ def _chosen_horizons(
 
 
 def _examples(
-    sales: Sales, rows: NDArray[np.int64], horizon: NDArray[np.int64], typical: FloatArray | None
+    sales: Sales,
+    rows: NDArray[np.int64],
+    horizon: NDArray[np.int64],
+    chain: Chain | None,
+    *,
+    least_days: int,
 ) -> Examples:
     origin = rows - horizon
     rows, horizon, origin = (each[origin >= 0] for each in (rows, horizon, origin))
-    past = Past(sales.quantities, special_days(sales)[: sales.days])
-    offset, usable = _offsets(past, origin, typical)
+    past = Past(sales.quantities, special_days(sales)[: sales.days], chain)
+    days = past.history[origin]
+    usable = (days >= max(least_days, 1)) | (days + past.chains_days > 0) & (least_days == 0)
     target = _targets(sales, rows)
     known = np.isfinite(target) | (rows >= sales.days)[:, None]
     kept = usable & known & ~sales.closed[rows][:, None]
-    values = _values(sales, past, rows, horizon, origin)
+    values = _values(sales, past, chain, rows, horizon, origin)
+    offset = np.log(past.level[origin])
     dish = np.broadcast_to(np.arange(len(sales.dishes)), kept.shape)
     return Examples(
         values=values[kept],
@@ -154,19 +169,8 @@ def _examples(
         day=np.broadcast_to(rows[:, None], kept.shape)[kept].astype(np.int32),
         dish=dish[kept].astype(np.int32),
         horizon=np.broadcast_to(horizon[:, None], kept.shape)[kept].astype(np.int16),
+        known_days=days[kept].astype(np.int32),
     )
-
-
-def _offsets(
-    past: Past, origin: NDArray[np.int64], typical: FloatArray | None
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """log of the levels, and a mask of the dishes that have a level."""
-    level, usable = past.level[origin], past.has_level[origin] > 0
-    if typical is not None:
-        given = np.isfinite(typical) & (np.nan_to_num(typical) > 0)
-        level = np.where(usable | ~given, level, np.where(given, typical, 1.0))
-        usable = usable | given
-    return np.log(level), usable
 
 
 def _targets(sales: Sales, rows: NDArray[np.int64]) -> FloatArray:
@@ -177,6 +181,7 @@ def _targets(sales: Sales, rows: NDArray[np.int64]) -> FloatArray:
 def _values(
     sales: Sales,
     past: Past,
+    chain: Chain | None,
     rows: NDArray[np.int64],
     horizon: NDArray[np.int64],
     origin: NDArray[np.int64],
@@ -189,7 +194,7 @@ def _values(
     )
     of_origin, of_weekday, of_day, of_dish_day, mixed, by_channel = np.split(values, ends, axis=2)
     of_origin[:] = _of_origin(sales, past)[origin]
-    of_weekday[:] = _of_weekday(sales, past, rows, horizon, origin)
+    of_weekday[:] = _of_weekday(sales, past, chain, rows, horizon, origin)
     of_day[:] = of_each_day(sales)[rows][:, None, :]
     of_dish_day[:] = _of_dish_day(sales)[rows]
     mixed[:] = _mixed(values, horizon)
@@ -223,6 +228,7 @@ def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
 def _of_weekday(
     sales: Sales,
     past: Past,
+    chain: Chain | None,
     rows: NDArray[np.int64],
     horizon: NDArray[np.int64],
     origin: NDArray[np.int64],
@@ -232,12 +238,16 @@ def _of_weekday(
     row = rows - 7 * -(-horizon // 7)
     there, row = (row >= 0)[:, None], np.maximum(row, 0)
     level = past.level[origin]
+    # Of a weekday on which a new dish was never sold, the chain's week is the best guess.
+    usual = np.where(
+        past.is_new[origin], 0.0 if chain is None else np.log(chain.week[rows, None]), 0.0
+    )
     means: list[FloatArray] = []
     sums = [past.weekday_last(), *(past.weekday_sums(weeks) for weeks in (2, 4, 8))]
     for sold, count in sums:
         ratio = log_ratio(sold[row], count[row] * level * there)
         # Weeks without a known day take the ratio of the last known one.
-        means.append(np.where(count[row] > 0, ratio, means[0] if means else 0.0))
+        means.append(np.where((count[row] > 0) & there, ratio, means[0] if means else usual))
     like = _like_days(sales, past, rows, origin, means[2])
     promoted = sales.promoted
     holiday = np.broadcast_to(sales.holiday[: sales.days, None], promoted.shape)
@@ -245,7 +255,7 @@ def _of_weekday(
         weekly(each, weeks)[row] / weeks * there for each in (promoted, holiday) for weeks in (1, 4)
     ]
     unknown = 1.0 - np.minimum(weekly(past.ordinary, 4), 1.0)[row] * there
-    index = past.weekday_index(8)[row] * there
+    index = np.where(past.is_new[origin], means[0], past.weekday_index(8)[row] * there)
     return np.stack(
         [like, *means, index, unknown, *flags], axis=2, dtype=np.float32, casting="same_kind"
     )

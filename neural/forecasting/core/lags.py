@@ -4,14 +4,23 @@ Every array has one row for each known day. Row ``o`` uses the quantities of the
 including ``o``, and none after it. An unknown ratio is neutral: its logarithm is 0.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from neural.forecasting.core.series import BoolArray, FloatArray
+from neural.forecasting.core.series import BoolArray, FloatArray, Sales
 
 LEVEL_DAYS = 28
 """A dish's level is its mean over this many days."""
 LEAST_DAYS = 7
-"""With fewer known days, a dish has no level of its own."""
+"""With fewer known days, a dish is new: its level and its week are partly the chain's."""
+CHAINS_DAYS, CHAINS_PORTIONS = 0.2, 2.0
+"""The chain's usual level of a dish counts like this many days of a new dish, and that many
+portions. Both follow from how far stores' levels lie apart (a factor of two), compared with how far
+the days of a store do (a third, and chance)."""
+MOST_TIMES_CHAIN = 5.0
+"""A new dish's level is at most this many times the chain's, and at least this part of it. 99 % of
+the levels of a bakery's and a grocer's stores lie within."""
 LEAST_LEVEL = 1e-3
 """The lowest level, in portions: it keeps the logarithm finite."""
 SOFTENING = 0.1
@@ -57,20 +66,50 @@ def log_ratio(sums: FloatArray, expected: FloatArray) -> FloatArray:
     return result
 
 
+class Chain(NamedTuple):
+    """What a chain knows of the dishes of a store, for the first days of each."""
+
+    level: FloatArray
+    """(dishes,): the usual portions a day; NaN where the chain has no usual level."""
+    week: FloatArray
+    """(days + HORIZONS,): the usual sales of a day like each, / those of all days."""
+
+    @classmethod
+    def unknown(cls, sales: Sales) -> "Chain":
+        """Of a chain that knows none of the dishes, and no weekday."""
+        return cls(np.full(len(sales.dishes), np.nan), np.ones(len(sales.closed)))
+
+
 class Past:
     """Sums of a store's quantities, computed once and looked up by row.
 
     ``special``, (days,), marks days that are unlike others of their weekday (a holiday on a
     Tuesday, a Sunday that is worked). They count for the level, but not for a weekday's usual
     sales.
+
+    A dish of fewer than :data:`LEAST_DAYS` known days is new. If a ``chain`` is given, the level of
+    a new dish is estimated from its own days, each divided by what the chain usually sells on its
+    weekday, and from the chain's level, which soon counts for little.
     """
 
-    def __init__(self, quantities: FloatArray, special: BoolArray | None = None) -> None:
+    def __init__(
+        self,
+        quantities: FloatArray,
+        special: BoolArray | None = None,
+        chain: Chain | None = None,
+    ) -> None:
         self.known = np.isfinite(quantities).astype(np.float64)
         self.ordinary = self.known if special is None else self.known * ~special[:, None]
         self.sold = np.where(np.isfinite(quantities), quantities, 0.0)
         self.history = np.cumsum(self.known, axis=0)
+        self.is_new = self.history < LEAST_DAYS
+        self.usual_days = (
+            self.known if chain is None else self.known * chain.week[: len(self.known), None]
+        )
+        self.chains_days = np.zeros(quantities.shape[1])
         self.level = self._level()
+        if chain is not None:
+            self.level = np.where(self.is_new, self._first_level(chain.level), self.level)
         self.usual, self.comparable = self._usual()
 
     def _level(self) -> FloatArray:
@@ -81,14 +120,27 @@ class Past:
         level = (windowed(self.sold, LEVEL_DAYS) + ever) / (count + 1.0)
         return np.maximum(level, LEAST_LEVEL)
 
-    @property
-    def has_level(self) -> FloatArray:
-        """1 where the dish has enough known days for a level of its own, else 0."""
-        return (self.history >= LEAST_DAYS).astype(np.float64)
+    def _first_level(self, usual: FloatArray) -> FloatArray:
+        """The level by all days so far and the chain's usual one."""
+        given = np.isfinite(usual) & (np.nan_to_num(usual) > 0)
+        usual = np.where(given, usual, 1.0)
+        self.chains_days = np.where(given, CHAINS_DAYS + CHAINS_PORTIONS / usual, 0.0)
+        sold = np.cumsum(self.sold, axis=0) + self.chains_days * usual
+        days = np.cumsum(self.usual_days, axis=0) + self.chains_days
+        level = np.divide(sold, days, out=np.ones_like(sold), where=days > 0)
+        # Of a dish that the chain does not know, the least day is compared with.
+        least = np.minimum.accumulate(np.where(self.sold > 0, self.sold, np.inf))
+        low = np.where(given, usual / MOST_TIMES_CHAIN, 0.0)
+        high = np.where(given, usual, least) * MOST_TIMES_CHAIN
+        return np.maximum(np.clip(level, low, high), LEAST_LEVEL)
 
     def mean_of_days(self, length: int) -> FloatArray:
-        """log of the mean of the last ``length`` days / level."""
-        return log_ratio(windowed(self.sold, length), windowed(self.known, length) * self.level)
+        """log of the mean of the last ``length`` days / level. The few days of a new dish are
+        compared with the chain's usual sales of their weekdays."""
+        days = windowed(self.known, length)
+        if self.is_new.any():
+            days = np.where(self.is_new, windowed(self.usual_days, length), days)
+        return log_ratio(windowed(self.sold, length), days * self.level)
 
     def trend(self) -> FloatArray:
         """log of the level / the mean of the 28 days before those that the level covers."""

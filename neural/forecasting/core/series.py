@@ -53,6 +53,8 @@ class Sales:
     doubtful: tuple[tuple[int, int, float, float], ...] = ()
     """Days whose reported quantity is implausible and therefore treated as unknown: row, column,
     reported quantity, usual quantity."""
+    confirmed: BoolArray | None = None
+    """(days, dishes): True for a quantity that a person has confirmed. None: none has been."""
 
     def __post_init__(self) -> None:
         days, dishes = self.quantities.shape

@@ -5,6 +5,7 @@ by which a finished model forecasts. ``demand_forecast`` comes with the app. An 
 register its own types in its ``neural_handlers.py``.
 """
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -41,6 +42,9 @@ class DishForecast(NamedTuple):
     p90: Sequence[float | None]
     uses_version: bool = True
     """Whether the model contributed to the forecast; False for a simple rule."""
+    unconfirmed: Sequence[tuple[dt.date, float, float]] = ()
+    """The days that would move the forecast further than it was moved, until a person confirms
+    them: day, reported quantity, usual quantity."""
 
 
 Forecasting: TypeAlias = Callable[[Json | None, Sales], Sequence[DishForecast]]

@@ -14,7 +14,7 @@ from neural.models.store import Store, StoreScopedQuerySet
 FORECAST_METHODS = {
     "blend": _("personal weights and trees"),
     "personal": _("the store's personal weights"),
-    "global": _("the chain's common model: the store has no history of its own yet"),
+    "global": _("the chain's common model at the store's own level: the store is new"),
     "local": _("the store's own model"),
     "weekday_mean": _("mean of the last four same weekdays"),
     "seasonal_naive": _("as on the last same weekday"),
@@ -52,6 +52,13 @@ class Forecast(models.Model):
     p10 = ExactJSONField(_("P10"))
     p50 = ExactJSONField(_("P50"))
     p90 = ExactJSONField(_("P90"))
+    unconfirmed = ExactJSONField(
+        _("unconfirmed days"),
+        null=True,
+        blank=True,
+        help_text=_("They would move the forecast further, if a person confirmed them."),
+    )
+    """A list of (day, reported quantity, usual quantity); null: no day is held."""
     made_at = models.DateTimeField(_("made at"), db_default=Now())
 
     objects = StoreScopedQuerySet.as_manager()
@@ -60,6 +67,7 @@ class Forecast(models.Model):
         db_table = "neural_forecast"
         verbose_name = _("forecast")
         verbose_name_plural = _("forecasts")
+        permissions = (("confirm_forecast", "Can confirm days in doubt"),)
         constraints = (
             # This is also the index of a store's forecasts by day.
             models.UniqueConstraint(

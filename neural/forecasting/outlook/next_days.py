@@ -34,7 +34,7 @@ STORES_A_RUN = 25
 OPENING_DAYS = 60
 """For how many days after its creation a confirmed store without sales is forecast."""
 KEY = ("store", "made_on", "dish")
-WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "made_at")
+WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "unconfirmed", "made_at")
 
 
 class ForecastUnavailable(PermanentError):
@@ -169,6 +169,7 @@ def _row(
         p10=list(of.p10),
         p50=list(of.p50),
         p90=list(of.p90),
+        unconfirmed=[(day.isoformat(), *amounts) for day, *amounts in of.unconfirmed] or None,
         made_at=now,
     )
 

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from neural.forecasting.core.doubtful import WINDOW_DAYS
 from neural.forecasting.core.protocol import NotEnoughHistory
+from neural.forecasting.core.series import Sales
 from neural.forecasting.models import Forecast, ModelVersion
 from neural.forecasting.outlook.days import ForecastDay, band_of, days_ahead, days_of
 from neural.forecasting.sales import sales_of
@@ -127,13 +128,15 @@ def portions(amount: float) -> int:
 
 
 class Doubt(NamedTuple):
-    """A dish's day whose report is implausible and therefore not used for forecasts."""
+    """A dish's day that says something far from what is usual, until a person confirms it."""
 
     day: dt.date
     dish: str
     name: str
     reported: float
     usual: float
+    is_left_out: bool
+    """Whether forecasts ignore the day; if not, it moves them only to a limit."""
 
     @property
     def reported_shown(self) -> str:
@@ -145,14 +148,31 @@ class Doubt(NamedTuple):
 
 
 def doubts_of(store: Store, *, today: dt.date) -> Sequence[Doubt]:
-    """The doubtful reports of the last eight weeks, the newest first."""
+    """The implausible reports of the last eight weeks, and the days by which the newest forecast
+    would be moved further if they were confirmed; the newest first."""
     try:
         sales = sales_of(store, today=today, history_days=_READ_DAYS)
     except NotEnoughHistory:
         return []
     since = today - dt.timedelta(days=SHOWN_DAYS)
     found = [
-        Doubt(sales.day(row), sales.dishes[column], sales.names[column], reported, usual)
+        Doubt(sales.day(row), sales.dishes[column], sales.names[column], reported, usual, True)
         for row, column, reported, usual in sales.doubtful
     ]
+    found += _holding(_newest(store), sales)
     return sorted((each for each in found if each.day >= since), reverse=True)
+
+
+def _holding(newest: Iterable[Forecast], sales: Sales) -> Iterator[Doubt]:
+    for each in newest:
+        for text, reported, usual in each.unconfirmed or ():
+            day = dt.date.fromisoformat(text)
+            if not _is_confirmed(sales, day, each.dish):
+                yield Doubt(day, each.dish, each.name or each.dish, reported, usual, False)
+
+
+def _is_confirmed(sales: Sales, day: dt.date, dish: str) -> bool:
+    row = (day - sales.first_day).days
+    if sales.confirmed is None or dish not in sales.dishes or not 0 <= row < sales.days:
+        return False
+    return bool(sales.confirmed[row, sales.dishes.index(dish)])

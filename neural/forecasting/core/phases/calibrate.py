@@ -14,6 +14,7 @@ import numpy as np
 from neural.forecasting.core import dispersion
 from neural.forecasting.core.dispersion import LARGEST_RATIO, SUMS, Sums
 from neural.forecasting.core.features import Examples
+from neural.forecasting.core.lags import LEAST_DAYS
 from neural.forecasting.core.phases.phase import Answers, Combined, Phase, check_number
 from neural.forecasting.core.phases.store import StorePart
 from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
@@ -51,7 +52,10 @@ class Calibrate(Phase):
 
 
 def residuals(held_out: Examples, forecasts: FloatArray) -> Json:
-    """The sums of residuals, for even and odd days separately."""
+    """The sums of residuals, for even and odd days separately. Those of new dishes, whose bands are
+    wider, do not count."""
+    settled = held_out.known_days >= LEAST_DAYS
+    held_out, forecasts = held_out.where(settled), forecasts[settled]
     odd = held_out.day % 2 == 1
     return {
         half: dispersion.residual_sums(held_out.target[of], forecasts[of], held_out.horizon[of])

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from neural.forecasting.core import aggregation, binning, glm
-from neural.forecasting.core.demand_model import DemandModel
+from neural.forecasting.core.days import special_days
+from neural.forecasting.core.demand_model import FLAT_WEEK, DemandModel
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.feature_sets import FeatureSet
 from neural.forecasting.core.features import SETS, set_of
@@ -29,9 +30,11 @@ from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 from neural.forecasting.core.series import FloatArray, Sales
 from neural.forecasting.core.trees import trees
 
-DESCRIPTION = ("demand", "mean", "square", "sketch", "levels")
+DESCRIPTION = ("demand", "mean", "square", "sketch", "levels", "week")
 """The keys that a private round leaves empty."""
-LEVEL_DAYS = 28
+LEVEL_DAYS, WEEK_DAYS = 28, 56
+LARGEST_WEEKDAY = 7.0
+"""The sales of a weekday / those of all days: a store that opens on one day of the week has 7."""
 LARGEST_MEAN = 1e3
 """The limit of a feature's mean: features are logarithms of ratios, shares and flags."""
 STORES_OF_A_LEVEL = 3
@@ -65,6 +68,7 @@ class Describe(Phase):
             "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),
             "sketch": binning.sketch(values=own) if store.config.trees else None,
             "levels": _levels_of(store.sales),
+            "week": _week_of(store.sales),
         }
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
@@ -85,6 +89,9 @@ class Describe(Phase):
         if config.trees:
             binning.check_sketch(answer["sketch"], features=size)
         _check_levels(answer["levels"])
+        week = decode(answer["week"], dtype="<f8", shape=(7,))
+        if (week < 0).any() or (week > LARGEST_WEEKDAY).any():
+            raise AnswerRefused("out_of_range", "a weekday's sales")
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         most = offered(server_state)
@@ -98,6 +105,7 @@ class Describe(Phase):
             variance=np.full(standard.size, PRIVATE_VARIANCE),
             forest=forest,
             levels={} if is_private(config) else _levels(answers),
+            week=FLAT_WEEK if is_private(config) else _week(answers),
         )
         return Combined({"model": {**model.as_json(), "private": is_private(config)}, "fits": 0})
 
@@ -134,6 +142,18 @@ def _levels_of(sales: Sales) -> dict[str, float]:
         for place, dish in enumerate(sales.dishes)
         if count[place] >= LEVEL_DAYS // 4
     }
+
+
+def _week_of(sales: Sales) -> Json:
+    """(7,), from Monday: the mean sales of each weekday in the last eight weeks, / those of all
+    days, to two digits; 0 for a weekday without a known ordinary day. Special days do not count."""
+    last = slice(max(sales.days - WEEK_DAYS, 0), sales.days)
+    ordinary = np.isfinite(sales.quantities[last]).any(axis=1) & ~special_days(sales)[last]
+    sold = np.nansum(sales.quantities[last], axis=1) * ordinary
+    weekday = (sales.first_day.weekday() + np.arange(last.start, last.stop)) % 7
+    mean = np.bincount(weekday, sold, 7) / np.maximum(np.bincount(weekday, ordinary, 7), 1)
+    share = mean * ordinary.sum() / max(sold.sum(), 1e-9)
+    return encode(np.minimum(share.round(2), LARGEST_WEEKDAY))
 
 
 def _check_levels(levels: object) -> None:
@@ -206,3 +226,13 @@ def _levels(answers: Answers) -> dict[str, float]:
         for dish, levels in sorted(found.items())
         if len(levels) >= STORES_OF_A_LEVEL
     }
+
+
+def _week(answers: Answers) -> list[float]:
+    """(7,), from Monday: the median of the stores that sold something on the weekday, with mean 1.
+    1 for a weekday that too few stores know."""
+    weeks = np.array(list(arrays(answers, "week", 7).values()))
+    known = (weeks > 0).sum(axis=0) >= STORES_OF_A_LEVEL
+    median = np.nanmedian(np.where((weeks > 0) | ~known, weeks, np.nan), axis=0)
+    week = np.where(known, median, 1.0)
+    return [float(each) for each in (week / week.mean()).round(3)]

@@ -96,7 +96,8 @@ def point_forecasts(
     }
     if active is not None:
         model = DemandModel.from_json(active)
-        found["active"] = model.forecast(held_out, model.personal_weights(train))
+        mean = model.forecast(held_out, model.personal_weights(train))
+        found["active"] = baselines.steadied(sales, held_out, mean)
     return found
 
 
@@ -135,7 +136,9 @@ def _bands(forecast: FloatArray, sales: Sales, held_out: Examples, quality: Json
     """(n, 3): P10, P50 and P90 of each day, by the dispersion of the other half of the days."""
     odd, whole = held_out.day % 2 == 1, sales.are_whole
     even, other = (
-        Dispersion.from_json(quality[half]).quantiles(forecast, held_out.horizon, whole=whole)
+        Dispersion.from_json(quality[half]).quantiles(
+            forecast, held_out.horizon, whole=whole, known_days=held_out.known_days
+        )
         for half in HALVES
     )
     return np.where(odd[:, None], even, other)

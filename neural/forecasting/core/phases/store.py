@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neural.forecasting.core import glm
+from neural.forecasting.core.baselines import steadied
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
 from neural.forecasting.core.protocol import (
@@ -108,9 +109,14 @@ class StorePart:
         return examples
 
     def _held_out_examples(self) -> Examples:
-        return training_examples(self.sales, first_day=self.first_held_out, end_day=self.sales.days)
+        return training_examples(
+            self.sales,
+            first_day=self.first_held_out,
+            end_day=self.sales.days,
+            chain=self.model.chain(self.sales),
+        )
 
     def _forecasts(self) -> FloatArray:
         model = self.model
         weights = model.personal_weights(self.train, self.problem)
-        return model.forecast(self.held_out, weights)
+        return steadied(self.sales, self.held_out, model.forecast(self.held_out, weights))
