@@ -43,6 +43,7 @@ SMALL = {
     "event_cost": ["--events", "10", "--repeats", "1", *HERE],
     "figures_cost": ["--events", "200", "--batch", "10", *HERE],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
+    "first_days": ["--stores", "9", "--trees", "0"],
     "hostile_stores": ["--data", "{sales}"],
     "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", "--large", "1", *HERE],
     "indexing": ["--orders", "10", "--descriptions", "4", "--repeats", "1", *HERE],
@@ -168,6 +169,9 @@ def expect_figures(command: str, options: list[str]) -> None:
     assert figures, done.stderr
     if name == "console_scale":
         assert figures["not_walked"] == {}
+    if name == "first_days":
+        for each in figures["wape_by_open_days"].values():
+            assert each["served"] < min(each["own_mean"], each["weekday_mean"])
 
 
 @pytest.mark.once
