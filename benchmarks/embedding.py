@@ -2,8 +2,8 @@
 
     python -m benchmarks.embedding
 
-Needs dishes_zh.jsonl (HowToCook's recipes) in ../shared/data or ZHILIAN_TEST_DATA. With `--quick`
-it uses a few invented texts, which only shows that it works.
+Needs dishes_zh.jsonl (HowToCook's recipes) among the shared data. With `--quick` it
+uses a few invented texts, which only shows that it works.
 """
 
 import json
@@ -23,10 +23,10 @@ import numpy as np
 
 from benchmarks.load.menu import described_dishes
 from benchmarks.machine import machine
+from benchmarks.shared_data import DataAbsent, data_file
 from neural.retrieval.embedders.remembered import Remembered
 from neural.retrieval.embedders.usem3 import Usem3
 
-DATA = Path(os.environ.get("ZHILIAN_TEST_DATA", "../shared/data"), "dishes_zh.jsonl")
 QUICK = "--quick" in sys.argv  # also in the processes that it starts
 KINDS = ("orders",) if QUICK else ("names", "orders", "descriptions")
 BATCHES = (8,) if QUICK else (1, 8, 64, 256)
@@ -52,9 +52,11 @@ def main() -> None:
 def _dishes() -> list[dict[str, Any]]:
     if QUICK:
         return list(described_dishes(20))
-    if not DATA.is_file():
-        sys.exit(f"there is no {DATA}: set ZHILIAN_TEST_DATA to the folder that has it")
-    with DATA.open(encoding="utf-8") as lines:
+    try:
+        path = data_file("dishes_zh.jsonl")
+    except DataAbsent as absent:
+        sys.exit(str(absent))
+    with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 

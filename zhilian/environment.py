@@ -152,6 +152,8 @@ class Environment(BaseModel):
 
 VARIABLES = [str(field.alias) for field in Environment.model_fields.values() if field.alias]
 KNOWN = {name for name in VARIABLES if name.startswith("ZHILIAN_")} | {"ZHILIAN_ENV_FILE"}
+_OF_TESTS = {"ZHILIAN_TEST_DATA"}
+"""Not settings: tests and benchmarks read them themselves."""
 
 
 def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
@@ -202,7 +204,7 @@ def _parse_file(path: Path) -> dict[str, str]:
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:
-    unknown = sorted(n for n in values if n.startswith("ZHILIAN_") and n not in KNOWN)
+    unknown = sorted(n for n in values if n.startswith("ZHILIAN_") and n not in KNOWN | _OF_TESTS)
     if unknown:
         raise ImproperlyConfigured(
             f"Unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(KNOWN))}."

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.shared_data import DataAbsent, data_file
 from neural.forecasting.core.days import calendar
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.replay import bakery
 
-FRESHRETAIL = Path("../shared/data/freshretail_daily.parquet")
+FRESHRETAIL = "freshretail_daily.parquet"
+"""FreshRetailNet-50K, aggregated to days."""
 OUT_OF_STOCK_HOURS = 12
 """A day with this many hours without stock says nothing about demand."""
 PRODUCTS, STORES = 20, 102
@@ -21,10 +23,6 @@ CHOOSING_DAYS = 48
 
 _FLAGS = ("promotion", "holiday", "school_holiday", "closed", "stockout_hours")
 _COUNTABLE = 8.0
-
-
-class DataAbsent(Exception):
-    """The data are not on this machine; the message says how to get them."""
 
 
 def load(name: str, *, country: str = "") -> dict[str, Sales]:
@@ -120,9 +118,7 @@ def _bakery() -> pd.DataFrame:
 
 
 def _freshretail() -> pd.DataFrame:
-    if not FRESHRETAIL.is_file():
-        raise DataAbsent(f"there is no {FRESHRETAIL} (FreshRetailNet-50K, aggregated to days)")
-    rows = pd.read_parquet(FRESHRETAIL)
+    rows = pd.read_parquet(data_file(FRESHRETAIL))
     return pd.DataFrame(
         {
             "store": rows["store_id"].map("{:04d}".format),

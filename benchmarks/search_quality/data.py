@@ -1,23 +1,19 @@
-"""Records and labelled questions: shared data beside the checkout, and our own queries.
+"""Records and labelled questions: shared data, and our own queries.
 
-``../shared/data`` (or the directory that ZHILIAN_TEST_DATA names) holds dishes_zh.jsonl
-(HowToCook, public domain), restaurants_zh.jsonl and restaurant_queries_zh.jsonl (CrossWOZ,
-Apache-2.0). The labelled queries over the dishes, in ``queries/``, are our own.
+The shared data are dishes_zh.jsonl (HowToCook, public domain), restaurants_zh.jsonl and
+restaurant_queries_zh.jsonl (CrossWOZ, Apache-2.0). The labelled queries over the dishes, in
+``queries/``, are our own.
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.shared_data import data_file
+
 QUERIES = Path(__file__).parent / "queries"
-_BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 _BRACKETS = re.compile(r"[（(].*?[)）]")
-
-
-class DataAbsent(Exception):
-    """The data are not on this machine; the message says where they are expected."""
 
 
 class Asked(NamedTuple):
@@ -25,14 +21,6 @@ class Asked(NamedTuple):
 
     query: str
     relevant: frozenset[str]
-
-
-def data_file(name: str) -> Path:
-    """The path of a file of the shared data."""
-    path = Path(os.environ.get("ZHILIAN_TEST_DATA", _BESIDE)) / name
-    if not path.is_file():
-        raise DataAbsent(f"there is no {path}: set ZHILIAN_TEST_DATA to the directory that has it")
-    return path
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """Our search, used as an app would, with its own database and LanceDB."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from neural.restaurant import documents
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import (
+    Record,
     SearchCollection,
     collection_of,
     register_collection,
@@ -18,6 +19,26 @@ from neural.retrieval.query.searching import search
 
 DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"
 VECTORS = ("whole", "title")
+
+
+class Given:
+    """The records of a file. Search drops what its collection's source does not know."""
+
+    def __init__(self, records: Mapping[str, Record]) -> None:
+        self._records = records
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Record]:
+        """Those of these keys."""
+        return {key: self._records[key] for key in keys if key in self._records}
+
+    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
+        """All keys after this one, in order."""
+        keys = sorted(key for key in self._records if key > after)
+        return (keys[start : start + size] for start in range(0, len(keys), size))
+
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._records)
 
 
 def restaurant(record: Mapping[str, Any]) -> Document:
@@ -34,8 +55,12 @@ def index(
     name: str, document: Callable[[Mapping[str, Any]], Document], records: Sequence[dict[str, Any]]
 ) -> list[Document]:
     """Register a collection and index these records in it; returns their documents."""
-    register_collection(SearchCollection(name=name, label=name, document=document, vectors=VECTORS))
     by_key = {document(each).key: each for each in records}
+    register_collection(
+        SearchCollection(
+            name=name, label=name, document=document, vectors=VECTORS, source=Given(by_key)
+        )
+    )
     read = documents_of(name, by_key)
     if read.refused:
         raise ValueError("; ".join(read.refused.values()))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import pace, tracing
+from neural.ledger import pace, ports, tracing
 from neural.ledger.execute import (
     call,
     drop_broken_connection,
@@ -90,6 +90,7 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
 def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Execute runs and record their outcomes in one transaction, or keep nothing and raise."""
     groups = _by_function(source, runs)  # before SQLite's one write lock is taken
+    ports.note_waiting(runs, waiting=True)
     guard = WorkGuard(atomic=True)
     try:
         with transaction.atomic():
@@ -175,6 +176,7 @@ def _at_once(
     """Outcomes of runs that one call executed; empty if the call failed and was rolled back."""
     started_at = clock.now()
     runs = [part.run for part in parts]
+    ports.note_waiting(runs, waiting=False)
     try:
         with tracing.processing(runs), transaction.atomic():
             items = [part.item for part in parts]
@@ -203,6 +205,7 @@ def _expect_to_go_on(error: Exception) -> None:
 def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock, guard: WorkGuard) -> Outcome:
     started_at = clock.now()
     work = None
+    ports.note_waiting([run], waiting=False)
     try:
         if is_expired(run, clock):
             return expired(run, clock)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import dialects, pace, tracing
+from neural.ledger import dialects, pace, ports, tracing
 from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.log import log_outcomes
@@ -32,6 +32,7 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     """Execute one claimed run and record its outcome; atomic work is repeated after a deadlock."""
     started_at = clock.now()
     work = None
+    ports.note_waiting([run], waiting=False)
     try:
         if is_expired(run, clock):
             outcome = _record_expiry(run, clock)

@@ -6,7 +6,7 @@ wait for a relay, every queue name is valid, and nothing follows a run.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from neural.models import RunState, TaskRun
 from neural.models.new_run import NewRun
@@ -15,6 +15,12 @@ AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]
 HasQueue: TypeAlias = Callable[[str], bool]
 Follow: TypeAlias = Callable[[TaskRun, RunState, Any], None]
+
+
+class NoteWaiting(Protocol):
+    """The type of :data:`note_waiting`."""
+
+    def __call__(self, runs: Sequence[TaskRun], *, waiting: bool) -> None: ...
 
 
 def _left_to_the_relay(runs: Sequence[AnyRun]) -> None:
@@ -30,6 +36,10 @@ def _nothing(run: TaskRun, state: RunState, value: Any) -> None:
     """Record nothing after a run."""
 
 
+def _noted_nowhere(runs: Sequence[TaskRun], *, waiting: bool) -> None:
+    """Note nothing: if the process dies, each run of its batch counts a lost delivery."""
+
+
 announce: Announce = _left_to_the_relay
 """Publish messages for these due runs when the open transaction, which records them, commits. The
 function must neither raise nor block the caller."""
@@ -39,6 +49,9 @@ follow: Follow = _nothing
 """Record the work that a run's options request for its new state, such as callbacks; the third
 argument is the value of a run that succeeded. Called in the transaction of the run's outcome, so
 that nothing is lost or doubled; an error rolls that transaction back."""
+note_waiting: NoteWaiting = _noted_nowhere
+"""Note where another process sees it that these claimed runs wait for their turn, or that they
+begin (``waiting`` is False). The function must neither raise nor block."""
 
 
 def connect(*, announcing: Announce, having_queue: HasQueue, following: Follow) -> None:

@@ -5,8 +5,12 @@ the pool, each would cost a dispatch, Celery's tracing and a claim that finds no
 processes note the runs that they have done, after the commit, in memory shared with the worker's
 main process. That process looks a message up before it sends it to the pool.
 
-The memory may be wrong. Forgetting a run costs a claim that finds nothing. A run wrongly taken for
-done costs one message, which the relay sends again. So there is no lock and nothing to repair: a
+The same memory knows which runs of a batch still wait for their turn. If the process dies, they are
+innocent: only the runs that had begun count a lost delivery.
+
+The memory may be wrong. Forgetting a done run costs a claim that finds nothing. A run wrongly taken
+for done costs one message, which the relay sends again. Forgetting a waiting run costs it a lost
+delivery, so it is claimed alone once. So there is no lock and nothing to repair: a
 process may die at any point, and a process forked later shares the rest.
 """
 
@@ -16,8 +20,9 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from neural.broker.message import RUN_HEADER
-from neural.ledger import dialects
+from neural.ledger import dialects, ports
 from neural.ledger.outcome import Outcome
+from neural.models import TaskRun
 
 SLOTS = 1 << 19
 """4 MiB, of which only the part that was ever written takes memory."""
@@ -92,6 +97,7 @@ def prepare() -> None:
     """Allocate the memory, in a worker's main process before its pool is forked."""
     global _done
     _done = DoneRuns()
+    ports.note_waiting = note_waiting
 
 
 def forget() -> None:
@@ -115,6 +121,28 @@ def note_more(queue: str, more: bool) -> None:
     """Note whether the latest delivery on this queue left due runs behind."""
     if _done is not None:
         _done.expect_more(queue, more=more)
+
+
+def note_waiting(runs: Sequence[TaskRun], *, waiting: bool) -> None:
+    """Note that these claimed runs of a batch wait for their turn, or that they begin."""
+    if _done is None:
+        return
+    for run in runs:
+        if waiting:
+            _done.remember(_claim_of(run), streamed=False)
+        else:
+            _done.recall(_claim_of(run))
+
+
+def pop_waiting(runs: Sequence[TaskRun]) -> list[TaskRun]:
+    """The runs among these, claimed by a process that died, that had not begun. They are then
+    forgotten."""
+    return [run for run in runs if _done is not None and _done.recall(_claim_of(run))]
+
+
+def _claim_of(run: TaskRun) -> str:
+    """What no other run and no other claim of this run has."""
+    return f"{run.pk} {run.token}"
 
 
 def known_as_done(message: Any) -> Done | None:

@@ -18,8 +18,9 @@ from celery import current_app
 from django.db.models import Q
 
 from neural.conf import conf
-from neural.ledger.settle import mark_lost
+from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun, WorkerProcess
+from neural.worker import late_messages
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Recovery:
         self, worker: WorkerProcess, living: Callable[[], Collection[int]]
     ) -> int:
         """Start the runs of this worker's dead pool processes, and overdue runs, again; return how
-        many.
+        many. A run that still waited for its turn in a batch counts no lost delivery.
 
         The runs are read before the processes are listed. The holder of a run was therefore started
         earlier, so a process that is not in the list is dead.
@@ -123,11 +124,19 @@ class Recovery:
         ages = self._held.look({run.pk: run.token for run in held})
         limit = conf().max_lost_deliveries
         orphans = [run for run in held if run.process_id not in alive]
+        innocent = late_messages.pop_waiting(orphans)
+        suspect = [run for run in orphans if run not in innocent]
         forgotten = [
             run for run in held if run.process_id in alive and _is_overdue(run, ages[run.pk])
         ]
-        return mark_lost(orphans, max_losses=limit, why="its process died") + mark_lost(
-            forgotten, max_losses=limit, why="it was running long after its time limit"
+        return sum(
+            (
+                release(innocent, why="its process died before this run began"),
+                mark_lost(suspect, max_losses=limit, why="its process died"),
+                mark_lost(
+                    forgotten, max_losses=limit, why="it was running long after its time limit"
+                ),
+            )
         )
 
 

@@ -172,6 +172,8 @@ def expect_figures(command: str, options: list[str]) -> None:
     if name == "first_days":
         for each in figures["wape_by_open_days"].values():
             assert each["served"] < min(each["own_mean"], each["weekday_mean"])
+    if name == "search_quality":
+        assert {method["recall"] for method in figures["sets"]["queries"].values()} == {1.0}
 
 
 @pytest.mark.once

@@ -10,7 +10,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.broker import publisher
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
-from neural.ledger import pace
+from neural.ledger import pace, ports
 from neural.monitoring.machines import readiness
 from neural.monitoring.rollups import folding
 from neural.runs import counting
@@ -128,3 +128,16 @@ def clients():
     """Another one."""
     with searching.collection("clients") as shelf:
         yield shelf
+
+
+@pytest.fixture
+def waiting(monkeypatch) -> set[str]:
+    """The task ids of runs that are claimed, and wait for their turn in a batch."""
+    noted: set[str] = set()
+
+    def note(runs, *, waiting):
+        ids = {run.task_id for run in runs}
+        noted.update(ids) if waiting else noted.difference_update(ids)
+
+    monkeypatch.setattr(ports, "note_waiting", note)
+    return noted

@@ -103,6 +103,10 @@ def test_a_wrong_value_is_refused_with_its_name(tmp_path, name, value, reason):
         read(tmp_path, **{name: value})
 
 
+def test_the_directory_of_test_data_may_be_named(tmp_path):
+    assert read(tmp_path, ZHILIAN_TEST_DATA="/data") == read(tmp_path)
+
+
 def test_a_refused_url_is_not_repeated(tmp_path):
     with pytest.raises(ImproperlyConfigured) as refusal:
         read(tmp_path, DATABASE_URL="mysql://user:secret@somewhere/db")

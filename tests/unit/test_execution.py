@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import re
+from functools import partial
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -343,3 +344,45 @@ def test_a_nested_transaction_of_the_work_is_its_own_business():
     perform(work)
 
     assert Effect.counts() == {"outer": 1, "after": 1}
+
+
+def test_what_still_waits_in_a_batch_is_noted_while_another_run_is_at_work(waiting):
+    """So it is known who is innocent if the process dies now."""
+    seen = {}
+
+    def work(task_id):
+        seen[task_id] = set(waiting)
+
+    perform({each: partial(work, each) for each in "abc"})
+
+    assert seen == {"a": {"b", "c"}, "b": {"c"}, "c": set()}
+
+
+def test_what_waits_is_noted_only_once_its_payload_has_been_read(waiting):
+    """Reading may end the process, too: until then all are suspect."""
+
+    class Reading(Source):
+        def work_for(self, run):
+            seen.append(set(waiting))
+            return super().work_for(run)
+
+    seen = []
+    make_run(task_id="a", handler=BATCHABLE)
+    make_run(task_id="b", handler=BATCHABLE)
+    runs = claim(task_id="a", claimant=Claimant(), queue="default", batchable=[BATCHABLE], limit=50)
+    run_claimed(Reading({each: effect(each) for each in "ab"}), runs)
+
+    assert seen == [set(), set(), {"b"}, set()]
+
+
+def test_a_batch_that_is_undone_leaves_nobody_waiting_who_is_at_work_alone(waiting):
+    seen = []
+
+    def lock():
+        seen.append(set(waiting))
+        if len(seen) == 1:
+            raise OperationalError("deadlock detected")
+
+    perform({"a": lock, "b": lambda: seen.append(set(waiting))})
+
+    assert seen == [{"b"}, {"b"}, set()]

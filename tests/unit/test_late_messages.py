@@ -8,6 +8,7 @@ from celery.exceptions import Ignore
 from celery.worker import state
 
 from neural.broker.message import RUN_HEADER
+from neural.ledger import ports
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.tasks import process_neural_event
 from neural.worker import event_stream, late_messages, request
@@ -35,6 +36,7 @@ class MainProcess:
 
     def __init__(self, monkeypatch) -> None:
         monkeypatch.setattr(late_messages, "_done", None)
+        monkeypatch.setattr(ports, "note_waiting", ports.note_waiting)
         monkeypatch.setattr(request.strategy, "default", lambda *_, **__: self.dispatch)
         late_messages.prepare()
         self.dispatched: list[str] = []

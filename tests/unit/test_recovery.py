@@ -5,7 +5,9 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.ledger import ports
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
+from neural.worker import late_messages
 from neural.worker.recovery import Recovery
 from tests.unit.ledger import ago, held, make_worker
 
@@ -15,6 +17,14 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def recovery(time_that):
     return Recovery()
+
+
+@pytest.fixture
+def shared_memory(monkeypatch):
+    """As in a worker's main process."""
+    monkeypatch.setattr(late_messages, "_done", None)
+    monkeypatch.setattr(ports, "note_waiting", ports.note_waiting)
+    late_messages.prepare()
 
 
 def watch(recovery, time_that, *, seconds, living=()):
@@ -188,6 +198,43 @@ def test_what_a_dead_pool_process_held_starts_again_and_nothing_else(recovery):
 
     states = dict(TaskRun.objects.values_list("pk", "state"))
     assert states == {orphan.pk: "pending", working.pk: "running", elsewhere.pk: "running"}
+
+
+def test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss(recovery, shared_memory):
+    """The rest of its batch is innocent: it would go alone afterwards for nothing."""
+    worker = make_worker()
+    begun, waiting, unknown = (held(worker, 7, token=token) for token in (1, 1, 2))
+    late_messages.note_waiting([begun, waiting], waiting=True)
+    late_messages.note_waiting([begun], waiting=False)
+
+    assert recovery.recover_from_dead_children(worker, lambda: {8}) == 3
+
+    losses = dict(TaskRun.objects.filter(state="pending").values_list("pk", "losses"))
+    assert losses == {begun.pk: 1, waiting.pk: 0, unknown.pk: 1}
+    outcomes = dict(TaskAttempt.objects.values_list("run", "outcome"))
+    lost, released = AttemptOutcome.LOST, AttemptOutcome.RELEASED
+    assert outcomes == {begun.pk: lost, waiting.pk: released, unknown.pk: lost}
+
+
+def test_a_run_that_is_claimed_again_is_not_taken_for_waiting(recovery, shared_memory):
+    worker = make_worker()
+    run = held(worker, 7, token=1)
+    late_messages.note_waiting([run], waiting=True)
+    TaskRun.objects.update(token=2)
+
+    recovery.recover_from_dead_children(worker, lambda: {8})
+
+    assert TaskRun.objects.get().losses == 1
+
+
+def test_if_the_whole_worker_died_all_of_its_batch_is_suspect_once(recovery, shared_memory):
+    worker = make_worker(lost_at=timezone.now())
+    held(worker, 7)
+    late_messages.note_waiting(TaskRun.objects.all(), waiting=True)
+
+    assert recovery.recover_abandoned() == 1
+
+    assert TaskRun.objects.get().losses == 1
 
 
 def test_processes_are_listed_after_the_runs_are_read(recovery):

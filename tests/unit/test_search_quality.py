@@ -11,6 +11,7 @@ import pytest
 from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.disturbing import Disturber
 from benchmarks.search_quality.scoring import scores
+from benchmarks.shared_data import DataAbsent
 from neural.retrieval.collections.registry import SearchCollection, register_collection
 from neural.retrieval.query import searching as asking
 from neural.retrieval.query.searching import search
@@ -74,7 +75,7 @@ def collections(tmp_path_factory):
 def shared(read):
     try:
         return read()
-    except data.DataAbsent as absent:
+    except DataAbsent as absent:
         pytest.skip(str(absent))
 
 

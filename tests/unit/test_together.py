@@ -269,3 +269,16 @@ def test_a_batch_handler_takes_a_lone_event_as_a_list_of_one():
     lone.call(neural.Received("event", "data"))
 
     assert taken == [[("event", "data")]]
+
+
+def test_all_that_one_call_takes_have_begun_and_the_rest_waits(waiting):
+    seen = []
+
+    def work(keys):
+        seen.append(set(waiting))
+
+    source = Source(work)
+    pace._seconds_a_run.clear()  # so that five are taken first
+    take(source, "abcdefgh")
+
+    assert seen == [{"f", "g", "h"}, set()]
