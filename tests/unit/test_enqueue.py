@@ -103,6 +103,15 @@ def test_a_given_task_id_is_kept_and_asked_for_twice_is_one_run(fake_broker):
     assert first.pk == again.pk
 
 
+def test_a_task_id_of_other_work_is_refused(fake_broker):
+    ask(task_id="mine")
+
+    with pytest.raises(record.TaskIdTaken, match="'mine' was recorded before for other work"):
+        ask(task_id="mine", args=("other",))
+
+    assert TaskRun.objects.count() == 1
+
+
 def test_while_a_unique_run_waits_no_second_one_is_recorded(fake_broker):
     first, again = ask(unique_key="index"), ask(unique_key="index")
     assert first.pk == again.pk

@@ -1,5 +1,7 @@
 """What became of an attempt: only its claim's token may say so."""
 
+from functools import partial
+
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -96,6 +98,19 @@ def test_after_its_run_was_taken_away_its_token_is_worth_nothing(verb):
     assert mark_lost([run], max_losses=4, why="gone") == 0
     assert release([run], why="stop") == 0
     assert TaskAttempt.objects.count() == 1
+
+
+@pytest.mark.parametrize("take_away", [partial(mark_lost, max_losses=4), release])
+def test_a_run_that_was_claimed_again_is_not_taken_from_who_has_it_now(take_away):
+    """A relay that read the run before another one took it away comes too late."""
+    run = claimed()
+    TaskRun.objects.update(token=1)  # started again, elsewhere
+
+    assert take_away([run], why="its process died") == 0
+
+    now = TaskRun.objects.get()
+    assert (now.state, now.token, now.losses) == (RunState.RUNNING, 1, 0)
+    assert not TaskAttempt.objects.exists()
 
 
 def test_one_run_taken_away_fences_the_whole_batch():

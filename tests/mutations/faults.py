@@ -1,0 +1,577 @@
+"""The faults: where each is, the text that it replaces, and the test that notices it.
+
+``old`` stands exactly once in its file; a test of the suite asserts that, so that an entry whose
+code has changed is brought up to date.
+"""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One fault in one file."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    """The test that notices it, as pytest names it; with all its parameters."""
+    database: str = ""
+    """``sqlite`` or ``postgresql`` if the code runs on that database alone; empty: both."""
+
+
+class Outdated(Exception):
+    """The text of a fault does not stand in its file exactly once."""
+
+
+def mutated(fault: Fault, text: str) -> str:
+    """The file's text with the fault in it. Raises :class:`Outdated`."""
+    if text.count(fault.old) != 1:
+        times = text.count(fault.old)
+        raise Outdated(f"{fault.name}: {fault.file} has {fault.old!r} {times} times, not once")
+    return text.replace(fault.old, fault.new)
+
+
+_LEDGER = "neural/ledger/"
+_UNIT = "tests/unit/"
+_SETTLING = _UNIT + "test_settling.py::"
+_CLAIMING = _UNIT + "test_claiming.py::"
+_EXECUTION = _UNIT + "test_execution.py::"
+_PAUSING = _UNIT + "test_pausing.py::"
+
+SETTLING = (
+    Fault(
+        "a fenced worker's effects are kept",
+        _LEDGER + "settle.py",
+        "if cursor.rowcount != len(outcomes):",
+        "if cursor.rowcount < 0:",
+        _SETTLING + "test_a_worker_whose_run_was_taken_away_may_write_nothing",
+    ),
+    Fault(
+        "the token does not count when a run is settled",
+        _LEDGER + "settle.py",
+        "AND run.token = settled.token AND run.state = 'running'",
+        "AND run.state = 'running'",
+        _SETTLING + "test_one_run_taken_away_fences_the_whole_batch",
+    ),
+    Fault(
+        "the token does not count when a run is taken away",
+        _LEDGER + "settle.py",
+        "TaskRun.objects.running().filter(pk=run.pk, token=run.token)",
+        "TaskRun.objects.running().filter(pk=run.pk)",
+        _SETTLING + "test_a_run_that_was_claimed_again_is_not_taken_from_who_has_it_now",
+    ),
+    Fault(
+        "a settled run keeps its token",
+        _LEDGER + "settle.py",
+        "            token = NULL,\n",
+        "",
+        _SETTLING + "test_success_keeps_result_and_times_and_frees_the_token",
+    ),
+    Fault(
+        "a lost delivery is counted as none",
+        _LEDGER + "settle.py",
+        "        losses=run.losses + 1,\n",
+        "        losses=run.losses,\n",
+        _SETTLING + "test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once",
+    ),
+    Fault(
+        "a poison is never given up",
+        _LEDGER + "settle.py",
+        "poison = run.losses + 1 >= max_losses",
+        "poison = run.losses + 1 > max_losses",
+        _SETTLING + "test_the_fourth_lost_delivery_is_the_last",
+    ),
+    Fault(
+        "a run that was taken away gets no message",
+        _LEDGER + "settle.py",
+        '{"available_at": Now(), "publish_at": Now()}',
+        '{"available_at": Now()}',
+        _SETTLING + "test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once",
+    ),
+    Fault(
+        "a failed attempt loses the checkpoint",
+        _LEDGER + "settle.py",
+        "THEN COALESCE({result}, run.result) ELSE",
+        "THEN {result} ELSE",
+        _UNIT + "test_snooze.py::test_its_checkpoint_outlives_an_attempt_that_fails",
+    ),
+    Fault(
+        "figures hear nothing of what is settled",
+        _LEDGER + "settle.py",
+        "        inserts = ports.inserts_for(outcomes)\n",
+        "        inserts = []\n",
+        _UNIT + "test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+    ),
+    Fault(
+        "what a stopping worker releases counts as lost",
+        _LEDGER + "settle.py",
+        "state=RunState.PENDING, losses=run.losses)\n        for run in runs",
+        "state=RunState.PENDING, losses=run.losses + 1)\n        for run in runs",
+        _SETTLING + "test_what_a_stopping_worker_releases_counts_nothing",
+    ),
+    Fault(
+        "a person's retry leaves the lost deliveries",
+        "neural/models/run.py",
+        '    "losses": 0,\n',
+        "",
+        _UNIT
+        + "test_command_retry_runs.py::test_dead_runs_are_due_again_with_their_retries_restored",
+    ),
+)
+
+CLAIMING = (
+    Fault(
+        "a claim takes runs before their time",
+        _LEDGER + "claim.py",
+        "{own} AND {dialect.pending} AND available_at <= {moment}\n",
+        "{own} AND {dialect.pending} AND (available_at <= {moment} OR TRUE)\n",
+        _CLAIMING + "test_a_run_is_not_taken_before_its_time",
+    ),
+    Fault(
+        "a running run is claimed again",
+        _LEDGER + "dialects/base.py",
+        """pending = "state || '' = 'pending'\"""",
+        """pending = "state || '' <> 'dead'\"""",
+        _CLAIMING + "test_a_run_is_taken_once",
+    ),
+    Fault(
+        "of two claims at once both have the run",
+        _LEDGER + "claim.py",
+        "WHERE run.{dialect.pending} AND run.id = chosen.id",
+        "WHERE run.id = chosen.id",
+        _CLAIMING + "test_of_two_at_once_one_takes_it[batchable1]",
+        "postgresql",
+    ),
+    Fault(
+        "all claims have one token",
+        _LEDGER + "claim.py",
+        "token = secrets.randbits(63)",
+        "token = 1",
+        _CLAIMING + "test_each_claim_has_a_token_of_its_own",
+    ),
+    Fault(
+        "a run that was lost before is batched with others",
+        _LEDGER + "claim.py",
+        "AND failures = 0 AND losses = 0 AND {dialect.no_limits}",
+        "AND failures = 0 AND {dialect.no_limits}",
+        _CLAIMING + "test_not_batched[fields3]",
+    ),
+    Fault(
+        "a run that was lost before takes others along",
+        _LEDGER + "claim.py",
+        "failures + losses > 0 OR NOT {dialect.no_limits}",
+        "failures > 0 OR NOT {dialect.no_limits}",
+        _CLAIMING + "test_a_run_that_was_delivered_before_is_taken_alone[losses]",
+    ),
+    Fault(
+        "a message takes a run of another task",
+        _LEDGER + "claim.py",
+        '("task_id = %s AND task = %s", [task_id, task]) if task else',
+        '("task_id = %s AND task <> %s", [task_id, ""]) if task else',
+        _CLAIMING + "test_a_message_takes_no_run_of_another_task",
+    ),
+    Fault(
+        "a started run keeps its unique key",
+        _LEDGER + "claim.py",
+        "    finished_at = NULL, unique_key = NULL",
+        "    finished_at = NULL",
+        _CLAIMING + "test_starting_frees_the_unique_key",
+    ),
+    Fault(
+        "a claim whose answer was lost stays nobody's",
+        _LEDGER + "claim.py",
+        "        _disown(token, error)\n",
+        "",
+        _CLAIMING + "test_a_claim_whose_answer_was_lost_is_given_back",
+    ),
+    Fault(
+        "the pause of a queue is not looked at",
+        _LEDGER + "claim.py",
+        'AND NOT {_paused("run.queue", moment)} AND {dialect.nobody_holds_its_key})',
+        "AND {dialect.nobody_holds_its_key})",
+        _PAUSING + "test_nothing_of_a_paused_queue_is_claimed_until_it_is_resumed[options1]",
+    ),
+    Fault(
+        "a batch takes runs of a paused queue",
+        _LEDGER + "claim.py",
+        '              AND NOT {_paused("%s", moment)}\n',
+        "              AND %s <> ''\n",
+        _PAUSING + "test_nothing_of_a_paused_queue_is_batched_with_a_message_of_another_queue",
+    ),
+    Fault(
+        "a pause that has ended goes on",
+        _LEDGER + "claim.py",
+        "(pause.until IS NULL OR pause.until > {moment})",
+        "(pause.until IS NULL OR pause.until > {moment} OR TRUE)",
+        _PAUSING + "test_a_pause_with_an_end_ends_by_itself",
+    ),
+    Fault(
+        "pausing does not wait for claims under way",
+        _LEDGER + "pausing.py",
+        "        before = dialect.claims_under_way(cursor)\n",
+        "        before: set[str] = set()\n",
+        _PAUSING + "test_pausing_waits_for_claims_that_began_before_it",
+        "postgresql",
+    ),
+)
+
+WORKING = (
+    Fault(
+        "effects are committed before the outcome",
+        _LEDGER + "execute.py",
+        "            outcome = call(run, work, clock.now(), clock, guard)\n            settle([outcome])\n",
+        "            outcome = call(run, work, clock.now(), clock, guard)\n"
+        "        with transaction.atomic():\n            settle([outcome])\n",
+        _EXECUTION + "test_effects_are_rolled_back_when_the_run_was_taken_away_meanwhile",
+    ),
+    Fault(
+        "a run of a batch has no savepoint",
+        _LEDGER + "batch.py",
+        "        with transaction.atomic():\n            return call(run, work, started_at, clock, guard)\n",
+        "        return call(run, work, started_at, clock, guard)\n",
+        _EXECUTION + "test_in_a_batch_one_that_fails_disturbs_no_neighbour",
+    ),
+    Fault(
+        "a batch goes on when its time is up",
+        _LEDGER + "batch.py",
+        "if outcomes and (left <= 0 or guard.changed_session):",
+        "if outcomes and guard.changed_session:",
+        _EXECUTION + "test_a_batch_ends_when_its_time_is_up_and_hands_the_rest_back",
+    ),
+    Fault(
+        "a batch function's effects stay after its error",
+        _LEDGER + "batch.py",
+        "with tracing.processing(runs), transaction.atomic():",
+        "with tracing.processing(runs):",
+        _UNIT
+        + "test_together.py::test_after_an_error_each_is_done_alone_and_the_one_to_blame_fails_by_itself",
+    ),
+    Fault(
+        "what is at work still counts as waiting",
+        _LEDGER + "batch.py",
+        "    work = None\n    ports.note_waiting([run], waiting=False)\n",
+        "    work = None\n",
+        _EXECUTION + "test_what_still_waits_in_a_batch_is_noted_while_another_run_is_at_work",
+    ),
+    Fault(
+        "a poison that dies while it is read counts as waiting",
+        _LEDGER + "batch.py",
+        "    groups = _by_function(source, runs)  # before SQLite's one write lock is taken\n"
+        "    ports.note_waiting(runs, waiting=True)\n",
+        "    ports.note_waiting(runs, waiting=True)\n    groups = _by_function(source, runs)\n",
+        _EXECUTION + "test_what_waits_is_noted_only_once_its_payload_has_been_read",
+    ),
+    Fault(
+        "writes that will be rolled back count as a success",
+        _LEDGER + "guard.py",
+        "            watch.expect_all_kept()\n",
+        "",
+        _UNIT
+        + "test_misbehaving_handlers.py::test_alone_it_is_succeeded_if_what_it_wrote_is_kept_and_the_next_run_is_done",
+    ),
+    Fault(
+        "an outcome that could not be recorded is forgotten",
+        _LEDGER + "execute.py",
+        "        _end_process(outcomes, error)\n",
+        "        pass\n",
+        _EXECUTION + "test_a_process_that_cannot_say_what_it_did_ends_itself",
+    ),
+    Fault(
+        "one retry too many",
+        _LEDGER + "retry.py",
+        "failures <= self.max_retries",
+        "failures <= self.max_retries + 1",
+        _UNIT + "test_retry.py::test_no_retries_means_one_attempt",
+    ),
+    Fault(
+        "a permanent error is tried again",
+        _LEDGER + "outcome.py",
+        "if is_hopeless or not policy.allows(failures):",
+        "if not policy.allows(failures):",
+        _EXECUTION + "test_a_permanent_error_is_dead_at_once",
+    ),
+    Fault(
+        "an expired run is done all the same",
+        _LEDGER + "outcome.py",
+        "return limit is not None and limit <= clock.now()",
+        "return False",
+        _UNIT + "test_transitions.py::test_expired",
+    ),
+)
+
+RECORDING = (
+    Fault(
+        "a unique key that waits is not found",
+        _LEDGER + "record.py",
+        "TaskRun.objects.filter(unique_key=unique_key, state=RunState.PENDING).first()",
+        "TaskRun.objects.filter(unique_key=unique_key, state=RunState.DEAD).first()",
+        _UNIT + "test_enqueue.py::test_while_a_unique_run_waits_no_second_one_is_recorded",
+    ),
+    Fault(
+        "a unique run that waits may start before its caller commits",
+        _LEDGER + "record.py",
+        "        dialects.ledger_dialect().hold(cursor, unique_key)\n",
+        "        pass\n",
+        _UNIT
+        + "test_enqueue.py::test_a_unique_run_that_waits_starts_after_the_transaction_that_asked_for_it_again",
+        "postgresql",
+    ),
+    Fault(
+        "a task id that other work has is answered with that work",
+        _LEDGER + "record.py",
+        "    if found.task != run.task:\n        return False\n",
+        "    return True\n",
+        _UNIT + "test_enqueue.py::test_a_task_id_of_other_work_is_refused",
+    ),
+    Fault(
+        "messages go out before the commit",
+        "neural/broker/publisher.py",
+        "transaction.on_commit(partial(publish_quietly, messages), robust=True)",
+        "publish_quietly(messages)",
+        _UNIT + "test_submit.py::test_messages_are_published_on_commit_and_not_before",
+    ),
+    Fault(
+        "another content under the same id is a duplicate",
+        "neural/events/recording.py",
+        "if recorded_hash == new_event.content_hash:",
+        "if recorded_hash:",
+        _UNIT + "test_submit.py::test_the_same_identity_with_other_content_is_a_conflict",
+    ),
+    Fault(
+        "an event's run is due at once, whatever its call asked for",
+        "neural/events/insertion.py",
+        'due_at = f"COALESCE(run.due_at, {dialect.clock})"',
+        'due_at = f"COALESCE({dialect.clock}, run.due_at)"',
+        _UNIT + "test_celery_door.py::test_later_means_that_its_handlers_run_later",
+    ),
+    Fault(
+        "an event that is due later gets a message now",
+        "neural/events/recording.py",
+        "due = (identity for identity in new if firsts[identity].due_at is None)",
+        "due = (identity for identity in new)",
+        _UNIT + "test_celery_door.py::test_later_means_that_its_handlers_run_later",
+    ),
+    Fault(
+        "events are not sorted, so that submitters deadlock",
+        "neural/events/recording.py",
+        "for identity in sorted(firsts)]",
+        "for identity in firsts]",
+        _UNIT
+        + "test_submit_together.py::test_each_event_is_recorded_once_and_new_to_one_submitter",
+        "postgresql",
+    ),
+)
+
+RELAY = (
+    Fault(
+        "a message that was just sent is sent again",
+        "neural/worker/relay.py",
+        "dialect.seconds(conf().republish_lease_seconds)",
+        "dialect.seconds(0)",
+        _UNIT
+        + "test_relay.py::test_what_is_unpublished_gets_one_and_is_not_owed_another_for_a_while",
+    ),
+    Fault(
+        "what could not be sent waits for its lease",
+        "neural/worker/relay.py",
+        "        _unpublish(runs)\n        return 0\n",
+        "        return 0\n",
+        _UNIT + "test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
+    ),
+    Fault(
+        "a long queue gets more and more messages",
+        "neural/worker/relay.py",
+        "for queue, depth in depths.items() if depth < limit}",
+        "for queue, depth in depths.items()}",
+        _UNIT + "test_relay.py::test_a_long_queue_is_left_alone_and_the_others_are_not",
+    ),
+    Fault(
+        "messages are sent for a paused queue",
+        "neural/worker/relay.py",
+        "queues = [queue for queue in queues if queue not in paused]",
+        "queues = [queue for queue in queues if queue not in ()]",
+        _PAUSING + "test_relays_publish_nothing_for_a_paused_queue",
+    ),
+    Fault(
+        "a relay that could not look condemns every worker",
+        "neural/worker/recovery.py",
+        "self._heartbeats.look(heartbeats, longest_gap=lost / 2)",
+        "self._heartbeats.look(heartbeats)",
+        _UNIT + "test_recovery.py::test_a_relay_that_could_not_look_does_not_count_the_time",
+    ),
+    Fault(
+        "a silent worker is never given up",
+        "neural/worker/recovery.py",
+        "if silent_for[worker.pk] >= lost]",
+        "if silent_for[worker.pk] >= lost * 99]",
+        _UNIT
+        + "test_recovery.py::test_a_worker_whose_heartbeat_stands_still_is_given_up_and_its_runs_start_again",
+    ),
+    Fault(
+        "a living process's runs are taken for lost",
+        "neural/worker/recovery.py",
+        "orphans = [run for run in held if run.process_id not in alive]",
+        "orphans = [run for run in held if run.process_id]",
+        _UNIT
+        + "test_recovery.py::test_what_a_dead_pool_process_held_starts_again_and_nothing_else",
+    ),
+    Fault(
+        "processes are listed before the runs are read",
+        "neural/worker/recovery.py",
+        "        held = list(TaskRun.objects.running().filter(worker=worker))\n"
+        "        alive = living() if held else ()\n",
+        "        alive = living()\n"
+        "        held = list(TaskRun.objects.running().filter(worker=worker))\n",
+        _UNIT + "test_recovery.py::test_processes_are_listed_after_the_runs_are_read",
+    ),
+    Fault(
+        "a killed process counts a loss for its whole batch",
+        "neural/worker/recovery.py",
+        "innocent = late_messages.pop_waiting(orphans)",
+        "innocent = late_messages.pop_waiting([])",
+        _UNIT
+        + "test_recovery.py::test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss",
+    ),
+    Fault(
+        "a note of an earlier claim holds for a later one",
+        "neural/worker/late_messages.py",
+        'return f"{run.pk} {run.token}"',
+        'return f"{run.pk}"',
+        _UNIT + "test_recovery.py::test_a_run_that_is_claimed_again_is_not_taken_for_waiting",
+    ),
+    Fault(
+        "the message of a dead run is thrown away after its retry",
+        "neural/worker/late_messages.py",
+        "        if outcome.succeeded:\n",
+        "        if outcome:\n",
+        _UNIT + "test_late_messages.py::test_a_run_batched_that_did_not_succeed_keeps_its_message",
+    ),
+)
+
+BULK = (
+    Fault(
+        "a slice is done twice",
+        "neural/runs/bulk/acting.py",
+        "if not action.is_under_way or action.position != work.action.position:",
+        "if not action.is_under_way:",
+        _UNIT + "test_bulk_once.py::test_of_two_workers_with_the_same_slice_one_does_it",
+    ),
+    Fault(
+        "a stopped action goes on",
+        "neural/runs/bulk/acting.py",
+        "        if not action.is_under_way:\n            return\n",
+        "",
+        _UNIT + "test_bulk_deciding.py::test_a_stopped_action_changes_nothing_until_it_is_resumed",
+    ),
+    Fault(
+        "who lost the permission goes on acting",
+        "neural/runs/bulk/acting.py",
+        "if user is None or not is_permitted(action.verb, user):",
+        "if user is None:",
+        _UNIT + "test_bulk_deciding.py::test_a_user_who_loses_the_permission_changes_nothing_more",
+    ),
+    Fault(
+        "an action changes runs of other stores",
+        "neural/runs/bulk/applying.py",
+        "seen = set(mine.for_user(user).values_list",
+        "seen = set(mine.values_list",
+        _UNIT + "test_bulk_deciding.py::test_a_user_of_some_stores_changes_the_runs_of_these_alone",
+    ),
+    Fault(
+        "two actions change one run twice",
+        "neural/runs/bulk/applying.py",
+        '            "acted_on": key in taken,\n',
+        "",
+        _UNIT + "test_bulk_once.py::test_two_operators_whose_actions_overlap_change_each_run_once",
+    ),
+    Fault(
+        "one run that the database refuses stops its slice",
+        "neural/runs/bulk/applying.py",
+        "    except (IntegrityError, DataError) as error:\n",
+        "    except DataError as error:\n",
+        _UNIT
+        + "test_bulk_actions.py::test_a_run_that_the_database_refuses_to_change_does_not_stop_the_others",
+    ),
+    Fault(
+        "a form that is sent twice asks twice",
+        "neural/runs/bulk/beginning.py",
+        "    if found := _begun_before(wanted):\n        return found\n    if problems",
+        "    if problems",
+        _UNIT + "test_bulk_once.py::test_a_form_that_is_sent_twice_asks_once",
+    ),
+    Fault(
+        "a run that is not set aside is retried",
+        _LEDGER + "select.py",
+        "still = TaskRun.objects.filter(pk__in=keys, state=state)",
+        "still = TaskRun.objects.filter(pk__in=keys)",
+        _UNIT
+        + "test_command_retry_runs.py::test_what_somebody_else_changes_meanwhile_stays_as_they_left_it",
+    ),
+)
+
+OUTBOX = (
+    Fault(
+        "what changes while it is indexed is forgotten",
+        "neural/retrieval/index/indexing.py",
+        "OutboxEntry.objects.filter(pk__in=[*done, *_refused_before(entries)]).delete()",
+        "OutboxEntry.objects.filter(key__in=keys).delete()",
+        _UNIT
+        + "test_search_indexing.py::test_a_change_that_comes_while_its_record_is_being_written_is_not_lost",
+    ),
+    Fault(
+        "an event enters no outbox",
+        "neural/retrieval/outbox.py",
+        "if not search_is_on():",
+        "if search_is_on():",
+        _UNIT
+        + "test_search_outbox.py::test_each_new_event_is_in_the_outbox_with_its_recording_and_a_duplicate_is_not",
+    ),
+    Fault(
+        "history goes before live events",
+        "neural/retrieval/outbox.py",
+        "new_event.queue == LOW_PRIORITY_QUEUE for",
+        "new_event.queue != LOW_PRIORITY_QUEUE for",
+        _UNIT + "test_search_outbox.py::test_history_is_told_apart_by_the_event_and_by_its_handler",
+    ),
+    Fault(
+        "two relays request two runs for a delivery",
+        "neural/hooks/outgoing/scheduling.py",
+        '    Delivery.objects.bulk_update(deliveries, ["task_id"])\n',
+        "",
+        _UNIT
+        + "test_hooks_outgoing_relays.py::test_relays_at_once_request_one_run_for_each_delivery",
+    ),
+    Fault(
+        "a webhook tells of another store's events",
+        "neural/hooks/outgoing/recording.py",
+        "AND own.store_id = event.store_id))",
+        "AND own.store_id <> ''))",
+        _UNIT
+        + "test_hooks_outgoing_recording.py::test_an_event_is_told_to_those_who_subscribe_to_its_type_and_store",
+    ),
+    Fault(
+        "an earlier run sends a delivery again",
+        "neural/hooks/outgoing/sending.py",
+        "filter(pk=delivery_id, task_id=task_id, state=DeliveryState.PENDING)",
+        "filter(pk=delivery_id, state=DeliveryState.PENDING)",
+        _UNIT + "test_hooks_outgoing_delivering.py::test_the_run_of_another_time_sends_nothing",
+    ),
+    Fault(
+        "a tally is added up twice",
+        "neural/monitoring/rollups/folding.py",
+        "        DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)\n"
+        "        RETURNING figures\n",
+        "        SELECT figures FROM {table} ORDER BY id LIMIT %s\n",
+        _UNIT + "test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+    ),
+    Fault(
+        "pruning deletes a run that is young",
+        _LEDGER + "prune.py",
+        'aged = {f"{prunable.aged_from}__lt": cutoff}',
+        'aged = {f"{prunable.aged_from}__gt": cutoff}',
+        _UNIT + "test_command_prune.py::test_forecasts_go_after_400_days",
+    ),
+)
+
+FAULTS = (*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX)
