@@ -140,7 +140,7 @@ CLAIMING = (
         _LEDGER + "claim.py",
         "WHERE run.{dialect.pending} AND run.id = chosen.id",
         "WHERE run.id = chosen.id",
-        _CLAIMING + "test_of_two_at_once_one_takes_it[batchable1]",
+        _CLAIMING + "test_of_two_at_once_one_takes_it",
         "postgresql",
     ),
     Fault(
@@ -155,14 +155,14 @@ CLAIMING = (
         _LEDGER + "claim.py",
         "AND failures = 0 AND losses = 0 AND {dialect.no_limits}",
         "AND failures = 0 AND {dialect.no_limits}",
-        _CLAIMING + "test_not_batched[fields3]",
+        _CLAIMING + "test_not_batched",
     ),
     Fault(
         "a run that was lost before takes others along",
         _LEDGER + "claim.py",
         "failures + losses > 0 OR NOT {dialect.no_limits}",
         "failures > 0 OR NOT {dialect.no_limits}",
-        _CLAIMING + "test_a_run_that_was_delivered_before_is_taken_alone[losses]",
+        _CLAIMING + "test_a_run_that_was_delivered_before_is_taken_alone",
     ),
     Fault(
         "a message takes a run of another task",
@@ -190,7 +190,7 @@ CLAIMING = (
         _LEDGER + "claim.py",
         'AND NOT {_paused("run.queue", moment)} AND {dialect.nobody_holds_its_key})',
         "AND {dialect.nobody_holds_its_key})",
-        _PAUSING + "test_nothing_of_a_paused_queue_is_claimed_until_it_is_resumed[options1]",
+        _PAUSING + "test_nothing_of_a_paused_queue_is_claimed_until_it_is_resumed",
     ),
     Fault(
         "a batch takes runs of a paused queue",
