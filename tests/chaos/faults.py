@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import redis
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from tests import forged
+from tests.chaos import acts
 from tests.chaos.processes import Chaos
 from tests.integration.cluster import RabbitMQ, client
 from tests.ports import free_port
+from tests.watching import wait_until
 
 Fault = Callable[[Chaos], None]
 
@@ -37,6 +39,16 @@ def freeze_a_worker(chaos: Chaos) -> None:
     worker.freeze()
     time.sleep(chaos.dice.uniform(1, 9))
     worker.thaw()
+
+
+def freeze_who_holds_a_run(chaos: Chaos) -> None:
+    """For so long that it is given up: awake again, it may change nothing of that run."""
+    task_id = chaos.submit_a_slow_one()
+    with suppress(AssertionError):  # the broker is away, or the queue is long
+        wait_until(lambda: chaos.holder(task_id), 20)
+        if holder := chaos.holder(task_id):
+            chaos.freeze_for_long(holder)
+            chaos.done["frozen at work"] += 1
 
 
 def kill_a_submitter(chaos: Chaos) -> None:
@@ -131,7 +143,19 @@ OF_PROCESSES: dict[Fault, int] = {
     stop_a_worker: 2,
     kill_a_pool_process: 4,
     freeze_a_worker: 1,
+    freeze_who_holds_a_run: 2,
     kill_a_submitter: 2,
+    acts.kill_a_web_process: 1,
+}
+END_WORKERS = {kill_a_worker, stop_a_worker, freeze_a_worker, freeze_who_holds_a_run}
+"""While somebody is frozen for long, others must live for long enough to give it up."""
+ACTS: dict[Fault, int] = {
+    acts.retry_what_is_dead: 1,
+    acts.start_now_what_waits: 1,
+    acts.pause_a_queue: 2,
+    acts.prune_what_is_old: 1,
+    acts.rebuild_the_index: 1,
+    acts.start_beat_again: 1,
 }
 OF_THE_BROKER: dict[Fault, int] = {
     restart_the_broker: 2,
@@ -150,7 +174,9 @@ OF_POSTGRESQL: dict[Fault, int] = {cut_the_databases_connections: 2}
 
 def faults_here(chaos: Chaos) -> dict[Fault, int]:
     """The faults that this broker and this database can have, and how often each comes."""
-    found = OF_PROCESSES | OF_THE_BROKER | OF_THE_DATABASE
+    found = OF_PROCESSES | OF_THE_BROKER | OF_THE_DATABASE | ACTS
+    if chaos.frozen:
+        found = {fault: weight for fault, weight in found.items() if fault not in END_WORKERS}
     if not isinstance(chaos.cluster.broker, RabbitMQ):
         found |= OF_REDIS
     if connection.vendor == "postgresql":
@@ -159,8 +185,9 @@ def faults_here(chaos: Chaos) -> dict[Fault, int]:
 
 
 def strike(chaos: Chaos) -> None:
-    """One fault, by the dice."""
+    """One fault, by the dice; an act may meet a database that is locked or cut off just now."""
     faults = faults_here(chaos)
     fault = chaos.dice.choices(list(faults), weights=list(faults.values()))[0]
-    fault(chaos)
+    with suppress(OperationalError, InterfaceError):
+        fault(chaos)
     chaos.done[fault.__name__] += 1

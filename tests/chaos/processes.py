@@ -5,13 +5,22 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter as Multiset
 from contextlib import suppress
 from pathlib import Path
 
 from django.db import connection
 
+from neural.api import keys
+from neural.api.models import Scope
+from neural.models import TaskRun
+from neural.tasks import process_neural_event
+from tests.integration.beats import Beat
 from tests.integration.cluster import ROOT, Cluster, Worker
+from tests.integration.web import Web
+from tests.unit import bulk_world
+from tests.unit.searching import EMBEDDER
 from zhilian.supervision.die_with_parent import dying_with_parent
 
 SUBMITTERS = 2
@@ -34,7 +43,13 @@ LIMITS = {
     "retry_base_seconds": 0.3,
     "retry_cap_seconds": 2,
     "unknown_work_seconds": 600,  # the new workers may all be dead for a while
+    "search": True,
+    "embedder": EMBEDDER,
+    "outbound_private_addresses": True,  # the receiver of webhooks is this process
 }
+FROZEN = 1.5, 3
+"""For how long who holds a run is frozen, in units of ``worker_lost_seconds``."""
+SLOW_SECONDS = 3
 
 
 class Chaos:
@@ -50,9 +65,18 @@ class Chaos:
         self.told_to_stop: list[Worker] = []
         self.old: Worker | None = None
         """Its version knows nothing of the newest handlers and types."""
+        self.frozen: dict[Worker, float] = {}
+        """Workers that were frozen at work, and until when."""
+        self.settings = {**LIMITS, "vector_store_location": str(cluster.directory / "index")}
+        self.operator = bulk_world.operator("chaos")
+        self.key = keys.issue(name="chaos", scopes=[Scope.EVENTS_WRITE], stores=None)[1]
+        self.web = Web(cluster.directory, broker_url=cluster.broker.url, workers=1, **self.settings)
+        self.beat: Beat | None = None
+        self.start_beat()
 
     def fill_up(self) -> None:
-        """Start again what has ended, as a supervisor does."""
+        """Start again what has ended, as a supervisor does; wake up who has slept enough."""
+        self.thaw_who_is_due()
         self.start_workers()
         self.submitters = [each for each in self.submitters if each.poll() is None]
         while len(self.submitters) < SUBMITTERS:
@@ -60,10 +84,12 @@ class Chaos:
 
     def start_workers(self, *, may_be_old: bool = True) -> None:
         """As many as there are to be. At most one of them is of an old version."""
-        for _ in range(WORKERS - len(self.living())):
+        for _ in range(WORKERS - len(self.awake())):
             is_old = may_be_old and self.old not in self.living() and self.dice.random() < OLD_SHARE
             environment = ({"PROBE_OLD": "1"} if is_old else {}) | self._clock()
-            worker = self.cluster.start_worker(concurrency=2, environment=environment, **LIMITS)
+            worker = self.cluster.start_worker(
+                concurrency=2, environment=environment, **self.settings
+            )
             self.old = worker if is_old else self.old
 
     def _clock(self) -> dict[str, str]:
@@ -85,20 +111,82 @@ class Chaos:
     def living(self) -> list[Worker]:
         return [worker for worker in self.cluster.workers if worker.is_running]
 
+    def awake(self) -> list[Worker]:
+        return [worker for worker in self.living() if worker not in self.frozen]
+
+    # Who is frozen at work
+
+    def submit_a_slow_one(self) -> str:
+        """A run of some seconds that is not batched with others; returns its task id.
+
+        Atomic work has its transaction open meanwhile. On SQLite that is everybody's one lock, so
+        there it works in two steps.
+        """
+        self.started += 1
+        name = f"slow-{self.started}"
+        is_atomic = connection.vendor != "sqlite" and self.dice.random() < 0.7
+        kind, when = ("counted", "seconds_before") if is_atomic else ("two_step", "seconds")
+        sent = process_neural_event.apply_async(
+            kwargs={
+                "event_id": name,
+                "event_type": f"probe.{kind}",
+                "event_source": "chaos",
+                "store_id": "S1",
+                "data": {"key": name, when: SLOW_SECONDS},
+            },
+            time_limit=250,
+        )
+        return str(sent.id)
+
+    def holder(self, task_id: str) -> Worker | None:
+        """The worker that is at work on this run, if it can be frozen."""
+        held = TaskRun.objects.running().filter(task_id=task_id)
+        pid = held.values_list("worker__process_id", flat=True).first()
+        mine = (worker for worker in self.awake() if worker not in self.told_to_stop)
+        return next((worker for worker in mine if worker.pid == pid), None)
+
+    def freeze_for_long(self, worker: Worker) -> None:
+        """Until it has been given up, and its run has started elsewhere or is done."""
+        worker.freeze()
+        seconds = self.dice.uniform(*FROZEN) * float(str(LIMITS["worker_lost_seconds"]))
+        self.frozen[worker] = time.monotonic() + seconds
+
+    def thaw_who_is_due(self) -> None:
+        for worker, until in list(self.frozen.items()):
+            if time.monotonic() >= until:
+                worker.thaw()
+                del self.frozen[worker]
+
+    # Other processes
+
+    def start_beat(self) -> None:
+        """Kill beat if it runs, and start it."""
+        if self.beat is not None:
+            self.beat.kill()
+        self.beat = Beat(self.cluster)
+
     def _start_submitter(self) -> None:
         self.started += 1
         name = f"p{self.started}"
         path = self._accepted_by(name)
         command = [sys.executable, "-m", "tests.chaos.submitter", name, self.seed, str(path)]
+        command += [str(self.web.port), self.key]
         with (self.cluster.directory / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 dying_with_parent(command),
                 cwd=ROOT,
-                env=self.cluster.environment(**LIMITS),
+                env=self.cluster.environment(**self.settings),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         self.submitters.append(process)
+
+    def end(self) -> None:
+        """Leave no process behind; workers are the cluster's to end."""
+        self.stop_submitting()
+        self.web.kill()
+        if self.beat is not None:
+            self.beat.kill()
 
     def stop_submitting(self) -> None:
         for process in self.submitters:
@@ -121,7 +209,7 @@ class Chaos:
 
     def a_worker(self) -> Worker:
         """One of those that run, or of the last ones where all have ended just now."""
-        return self.dice.choice(self.living() or self.cluster.workers[-WORKERS:])
+        return self.dice.choice(self.awake() or self.cluster.workers[-WORKERS:])
 
     def kill_a_process_of(self, pids: set[int]) -> None:
         if pids:

@@ -1,16 +1,21 @@
 """A process that submits events until it is told to stop, and writes down what was accepted.
 
-    python -m tests.chaos.submitter NAME SEED FILE
+    python -m tests.chaos.submitter NAME SEED FILE PORT KEY
+
+Every third group of events goes over HTTP, to the web server on PORT, once that answers.
 
 A line goes into FILE only when the answer has come: what stands there was accepted. The
 event that was under way when this process is killed may be recorded or not; it is not
 written down, and `NAME` in its key tells it from what others sent.
 """
 
+import http.client
 import json
 import random
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import django
 
@@ -40,25 +45,46 @@ MISBEHAVIOURS = (
 NESTED = json.loads("[" * 300 + "]" * 300)
 
 
-def main(name: str, seed: str, path: str) -> None:
+def main(name: str, seed: str, path: str, port: str, key: str) -> None:
     django.setup()
     from django.db import DatabaseError
-
-    import neural
 
     dice = random.Random(f"{seed}/{name}")
     with open(path, "a", buffering=1) as accepted:
         for number in range(10**9):
             keys = [f"{name}-{number}-{place}" for place in range(dice.choice((1, 1, 1, 20)))]
-            requests = [request(key, dice) for key in keys]
+            requests = [request(each, dice) for each in keys]
+            way = over_http(requests, port, key) if dice.random() < 0.3 else directly(requests)
             try:
-                answers = list(neural.submit_many(requests))
-            except DatabaseError:
+                for each in way:
+                    accepted.write(f"{each}\n")
+            except (DatabaseError, OSError, http.client.HTTPException):
                 continue  # not accepted; nobody counts on it
-            for key, answer in zip(keys, answers, strict=True):
-                if not answer.is_refused:
-                    accepted.write(f"{key}\n")
             time.sleep(dice.uniform(0.02, 0.2))
+
+
+def directly(requests: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The keys that were accepted."""
+    import neural
+
+    answers = list(neural.submit_many(requests))
+    for each, answer in zip(requests, answers, strict=True):
+        if not answer.is_refused:
+            yield each["event_id"]
+
+
+def over_http(requests: Sequence[dict[str, Any]], port: str, key: str) -> Iterator[str]:
+    """The keys that were accepted: the answer has come, whatever becomes of the server then."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
+    headers = {"X-Api-Key": key, "Content-Type": "application/json"}
+    for each in requests:
+        if "deep" in each["payload"]:
+            continue  # no JSON, or none that anybody would send
+        connection.request("POST", "/api/v1/events", json.dumps(each), headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status in (200, 202):
+            yield each["event_id"]
 
 
 def request(key: str, dice: random.Random) -> dict:

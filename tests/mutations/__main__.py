@@ -17,21 +17,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
 
 from tests.mutations.faults import FAULTS, Fault, mutated
 
 ROOT = Path(__file__).parents[2]
 SERVER = "postgres://postgres@127.0.0.1:5432/postgres"
+NAME = f"mutations_{os.getpid()}"
 DATABASES = ("sqlite", "postgresql")
 CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
 VERDICTS = {0: SURVIVED, 1: CAUGHT}
 """By pytest's exit code. Any other one (no such test, no database, an import that fails) says
 nothing about the test."""
-SECONDS = 300
 
 
 class Verdict(NamedTuple):
@@ -49,9 +51,12 @@ def main() -> int:
     options = _options()
     faults = [each for each in FAULTS if options.only in f"{each.file} {each.name} {each.test}"]
     databases = DATABASES if options.database == "both" else (options.database,)
-    with ThreadPoolExecutor(len(databases)) as pool:
-        found = pool.map(lambda database: list(_tried(database, faults)), databases)
-        verdicts = [verdict for of_one in found for verdict in of_one]
+    try:
+        with ThreadPoolExecutor(len(databases)) as pool:
+            found = pool.map(lambda database: list(_tried(database, faults)), databases)
+            verdicts = [verdict for of_one in found for verdict in of_one]
+    finally:
+        _drop_database()
     print(_table(faults, verdicts))
     for each in verdicts:
         if each.word == BROKEN:
@@ -85,6 +90,18 @@ def _tried(database: str, faults: Sequence[Fault]) -> Iterator[Verdict]:
             yield _told(Verdict(fault, database, word, time.monotonic() - began, done.stdout))
 
 
+def _drop_database() -> None:
+    """Drop the database that the runs shared on the server."""
+    with suppress(psycopg.OperationalError), psycopg.connect(_on_server("postgres")) as connection:
+        connection.autocommit = True
+        connection.execute(f"DROP DATABASE IF EXISTS test_{NAME} WITH (FORCE)")
+
+
+def _on_server(database: str) -> str:
+    server = urlsplit(os.environ.get("DATABASE_URL", SERVER))
+    return urlunsplit(server._replace(scheme="postgres", path=f"/{database}"))
+
+
 def _copy(tree: Path) -> None:
     """What git knows or would take, as it is now."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -100,15 +117,14 @@ def _runner(
 ) -> Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]:
     """Runs pytest in the copy, on a database that the runs share."""
     environment = {**os.environ, "ZHILIAN_VAR": str(folder / "zhilian-test--mutations")}
-    server = environment.pop("DATABASE_URL", SERVER)
     environment["ZHILIAN_ENV_FILE"] = ""
     if database == "postgresql":
-        environment["DATABASE_URL"] = urlunsplit(
-            urlsplit(server)._replace(path=f"/mutations_{os.getpid()}")
-        )
+        environment["DATABASE_URL"] = _on_server(NAME)
     else:
+        environment.pop("DATABASE_URL", None)
         environment.pop("CELERY_BROKER_URL", None)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--reuse-db", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    command += ["--ds", "tests.mutations.settings", "--reuse-db"]
 
     def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -28,6 +28,9 @@ class Order(Payload):
     counter: str = "all"
     gate_before: str = ""
     """Wait for this gate before the effect."""
+    seconds_before: float = 0
+    """So long before the effect; an atomic handler's transaction is open and holds no lock but
+    SQLite's one."""
     gate: str = ""
     """Wait until a file of this name stands in the directory (ten minutes at most)."""
     seconds: float = 0
@@ -67,6 +70,7 @@ def act(order: Order, *, leave=effect) -> str:
     started(order.key)
     if order.gate_before:
         _wait_for(directory() / order.gate_before)
+    time.sleep(order.seconds_before)
     leave(order)
     return misbehave(order)
 
