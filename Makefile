@@ -71,6 +71,11 @@ chaos: $(STAMP)  ## Random faults under load to the end: SQLite, then PostgreSQL
 	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
 	CHAOS_EVENTS="$${CHAOS_EVENTS:-20000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
 
+.PHONY: mutations
+mutations: $(STAMP)  ## Does a named test notice each fault that a list has? ARGS="--only fence"
+	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	$(BIN)/python -m tests.mutations $(ARGS)
+
 .PHONY: matrix
 matrix:  ## The ledger's tests with each Python, Django and Celery (minutes): ARGS="--python 3.12"
 	nice $(PYTHON) scripts/matrix.py $(ARGS)
