@@ -116,7 +116,9 @@ def compare_bulk_actions() -> None:
     """Each action has ended, and has one outcome for each run that it counts."""
     for action in BulkAction.objects.all():
         assert action.state == "finished", action.stop_reason
-        items = Counter(BulkActionItem.objects.filter(action=action).values_list("run", flat=True))
+        items = Counter(
+            BulkActionItem.objects.filter(action=action).values_list("run_id", flat=True)
+        )
         assert action.done == items.total() == len(items)
 
 
