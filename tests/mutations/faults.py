@@ -455,13 +455,14 @@ BULK = (
         "neural/runs/bulk/acting.py",
         "if not action.is_under_way or action.position != work.action.position:",
         "if not action.is_under_way:",
-        _UNIT + "test_bulk_once.py::test_of_two_workers_with_the_same_slice_one_does_it",
+        _UNIT
+        + "test_bulk_once.py::test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits",
     ),
     Fault(
-        "a stopped action goes on",
-        "neural/runs/bulk/acting.py",
-        "        if not action.is_under_way:\n            return\n",
-        "",
+        "an action that is stopped goes on",
+        "neural/models/bulk_action.py",
+        "state=BulkActionState.STOPPED, **changes)",
+        "state=BulkActionState.RUNNING, **changes)",
         _UNIT + "test_bulk_deciding.py::test_a_stopped_action_changes_nothing_until_it_is_resumed",
     ),
     Fault(

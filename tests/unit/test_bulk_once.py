@@ -103,6 +103,23 @@ def test_of_two_workers_with_the_same_slice_one_does_it(monkeypatch: Any) -> Non
     assert action.changed == BulkActionItem.objects.count() == 3
 
 
+def test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(pacing, "SLICE_RUNS", 2)
+    world.make_runs(3)
+    user = world.operator()
+    action = world.act_on_all(user)
+    behind = BulkAction.objects.get(pk=action.pk)
+    acting.do_slice(action, user, now=timezone.now())
+
+    acting.do_slice(behind, user, now=timezone.now())
+
+    action.refresh_from_db()
+    assert (action.state, action.changed) == ("running", 2)
+    assert BulkActionItem.objects.count() == 2
+
+
 def test_a_run_that_somebody_discarded_meanwhile_is_left_as_it_is(monkeypatch: Any) -> None:
     runs = world.make_runs(2)
     action = world.act_on_all(world.operator())
