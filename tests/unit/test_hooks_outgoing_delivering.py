@@ -25,6 +25,7 @@ from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.outbound import client
 from neural.outbound.signing import new_secret, signatures
+from tests.unit.ledger import ago, make_run
 from tests.unit.receiving import answering, is_signed, raw, receiver
 from tests.unit.subscribing import STOCK, happens, only, passes, subscribe, turn
 
@@ -383,7 +384,8 @@ def test_the_run_of_another_time_sends_nothing(erp):
     erp.answers.append(answering(500))
     happens()
     turn()
-    Delivery.objects.update(task_id="another")
+    another = make_run(available_at=ago(days=-1))  # it lives: the delivery is its own
+    Delivery.objects.update(task_id=another.task_id)
     passes(minutes=11)
     (outcome,) = turn()[:1] or [None]
     assert outcome is not None

@@ -199,6 +199,8 @@ def test_history_is_told_apart_by_the_event_and_by_its_handler():
     history = set(OutboxEntry.objects.filter(history=True).values_list("collection", flat=True))
     assert history == {"events", "dishes", "orders"}
     assert OutboxEntry.objects.filter(history=False, collection="dishes").get().key == "S1/d2"
+    events = OutboxEntry.objects.filter(collection="events").order_by("pk")
+    assert list(events.values_list("history", flat=True)) == [True, True, False]
 
 
 def test_an_event_whose_payload_is_pruned_is_taken_out_of_the_index():

@@ -11,7 +11,7 @@ from neural.ledger.outcome import Outcome
 from neural.ledger.settle import Fenced, mark_lost, release, settle
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from tests.probe.models import Counter
-from tests.unit.ledger import make_run, make_worker
+from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -132,7 +132,7 @@ def test_a_finished_run_cannot_be_settled_again():
 
 
 def test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once():
-    run = claimed(failures=2)
+    run = claimed(failures=2, publish_at=ago(minutes=-1))  # its message has a lease
 
     assert mark_lost([run], max_losses=4, why="its worker was lost") == 1
 
