@@ -49,8 +49,8 @@ def erp():
 def chaos(cluster, settings, erp):
     seed = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))
     print(f"CHAOS_SEED={seed} CHAOS_SECONDS={SECONDS:g} CHAOS_EVENTS={EVENTS}")
+    fold_all()  # before the old runs, which are no history of a time without figures
     record_old_runs()
-    fold_all()  # figures count from now on
     subscribe(erp.url(), comparing.TOLD)
     PeriodicTask.objects.all().delete()  # what migrations put there
     every(1)
