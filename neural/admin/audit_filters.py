@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from neural.admin.audit_titles import title_of
-from neural.admin.filters import EqualityFilter, TextFilter, choices_of
+from neural.admin.filters import EqualityFilter, TextFilter, choice_filter
 from neural.ledger.clock import database_clock
 from neural.models import AuditEntry, AuditOutcome, AuditSource
 
@@ -57,13 +57,6 @@ class PeriodFilter(EqualityFilter):
 class WhoFilter(TextFilter):
     title = _("who")
     parameter_name = "actor"
-    more = True
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return ()
-
-    def has_output(self) -> bool:
-        return True
 
 
 class ActionFilter(EqualityFilter):
@@ -76,17 +69,5 @@ class ActionFilter(EqualityFilter):
         )
 
 
-class SourceFilter(EqualityFilter):
-    title = _("source")
-    parameter_name = "source"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(AuditSource)
-
-
-class OutcomeFilter(EqualityFilter):
-    title = pgettext_lazy("audit log", "outcome")
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(AuditOutcome)
+SourceFilter = choice_filter(_("source"), "source", AuditSource)
+OutcomeFilter = choice_filter(pgettext_lazy("audit log", "outcome"), "outcome", AuditOutcome)

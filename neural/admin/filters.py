@@ -35,8 +35,15 @@ class TextFilter(EqualityFilter):
 
     template = "admin/neural/filter_text.html"
     input_type: ClassVar[str] = "text"
+    more = True
     kept: Sequence[tuple[str, str]] = ()
     """The other parameters of the list's address, which the form repeats."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def has_output(self) -> bool:
+        return True
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         mine = self.parameter_name
@@ -49,13 +56,6 @@ class NumberFilter(TextFilter):
     """The rows that refer to one row of another table, by its number."""
 
     input_type = "number"
-    more = True
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return ()
-
-    def has_output(self) -> bool:
-        return True
 
     def condition(self, value: str) -> Q:
         if value not in WholeNumbers():
@@ -89,9 +89,6 @@ class StoreFilter(TextFilter):
         self.more = len(found) > STORES_LISTED
         return [(store.code, str(store)) for store in found[:STORES_LISTED]]
 
-    def has_output(self) -> bool:
-        return True
-
 
 class DayFilter(TextFilter):
     """One business day of the chosen store: the index of days begins with the store."""
@@ -100,7 +97,6 @@ class DayFilter(TextFilter):
     parameter_name = "day"
     input_type = "date"
     field = "day"
-    more = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         self.usable = bool(request.GET.get(StoreFilter.parameter_name))
@@ -116,6 +112,32 @@ class DayFilter(TextFilter):
             return Q(pk=None)
 
 
+class FlagFilter(admin.SimpleListFilter):
+    """A filter with one choice, which a method of the query set applies."""
+
+    method: ClassVar[str]
+    choice: ClassVar[Any]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", self.choice)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return getattr(queryset, self.method)() if self.value() == "1" else queryset
+
+
+def choice_filter(title: Any, field: str, choices: type[Choices]) -> type[EqualityFilter]:
+    """A filter by a field with these choices; the field names its parameter, too."""
+
+    class ChoiceFilter(EqualityFilter):
+        parameter_name = field
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+            return choices_of(choices)
+
+    ChoiceFilter.title = title
+    return ChoiceFilter
+
+
 def choices_of(choices: type[Choices]) -> Sequence[tuple[str, str]]:
     return [(str(each.value), str(each.label)) for each in choices]
 
@@ -128,15 +150,11 @@ class EventTypeFilter(EqualityFilter):
         return _names(each.name for each in event_types())
 
 
-class UnhandledFilter(admin.SimpleListFilter):
+class UnhandledFilter(FlagFilter):
     title = _("handling")
     parameter_name = "unhandled"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("1", _("had no handler"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
-        return queryset.unhandled() if self.value() == "1" else queryset
+    method = "unhandled"
+    choice = _("had no handler")
 
 
 def _names(names: Iterable[str]) -> Sequence[tuple[str, str]]:

@@ -27,7 +27,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
+from neural.admin.filters import EventTypeFilter, StoreFilter, choice_filter
 from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.look_up_page import LookUpAdmin
 from neural.admin.pages import page
@@ -65,20 +65,8 @@ REOPEN = Verb(
 )
 
 
-class RefusalStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(RefusalState)
-
-
-class EntryPointFilter(EqualityFilter):
-    title = _("way it came")
-    parameter_name = "entry_point"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(EntryPoint)
+RefusalStateFilter = choice_filter(_("state"), "state", RefusalState)
+EntryPointFilter = choice_filter(_("way it came"), "entry_point", EntryPoint)
 
 
 class StoreCodeFilter(StoreFilter):

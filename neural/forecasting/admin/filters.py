@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter, NumberFilter, choices_of
+from neural.admin.filters import DayFilter, EqualityFilter, NumberFilter, choice_filter
 from neural.forecasting.core.types import label_of, model_types
 from neural.forecasting.models import RoundState, Standing, UpdateState
 
@@ -19,28 +19,9 @@ class ModelTypeFilter(EqualityFilter):
         return [(each.name, label_of(each.name)) for each in model_types()]
 
 
-class RoundStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(RoundState)
-
-
-class StandingFilter(EqualityFilter):
-    title = _("standing")
-    parameter_name = "standing"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(Standing)
-
-
-class UpdateStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(UpdateState)
+RoundStateFilter = choice_filter(_("state"), "state", RoundState)
+StandingFilter = choice_filter(_("standing"), "standing", Standing)
+UpdateStateFilter = choice_filter(_("state"), "state", UpdateState)
 
 
 class RoundFilter(NumberFilter):

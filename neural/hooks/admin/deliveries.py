@@ -23,7 +23,7 @@ from neural.admin.display import (
     short_instant_column,
     store_code_column,
 )
-from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choices_of
+from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import HistoryAdmin
@@ -60,12 +60,7 @@ SEND_AGAIN = Verb(
 )
 
 
-class DeliveryStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(DeliveryState)
+DeliveryStateFilter = choice_filter(_("state"), "state", DeliveryState)
 
 
 class DeliveryTypeFilter(EqualityFilter):

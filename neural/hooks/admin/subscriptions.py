@@ -32,7 +32,7 @@ from neural.admin.display import (
     page_address,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.filters import choice_filter
 from neural.admin.pages import page
 from neural.admin.saving import save_edited
 from neural.admin.scope import ScopedAdmin
@@ -101,12 +101,7 @@ TAKE_OVER = Verb(
 )
 
 
-class SubscriptionStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(SubscriptionState)
+SubscriptionStateFilter = choice_filter(_("state"), "state", SubscriptionState)
 
 
 @page(Subscription)

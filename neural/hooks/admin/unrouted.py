@@ -23,7 +23,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
 from neural.admin.written import value_of
@@ -72,12 +72,7 @@ COLOURS: dict[str, str] = {
 }
 
 
-class PushStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(PushState)
+PushStateFilter = choice_filter(_("state"), "state", PushState)
 
 
 class SourceFilter(EqualityFilter):

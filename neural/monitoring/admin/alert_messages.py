@@ -1,7 +1,5 @@
 """The admin's pages of messages about alerts: what was sent, where to, what the answer was."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,7 +16,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, NamedRowFilter, choices_of
+from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.keyset.planning import WholeNumbers
@@ -36,12 +34,7 @@ COLOURS: dict[str, str] = {
 }
 
 
-class MessageStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(AlertMessageState)
+MessageStateFilter = choice_filter(_("state"), "state", AlertMessageState)
 
 
 class ChannelFilter(NamedRowFilter):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant, short_instant
-from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.keyset.bounded import KeyPage, page_of_few
@@ -98,12 +98,7 @@ class RuleFilter(EqualityFilter):
         return [(name, texts.title_of_rule(name)) for name in RULES.names()]
 
 
-class SeverityFilter(EqualityFilter):
-    title = _("severity")
-    parameter_name = "severity"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return choices_of(Severity)
+SeverityFilter = choice_filter(_("severity"), "severity", Severity)
 
 
 class PeriodFilter(EqualityFilter):

@@ -90,9 +90,6 @@ class WorkFilter(_HitFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return sorted(((name, work_title(name)) for name in known_works()), key=itemgetter(1))
 
-    def has_output(self) -> bool:
-        return True
-
 
 class HitStoreFilter(_HitFilter, StoreFilter):
     """One store that the group hits."""

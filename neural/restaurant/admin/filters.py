@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter, choices_of
+from neural.admin.filters import DayFilter, EqualityFilter, FlagFilter, choice_filter, choices_of
 from neural.restaurant.models import Channel, OrderStatus, PaymentStatus, Period
 from neural.restaurant.models.summary import BEST_SELLER_PLACES
 
@@ -32,24 +32,14 @@ class OrderStatusFilter(admin.SimpleListFilter):
         return queryset.shown_as(value) if value else queryset
 
 
-class ChannelFilter(EqualityFilter):
-    title = _("channel")
-    parameter_name = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(Channel)
+ChannelFilter = choice_filter(_("channel"), "channel", Channel)
 
 
 class PaymentDayFilter(DayFilter):
     field = "business_day"
 
 
-class PaymentStatusFilter(EqualityFilter):
-    title = _("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(PaymentStatus)
+PaymentStatusFilter = choice_filter(_("status"), "status", PaymentStatus)
 
 
 class PeriodFilter(EqualityFilter):
@@ -80,19 +70,6 @@ class BeginningFilter(DayFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         self.usable = True
         return ()
-
-
-class FlagFilter(admin.SimpleListFilter):
-    """A filter with one choice, which a method of the query set applies."""
-
-    method = ""
-    choice: Any = ""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("1", self.choice)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return getattr(queryset, self.method)() if self.value() == "1" else queryset
 
 
 class UnsettledFilter(FlagFilter):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from neural.admin import audit
 from neural.admin.actions import Verb
 from neural.admin.display import link
-from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.filters import EqualityFilter, choice_filter
 from neural.errors import NeuralError
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.lag import why_nobody_builds_it
@@ -30,12 +30,7 @@ class CollectionFilter(EqualityFilter):
         return [(each.name, each.name) for each in collections()]
 
 
-class IndexStateFilter(EqualityFilter):
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(IndexState)
+IndexStateFilter = choice_filter(gettext_lazy("state"), "state", IndexState)
 
 
 class RefusedFilter(admin.SimpleListFilter):
