@@ -109,28 +109,6 @@ def listening_to_ends() -> list[TellEnds]:
     return [call for call, is_listening in _end_listeners.values() if is_listening()]
 
 
-SettledTogether: TypeAlias = Callable[[Sequence[Any]], object]
-
-_settle_listeners: dict[str, SettledTogether] = {}
-
-
-def when_settled(name: str, call: SettledTogether) -> None:
-    """Call a function with the outcomes (:class:`neural.ledger.outcome.Outcome`) that one
-    transaction settles, in that transaction: whatever it writes commits with them.
-
-    It is called for every outcome that a worker records, for lost deliveries, whose runs are as
-    they were before, and for messages that are recorded as dead letters. It is not called for runs
-    that are released. An error rolls the transaction back, so the function must be short and safe.
-    """
-    _settle_listeners[name] = call
-
-
-def notify_settled(outcomes: Sequence[Any]) -> None:
-    """Call the functions that :func:`when_settled` set."""
-    for call in _settle_listeners.values():
-        call(outcomes)
-
-
 class Insert(NamedTuple):
     """A row with one text that a transaction which settles runs inserts."""
 
@@ -144,8 +122,12 @@ _settle_inserts: dict[str, Insert] = {}
 
 
 def insert_when_settled(name: str, insert: Insert) -> None:
-    """Insert a row with the outcomes that one transaction settles, for the same outcomes as
-    :func:`when_settled`.
+    """Insert a row with the outcomes (:class:`neural.ledger.outcome.Outcome`) that one transaction
+    settles, in that transaction.
+
+    It is inserted for every outcome that a worker records, for lost deliveries, whose runs are as
+    they were before, and for messages that are recorded as dead letters; not for runs that are
+    released. An error rolls the transaction back.
 
     Where the database can, the row is part of the statement that settles, so that it costs no round
     trip. The table must exist before anything is settled; a worker does not start without it.

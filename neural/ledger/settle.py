@@ -56,7 +56,6 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             raise TransactionManagementError("the outcome was undone by what follows the run")
         for tell in ports.listening_to_ends():
             tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
-        ports.notify_settled(outcomes)
 
 
 _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
@@ -113,7 +112,6 @@ def note_settled(outcomes: Sequence[Outcome]) -> None:
     transaction."""
     with dialects.preparing_cursor() as cursor:
         _insert_each(cursor, ports.inserts_for(outcomes))
-    ports.notify_settled(outcomes)
 
 
 def check_inserts() -> None:
