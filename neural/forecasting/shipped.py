@@ -36,7 +36,6 @@ FORECASTS = Prunable(
     which=f"forecasts that are more than {FORECAST_DAYS} days old",
     model=Forecast,
     made_at="made_at",
-    aged_from="made_at",
     kept_days=lambda: FORECAST_DAYS,
 )
 

@@ -68,9 +68,9 @@ class Prunable:
     made_at: str
     """The field with the time at which a row was made; the primary key is a number that rises with
     it."""
-    aged_from: str
-    """The field with the time from which a row's age counts."""
     kept_days: Callable[[], float]
+    aged_from: str = ""
+    """The field with the time from which a row's age counts, if it is another than ``made_at``."""
     rows: Callable[[QuerySet[Any]], QuerySet[Any]] = _all
     """Those of the model's rows that are of this kind."""
     erase: Callable[[QuerySet[Any]], int] = _delete_rows
@@ -107,7 +107,7 @@ def walk_old(prunable: Prunable, *, now: dt.datetime, dry_run: bool, after: int 
     cutoff = now - dt.timedelta(days=prunable.kept_days())
     rows = prunable.rows(prunable.model._default_manager.all())
     for low, high in stretches(rows, prunable.made_at, before=cutoff, after=after):
-        aged = {f"{prunable.aged_from}__lt": cutoff}
+        aged = {f"{prunable.aged_from or prunable.made_at}__lt": cutoff}
         old = rows.filter(pk__gt=low, pk__lte=high, **aged)
         pruned = old.count() if dry_run else prunable.erase(old)
         yield Step(high, high - low, Counter({prunable.name: pruned}))

@@ -12,6 +12,5 @@ OLD_DELIVERIES = Prunable(
     which="webhook deliveries that are older than the setting hook_deliveries_kept_days",
     model=Delivery,
     made_at="created_at",
-    aged_from="created_at",
     kept_days=lambda: conf().hook_deliveries_kept_days,
 )

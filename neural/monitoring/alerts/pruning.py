@@ -12,7 +12,6 @@ OLD_MESSAGES = Prunable(
     which="messages about alerts that are older than the setting alert_messages_kept_days",
     model=AlertMessage,
     made_at="created_at",
-    aged_from="created_at",
     kept_days=lambda: conf().alert_messages_kept_days,
 )
 RESOLVED_ALERTS = Prunable(

@@ -25,7 +25,6 @@ OLD_HOURS = Prunable(
     which="counts of error groups by hour that are older than error_hours_kept_days",
     model=ErrorGroupHour,
     made_at="hour",
-    aged_from="hour",
     kept_days=lambda: conf().error_hours_kept_days,
 )
 OLD_RUNS = Prunable(
@@ -35,7 +34,6 @@ OLD_RUNS = Prunable(
     "are not dead",
     model=FailedRun,
     made_at="failed_at",
-    aged_from="failed_at",
     kept_days=lambda: conf().error_groups_kept_days,
     rows=lambda runs: runs.filter(dead=False),
 )

@@ -13,7 +13,6 @@ PRUNABLES = (
         which="figures by minute that are older than the setting figures_minutes_kept_days says",
         model=MinuteFigures,
         made_at="minute",
-        aged_from="minute",
         kept_days=lambda: conf().figures_minutes_kept_days,
     ),
     Prunable(
@@ -22,7 +21,6 @@ PRUNABLES = (
         which="figures by hour that are older than the setting figures_hours_kept_days says",
         model=HourFigures,
         made_at="hour",
-        aged_from="hour",
         kept_days=lambda: conf().figures_hours_kept_days,
     ),
     Prunable(
@@ -31,7 +29,6 @@ PRUNABLES = (
         which="numbers of events by hour that are older than this setting says",
         model=EventFigures,
         made_at="hour",
-        aged_from="hour",
         kept_days=lambda: conf().figures_hours_kept_days,
     ),
 )

@@ -12,7 +12,6 @@ OUTCOMES = Prunable(
     which="what became of each run of bulk actions more than bulk_outcomes_kept_days ago",
     model=BulkActionItem,
     made_at="at",
-    aged_from="at",
     kept_days=lambda: conf().bulk_outcomes_kept_days,
     label=_("outcomes of bulk actions"),
 )
