@@ -27,6 +27,7 @@ from neural.admin.audit_titles import title_of
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant,
     instant_column,
     json_block,
@@ -171,9 +172,7 @@ class AuditEntryAdmin(HistoryAdmin):
         """The name, and what the person acted by unless it was the admin."""
         return format_html("{} <small>{}</small>", entry.actor, entry.get_source_display())
 
-    @admin.display(description=_("action"))
-    def what(self, entry: AuditEntry) -> str:
-        return title_of(entry.action)
+    what = computed_column(_("action"), title_of, "action")
 
     @admin.display(description=pgettext_lazy("audit log", "rows"))
     def rows_named(self, entry: Any) -> SafeString | str:

@@ -25,6 +25,7 @@ from neural.admin.bulk_verbs import RESUME, STOP
 from neural.admin.bulk_words import target_of, words_of_action
 from neural.admin.display import (
     NOTHING,
+    computed_column,
     instant_column,
     link,
     one_line,
@@ -155,9 +156,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
 
     # Columns
 
-    @admin.display(description=_("bulk action"))
-    def number(self, action: BulkAction) -> str:
-        return str(action)
+    number = computed_column(_("bulk action"), str)
 
     @admin.display(description=_("state"))
     def state_badge(self, action: BulkAction) -> SafeString:

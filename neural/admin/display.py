@@ -5,7 +5,7 @@ Every value goes through ``format_html``, because payloads, errors and names com
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -216,6 +216,21 @@ def personal_column(model: type[Model], field: str) -> Any:
     """A field with personal data, which is masked for those who may not see it: the setting
     ``personal_keys`` knows its name."""
     return _column(model, field, lambda value: shown(value, key=field) or NOTHING)
+
+
+def computed_column(title: Any, show: Callable[[Any], Any], field: str = "") -> Any:
+    """A column of an admin's class: what ``show`` makes of the row, or of this attribute of it."""
+
+    @admin.display(description=title)
+    def column(model_admin: Any, row: Any) -> Any:
+        return show(getattr(row, field) if field else row)
+
+    return column
+
+
+def state_column(title: Any, colours: Mapping[str, str]) -> Any:
+    """A column of an admin's class: the row's state as a label of its colour."""
+    return computed_column(title, lambda row: badge(colours[row.state], row.get_state_display()))
 
 
 def _column(

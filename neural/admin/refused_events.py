@@ -20,12 +20,14 @@ from neural.admin.display import (
     NOTHING,
     badge,
     code_block,
+    computed_column,
     indented,
     instant_column,
     json_block,
     link_column,
     one_line,
     short_instant_column,
+    state_column,
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, choice_filter
 from neural.admin.look_up import LookUp, register_look_up
@@ -44,6 +46,12 @@ MOST_LOOKED_THROUGH = 2_000
 
 MOST_UNMASKED = 200
 """How many of the rows found are looked at for those who may not see personal data."""
+
+COLOURS: dict[str, str] = {
+    RefusalState.OPEN: "dead",
+    RefusalState.CORRECTED: "succeeded",
+    RefusalState.DISMISSED: "discarded",
+}
 
 DISMISS = Verb(
     name="dismiss",
@@ -170,17 +178,9 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     def event_id_shown(self, refused: RefusedEvent) -> SafeString | str:
         return one_line(refused.event_id or "?")
 
-    @admin.display(description=_("store"))
-    def store_shown(self, refused: RefusedEvent) -> SafeString | str:
-        return one_line(refused.store_code)
-
-    @admin.display(description=_("source"))
-    def source_shown(self, refused: RefusedEvent) -> SafeString | str:
-        return one_line(refused.source)
-
-    @admin.display(description=_("state"))
-    def state_shown(self, refused: RefusedEvent) -> SafeString:
-        return badge(COLOURS[refused.state], refused.get_state_display())
+    store_shown = computed_column(_("store"), one_line, "store_code")
+    source_shown = computed_column(_("source"), one_line, "source")
+    state_shown = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
     def state_and_times(self, refused: RefusedEvent) -> SafeString:
@@ -198,9 +198,7 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         each = format_html_join("", "<li><code>{}</code> {}</li>", problems_of(refused))
         return format_html('<ul class="neural-problems">{}</ul>', each)
 
-    @admin.display(description=_("also asked for"))
-    def details_shown(self, refused: RefusedEvent) -> SafeString | str:
-        return json_block(refused.details)
+    details_shown = computed_column(_("also asked for"), json_block, "details")
 
     @admin.display(description=_("payload"))
     def payload_shown(self, refused: RefusedEvent) -> SafeString | str:
@@ -259,13 +257,6 @@ register_look_up(
         about=_first_problems,
     )
 )
-
-
-COLOURS: dict[str, str] = {
-    RefusalState.OPEN: "dead",
-    RefusalState.CORRECTED: "succeeded",
-    RefusalState.DISMISSED: "discarded",
-}
 
 
 def problems_of(refused: RefusedEvent) -> list[tuple[str, str]]:

@@ -13,11 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.bulk_links import previewing
-from neural.admin.display import (
-    NOTHING,
-    badge,
-    duration,
-)
+from neural.admin.display import NOTHING, badge, computed_column, duration
 from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.run_page.page import RunPageAdmin
@@ -96,17 +92,13 @@ class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
         queryset = super().get_queryset(request)
         return queryset.select_related("event", "store", "worker").defer("event__payload")
 
-    @admin.display(description=_("work"))
-    def work(self, run: TaskRun) -> str:
-        return run.work_name
+    work = computed_column(_("work"), str, "work_name")
 
     @admin.display(description=_("state"))
     def state_badge(self, run: TaskRun) -> SafeString:
         return badge(run.state, run.get_state_display())
 
-    @admin.display(description=_("duration"))
-    def took(self, run: TaskRun) -> str:
-        return duration(run.duration)
+    took = computed_column(_("duration"), duration, "duration")
 
     @admin.display(description=_("setbacks"))
     def setbacks(self, run: TaskRun) -> str:

@@ -19,6 +19,7 @@ from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
+    computed_column,
     duration,
     instant_column,
     json_column,
@@ -158,9 +159,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     def number(self, training: TrainingRound) -> str:
         return f"#{training.pk}"
 
-    @admin.display(description=_("state"))
-    def state_shown(self, training: TrainingRound) -> SafeString:
-        return state_badge(training)
+    state_shown = computed_column(_("state"), state_badge)
 
     @admin.display(description=_("state"))
     def state_and_reason(self, training: TrainingRound) -> SafeString:
@@ -171,9 +170,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
             shown = format_html("{}<br><small>{}</small>", shown, words)
         return shown
 
-    @admin.display(description=_("model type"))
-    def type_name(self, training: TrainingRound) -> str:
-        return label_of(training.model_type)
+    type_name = computed_column(_("model type"), label_of, "model_type")
 
     @admin.display(description=_("stores"))
     def stores(self, training: TrainingRound) -> str:
@@ -196,9 +193,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
         version = getattr(training, "version", None)
         return link(version, version.number) if version else NOTHING
 
-    @admin.display(description=_("reason"))
-    def why(self, training: TrainingRound) -> str:
-        return reason(training)
+    why = computed_column(_("reason"), reason)
 
 
 GOOD = ("invited", "accepted")

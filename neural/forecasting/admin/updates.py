@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import (
     NOTHING,
+    computed_column,
     instant_column,
     json_column,
     link,
@@ -91,9 +92,7 @@ class StoreUpdateAdmin(HistoryAdmin):
             "payload", "figures", "round__server_state", "round__question", "round__config"
         )
 
-    @admin.display(description=_("state"))
-    def state_shown(self, update: StoreUpdate) -> SafeString:
-        return update_badge(update)
+    state_shown = computed_column(_("state"), update_badge)
 
     @admin.display(description=_("round"))
     def round_number(self, update: StoreUpdate) -> SafeString | str:
@@ -111,17 +110,9 @@ class StoreUpdateAdmin(HistoryAdmin):
     def answered(self, update: StoreUpdate) -> int:
         return update.exchange
 
-    @admin.display(description=_("reason"))
-    def why(self, update: StoreUpdate) -> str:
-        return reason(update)
-
-    @admin.display(description=_("length of the update"))
-    def norm(self, update: StoreUpdate) -> str:
-        return number(update.update_norm)
-
-    @admin.display(description=_("sent"))
-    def sent(self, update: StoreUpdate) -> str:
-        return of_bytes(update.bytes_sent)
+    why = computed_column(_("reason"), reason)
+    norm = computed_column(_("length of the update"), number, "update_norm")
+    sent = computed_column(_("sent"), of_bytes, "bytes_sent")
 
     @admin.display(description=_("worked"))
     def worked(self, update: StoreUpdate) -> Any:
@@ -169,9 +160,7 @@ class PrivacySpendAdmin(SearchedByNumber):
         rows = super().get_queryset(request).select_related("round__plan")
         return rows.defer("round__server_state", "round__question", "round__config")
 
-    @admin.display(description=_("ε afterwards"))
-    def spent(self, spend: PrivacySpend) -> str:
-        return number(spend.epsilon)
+    spent = computed_column(_("ε afterwards"), number, "epsilon")
 
     @admin.display(description=_("budget"))
     def budget(self, spend: PrivacySpend) -> str:

@@ -15,6 +15,7 @@ from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
+    computed_column,
     instant,
     instant_column,
     link,
@@ -147,9 +148,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     # Columns
 
-    @admin.display(description=_("version"))
-    def version_number(self, version: ModelVersion) -> str:
-        return str(version.number)
+    version_number = computed_column(_("version"), str, "number")
 
     @admin.display(description=_("trained from"))
     def parent_number(self, version: ModelVersion) -> SafeString | str:
@@ -163,9 +162,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     def standing_shown(self, version: Any) -> SafeString:
         return standing_badge(version, active=version.is_active)
 
-    @admin.display(description=_("model type"))
-    def type_name(self, version: ModelVersion) -> str:
-        return label_of(version.model_type)
+    type_name = computed_column(_("model type"), label_of, "model_type")
 
     @admin.display(description=_("error (WAPE)"))
     def error(self, version: ModelVersion) -> str:

@@ -16,11 +16,13 @@ from neural.admin.display import (
     NOTHING,
     badge,
     code_block,
+    computed_column,
     instant_column,
     link,
     link_column,
     one_line,
     short_instant_column,
+    state_column,
     store_code_column,
 )
 from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choice_filter
@@ -166,13 +168,8 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
 
     # Columns
 
-    @admin.display(description=_("type"))
-    def type_shown(self, delivery: Delivery) -> str:
-        return delivery.type
-
-    @admin.display(description=_("state"))
-    def state_badge(self, delivery: Delivery) -> SafeString:
-        return badge(COLOURS[delivery.state], delivery.get_state_display())
+    type_shown = computed_column(_("type"), str, "type")
+    state_badge = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
     def state_and_answer(self, delivery: Delivery) -> SafeString:

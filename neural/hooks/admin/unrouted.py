@@ -14,14 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
-    badge,
     code_block,
+    computed_column,
     indented,
     instant_column,
     json_block,
     link_column,
     one_line,
     short_instant_column,
+    state_column,
 )
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
@@ -136,21 +137,10 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
 
     # Columns
 
-    @admin.display(description=_("push id"))
-    def push_id_shown(self, kept: UnroutedPush) -> SafeString | str:
-        return one_line(kept.push_id)
-
-    @admin.display(description=_("state"))
-    def state_shown(self, kept: UnroutedPush) -> SafeString:
-        return badge(COLOURS[kept.state], kept.get_state_display())
-
-    @admin.display(description=_("store code"))
-    def store_code_shown(self, kept: UnroutedPush) -> SafeString | str:
-        return one_line(kept.store_code)
-
-    @admin.display(description=_("reason"))
-    def reason_shown(self, kept: UnroutedPush) -> SafeString | str:
-        return one_line(kept.reason)
+    push_id_shown = computed_column(_("push id"), one_line, "push_id")
+    state_shown = state_column(_("state"), COLOURS)
+    store_code_shown = computed_column(_("store code"), one_line, "store_code")
+    reason_shown = computed_column(_("reason"), one_line, "reason")
 
     @admin.display(description=_("reason"))
     def reason_whole(self, kept: UnroutedPush) -> str:

@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import (
     NOTHING,
-    badge,
+    computed_column,
     instant_column,
     link,
     link_column,
     one_line,
     short_instant_column,
+    state_column,
 )
 from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
@@ -102,9 +103,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
     def subject(self, message: AlertMessage) -> SafeString | str:
         return one_line(compose(message, language=message.channel.language).title)
 
-    @admin.display(description=_("state"))
-    def state_badge(self, message: AlertMessage) -> SafeString:
-        return badge(COLOURS[message.state], message.get_state_display())
+    state_badge = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
     def state_shown(self, message: AlertMessage) -> SafeString:
@@ -112,9 +111,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
         shown = self.state_badge(message)
         return format_html("{} × {}", shown, message.attempts) if message.attempts > 1 else shown
 
-    @admin.display(description=_("answer"))
-    def answer_line(self, message: AlertMessage) -> SafeString | str:
-        return one_line(message.answer)
+    answer_line = computed_column(_("answer"), one_line, "answer")
 
     @admin.display(description=_("answer"))
     def answer_shown(self, message: AlertMessage) -> SafeString | str:

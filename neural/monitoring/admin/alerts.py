@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_l
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.display import NOTHING, badge, instant, short_instant
+from neural.admin.display import NOTHING, badge, computed_column, instant, short_instant
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
@@ -178,13 +178,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             context["subtitle"] = texts.title(alert)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=pgettext_lazy("monitoring", "alert"))
-    def what(self, alert: Alert) -> str:
-        return texts.title(alert)
-
-    @admin.display(description=_("what was found"))
-    def told_in_full(self, alert: Alert) -> str:
-        return texts.sentence(alert)
+    what = computed_column(pgettext_lazy("monitoring", "alert"), texts.title)
+    told_in_full = computed_column(_("what was found"), texts.sentence)
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, alert: Alert) -> str:
@@ -218,9 +213,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return began
         return format_html("{}<br>– {}", began, short_instant(alert.resolved_at))
 
-    @admin.display(description=_("last seen"))
-    def last_seen(self, alert: Alert) -> Any:
-        return instant(alert.seen_at)
+    last_seen = computed_column(_("last seen"), instant, "seen_at")
 
     @admin.display(description=_("where to look"))
     def where_to_look(self, alert: Alert) -> Any:
@@ -229,13 +222,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    @admin.display(description=_("who is told"))
-    def who_is_told(self, alert: Alert) -> SafeString | str:
-        return alert_told.who_is_told(alert)
-
-    @admin.display(description=_("who was told"))
-    def who_was_told(self, alert: Alert) -> SafeString | str:
-        return alert_told.who_was_told(alert)
+    who_is_told = computed_column(_("who is told"), alert_told.who_is_told)
+    who_was_told = computed_column(_("who was told"), alert_told.who_was_told)
 
     @admin.display(description=pgettext_lazy("alert", "history"))
     def history(self, alert: Alert) -> SafeString:

@@ -22,6 +22,7 @@ from neural.admin.display import (
     link,
     page_address,
     short_instant,
+    state_column,
 )
 from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
@@ -174,9 +175,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
         said = format_html('<span class="neural-said">{}</span>', group.message)
         return format_html("<strong>{}</strong> {}{}", exception_of(group), said, place)
 
-    @admin.display(description=_("state"))
-    def state_badge(self, group: ErrorGroup) -> SafeString:
-        return badge(COLOURS[group.state], group.get_state_display())
+    state_badge = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("last 24 hours"))
     def trend(self, group: Any) -> SafeString:

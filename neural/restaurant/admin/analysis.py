@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from neural.admin.audit_titles import register_titles_of_rows
-from neural.admin.display import money_column, one_line, quantity_column
+from neural.admin.display import computed_column, money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
@@ -165,9 +165,7 @@ class DemandSummaryAdmin(HistoryAdmin):
             return shown
         return format_html("{} <small>{}</small>", shown, days_compared(summary.days_compared))
 
-    @admin.display(description=_("unusual"))
-    def unusual_shown(self, summary: DemandSummary) -> SafeString | str:
-        return unusual_badge(summary)
+    unusual_shown = computed_column(_("unusual"), unusual_badge)
 
     @admin.display(description=_("deviation"))
     def deviations(self, summary: DemandSummary) -> str:

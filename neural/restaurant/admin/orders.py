@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant_column,
     link_column,
     one_line,
@@ -139,9 +140,7 @@ class OrderAdmin(HistoryAdmin):
     def order_number(self, order: Order) -> SafeString | str:
         return one_line(str(order))
 
-    @admin.display(description=_("till"))
-    def till_shown(self, order: Order) -> SafeString | str:
-        return one_line(order.till)
+    till_shown = computed_column(_("till"), one_line, "till")
 
     @admin.display(description=_("status"))
     def status_badge(self, order: Order) -> SafeString:
@@ -156,9 +155,7 @@ class OrderAdmin(HistoryAdmin):
             badges.append(badge("lost", _("changed late")))
         return format_html_join(" ", "{}", ((each,) for each in badges))
 
-    @admin.display(description=_("business day"))
-    def day(self, order: Order) -> str:
-        return short_day(order.business_day)
+    day = computed_column(_("business day"), short_day, "business_day")
 
     @admin.display(description=_("channel"))
     def channel_shown(self, order: Order) -> SafeString | str:

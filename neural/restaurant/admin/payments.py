@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant_column,
     link_column,
     one_line,
@@ -95,9 +96,7 @@ class PaymentAdmin(HistoryAdmin):
 
     # Columns
 
-    @admin.display(description=_("business day"))
-    def day(self, payment: Payment) -> str:
-        return short_day(payment.business_day)
+    day = computed_column(_("business day"), short_day, "business_day")
 
     @admin.display(description=_("reference"))
     def reference_shown(self, payment: Payment) -> SafeString | str:

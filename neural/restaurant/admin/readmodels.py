@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant,
     instant_column,
     json_column,
@@ -83,9 +84,7 @@ class MenuAdmin(ReadModelAdmin):
     search_help_text = _("A whole store code.")
     fieldsets = ((None, {"fields": ("dishes", link_column(Menu, "store"), "as_of")}),)
 
-    @admin.display(description=_("menu"))
-    def store_code(self, menu: Menu) -> str:
-        return str(menu)
+    store_code = computed_column(_("menu"), str)
 
 
 @page(StockLevel)
@@ -170,9 +169,7 @@ class TimeCardAdmin(ReadModelAdmin):
     search_help_text = _("A whole time card or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(TimeCard, "breaks"))}),)
 
-    @admin.display(description=_("hours worked"))
-    def hours_worked(self, card: TimeCard) -> str:
-        return quantity(card.hours)
+    hours_worked = computed_column(_("hours worked"), quantity, "hours")
 
 
 @page(OpeningState)

@@ -13,6 +13,7 @@ from neural.admin.actions import VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant_column,
     json_column,
     one_line,
@@ -71,9 +72,7 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
             return badge("refused", _("refused"))
         return badge("pending", _("waiting"))
 
-    @admin.display(description=gettext_lazy("refused because"))
-    def error_shown(self, entry: OutboxEntry) -> SafeString | str:
-        return one_line(entry.error)
+    error_shown = computed_column(gettext_lazy("refused because"), one_line, "error")
 
 
 @page(IngestedRecord)
