@@ -346,11 +346,11 @@ def test_open_alerts_are_read_with_texts_links_and_what_the_user_may():
     assert rows[1].sentence.startswith("beat has not been heard of for 90 s")
     assert rows[1].link == world.page_of(old)
     assert (rows[2].subject, rows[2].store_code) == ("S1", "S1")
-    assert rows[1].may_acknowledge
-    assert not rows[0].may_acknowledge
-    assert rows[0].acknowledged_by == "kim"
+    assert rows[1].acknowledge_address
+    assert not rows[0].acknowledge_address
+    assert rows[0].taken_by == "kim"
     seer = user_of(world.client_of(*SEE, name="kim"))
-    assert not any(row.may_acknowledge for row in open_alerts(seer))
+    assert not any(row.acknowledge_address for row in open_alerts(seer))
     assert open_alerts(user_of(world.client_of(name="bo"))) == []
 
 

@@ -23,8 +23,9 @@ from neural.health.findings import Finding, Status
 from neural.health.schedules import schedules_off
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
-from neural.monitoring.console import home, remembering, sources, tables, watched
-from neural.monitoring.console.sources import AlertRow, GroupRow, ScheduleRow
+from neural.monitoring.alerts.reading import OpenAlert
+from neural.monitoring.console import home, overview, remembering, sources, tables, watched
+from neural.monitoring.console.sources import GroupRow, ScheduleRow
 from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, floor, kept_timeline
 from neural.monitoring.console.verdict import TITLES
 from neural.monitoring.console.viewers import Viewer
@@ -133,7 +134,7 @@ def figures(monkeypatch) -> Figured:
 def alerts(monkeypatch) -> list[Any]:
     """The open alerts that everybody sees."""
     found: list[Any] = []
-    monkeypatch.setattr(sources, "open_alerts", lambda user: found)
+    monkeypatch.setattr(overview, "open_alerts", lambda user: found)
     monkeypatch.setattr(sources, "open_groups", lambda user: ())
     monkeypatch.setattr(sources, "open_group_count", lambda user: 0)
     monkeypatch.setattr(sources, "nightly_work", lambda user: ())
@@ -277,7 +278,7 @@ def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     assert "nobody reads default" not in told
 
 
-def alert(**fields: Any) -> AlertRow:
+def alert(**fields: Any) -> OpenAlert:
     values = {
         "pk": 7,
         "rule": "dead_letters",
@@ -292,7 +293,7 @@ def alert(**fields: Any) -> AlertRow:
         "acknowledge_address": "/admin/neural_monitoring/alert/7/act/acknowledge/",
         "taken_by": "",
     }
-    return AlertRow(**{**values, **fields})
+    return OpenAlert(**{**values, **fields})
 
 
 def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts):

@@ -25,32 +25,25 @@ class OpenAlert:
     rule: str
     subject: str
     store_code: str
-    stores: Sequence[str]
+    stores: Sequence[str] = ()
     """Codes of the stores that an alert of the whole chain tells of, as far as it names them."""
     title: str
     sentence: str
     remedy: str
     since: dt.datetime
-    seen_at: dt.datetime
-    """When a relay last found it to hold."""
-    is_over: bool
+    is_over: bool = False
     """Whether it is kept open although it was not found any more."""
-    severity: str
-    state: str
-    acknowledged_by: str
+    is_critical: bool
+    taken_by: str
+    """Who has acknowledged it."""
     link: str
     """The address of its page; empty if the admin site has none."""
-    where: str
-    """The address of the page that shows what is wrong; may be empty."""
-    page: str
+    where: str = ""
+    """The address of the page that shows what is wrong."""
+    page: str = ""
     """The name of that address; empty if the rule has none."""
     acknowledge_address: str
     """Where a form posts to acknowledge it; empty if it is acknowledged, or the user may not."""
-
-    @property
-    def may_acknowledge(self) -> bool:
-        """Whether this user may acknowledge it now."""
-        return bool(self.acknowledge_address)
 
 
 def open_alerts(user: Any, *, most: int = MOST_SHOWN) -> list[OpenAlert]:
@@ -75,11 +68,9 @@ def _shown(alert: Alert, user: Any) -> OpenAlert:
         sentence=texts.sentence(alert),
         remedy=texts.remedy(alert),
         since=alert.since,
-        seen_at=alert.seen_at,
         is_over=bool(alert.over),
-        severity=alert.severity,
-        state=alert.state,
-        acknowledged_by=alert.acknowledged_by,
+        is_critical=alert.severity == Severity.CRITICAL,
+        taken_by=alert.acknowledged_by if alert.state == AlertState.ACKNOWLEDGED else "",
         link=texts.link(alert),
         where=texts.where_to_look(alert),
         page=texts.page_to_look_at(alert),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from neural.monitoring.alerts.reading import open_alerts
 from neural.monitoring.console import sources, tables
 from neural.monitoring.console.flow import flow_chart, wait_chart
 from neural.monitoring.console.parts import Part, part
@@ -44,7 +45,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
     seen = part("examination", watched)
     watch = seen.shown or Watched(timezone.now())
     lines = _Timelines(viewer, watch.now)
-    alerts = part("alerts", lambda: sources.open_alerts(viewer))
+    alerts = part("alerts", lambda: open_alerts(viewer.user))
     silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.shown or ()))
     chosen = _chosen(viewer, span)
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)

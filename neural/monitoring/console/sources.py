@@ -1,14 +1,11 @@
-"""What the home shows of other rooms and apps: alerts, error groups, schedules.
+"""What the home shows of other rooms and apps: error groups, schedules.
 
-Each function reads one of them and returns what the templates need. A room that is absent has
-nothing to show.
+Each function reads one of them and returns what the templates need.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -17,61 +14,9 @@ from django.utils.translation import gettext as _
 
 from neural.admin.display import NOTHING, badge, duration, page_address
 from neural.monitoring.console.charts import line_of
-from neural.monitoring.console.viewers import Viewer
-from neural.monitoring.models import AlertState, Severity
+from neural.monitoring.errors import reading
 
 GROUPS_SHOWN = 5
-VERBS = "neural.monitoring.admin.error_verbs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlertRow:
-    """An open alert."""
-
-    pk: int
-    rule: str
-    subject: str
-    store_code: str
-    stores: Sequence[str] = ()
-    """Codes of the stores that an alert of the whole chain tells of."""
-    title: str
-    sentence: str
-    remedy: str
-    since: dt.datetime
-    is_critical: bool
-    is_over: bool = False
-    """Whether it is kept open although it was not found any more."""
-    link: str
-    acknowledge_address: str
-    """Where the acknowledging form is sent; empty if it is acknowledged, or the user may not."""
-    taken_by: str
-    """Who has acknowledged it."""
-
-
-def open_alerts(viewer: Viewer) -> Sequence[AlertRow]:
-    """The open alerts that this viewer may see."""
-    found = _call("neural.monitoring.alerts.reading", "open_alerts", viewer.user, default=())
-    return [_alert(each, viewer) for each in found]
-
-
-def _alert(alert: Any, viewer: Viewer) -> AlertRow:
-    is_taken = alert.state == AlertState.ACKNOWLEDGED
-    return AlertRow(
-        pk=alert.pk,
-        rule=alert.rule,
-        subject=getattr(alert, "subject", ""),
-        store_code=getattr(alert, "store_code", ""),
-        stores=getattr(alert, "stores", ()),
-        title=alert.title,
-        sentence=alert.sentence,
-        remedy=alert.remedy,
-        since=alert.since,
-        is_critical=alert.severity == Severity.CRITICAL,
-        is_over=getattr(alert, "is_over", False),
-        link=alert.where if viewer.may_open(alert.page) else alert.link,
-        acknowledge_address="" if is_taken else alert.acknowledge_address,
-        taken_by=alert.acknowledged_by if is_taken else "",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +37,12 @@ class GroupRow:
 
 def open_groups(user: Any) -> Sequence[GroupRow]:
     """The open error groups that failed last, of the user's stores."""
-    where = "neural.monitoring.errors.reading"
-    found = _call(where, "open_groups", user, GROUPS_SHOWN, default=())
-    return [_group(each, user) for each in found]
+    return [_group(each, user) for each in reading.open_groups(user, GROUPS_SHOWN)]
 
 
 def _group(figures: Any, user: Any) -> GroupRow:
+    from neural.monitoring.admin.error_verbs import acts_on  # that package imports the home
+
     figures.group.figures = figures
     return GroupRow(
         title=str(figures.group),
@@ -108,15 +53,13 @@ def _group(figures: Any, user: Any) -> GroupRow:
         dead=f"{figures.dead:,}" + ("+" if figures.dead_is_more else ""),
         stores=figures.stores,
         last_at=figures.last_at,
-        acts=_call(
-            "neural.monitoring.admin.error_verbs", "acts_on", figures.group, user, default=()
-        ),
+        acts=acts_on(figures.group, user),
     )
 
 
 def open_group_count(user: Any) -> int:
     """How many error groups of the user's stores are open."""
-    return int(_call("neural.monitoring.errors.reading", "open_count", user, default=0))
+    return reading.open_count(user)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +80,9 @@ def nightly_work(user: Any) -> Sequence[ScheduleRow]:
     """The schedules that come rarely, with their last outcomes and next times."""
     if not apps.is_installed("django_celery_beat"):
         return ()
-    found = _call("neural.monitoring.console.schedules", "nightly_work", user, default=())
-    return [_schedule(each) for each in found]
+    from neural.monitoring.console import schedules  # needs that app
+
+    return [_schedule(each) for each in schedules.nightly_work(user)]
 
 
 def _schedule(row: Any) -> ScheduleRow:
@@ -152,10 +96,3 @@ def _schedule(row: Any) -> ScheduleRow:
         is_overdue=row.overdue_since is not None or bool(row.refused),
         trouble=row.off.told if row.off else row.refused,
     )
-
-
-def _call(module: str, name: str, *args: Any, default: Any) -> Any:
-    if find_spec(module) is None:
-        return default
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function(*args)

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from neural.health.findings import Finding, Status
+from neural.monitoring.alerts.reading import OpenAlert
 from neural.monitoring.console.shown import rough
-from neural.monitoring.console.sources import AlertRow
 from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.console.watched import Watched
 
@@ -102,7 +102,7 @@ class Verdict:
     """How many checks found nothing."""
 
 
-def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[AlertRow]) -> Verdict:
+def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[OpenAlert]) -> Verdict:
     """What needs somebody: open alerts, and what the probes found besides.
 
     Users who are limited to stores see their stores' alerts, and of the probes only whether
@@ -139,7 +139,7 @@ def _headline(items: Sequence[Item]) -> str:
     }
 
 
-def _is_news(finding: Finding, alerts: Sequence[AlertRow]) -> bool:
+def _is_news(finding: Finding, alerts: Sequence[OpenAlert]) -> bool:
     """Whether no alert says the same already."""
     if finding.status not in (Status.PROBLEM, Status.WARNING):
         return False
@@ -164,11 +164,11 @@ FINDING = "finding"
 """The rule of alerts about any other probe, which is the alert's subject."""
 
 
-def _probes_of(alert: AlertRow) -> Sequence[str]:
+def _probes_of(alert: OpenAlert) -> Sequence[str]:
     return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
 
 
-def _of_alert(alert: AlertRow, watched: Watched, viewer: Viewer) -> Item:
+def _of_alert(alert: OpenAlert, watched: Watched, viewer: Viewer) -> Item:
     title = TITLES.get(alert.subject, alert.title) if alert.rule == FINDING else alert.title
     remedy = alert.remedy
     if viewer.stores is None:
@@ -181,11 +181,18 @@ def _of_alert(alert: AlertRow, watched: Watched, viewer: Viewer) -> Item:
         since=alert.since,
         is_critical=alert.is_critical,
         remedy=remedy,
-        link=(alert.rule == FINDING and _place_of(alert.subject, viewer)) or alert.link,
+        link=_link_of(alert, viewer),
         acknowledge="" if alert.is_over else alert.acknowledge_address,
         taken_by=alert.taken_by,
         is_over=alert.is_over,
     )
+
+
+def _link_of(alert: OpenAlert, viewer: Viewer) -> str:
+    """The page of what is wrong, if this viewer may open it; else the alert's own."""
+    if alert.rule == FINDING and (place := _place_of(alert.subject, viewer)):
+        return place
+    return alert.where if viewer.may_open(alert.page) else alert.link
 
 
 def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
