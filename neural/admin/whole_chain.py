@@ -1,4 +1,4 @@
-"""Rows that concern every store: only users who see every store change them."""
+"""Rows that concern every store: only users who see every store see or change them."""
 
 from typing import Any
 
@@ -6,6 +6,25 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from neural.models.store import sees_every_store
+
+
+class ChainWide(admin.ModelAdmin):
+    """Denies everything to users who do not see every store; others need Django's permissions."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return sees_every_store(request.user) and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_delete_permission(request, obj)
 
 
 def changed_for_the_whole_chain(model_admin: type[Any]) -> None:

@@ -6,12 +6,12 @@ from django.http import HttpRequest
 
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
+from neural.admin.whole_chain import ChainWide
 from neural.logins.models import LoginFailures
-from neural.models.store import sees_every_store
 
 
 @page(LoginFailures)
-class LoginFailuresAdmin(NeuralAdmin):
+class LoginFailuresAdmin(ChainWide, NeuralAdmin):
     """Names of users of every store: for users who see every store."""
 
     change_form_template = "admin/neural/change_form.html"
@@ -26,17 +26,8 @@ class LoginFailuresAdmin(NeuralAdmin):
         """Without the known browsers and addresses from which nothing failed."""
         return super().get_queryset(request).filter(failures__gt=0)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return sees_every_store(request.user) and super().has_module_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_view_permission(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_delete_permission(request, obj)

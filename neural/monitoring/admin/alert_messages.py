@@ -20,10 +20,10 @@ from neural.admin.display import (
 from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.whole_chain import ChainWide
 from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Walk
 from neural.models import TaskRun
-from neural.monitoring.admin.chain_wide import ChainWide
 from neural.monitoring.alerts.composing import compose
 from neural.monitoring.alerts.explaining import explained
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState

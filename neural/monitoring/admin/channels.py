@@ -25,8 +25,8 @@ from neural.admin.display import NOTHING, badge, page_address
 from neural.admin.pages import page
 from neural.admin.saving import save_edited
 from neural.admin.scope import NeuralAdmin
+from neural.admin.whole_chain import ChainWide
 from neural.ledger.clock import database_clock
-from neural.monitoring.admin.chain_wide import ChainWide
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
 from neural.monitoring.alerts.channels.base import Verdict
 from neural.monitoring.alerts.channels.posting import HTTP_KINDS
