@@ -1,6 +1,5 @@
 """The admin's list of runs, and actions on them. The page of one run: ``neural.admin.run_page``."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -24,60 +23,49 @@ from neural.runs.bulk.verbs import EFFECTS
 from neural.runs.lookups import runs_by_id
 
 
-def _is_in_state_for(verb: BulkVerb, run: TaskRun) -> bool:
-    """Whether the verb changes a run in this state: the same for one run as for many."""
-    return run.state in EFFECTS[verb].states
+def _verb(verb: BulkVerb, explanation: Any, **options: Any) -> Verb:
+    """The verb for one run: the same as for many (:data:`neural.runs.bulk.verbs.EFFECTS`)."""
+    effect = EFFECTS[verb]
+    return Verb(
+        name=verb.value,
+        label=verb.label,
+        explanation=explanation,
+        permission=effect.permission,
+        fits=lambda run: run.state in effect.states,
+        leads_to=previewing(verb),
+        **options,
+    )
 
 
-RETRY = Verb(
-    name="retry",
-    label=_("Retry"),
-    explanation=_("Retry: run dead, cancelled or discarded runs again"),
-    permission="neural.retry_taskrun",
+RETRY = _verb(
+    BulkVerb.RETRY,
+    _("Retry: run dead, cancelled or discarded runs again"),
     apply=lambda run, user: run.retry(),
-    fits=partial(_is_in_state_for, BulkVerb.RETRY),
     change=lambda run: audit.RETRIED.get(run.state, audit.RETRIED["dead"]),
-    leads_to=previewing(BulkVerb.RETRY),
 )
-HURRY = Verb(
-    name="hurry",
-    label=_("Retry now"),
-    explanation=_("Retry now: start waiting runs at once"),
-    permission="neural.hurry_taskrun",
+HURRY = _verb(
+    BulkVerb.HURRY,
+    _("Retry now: start waiting runs at once"),
     apply=lambda run, user: run.hurry(),
-    fits=partial(_is_in_state_for, BulkVerb.HURRY),
     change=lambda run: audit.HURRIED,
-    leads_to=previewing(BulkVerb.HURRY),
 )
-CANCEL = Verb(
-    name="cancel",
-    label=_("Cancel"),
-    explanation=_("Cancel: withdraw waiting runs"),
-    permission="neural.cancel_taskrun",
+CANCEL = _verb(
+    BulkVerb.CANCEL,
+    _("Cancel: withdraw waiting runs"),
     apply=lambda run, user: run.cancel(),
-    fits=partial(_is_in_state_for, BulkVerb.CANCEL),
     change=lambda run: audit.CANCELLED,
-    leads_to=previewing(BulkVerb.CANCEL),
 )
-DISCARD = Verb(
-    name="discard",
-    label=_("Discard"),
-    explanation=_("Discard: decide that dead runs stay undone"),
-    permission="neural.discard_taskrun",
+DISCARD = _verb(
+    BulkVerb.DISCARD,
+    _("Discard: decide that dead runs stay undone"),
     apply=lambda run, user: run.discard(),
-    fits=partial(_is_in_state_for, BulkVerb.DISCARD),
     change=lambda run: audit.DISCARDED,
-    leads_to=previewing(BulkVerb.DISCARD),
 )
-MOVE = Verb(
-    name="move",
-    label=_("Move to another queue"),
-    explanation=_("Move: give runs that wait, or were set aside, to another queue"),
-    permission="neural.move_taskrun",
+MOVE = _verb(
+    BulkVerb.MOVE,
+    _("Move: give runs that wait, or were set aside, to another queue"),
     apply=lambda run, user: False,  # it needs a queue: see the page of the preview
-    fits=partial(_is_in_state_for, BulkVerb.MOVE),
     change=lambda run: "",
-    leads_to=previewing(BulkVerb.MOVE),
     asks_for_one=True,
 )
 
