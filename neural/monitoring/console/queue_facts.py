@@ -16,6 +16,7 @@ from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.models import QueuePause
 from neural.monitoring.alerts.rules.queues import patience
+from neural.monitoring.console.spans import total_of
 from neural.monitoring.rollups import reading
 
 RATE_MINUTES = 5
@@ -144,15 +145,10 @@ def _rates(now: dt.datetime) -> Mapping[str, Rates] | None:
         return None
     end = until.replace(second=0, microsecond=0)
     minutes = reading.by_minute(end - dt.timedelta(minutes=RATE_MINUTES), end, by=("queue",))
-    incoming: dict[str, int] = {}
-    outgoing: dict[str, int] = {}
-    for figures in minutes.values():
-        for (queue,), theirs in figures.items():
-            incoming[queue] = incoming.get(queue, 0) + theirs.submitted
-            outgoing[queue] = outgoing.get(queue, 0) + theirs.succeeded + theirs.dead
-    return {
-        queue: Rates(
-            incoming=incoming[queue] / RATE_MINUTES, outgoing=outgoing[queue] / RATE_MINUTES
-        )
-        for queue in incoming
-    }
+    steps = [{queue: each for (queue,), each in step.items()} for step in minutes.values()]
+    return {queue: _rates_of(each) for queue, each in total_of(steps).items()}
+
+
+def _rates_of(figures: reading.Figures) -> Rates:
+    ended = figures.succeeded + figures.dead
+    return Rates(incoming=figures.submitted / RATE_MINUTES, outgoing=ended / RATE_MINUTES)
