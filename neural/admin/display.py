@@ -228,6 +228,14 @@ def computed_column(title: Any, show: Callable[[Any], Any], field: str = "") -> 
     return column
 
 
+def link_to_run(task_id: str) -> SafeString | str:
+    """A link to the run with this task id; the id alone if there is no such run."""
+    if not task_id:
+        return NOTHING
+    found = TaskRun.objects.filter(task_id=task_id).only("pk", "task_id").first()
+    return link(found, found.task_id) if found else task_id
+
+
 def state_column(title: Any, colours: Mapping[str, str]) -> Any:
     """A column of an admin's class: the row's state as a label of its colour."""
     return computed_column(title, lambda row: badge(colours[row.state], row.get_state_display()))

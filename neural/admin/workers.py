@@ -79,14 +79,7 @@ class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    "name",
-                    "kind",
-                    "standing",
-                    "heartbeat_age",
-                    "queue_names",
-                    "concurrency",
-                    "host",
-                    "process_id",
+                    *list_display[:-1],
                     "memory",
                     "version_names",
                     instant_column(WorkerProcess, "started_at"),

@@ -143,15 +143,7 @@ class PrivacySpendAdmin(SearchedByNumber):
                     "Written before the noisy sum is released. What is spent is never given back: "
                     "a round that would pass the budget fails."
                 ),
-                "fields": (
-                    link_column(PrivacySpend, "round"),
-                    "exchange",
-                    "noise_multiplier",
-                    "stores",
-                    "spent",
-                    "budget",
-                    instant_column(PrivacySpend, "at"),
-                ),
+                "fields": (*list_display[:-1], instant_column(PrivacySpend, "at")),
             },
         ),
     )

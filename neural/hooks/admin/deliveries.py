@@ -20,6 +20,7 @@ from neural.admin.display import (
     instant_column,
     link,
     link_column,
+    link_to_run,
     one_line,
     short_instant_column,
     state_column,
@@ -36,7 +37,7 @@ from neural.hooks.outgoing.messages import PayloadPruned, body_of
 from neural.hooks.outgoing.patterns import OUTCOMES
 from neural.keyset.planning import WholeNumbers, by_store
 from neural.keyset.walks import Walk
-from neural.models import NeuralEvent, TaskRun
+from neural.models import NeuralEvent
 from neural.personal.redacting import shown as as_allowed
 from neural.stored_json import is_deeper
 
@@ -191,12 +192,7 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     def message_id_shown(self, delivery: Delivery) -> SafeString:
         return format_html("<code>{}</code>", delivery.message_id)
 
-    @admin.display(description=_("run that sends it"))
-    def sending_run(self, delivery: Delivery) -> SafeString | str:
-        if not delivery.task_id:
-            return NOTHING
-        found = TaskRun.objects.filter(task_id=delivery.task_id).only("pk", "task_id").first()
-        return link(found, found.task_id) if found else delivery.task_id
+    sending_run = computed_column(_("run that sends it"), link_to_run, "task_id")
 
     @admin.display(description=_("answer"))
     def answer_shown(self, delivery: Delivery) -> SafeString | str:

@@ -11,8 +11,8 @@ from neural.admin.display import (
     NOTHING,
     computed_column,
     instant_column,
-    link,
     link_column,
+    link_to_run,
     one_line,
     short_instant_column,
     state_column,
@@ -23,7 +23,6 @@ from neural.admin.scope import ReadOnlyAdmin
 from neural.admin.whole_chain import ChainWide
 from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Walk
-from neural.models import TaskRun
 from neural.monitoring.alerts.composing import compose
 from neural.monitoring.alerts.explaining import explained
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
@@ -125,12 +124,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
     def message_id_shown(self, message: AlertMessage) -> SafeString:
         return format_html("<code>{}</code>", message.message_id)
 
-    @admin.display(description=_("run that sends it"))
-    def run(self, message: AlertMessage) -> SafeString | str:
-        if not message.task_id:
-            return NOTHING
-        found = TaskRun.objects.filter(task_id=message.task_id).only("pk", "task_id").first()
-        return link(found, found.task_id) if found else message.task_id
+    run = computed_column(_("run that sends it"), link_to_run, "task_id")
 
     @admin.display(description=_("text"))
     def text(self, message: AlertMessage) -> SafeString | str:
