@@ -58,7 +58,7 @@ def test_an_order_is_followed_to_the_try_that_failed_by_links_alone(cluster, bro
     pages = browse(kitchen.person("operator"))
     page = pages.open(RUNS)
 
-    page.get_by_role("searchbox").fill("A-1 state=dead")
+    page.locator("[name=text]").fill("A-1 state=dead")
     page.keyboard.press("Enter")
     page.wait_for_url("**A-1**")
     row = only_row(page)
