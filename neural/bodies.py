@@ -16,6 +16,8 @@ from neural.deadlines import Deadline
 from neural.errors import NeuralError
 
 READ_BYTES = 64 * 1024
+MOST_PIECES = 64
+"""Of a refused body: a client that sends without end is not read to the end."""
 
 
 class RequestRefused(NeuralError):
@@ -113,7 +115,8 @@ class Body:
 
 def take_no_more(request: HttpRequest) -> None:
     """Wait for nothing more of a refused request: forget what has arrived of its body, and close
-    the connection for the rest. Else a server waits for it, with the thread that pages need.
+    the connection for the rest. Else a server waits for it, with the thread that pages need. So a
+    client that sends a large body before it reads may find the connection closed.
 
     This works where the server says by which socket a request came, as gunicorn does.
     """
@@ -123,10 +126,10 @@ def take_no_more(request: HttpRequest) -> None:
         return
     timeout = connection.gettimeout()
     connection.settimeout(0)
-    try:
-        is_over = len(environ["wsgi.input"].read(READ_BYTES)) < READ_BYTES
-    except Exception:  # noqa: BLE001 (not all is there, or a chunk is none)
-        is_over = False
+    is_over = False
+    with suppress(Exception):  # not all is there, or a chunk is none
+        read = environ["wsgi.input"].read
+        is_over = any(len(read(READ_BYTES)) < READ_BYTES for _ in range(MOST_PIECES))
     if not is_over:
         with suppress(OSError):  # the client has closed it
             connection.shutdown(socket.SHUT_RD)
