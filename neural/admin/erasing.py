@@ -3,6 +3,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.html import escape
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -73,9 +75,9 @@ class PersonForm(forms.Form):
         """Whoever is meant can be told from others."""
         given = self.cleaned_data
         known = {name: given.get(name, "") for name in ("phone", "email", "member_id", "name")}
-        if not any(known.values()) and not self.errors:
+        if not any(known.values()) and not known.keys() & self.errors.keys():
             self.add_error(None, _("Say who: a phone, an e-mail address, a member or a name."))
-        elif known["name"] and not given.get("store") and "store" not in self.errors:
+        if known["name"] and not given.get("store") and "store" not in self.errors:
             self.add_error("store", _("A name needs a store: many people have one name."))
         self.person = Person(**known, rules=key_rules())
         try:
@@ -145,8 +147,7 @@ def _sent(page: str, erasure: Erasure) -> Iterator[bytes]:
     before, _mark, after = page.partition(GOES_HERE)
     yield before.encode()
     try:
-        yield from _passed(erasure.go(), language)
-        yield from _passed(erasure.look(), language)
+        yield from _passed(chain(erasure.go(), erasure.look()), language)
     except Error as error:
         logger.warning("event=erasing_stopped error=%r", error)
         yield _report(erasure, language, is_stopped=True)
@@ -156,14 +157,15 @@ def _sent(page: str, erasure: Erasure) -> Iterator[bytes]:
 
 
 def _passed(steps: Iterable[Step | Look], language: str) -> Iterator[bytes]:
-    """The names of the tables as they are gone through. A space for each step tells a proxy that
-    somebody is at work, and lets the server see that nobody reads any more."""
-    last = ""
+    """The names of the tables, each when it is first gone through; without those that have none for
+    people. A space for each step tells a proxy that somebody is at work, and lets the server see
+    that nobody reads any more."""
+    told: set[str] = set()
     for step in steps:
         with translation.override(language):
-            piece = f" {_name(step.name)} ·" if step.name != last else " "
-        yield escape(piece).encode()
-        last = step.name
+            name = _name(step.name)
+        yield b" " if name in {step.name, *told} else f" {escape(name)} ·".encode()
+        told.add(name)
 
 
 def _report(erasure: Erasure, language: str, *, is_stopped: bool = False) -> bytes:
@@ -179,12 +181,13 @@ def _report(erasure: Erasure, language: str, *, is_stopped: bool = False) -> byt
 
 
 def _name(name: str) -> str:
-    """A table as the admin calls it."""
+    """A table as the admin calls it, or as it is written in code if that has no words for it."""
     if name == BESIDE:
         return _("with what stands beside the person, such as the name alone")
     erasable = ERASABLES.find(name)
     model = erasable.model if erasable else apps.get_model(name)
-    return str(model._meta.verbose_name_plural)
+    has_words = isinstance(model._meta.verbose_name, Promise)
+    return str(model._meta.verbose_name_plural) if has_words else name
 
 
 def _of_fields(findings: Findings) -> list[tuple[str, str, int]]:

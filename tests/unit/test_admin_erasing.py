@@ -114,6 +114,7 @@ def test_a_user_of_some_stores_erases_within_one_of_these() -> None:
     client = world.client_of(MAY, stores=[world.store("S1")])
 
     assert "This field is required." in erase(client, phone=PHONE)
+    assert "Say who: a phone" in erase(client)
     assert "Select a valid choice." in erase(client, phone=PHONE, store="S2")
     assert "It is done" in erase(client, phone=PHONE, store="S1")
 
@@ -154,4 +155,7 @@ def test_the_page_speaks_the_language_of_who_reads_it_to_its_end() -> None:
         PAGE, {"phone": PHONE}, headers={"accept-language": "zh-hans"}
     )
 
-    assert "未作任何更改。" in told(answer)
+    page = told(answer)
+    assert "未作任何更改。" in page
+    gone_through = page[page.index("已读过：") : page.index("未作任何更改。")]
+    assert not re.search("[a-z]{3,}", gone_through.replace("openid", ""))
