@@ -76,6 +76,8 @@ class Person:
 
     def check(self) -> None:
         """Raise ValueError if nobody can be found by what is known."""
+        if self.email and "@" not in self.email:
+            raise ValueError(f"{self.email!r} is no e-mail address")
         assert self._pattern
 
     def may_be_in(self, text: str) -> bool:

@@ -7,7 +7,15 @@ import neural
 from neural.forecasting.models import Forecast
 from neural.ledger.prune import Step, prune_runs
 from neural.ledger.retention import Retention
-from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
+from neural.models import (
+    AttemptOutcome,
+    AuditEntry,
+    NeuralEvent,
+    RunState,
+    TaskAttempt,
+    TaskRun,
+    WorkerProcess,
+)
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
@@ -104,9 +112,13 @@ def test_runs_that_are_not_finished_cannot_be_asked_for(state):
         prune_runs(now=ago(), keep=Retention(states={state: 0}))
 
 
-def test_a_negative_age_is_refused():
-    with pytest.raises(CommandError, match="must not be negative"):
-        call_command("prune", "--days=-1")
+@pytest.mark.parametrize("days", ["-1", "nan", "99999999999"])
+def test_an_age_that_is_none_is_refused_and_nothing_is_recorded(days):
+    with pytest.raises(CommandError, match="--days: 0 to 36,500") as refused:
+        call_command("prune", f"--days={days}")
+
+    assert refused.value.returncode == 2
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_dry_run_counts_and_changes_nothing(prune):

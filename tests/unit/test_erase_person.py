@@ -415,6 +415,8 @@ def test_the_audit_log_says_that_and_why_and_never_whom(anna: Any) -> None:
     [
         ({"phone": ""}, "say who"),
         ({"phone": "138"}, "3 digits"),
+        ({"phone": "", "email": "nobody"}, "no e-mail address"),
+        ({"wait": -1}, "--wait"),
         ({"phone": "", "name": NAME}, "--store"),
         ({"by": "nobody"}, "no user"),
         ({"by": "eve"}, "lacks the permission"),

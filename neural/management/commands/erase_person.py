@@ -75,6 +75,8 @@ class Command(TeachingCommand):
         person = _person(options, store)
         if store and not Store.objects.filter(pk=store).exists():
             raise CommandError(f"there is no store {store!r}", returncode=2)
+        if not 0 <= options["wait"] < float("inf"):
+            raise CommandError("--wait: seconds, 0 or more", returncode=2)
         if not yes:
             counted = Erasure(person=person, store=store)
             self._show(counted.go())

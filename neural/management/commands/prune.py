@@ -26,6 +26,7 @@ from neural.management.teaching import TeachingCommand
 from neural.models import NeuralEvent, RunState, TaskRun
 
 PAYLOAD_DAYS = 90
+MOST_DAYS = 36_500
 
 
 class Command(TeachingCommand):
@@ -144,8 +145,8 @@ def _older(days: float | None, keep: Retention) -> str:
 def retention(days: float | None, states: list[str] | None) -> Retention:
     """How long runs are kept: as the settings say, or ``days``. Raises CommandError for a wrong
     combination."""
-    if days is not None and days < 0:
-        raise CommandError("--days must not be negative", returncode=2)
+    if days is not None and not 0 <= days <= MOST_DAYS:
+        raise CommandError(f"--days: 0 to {MOST_DAYS:,}", returncode=2)
     told = Retention.of_settings()
     if days is not None:
         chosen = states or [state for state in told.states if state != RunState.DEAD]
