@@ -34,12 +34,12 @@ class SwitchedOff(NamedTuple):
 
     @property
     def told(self) -> str:
-        """'switched off by lee since 2026-03-02 14:05: the oven is being repaired'."""
+        """'switched off by lee at 2026-03-02 14:05: the oven is being repaired'."""
         if self.since is None:
             return _("switched off, nobody knows by whom")
         moment = date_format(timezone.localtime(self.since), "Y-m-d H:i")
         about = {"who": self.by, "moment": moment, "reason": self.reason or "-"}
-        return _("switched off by %(who)s since %(moment)s: %(reason)s") % about
+        return _("switched off by %(who)s at %(moment)s: %(reason)s") % about
 
 
 def off_schedules(now: dt.datetime) -> QuerySet[Any]:

@@ -213,6 +213,7 @@ def test_where_to_look_is_a_page_that_exists_with_limits_that_it_knows(rule):
 def test_where_to_look_shows_the_very_rows():
     places = {
         "dead_letters": "?state=dead&period=all",
+        "schedule_overdue": "?name=default",
         "failure_rate": "?work=default&tries=1",
         **dict.fromkeys(
             ["oldest_due", "no_worker", "stalled_queue", "relay_behind"], "?queue=default"

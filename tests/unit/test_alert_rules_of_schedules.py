@@ -146,6 +146,6 @@ def test_a_schedule_that_is_refused_is_told_with_the_reason_before_its_grace_is_
 
     assert (condition.subject, condition.facts) == ("pays", {"refused": "TypeError: no model_typo"})
     told = SCHEDULE_OVERDUE.sentence("pays", condition.facts)
-    assert told.endswith("it is refused when it is due: TypeError: no model_typo")
+    assert told.endswith("it was refused when it was due: TypeError: no model_typo")
     PeriodicTask.objects.update(last_run_at=after(-1))
     assert found(SCHEDULE_OVERDUE, view()) == {}

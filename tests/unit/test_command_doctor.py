@@ -126,7 +126,7 @@ def test_a_schedule_that_is_switched_off_is_a_warning_that_says_by_whom_and_why(
     assert is_found(
         schedules.schedules_off(Situation()),
         Status.WARNING,
-        f"night 1 (switched off by lee since {since:%Y-%m-%d %H:%M}: the oven)",
+        f"night 1 (switched off by lee at {since:%Y-%m-%d %H:%M}: the oven)",
         "night 2 (switched off, nobody knows by whom)",
         "switch it on in the admin under Schedules",
     )

@@ -448,6 +448,15 @@ def test_queues_say_what_is_due_how_fast_it_goes_and_when_it_is_done(figures):
     assert "default falling behind 220 11 min 10 32 10 min 2 workers" in told
 
 
+@pytest.mark.parametrize(("submitted", "said"), [(0, "it stays"), (10, "it grows")])
+def test_a_queue_that_is_never_drained_says_it_as_the_page_of_queues_does(figures, submitted, said):
+    figures.minute = {("default",): Figures(submitted=submitted)}
+    queue = {"due": 220, "oldest_seconds": 700, "readers": 0, "messages": 0, "paused": None}
+    examined(facts={"queues": {"default": queue}})
+
+    assert f"{said} 0 workers" in text_of(page(), "console-queues")
+
+
 def test_a_paused_queue_is_not_late():
     until = (timezone.now() + dt.timedelta(hours=1)).isoformat()
     queue = {
@@ -464,7 +473,7 @@ def test_a_paused_queue_is_not_late():
     told = text_of(html, "console-queues")
     assert re.search(r"paused until (\d\d-\d\d )?\d\d:\d\d by lee", told)
     assert "console-needs" not in html
-    assert "never at this pace" not in told
+    assert "it grows" not in told
 
 
 def test_a_pause_that_ends_another_day_says_which():
@@ -609,9 +618,10 @@ def test_a_night_job_that_is_switched_off_is_on_the_home_and_in_the_verdict(monk
     html = page()
 
     told = text_of(html, "console-nightly")
-    assert re.search("nightly switched off by lee since .*: the oven", told)
+    assert re.search("nightly switched off by lee at .*: the oven", told)
     verdict = text_of(html.partition("console-tile")[0], "console-verdict")
-    assert re.search(r"nightly \(switched off by lee since .*: the oven\)", verdict)
+    assert re.search(r"nightly \(switched off by lee at .*: the oven\)", verdict)
+    assert 'href="/admin/neural/schedulepolicy/?off=1"' in html
 
 
 # When something is gone
@@ -905,4 +915,4 @@ def test_of_a_paused_queue_nobody_says_that_it_is_never_drained(figures):
     queue = {"due": 4, "oldest_seconds": 9, "readers": 1, "messages": 0, "paused": pause}
     examined(facts={"queues": {"low_priority": queue}})
 
-    assert "never at this pace" not in world.superuser().get(HOME).content.decode()
+    assert "it grows" not in world.superuser().get(HOME).content.decode()

@@ -240,7 +240,7 @@ def test_what_is_switched_off_says_by_whom_since_when_and_why(by: str) -> None:
         assert client.post(world.page_of(row), form | json).status_code == 302
     since = AuditEntry.objects.latest("pk").at
 
-    told = f"switched off by lee since {timezone.localtime(since):%Y-%m-%d %H:%M}: the oven"
+    told = f"switched off by lee at {timezone.localtime(since):%Y-%m-%d %H:%M}: the oven"
     assert told in shown(viewer_of("kim"))
     page = viewer_of("sue").get(f"{reverse(PAGE)}{row.pk}/change/").content.decode()
     assert told.capitalize() in page
@@ -433,10 +433,25 @@ def test_schedules_come_in_pages() -> None:
     client = world.superuser()
 
     first = client.get(reverse(PAGE))
-    second = client.get(reverse(PAGE), {"after": first.context["next_after"]})
+    second = client.get(f"{reverse(PAGE)}?{first.context['next_query']}")
 
     assert [len(each.context["rows"]) for each in (first, second)] == [50, 5]
     assert client.get(reverse(PAGE) + "?after=%00").status_code == 400
+
+
+def test_one_schedule_or_those_that_are_off_are_shown_by_themselves() -> None:
+    for number in range(55):
+        schedule(f"s{number:02}", enabled=number < 54)
+    schedule("t & u")
+    client = world.superuser()
+
+    one = client.get(reverse(PAGE), {"name": "t & u"})
+    off = client.get(reverse(PAGE), {"off": 1})
+
+    names = [[row.name for row in each.context["rows"]] for each in (one, off)]
+    assert names == [["t & u"], ["s54"]]
+    assert 'hx-get="/admin/neural/schedulepolicy/?name=t+%26+u"' in one.content.decode()
+    assert "All schedules" in one.content.decode()
 
 
 def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:

@@ -335,7 +335,7 @@ def test_the_page_says_that_nothing_is_being_deleted_and_why(browser, user):
     record_user(user, action="schedule.disable_tasks", rows=schedules, reason="an audit")
 
     told = browser.get(reverse(f"{PAGE}_changelist")).text
-    assert re.search("Nothing is being deleted: switched off by ana since .*: an audit", told)
+    assert re.search("Nothing is being deleted: switched off by ana at .*: an audit", told)
     schedules.delete()
     told = browser.get(reverse(f"{PAGE}_changelist")).text
     assert "Nothing is being deleted: there is no schedule for it" in told

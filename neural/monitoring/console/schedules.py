@@ -2,10 +2,12 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import (
     Http404,
@@ -35,6 +37,7 @@ from neural.admin.schedules import (
 )
 from neural.admin.scope import ReadOnlyAdmin
 from neural.celeryapp.schedule_runs import prefix_of, runs_of
+from neural.celeryapp.schedule_switches import off_schedules
 from neural.conf import conf
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
@@ -97,19 +100,20 @@ class SchedulesPage(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """All schedules, by name; the answer for htmx is the part that changes."""
+        """The schedules that are asked for; the answer for htmx is the part that changes."""
         self._must_view(request)
-        after = request.GET.get("after", "")
-        if "\0" in after:
+        asked = {key: request.GET[key] for key in ("after", "name", "off") if request.GET.get(key)}
+        if "\0" in "".join(asked.values()):
             said = _("The address holds the character NUL, which nothing that is kept here has.")
             return HttpResponseBadRequest(said, content_type="text/plain; charset=utf-8")
-        rows = rows_of(all_schedules().filter(name__gt=after)[: SHOWN + 1], request.user)
+        rows = rows_of(_chosen(asked)[: SHOWN + 1], request.user)
+        later = {**asked, "after": rows[SHOWN - 1].name} if len(rows) > SHOWN else {}
         context = {
             **self._context(request, title=_("Schedules")),
             "rows": rows[:SHOWN],
             "overdue": overdue(database_clock()),
-            "next_after": rows[SHOWN - 1].name if len(rows) > SHOWN else "",
-            "after": after,
+            "query": urlencode(asked),
+            "next_query": urlencode(later),
             **(extra_context or {}),
         }
         is_part = request.headers.get("HX-Request") == "true"
@@ -181,6 +185,16 @@ class SchedulesPage(ReadOnlyAdmin):
             "may_run": has_run_permission(self, request),
             "may_switch": _may_switch(request.user, ENABLE),
         }
+
+
+def _chosen(asked: Mapping[str, str]) -> QuerySet[PeriodicTask]:
+    """All schedules after a name, the one of a name, or those that are switched off."""
+    found = all_schedules().filter(name__gt=asked.get("after", ""))
+    if "name" in asked:
+        found = found.filter(name=asked["name"])
+    if "off" in asked:
+        found = found.filter(pk__in=off_schedules(database_clock()).values("pk"))
+    return found
 
 
 def _address_of_all() -> str:

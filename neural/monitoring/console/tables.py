@@ -108,7 +108,7 @@ def _drained(due: int, coming: float, going: float) -> str:
     if not due:
         return NOTHING
     if going <= coming:
-        return _("never at this pace")
+        return _("it grows") if going < coming else _("it stays")
     return rough(dt.timedelta(minutes=due / (going - coming)))
 
 

@@ -61,6 +61,7 @@ LISTS = {
 }
 """Where a person sees more of what a probe found."""
 STATES = {
+    "schedules off": "?off=1",
     "dead letters": "?state=dead&period=all",
     "stuck runs": "?state=running&period=all",
 }

@@ -122,7 +122,7 @@ def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.date
 
 def _overdue_told(subject: str, facts: Facts) -> str:
     if "refused" in facts:
-        told = _("the schedule %(name)s does not run, it is refused when it is due: %(reason)s")
+        told = _("the schedule %(name)s does not run: it was refused when it was due: %(reason)s")
         return told % {"name": subject, "reason": facts["refused"]}
     told = _("the schedule %(name)s has been due for %(span)s")
     return told % {"name": subject, "span": span(facts["seconds"])}
@@ -135,6 +135,7 @@ SCHEDULE_OVERDUE = register_rule(
         judge=_schedule_overdue,
         sentence=_overdue_told,
         page=SCHEDULES_PAGE,
+        rows=lambda schedule, facts: {"name": schedule},
         thresholds=(
             from_settings(
                 "alert_schedule_grace_share", gettext_lazy("grace (share of the period)")
