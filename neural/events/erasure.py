@@ -50,6 +50,8 @@ class Erasure:
     left_beside: Findings = field(default_factory=Findings)
     """Where what stood beside the person is left."""
     _stood_beside: StoodBeside = field(default_factory=dict)
+    _finished: int | None = None
+    """The entry that says that all was erased; None if not all was."""
 
     def go(self) -> Iterator[Step]:
         """Erase the person, or count."""
@@ -71,8 +73,9 @@ class Erasure:
             self._tell(AuditOutcome.FAILED, "stopped", record=audit.record_end, **told)
             raise
         self.under_way = len(awaited.unfinished)
-        self._tell(
-            AuditOutcome.FAILED if self.unread or self.under_way else AuditOutcome.DONE,
+        is_whole = not (self.unread or self.under_way)
+        finished = self._tell(
+            AuditOutcome.DONE if is_whole else AuditOutcome.FAILED,
             "finished",
             ends=begun,
             count=self.found.total(),
@@ -80,19 +83,23 @@ class Erasure:
             unread=self.unread,
             under_way=self.under_way,
         )
+        self._finished = finished if is_whole else None
 
     def look(self) -> Iterator[Look]:
         """Look for what is left. By now the person is erased, and the log says so, whatever becomes
-        of this look."""
+        of this look: only if nothing fails, its entry stands for both."""
         try:
             yield from self._looks()
         except BaseException:
             self._tell(AuditOutcome.FAILED, "look stopped", record=audit.record_end)
             raise
         left = self.left
+        is_read = not (left.unread or left.unreadable)
+        whole = {"count": self.found.total(), "rows": dict(+self.found), "ends": self._finished}
         self._tell(
-            AuditOutcome.FAILED if left.unread or left.unreadable else AuditOutcome.DONE,
+            AuditOutcome.DONE if is_read else AuditOutcome.FAILED,
             "looked at the rest",
+            **(whole if is_read and self._finished else {}),
             not_erased=left.rows,
             beside=self.left_beside.rows,
             unread=left.unread,
