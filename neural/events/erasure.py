@@ -95,11 +95,11 @@ class Erasure:
             raise
         left = self.left
         is_read = not (left.unread or left.unreadable)
-        whole = {"count": self.found.total(), "rows": dict(+self.found), "ends": self._finished}
+        both: dict[str, Any] = {"ends": self._finished, "count": self.found.total()}
         self._tell(
             AuditOutcome.DONE if is_read else AuditOutcome.FAILED,
             "looked at the rest",
-            **(whole if is_read and self._finished else {}),
+            **(both | {"rows": dict(+self.found)} if is_read and self._finished else {}),
             not_erased=left.rows,
             beside=self.left_beside.rows,
             unread=left.unread,
