@@ -11,8 +11,6 @@ from celery.app.amqp import AMQP, Queues
 from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_list
 
-from neural.broker.publisher import BrokerUnavailable, publisher
-
 CELERYS_OWN_QUEUE = "celery"
 
 
@@ -42,6 +40,9 @@ def readable(names: Sequence[str]) -> Mapping[str, Queue]:
     """
     if not names:
         return {}
+    # Needs the models: `celery control` asks for an app's queues before Django is set up.
+    from neural.broker.publisher import BrokerUnavailable, publisher
+
     try:
         waiting = publisher().depths(names)
     except BrokerUnavailable:

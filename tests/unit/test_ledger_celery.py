@@ -18,7 +18,6 @@ from django.core.management import CommandError
 import neural
 from neural.broker.publisher import BrokerUnavailable
 from neural.celeryapp import app as module
-from neural.celeryapp import undeclared_queues
 from neural.celeryapp.control import Control
 from neural.celeryapp.results import LedgerResults
 from neural.management.commands.worker import refuse_unknown_queues
@@ -243,7 +242,7 @@ def waiting(monkeypatch):
     """The messages in queues of the broker that nobody declares."""
     found = {"hihg_priority": 2}
     counting = SimpleNamespace(depths=lambda names: {name: found.get(name, 0) for name in names})
-    monkeypatch.setattr(undeclared_queues, "publisher", lambda: counting)
+    monkeypatch.setattr("neural.broker.publisher.publisher", lambda: counting)
     return counting
 
 
