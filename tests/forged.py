@@ -2,8 +2,8 @@
 
 Each is a valid message with one change. ``LETTERS`` are for a ledger task: each must end as a dead
 letter, whatever is wrong with it. Of ``LOGGED`` nothing can be kept but a log line, except for the
-unknown task, which is a dead letter too. ``PLAIN`` are for a plain Celery task. ``DONE`` are unusual
-but valid.
+unknown task, which is a dead letter too. ``PLAIN`` are for a plain Celery task. ``DONE`` are
+unusual but valid.
 """
 
 import base64

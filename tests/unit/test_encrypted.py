@@ -45,7 +45,8 @@ def test_after_a_change_of_the_key_credentials_are_encrypted_anew_by_a_command(
     assert (Subscription.objects.get().secrets, _source("kitchen").credentials) == held
     said = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in said] == ["2", "0"]
-    assert AuditEntry.objects.get(action="credentials.reencrypt").count == 2
+    acts = AuditEntry.objects.filter(action="credentials.reencrypt").standing()
+    assert list(acts.order_by("pk").values_list("count", flat=True)) == [2, 0]
 
 
 def test_what_no_known_key_opens_is_named_and_the_rest_is_done(settings: Any) -> None:
