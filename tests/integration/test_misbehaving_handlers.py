@@ -32,8 +32,8 @@ def test_handlers_that_end_or_hold_up_their_process_harm_no_neighbour(cluster):
             submit_together(among[2:], kind=kind)
             keys += [*among, f"{kind}-{name}"]
     # When they come again they shall not reach their limits, on a busy machine either.
-    ask("hang", kind="probe.misbehaving", case="hang_in_c", soft_time_limit=4, time_limit=6)
-    ask("hang-async", kind="probe.misbehaving_async", soft_time_limit=4, time_limit=60)
+    ask("hang", kind="probe.misbehaving", case="hang_in_c", soft_time_limit=8, time_limit=10)
+    ask("hang-async", kind="probe.misbehaving_async", soft_time_limit=8, time_limit=60)
 
     worker = cluster.worker(concurrency=2)
     for name in DEADLY_ERRORS:

@@ -6,8 +6,8 @@ import logging
 import pytest
 from django.utils import timezone
 
-from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.models import TaskRun
+from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.api_reading_world import Caller, event, fields, problem, run
 
 pytestmark = pytest.mark.django_db

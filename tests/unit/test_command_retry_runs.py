@@ -5,9 +5,9 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.ledger import select
 from neural.models import RunState, TaskRun
+from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db

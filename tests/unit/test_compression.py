@@ -50,6 +50,13 @@ def test_an_export_is_sent_piece_by_piece_as_it_is_made() -> None:
     answer.close()
 
 
+def test_what_is_no_page_is_left_as_it_is(client: Any) -> None:
+    answer = client.get("/api/v1/openapi.json", headers=GZIP)
+
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer
+
+
 def test_files_that_are_compressed_already_are_not_compressed_again() -> None:
     order = settings.MIDDLEWARE
 
