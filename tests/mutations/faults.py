@@ -569,8 +569,8 @@ OUTBOX = (
     Fault(
         "pruning deletes a run that is young",
         _LEDGER + "prune.py",
-        'aged = {f"{prunable.aged_from}__lt": cutoff}',
-        'aged = {f"{prunable.aged_from}__gt": cutoff}',
+        'aged_from or prunable.made_at}__lt": cutoff}',
+        'aged_from or prunable.made_at}__gt": cutoff}',
         _UNIT + "test_command_prune.py::test_forecasts_go_after_400_days",
     ),
 )
