@@ -1,11 +1,28 @@
-"""Who calls: checks the key of a request and its scope, and limits rows to the key's stores."""
+"""Who calls: checks the key of a request and its scope, and limits rows to the key's stores.
 
-from collections.abc import Collection
+That a key is in use is written at most once a minute a key and process. This is worth less than
+the request that it is about: it skips a row that is locked, waits at most :data:`PATIENCE_MS`, and
+what fails is left out until the next minute.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from ninja.security.base import AuthBase
@@ -14,8 +31,8 @@ from neural.api import keys
 from neural.api.limits import Allowance, charge_ahead, count_failure, remember
 from neural.api.models import ApiKey, Scope
 from neural.api.problems import ApiProblem, database_away
-from neural.api.usage import note_use
 from neural.audit import record
+from neural.ledger.dialects import dialect_of
 from neural.models import AuditOutcome, AuditSource
 
 
@@ -73,7 +90,7 @@ class KeyWith(AuthBase):
                 f"the key {caller.key.prefix} does not have the scope {self.scope}",
                 headers={"WWW-Authenticate": challenge},
             )
-        note_use(caller.key)
+        write_use(caller.key)
         return caller
 
 
@@ -124,3 +141,55 @@ def _given(request: HttpRequest) -> str:
     alone = request.headers.get("X-Api-Key", "").strip()
     given = {alone, bearer.strip() if scheme.lower() == "bearer" else ""} - {""}
     return given.pop() if len(given) == 1 else ""
+
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60
+PATIENCE_MS = 50
+REMEMBERED_KEYS = 10_000
+
+_used_at: dict[int, float] = {}
+"""When this process last wrote each key, by its own clock."""
+
+
+def write_use(key: ApiKey) -> None:
+    """Note that the key is in use now, unless this process did so within the last minute."""
+    now = time.monotonic()
+    if now - _used_at.get(key.pk, -EVERY_SECONDS) < EVERY_SECONDS:
+        return
+    if len(_used_at) >= REMEMBERED_KEYS:
+        _used_at.clear()
+    _used_at[key.pk] = now
+    try:
+        _write(key)
+    except (DatabaseError, InterfaceError) as error:
+        logger.info("event=api_key_use_not_used_at key=%s error=%r", key.prefix, str(error))
+
+
+def _write(key: ApiKey) -> None:
+    database = router.db_for_write(ApiKey)
+    with _little_patience(connections[database]), transaction.atomic(using=database):
+        unlocked = ApiKey.objects.using(database).filter(pk=key.pk).not_used_within(EVERY_SECONDS)
+        # In a list, not in a subquery: Django leaves the lock out of a subquery.
+        free = list(unlocked.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        if free:
+            ApiKey.objects.using(database).filter(pk__in=free).update(last_used_at=Now())
+
+
+@contextmanager
+def _little_patience(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    dialect = dialect_of(connection)
+    with connection.cursor() as cursor:
+        before = dialect.patience(cursor)
+        dialect.set_patience(cursor, str(PATIENCE_MS))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            dialect.set_patience(cursor, before)
+
+
+def record_act(caller: Caller, *, action: str, **facts: Any) -> None:
+    """Record an act (:func:`neural.audit.record`) in the caller's transaction."""
+    record(action=action, by=caller.name, source=AuditSource.API, **facts)

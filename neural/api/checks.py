@@ -34,7 +34,7 @@ def check_endpoints(**_: Any) -> list[CheckMessage]:
     """Check that each endpoint, also of other apps, names the scope that it requires."""
     if find_spec("ninja") is None:
         return []
-    from neural.api.operations import closed, operations  # imports django-ninja
+    from neural.api.openapi import closed, operations  # imports django-ninja
     from neural.api.version1 import build
 
     return [

@@ -25,7 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 
-from neural.api.fields import LARGEST_KEY
+from neural.api.reading.fields import LARGEST_KEY
 
 DEEPEST = 4
 """How deep the fields of fields are listed."""

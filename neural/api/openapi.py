@@ -6,14 +6,17 @@ examples of schemas become the examples of requests and answers.
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.responses import NinjaJSONEncoder
 
+from neural.api.access import KeyWith, NoKeyOpens
 from neural.api.problems import CONTENT_TYPE
 
 KEY = "ApiKey"
@@ -257,3 +260,45 @@ def _in_order(example: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> 
     ordered = [name for name in properties if name in example]
     ordered += [name for name in example if name not in properties]
     return {name: _in_order(example[name], properties.get(name, {}), schemas) for name in ordered}
+
+
+@dataclass(frozen=True)
+class ApiOperation:
+    """One method of one path. ``path`` has parameters in braces, like ``/events/{id}``."""
+
+    method: str
+    path: str
+    operation: Any
+    """django-ninja's operation: its function, its parameters and what checks who calls."""
+
+    @property
+    def label(self) -> str:
+        """Method and path."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def function(self) -> str:
+        """The function that answers it, with its module."""
+        view = self.operation.view_func
+        return f"{view.__module__}.{view.__name__}"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes of which it requires one; empty if no key is asked for."""
+        found = [each for each in self.operation.auth_callbacks if isinstance(each, KeyWith)]
+        return frozenset(str(each.scope) for each in found)
+
+
+def operations(api: NinjaAPI) -> Iterator[ApiOperation]:
+    """Every operation of every router, nested ones too."""
+    for bound in api._get_bound_routers():
+        for path, view in bound.path_operations.items():
+            whole = "/" + "/".join(part.strip("/") for part in (bound.prefix, path) if part)
+            for operation in view.operations:
+                for method in operation.methods:
+                    yield ApiOperation(method, whole.replace("//", "/"), operation)
+
+
+def closed(operation: ApiOperation) -> bool:
+    """Whether no key opens it, because its author named no scope."""
+    return any(isinstance(each, NoKeyOpens) for each in operation.operation.auth_callbacks)

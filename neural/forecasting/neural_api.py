@@ -10,11 +10,11 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from neural.api.access import Caller, KeyWith
-from neural.api.fields import AskedDay, Day, Instant, StoreCode, text
 from neural.api.models import Scope
 from neural.api.openapi import answers
-from neural.api.pages import cursor_at, invalid, link_to_next, page_size, place_in
 from neural.api.problems import ApiProblem
+from neural.api.reading.fields import AskedDay, Day, Instant, StoreCode, text
+from neural.api.reading.pages import cursor_at, invalid, link_to_next, page_size, place_in
 from neural.forecasting.core.series import HORIZONS
 from neural.forecasting.models import Forecast
 from neural.ledger.clock import database_clock

@@ -8,9 +8,9 @@ from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
 from neural.api.access import Caller, KeyWith
-from neural.api.fields import AskedDay, Day, Instant, Money, StoreCode, text
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
+from neural.api.reading.fields import AskedDay, Day, Instant, Money, StoreCode, text
 from neural.restaurant.keys import KEY_LENGTH, order_key
 from neural.restaurant.models import Order, OrderLine, Payment
 

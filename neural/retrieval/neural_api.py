@@ -10,10 +10,10 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from neural.api.access import Caller, KeyWith
-from neural.api.fields import AskedInstant, Instant, StoreCode, text
 from neural.api.models import Scope
-from neural.api.pages import invalid
 from neural.api.problems import ApiProblem
+from neural.api.reading.fields import AskedInstant, Instant, StoreCode, text
+from neural.api.reading.pages import invalid
 from neural.errors import NeuralError
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.query.hits import Found, Hit

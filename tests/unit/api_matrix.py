@@ -16,7 +16,7 @@ from django.utils import timezone
 from ninja import NinjaAPI
 
 from neural.api import keys
-from neural.api.operations import ApiOperation, operations
+from neural.api.openapi import ApiOperation, operations
 from tests.unit import admin_rows, api_world
 
 MINE, THEIRS = "S-MINE", "S-THEIRS"

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from django.utils import timezone
 
-from neural.api import keys, limits, usage
+from neural.api import access, keys, limits
 from neural.api.buckets import LocalBuckets
 from neural.api.models import ApiKey
 from tests.unit import api_world
@@ -25,8 +25,8 @@ def _fresh(monkeypatch):
     local = LocalBuckets()
     monkeypatch.setattr(limits, "buckets", lambda: local)
     monkeypatch.setattr(limits, "_failures", LocalBuckets())
-    monkeypatch.setattr(usage, "PATIENCE_MS", 60_000)  # on a busy machine, too, a note is taken
-    usage._noted.clear()
+    monkeypatch.setattr(access, "PATIENCE_MS", 60_000)  # on a busy machine, too, a note is taken
+    access._used_at.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -204,15 +204,15 @@ def test_a_note_that_fails_is_left_out(monkeypatch) -> None:
         with transaction.atomic():
             connection.cursor().execute("SELECT no_such_column FROM neural_api_apikey")
 
-    monkeypatch.setattr(usage, "_write", fails)
+    monkeypatch.setattr(access, "_write", fails)
 
     assert ask(text).status_code == 200
 
 
 def test_the_memory_of_noted_keys_is_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(usage, "REMEMBERED_KEYS", 3)
+    monkeypatch.setattr(access, "REMEMBERED_KEYS", 3)
 
     for _ in range(10):
         ask(api_world.key()[1])
 
-    assert len(usage._noted) <= 3
+    assert len(access._used_at) <= 3

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
-from neural.api import keys, limits, usage
+from neural.api import access, keys, limits
 from neural.api.buckets import LocalBuckets
 from neural.api.models import ApiKey
 from tests.unit import api_world
@@ -24,7 +24,7 @@ def _fresh(monkeypatch):
     local = LocalBuckets()
     monkeypatch.setattr(limits, "buckets", lambda: local)
     monkeypatch.setattr(limits, "_failures", LocalBuckets())
-    usage._noted.clear()
+    access._used_at.clear()
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
@@ -125,7 +125,7 @@ def test_a_locked_row_or_database_does_not_delay_a_request() -> None:
 
 
 def test_many_who_use_a_key_at_once_are_all_let_in(monkeypatch) -> None:
-    monkeypatch.setattr(usage, "PATIENCE_MS", 60_000)  # on a busy machine, too, a note is taken
+    monkeypatch.setattr(access, "PATIENCE_MS", 60_000)  # on a busy machine, too, a note is taken
     key, text = api_world.key("S1")
 
     def ask() -> int:

@@ -15,7 +15,7 @@ from ninja import Router
 
 from neural.api.access import KeyWith
 from neural.api.models import Scope
-from neural.api.operations import operations
+from neural.api.openapi import operations
 from neural.api.version1 import build
 from neural.forecasting.models import Forecast
 from neural.models import NeuralEvent, Store

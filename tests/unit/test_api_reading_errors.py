@@ -4,8 +4,8 @@ import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 
-from neural.api import stores
 from neural.api.conf import conf
+from neural.api.reading import stores
 from tests.unit.api_reading_world import Caller, fields, problem, store
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from neural.api import event_pages
+from neural.api.reading import event_pages
 from neural.keyset import bounded
 from neural.models import (
     AttemptOutcome,
@@ -341,7 +341,7 @@ def test_a_parameter_that_is_wrong_or_unknown_is_a_problem_that_names_it(query, 
 
 
 def test_a_cursor_of_a_row_that_cannot_be_is_refused():
-    from neural.api.pages import cursor_at
+    from neural.api.reading.pages import cursor_at
 
     for place in ("-1", "1" + "0" * 30, "x", "٣"):
         assert fields(Caller("S1").get("events", cursor=cursor_at("events", place))) == [

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from neural.api.batch import _Spool
 from neural.api.bodies import NotReadable
-from neural.api.splitting import BrokenList, elements, lines
+from neural.api.submitting.batch import _Spool
+from neural.api.submitting.splitting import BrokenList, elements, lines
 
 VALUES = [{"a": 'café 😀 \\ " ]},{'}, 12345, -1.5e3, "text", None, True, [], {}, [[1, {"b": "]"}]]]
 

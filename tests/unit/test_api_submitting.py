@@ -5,8 +5,9 @@ import json
 import pytest
 from django.db import OperationalError, connection
 
-from neural.api import keys, submitting, version1
+from neural.api import keys, version1
 from neural.api.models import Scope
+from neural.api.submitting import requests
 from neural.events.ndjson import line_limit
 from neural.models import NeuralEvent, RefusedEvent, Store, TaskRun
 
@@ -304,13 +305,13 @@ def test_accepted_means_committed_also_in_a_project_with_a_transaction_for_each_
     """With ATOMIC_REQUESTS, the response of a view is made before the commit."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     transactions = []
-    submit = submitting.submit_many
+    submit = requests.submit_many
 
     def watched(*arguments, **named):
         transactions.append(connection.in_atomic_block)
         return submit(*arguments, **named)
 
-    monkeypatch.setattr(submitting, "submit_many", watched)
+    monkeypatch.setattr(requests, "submit_many", watched)
 
     assert post(EVENT).status_code == 202
     assert transactions == [False]

@@ -22,9 +22,16 @@ from neural.api import limits
 from neural.api.bodies import Body, NotReadable, check_media_type
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem, database_away, problem_body
-from neural.api.requests import as_arguments, as_cloudevent, with_trace
-from neural.api.splitting import Element, elements, lines
-from neural.api.submitting import Item, Outcome, item_of, submit_all
+from neural.api.submitting.requests import (
+    Item,
+    Outcome,
+    as_arguments,
+    as_cloudevent,
+    item_of,
+    submit_all,
+    with_trace,
+)
+from neural.api.submitting.splitting import Element, elements, lines
 from neural.conf import conf as ledger_conf
 from neural.deadlines import Deadline
 from neural.events.ndjson import line_limit

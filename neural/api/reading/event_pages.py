@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from ninja import Schema
 from pydantic import Field
 
-from neural.api.fields import AskedInstant, StoreCode, text
-from neural.api.pages import key_in, page_size
+from neural.api.reading.fields import AskedInstant, StoreCode, text
+from neural.api.reading.pages import key_in, page_size
 from neural.keyset.bounded import find
 from neural.keyset.walks import Place, Walk
 from neural.models import NeuralEvent, TaskRun

@@ -1,5 +1,9 @@
 """Endpoints of recorded events: list them, read one with its runs, and run its handlers again."""
 
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from django.db import transaction
@@ -9,22 +13,22 @@ from django.utils.translation import gettext_lazy
 from ninja import Path, Query, Schema
 from pydantic import Field
 
-from neural.api import event_pages
-from neural.api.access import Caller, KeyWith
-from neural.api.acting import acted
-from neural.api.event_pages import LIST, EventFilters
-from neural.api.events import router
-from neural.api.fields import Instant, RowKey
+from neural.api.access import Caller, KeyWith, record_act
 from neural.api.models import Scope
 from neural.api.openapi import answers
-from neural.api.pages import cursor_at, link_to_next
 from neural.api.problems import ApiProblem
-from neural.api.reading_examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
-from neural.api.retrying import retry_event
-from neural.api.runs import Run, State, run_read
+from neural.api.reading import event_pages
+from neural.api.reading.event_pages import LIST, EventFilters
+from neural.api.reading.examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
+from neural.api.reading.fields import Instant, RowKey
+from neural.api.reading.pages import cursor_at, link_to_next
+from neural.api.reading.runs import Run, State, run_read
+from neural.api.submitting.endpoints import router
 from neural.events.answers import EventPruned
-from neural.events.types import EventTypeUnknown
-from neural.models import NeuralEvent, TaskAttempt, TaskRun
+from neural.events.replay import replay
+from neural.events.types import EventTypeUnknown, event_type
+from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
+from neural.models.run_log import log_change, pairs
 
 __all__ = ["router"]
 
@@ -165,10 +169,10 @@ def retry_again(request: HttpRequest, id: EventKey) -> EventRetried:  # noqa: A0
             done = retry_event(event, by=caller.name)
             if done.retried or done.recorded:
                 told = {"retried": len(done.retried), "recorded": len(done.recorded)}
-                acted(caller, action="event.retry", rows=[event], details=told)
+                record_act(caller, action="event.retry", rows=[event], details=told)
                 if done.retried:  # so that their pages say who retried them
                     of = {"event": event.pk}
-                    acted(caller, action="run.retry", rows=done.retried, details=of)
+                    record_act(caller, action="run.retry", rows=done.retried, details=of)
     except EventPruned:
         raise ApiProblem(409, "the payload was pruned; its handlers cannot run") from None
     except EventTypeUnknown:
@@ -215,3 +219,52 @@ def _listed(event: NeuralEvent) -> ListedEvent:
 
 def _brief(run: TaskRun) -> RetriedRun:
     return RetriedRun(task_id=run.task_id, handler=run.handler, state=run.state)
+
+
+RETRIED_STATES = (RunState.DEAD, RunState.CANCELLED)
+"""A discarded run stays discarded: a person decided that it is not retried."""
+
+logger = logging.getLogger("neural.api")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRetry:
+    """What was done. ``retried`` and ``unchanged`` have the states that were found."""
+
+    retried: Sequence[TaskRun]
+    recorded: Sequence[TaskRun]
+    unchanged: Sequence[TaskRun]
+
+
+def retry_event(event: NeuralEvent, *, by: str) -> EventRetry:
+    """Retry the event's dead and cancelled runs, and record runs of handlers that have none.
+
+    In the caller's transaction; published after it commits. Raises :class:`EventPruned`, and
+    EventTypeUnknown if no installed app registers the event's type any more.
+    """
+    event_type(event.type)
+    if event.payload is None:
+        raise EventPruned(f"the payload of {event} was pruned; its handlers cannot run")
+    runs = event.runs.order_by("pk").select_for_update(of=("self",))
+    found = list(runs.defer("args", "kwargs", "result"))
+    retried = [run for run in found if run.state in RETRIED_STATES]
+    TaskRun.objects.filter(pk__in=[run.pk for run in retried]).retry()
+    recorded = replay(event, requested_by=by)
+    transaction.on_commit(partial(log_change, "retried", retried, by=by), robust=True)
+    transaction.on_commit(partial(_log, event, by, retried, recorded), robust=True)
+    unchanged = [run for run in found if run.state not in RETRIED_STATES]
+    return EventRetry(retried=retried, recorded=recorded, unchanged=unchanged)
+
+
+def _log(
+    event: NeuralEvent, by: str, retried: Sequence[TaskRun], recorded: Sequence[TaskRun]
+) -> None:
+    facts = {
+        "by": by,
+        "event_id": event.event_id,
+        "source": event.source,
+        "store": event.store_id,
+        "retried": len(retried),
+        "recorded": len(recorded),
+    }
+    logger.info("event=event_retried %s", pairs(facts))

@@ -6,8 +6,8 @@ import binascii
 from django.http import HttpRequest, HttpResponse
 
 from neural.api.conf import conf
-from neural.api.fields import LARGEST_KEY
 from neural.api.problems import ApiProblem
+from neural.api.reading.fields import LARGEST_KEY
 from neural.events.answers import Problem
 
 LONGEST_CURSOR = 400

@@ -9,10 +9,10 @@ from ninja import Query, Router, Schema
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from neural.api.access import Caller, KeyWith
-from neural.api.fields import text
 from neural.api.models import Scope
-from neural.api.pages import cursor_at, link_to_next, page_size, place_in
-from neural.api.reading_examples import STORE
+from neural.api.reading.examples import STORE
+from neural.api.reading.fields import text
+from neural.api.reading.pages import cursor_at, link_to_next, page_size, place_in
 from neural.models import Store as StoreRow
 
 LIST = "stores"

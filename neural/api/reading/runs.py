@@ -8,12 +8,11 @@ from django.utils.translation import gettext_lazy
 from ninja import Path, Router, Schema
 from pydantic import Field, StrictBool, StrictInt, WithJsonSchema, model_validator
 
-from neural.api.access import Caller, KeyWith
-from neural.api.acting import acted
-from neural.api.fields import AskedInstant, Instant, text
+from neural.api.access import Caller, KeyWith, record_act
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
-from neural.api.reading_examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
+from neural.api.reading.examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
+from neural.api.reading.fields import AskedInstant, Instant, text
 from neural.ledger.history import attempts_of
 from neural.ledger.select import Selection, retry_first
 from neural.models import AttemptOutcome, RunState, TaskRun
@@ -151,7 +150,7 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
             if runs:
                 query = chosen.model_dump(mode="json", include=NARROWING, exclude_none=True)
                 states = {"states": ",".join(chosen.states)}
-                acted(caller, action="run.retry", rows=runs, query=states | query)
+                record_act(caller, action="run.retry", rows=runs, query=states | query)
     return RunsRetried(
         dry_run=chosen.dry_run,
         retried=len(runs),

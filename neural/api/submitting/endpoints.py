@@ -7,22 +7,24 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 
-from neural.api import batch, examples
 from neural.api.access import KeyWith
 from neural.api.bodies import Body, check_media_type, read_json
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
-from neural.api.requests import (
+from neural.api.submitting import batch, examples
+from neural.api.submitting.requests import (
+    Outcome,
     as_arguments,
     as_cloudevent,
     from_headers,
     is_binary,
+    item_of,
+    submit_all,
     text_of_header,
     unquoted,
     with_key,
     with_trace,
 )
-from neural.api.submitting import Outcome, item_of, submit_all
 from neural.events.ndjson import line_limit
 
 router = Router(tags=["Events"])
