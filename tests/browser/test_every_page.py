@@ -11,7 +11,7 @@ from neural.audit import record
 from neural.models import AuditSource, Store
 from neural.sites import page_of
 from tests.browser.pages import NARROW, OF_COLOURS, WIDE, Pages
-from tests.unit.test_admin_pages import submitted
+from tests.unit.pages.test_admin_pages import submitted
 
 pytestmark = [
     pytest.mark.browser,

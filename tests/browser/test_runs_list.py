@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from neural.models import RunState, SavedView, TaskRun
 from tests.browser.pages import NARROW, SHOWN_AGAIN
-from tests.unit import admin_world as world
+from tests.unit.admin import admin_world as world
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.once]
 

@@ -10,7 +10,7 @@ from neural.monitoring.retention import asking
 from neural.queues import LOW_PRIORITY_QUEUE
 from neural.retrieval.index.rebuilding import open_rebuild
 from tests.chaos.processes import Chaos
-from tests.unit import bulk_world
+from tests.unit.runs import bulk_world
 
 OLD_TASK, OLD_RUNS = "probe.of_last_year", 300
 

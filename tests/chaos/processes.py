@@ -19,8 +19,8 @@ from neural.tasks import process_neural_event
 from tests.integration.beats import Beat
 from tests.integration.cluster import ROOT, Cluster, Worker
 from tests.integration.web import Web
-from tests.unit import bulk_world
-from tests.unit.searching import EMBEDDER
+from tests.unit.retrieval.searching import EMBEDDER
+from tests.unit.runs import bulk_world
 from zhilian.supervision.die_with_parent import dying_with_parent
 
 SUBMITTERS = 2

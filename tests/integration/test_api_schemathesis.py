@@ -29,7 +29,7 @@ from neural.api.models import Scope
 from neural.api.urls import api
 from neural.models import Store, TaskRun
 from neural.restaurant.models import Order
-from tests.unit import api_reading_world as world
+from tests.unit.api import api_reading_world as world
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", 6))
 CHECKS = [

@@ -13,7 +13,7 @@ from neural.api import keys
 from neural.api.models import Scope
 from neural.models import NeuralEvent, TaskRun
 from tests.integration.web import Web, answered_lines
-from tests.unit.hooks_world import source
+from tests.unit.hooks.hooks_world import source
 from tests.watching import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]

@@ -4,7 +4,7 @@ import pytest
 
 from neural.monitoring.models import Examination
 from tests.integration.cluster import PATIENT
-from tests.unit import admin_world as world
+from tests.unit.admin import admin_world as world
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration

@@ -15,8 +15,8 @@ from neural.forecasting.rounds.opening import open_round
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from tests.integration.cluster import Worker
 from tests.probe.training import DISTURBED, UNDISTURBED
-from tests.unit.ledger import make_store
-from tests.unit.rounds import sold
+from tests.unit.factories import make_store
+from tests.unit.forecasting.rounds import sold
 from tests.watching import is_alive, wait_until
 
 pytestmark = pytest.mark.integration

@@ -1,6 +1,6 @@
 """Handlers that end, fork or hold up their process: with real workers, all of them at once.
 
-What can be seen within one process is in tests/unit/test_misbehaving_handlers.py.
+What can be seen within one process is in tests/unit/worker/test_misbehaving_handlers.py.
 """
 
 import pytest

@@ -14,7 +14,7 @@ from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.index.scheduling import INDEX_TASK
 from neural.retrieval.models import OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import Within
-from tests.unit.searching import EMBEDDER
+from tests.unit.retrieval.searching import EMBEDDER
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration

@@ -7,8 +7,8 @@ import pytest
 import neural
 from neural.hooks.models import Delivery, DeliveryState
 from neural.hooks.outgoing import subscribed
-from tests.unit.receiving import answering, is_signed, receiver
-from tests.unit.subscribing import STOCK, subscribe
+from tests.unit.hooks.receiving import answering, is_signed, receiver
+from tests.unit.hooks.subscribing import STOCK, subscribe
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration

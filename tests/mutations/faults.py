@@ -33,11 +33,10 @@ def mutated(fault: Fault, text: str) -> str:
 
 
 _LEDGER = "neural/ledger/"
-_UNIT = "tests/unit/"
-_SETTLING = _UNIT + "test_settling.py::"
-_CLAIMING = _UNIT + "test_claiming.py::"
-_EXECUTION = _UNIT + "test_execution.py::"
-_PAUSING = _UNIT + "test_pausing.py::"
+_SETTLING = "tests/unit/ledger/test_settling.py::"
+_CLAIMING = "tests/unit/ledger/test_claiming.py::"
+_EXECUTION = "tests/unit/ledger/test_execution.py::"
+_PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
     Fault(
@@ -94,14 +93,14 @@ SETTLING = (
         _LEDGER + "settle.py",
         "THEN COALESCE({result}, run.result) ELSE",
         "THEN {result} ELSE",
-        _UNIT + "test_snooze.py::test_its_checkpoint_outlives_an_attempt_that_fails",
+        "tests/unit/ledger/test_snooze.py::test_its_checkpoint_outlives_an_attempt_that_fails",
     ),
     Fault(
         "figures hear nothing of what is settled",
         _LEDGER + "settle.py",
         "        inserts = ports.inserts_for(outcomes)\n",
         "        inserts = []\n",
-        _UNIT + "test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+        "tests/unit/console/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
     ),
     Fault(
         "what a stopping worker releases counts as lost",
@@ -115,8 +114,7 @@ SETTLING = (
         "neural/models/run.py",
         '    "losses": 0,\n',
         "",
-        _UNIT
-        + "test_command_retry_runs.py::test_dead_runs_are_due_again_with_their_retries_restored",
+        "tests/unit/runs/test_command_retry_runs.py::test_dead_runs_are_due_again_with_their_retries_restored",
     ),
 )
 
@@ -244,8 +242,7 @@ WORKING = (
         _LEDGER + "batch.py",
         "with tracing.processing(runs), transaction.atomic():",
         "with tracing.processing(runs):",
-        _UNIT
-        + "test_together.py::test_after_an_error_each_is_done_alone_and_the_one_to_blame_fails_by_itself",
+        "tests/unit/ledger/test_together.py::test_after_an_error_each_is_done_alone_and_the_one_to_blame_fails_by_itself",
     ),
     Fault(
         "what is at work still counts as waiting",
@@ -267,8 +264,7 @@ WORKING = (
         _LEDGER + "guard.py",
         "            watch.expect_all_kept()\n",
         "",
-        _UNIT
-        + "test_misbehaving_handlers.py::test_alone_it_is_succeeded_if_what_it_wrote_is_kept_and_the_next_run_is_done",
+        "tests/unit/worker/test_misbehaving_handlers.py::test_alone_it_is_succeeded_if_what_it_wrote_is_kept_and_the_next_run_is_done",
     ),
     Fault(
         "an outcome that could not be recorded is forgotten",
@@ -282,7 +278,7 @@ WORKING = (
         _LEDGER + "retry.py",
         "failures <= self.max_retries",
         "failures <= self.max_retries + 1",
-        _UNIT + "test_retry.py::test_no_retries_means_one_attempt",
+        "tests/unit/ledger/test_retry.py::test_no_retries_means_one_attempt",
     ),
     Fault(
         "a permanent error is tried again",
@@ -296,7 +292,7 @@ WORKING = (
         _LEDGER + "outcome.py",
         "return limit is not None and limit <= clock.now()",
         "return False",
-        _UNIT + "test_transitions.py::test_expired",
+        "tests/unit/ledger/test_transitions.py::test_expired",
     ),
 )
 
@@ -306,15 +302,14 @@ RECORDING = (
         _LEDGER + "record.py",
         "TaskRun.objects.filter(unique_key=unique_key, state=RunState.PENDING).first()",
         "TaskRun.objects.filter(unique_key=unique_key, state=RunState.DEAD).first()",
-        _UNIT + "test_enqueue.py::test_while_a_unique_run_waits_no_second_one_is_recorded",
+        "tests/unit/events/test_enqueue.py::test_while_a_unique_run_waits_no_second_one_is_recorded",
     ),
     Fault(
         "a unique run that waits may start before its caller commits",
         _LEDGER + "record.py",
         "        dialects.ledger_dialect().hold(cursor, unique_key)\n",
         "        pass\n",
-        _UNIT
-        + "test_enqueue.py::test_a_unique_run_that_waits_starts_after_the_transaction_that_asked_for_it_again",
+        "tests/unit/events/test_enqueue.py::test_a_unique_run_that_waits_starts_after_the_transaction_that_asked_for_it_again",
         "postgresql",
     ),
     Fault(
@@ -322,43 +317,42 @@ RECORDING = (
         _LEDGER + "record.py",
         "    if found.task != run.task:\n        return False\n",
         "    return True\n",
-        _UNIT + "test_enqueue.py::test_a_task_id_of_other_work_is_refused",
+        "tests/unit/events/test_enqueue.py::test_a_task_id_of_other_work_is_refused",
     ),
     Fault(
         "messages go out before the commit",
         "neural/broker/publisher.py",
         "transaction.on_commit(partial(publish_quietly, messages), robust=True)",
         "publish_quietly(messages)",
-        _UNIT + "test_submit.py::test_messages_are_published_on_commit_and_not_before",
+        "tests/unit/events/test_submit.py::test_messages_are_published_on_commit_and_not_before",
     ),
     Fault(
         "another content under the same id is a duplicate",
         "neural/events/recording.py",
         "if recorded_hash == new_event.content_hash:",
         "if recorded_hash:",
-        _UNIT + "test_submit.py::test_the_same_identity_with_other_content_is_a_conflict",
+        "tests/unit/events/test_submit.py::test_the_same_identity_with_other_content_is_a_conflict",
     ),
     Fault(
         "an event's run is due at once, whatever its call asked for",
         "neural/events/insertion.py",
         'due_at = f"COALESCE(run.due_at, {dialect.clock})"',
         'due_at = f"COALESCE({dialect.clock}, run.due_at)"',
-        _UNIT + "test_celery_door.py::test_later_means_that_its_handlers_run_later",
+        "tests/unit/celeryapp/test_celery_door.py::test_later_means_that_its_handlers_run_later",
     ),
     Fault(
         "an event that is due later gets a message now",
         "neural/events/recording.py",
         "due = (identity for identity in new if firsts[identity].due_at is None)",
         "due = (identity for identity in new)",
-        _UNIT + "test_celery_door.py::test_later_means_that_its_handlers_run_later",
+        "tests/unit/celeryapp/test_celery_door.py::test_later_means_that_its_handlers_run_later",
     ),
     Fault(
         "events are not sorted, so that submitters deadlock",
         "neural/events/recording.py",
         "for identity in sorted(firsts)]",
         "for identity in firsts]",
-        _UNIT
-        + "test_submit_together.py::test_each_event_is_recorded_once_and_new_to_one_submitter",
+        "tests/unit/events/test_submit_together.py::test_each_event_is_recorded_once_and_new_to_one_submitter",
         "postgresql",
     ),
 )
@@ -369,22 +363,21 @@ RELAY = (
         "neural/worker/relay.py",
         "dialect.seconds(conf().republish_lease_seconds)",
         "dialect.seconds(0)",
-        _UNIT
-        + "test_relay.py::test_what_is_unpublished_gets_one_and_is_not_owed_another_for_a_while",
+        "tests/unit/broker/test_relay.py::test_what_is_unpublished_gets_one_and_is_not_owed_another_for_a_while",
     ),
     Fault(
         "what could not be sent waits for its lease",
         "neural/worker/relay.py",
         "        _unpublish(runs)\n        return 0\n",
         "        return 0\n",
-        _UNIT + "test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
+        "tests/unit/broker/test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
     ),
     Fault(
         "a long queue gets more and more messages",
         "neural/worker/relay.py",
         "for queue, depth in depths.items() if depth < limit}",
         "for queue, depth in depths.items()}",
-        _UNIT + "test_relay.py::test_a_long_queue_is_left_alone_and_the_others_are_not",
+        "tests/unit/broker/test_relay.py::test_a_long_queue_is_left_alone_and_the_others_are_not",
     ),
     Fault(
         "messages are sent for a paused queue",
@@ -398,23 +391,21 @@ RELAY = (
         "neural/worker/recovery.py",
         "self._heartbeats.look(heartbeats, longest_gap=lost / 2)",
         "self._heartbeats.look(heartbeats)",
-        _UNIT + "test_recovery.py::test_a_relay_that_could_not_look_does_not_count_the_time",
+        "tests/unit/ledger/test_recovery.py::test_a_relay_that_could_not_look_does_not_count_the_time",
     ),
     Fault(
         "a silent worker is never given up",
         "neural/worker/recovery.py",
         "if silent_for[worker.pk] >= lost]",
         "if silent_for[worker.pk] >= lost * 99]",
-        _UNIT
-        + "test_recovery.py::test_a_worker_whose_heartbeat_stands_still_is_given_up_and_its_runs_start_again",
+        "tests/unit/ledger/test_recovery.py::test_a_worker_whose_heartbeat_stands_still_is_given_up_and_its_runs_start_again",
     ),
     Fault(
         "a living process's runs are taken for lost",
         "neural/worker/recovery.py",
         "orphans = [run for run in held if run.process_id not in alive]",
         "orphans = [run for run in held if run.process_id]",
-        _UNIT
-        + "test_recovery.py::test_what_a_dead_pool_process_held_starts_again_and_nothing_else",
+        "tests/unit/ledger/test_recovery.py::test_what_a_dead_pool_process_held_starts_again_and_nothing_else",
     ),
     Fault(
         "processes are listed before the runs are read",
@@ -423,29 +414,28 @@ RELAY = (
         "        alive = living() if held else ()\n",
         "        alive = living()\n"
         "        held = list(TaskRun.objects.running().filter(worker=worker))\n",
-        _UNIT + "test_recovery.py::test_processes_are_listed_after_the_runs_are_read",
+        "tests/unit/ledger/test_recovery.py::test_processes_are_listed_after_the_runs_are_read",
     ),
     Fault(
         "a killed process counts a loss for its whole batch",
         "neural/worker/recovery.py",
         "innocent = late_messages.pop_waiting(orphans)",
         "innocent = late_messages.pop_waiting([])",
-        _UNIT
-        + "test_recovery.py::test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss",
+        "tests/unit/ledger/test_recovery.py::test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss",
     ),
     Fault(
         "a note of an earlier claim holds for a later one",
         "neural/worker/late_messages.py",
         'return f"{run.pk} {run.token}"',
         'return f"{run.pk}"',
-        _UNIT + "test_recovery.py::test_a_run_that_is_claimed_again_is_not_taken_for_waiting",
+        "tests/unit/ledger/test_recovery.py::test_a_run_that_is_claimed_again_is_not_taken_for_waiting",
     ),
     Fault(
         "the message of a dead run is thrown away after its retry",
         "neural/worker/late_messages.py",
         "        if outcome.succeeded:\n",
         "        if outcome:\n",
-        _UNIT + "test_late_messages.py::test_a_run_batched_that_did_not_succeed_keeps_its_message",
+        "tests/unit/worker/test_late_messages.py::test_a_run_batched_that_did_not_succeed_keeps_its_message",
     ),
 )
 
@@ -455,59 +445,56 @@ BULK = (
         "neural/runs/bulk/acting.py",
         "if not action.is_under_way or action.position != work.action.position:",
         "if not action.is_under_way:",
-        _UNIT
-        + "test_bulk_once.py::test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits",
+        "tests/unit/runs/test_bulk_once.py::test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits",
     ),
     Fault(
         "an action that is stopped goes on",
         "neural/models/bulk_action.py",
         "state=BulkActionState.STOPPED, **changes)",
         "state=BulkActionState.RUNNING, **changes)",
-        _UNIT + "test_bulk_deciding.py::test_a_stopped_action_changes_nothing_until_it_is_resumed",
+        "tests/unit/runs/test_bulk_deciding.py::test_a_stopped_action_changes_nothing_until_it_is_resumed",
     ),
     Fault(
         "who lost the permission goes on acting",
         "neural/runs/bulk/acting.py",
         "if user is None or not is_permitted(action.verb, user):",
         "if user is None:",
-        _UNIT + "test_bulk_deciding.py::test_a_user_who_loses_the_permission_changes_nothing_more",
+        "tests/unit/runs/test_bulk_deciding.py::test_a_user_who_loses_the_permission_changes_nothing_more",
     ),
     Fault(
         "an action changes runs of other stores",
         "neural/runs/bulk/applying.py",
         "seen = set(mine.for_user(user).values_list",
         "seen = set(mine.values_list",
-        _UNIT + "test_bulk_deciding.py::test_a_user_of_some_stores_changes_the_runs_of_these_alone",
+        "tests/unit/runs/test_bulk_deciding.py::test_a_user_of_some_stores_changes_the_runs_of_these_alone",
     ),
     Fault(
         "two actions change one run twice",
         "neural/runs/bulk/applying.py",
         '            "acted_on": key in taken,\n',
         "",
-        _UNIT + "test_bulk_once.py::test_two_operators_whose_actions_overlap_change_each_run_once",
+        "tests/unit/runs/test_bulk_once.py::test_two_operators_whose_actions_overlap_change_each_run_once",
     ),
     Fault(
         "one run that the database refuses stops its slice",
         "neural/runs/bulk/applying.py",
         "    except (IntegrityError, DataError) as error:\n",
         "    except DataError as error:\n",
-        _UNIT
-        + "test_bulk_actions.py::test_a_run_that_the_database_refuses_to_change_does_not_stop_the_others",
+        "tests/unit/runs/test_bulk_actions.py::test_a_run_that_the_database_refuses_to_change_does_not_stop_the_others",
     ),
     Fault(
         "a form that is sent twice asks twice",
         "neural/runs/bulk/beginning.py",
         "    if found := _begun_before(wanted):\n        return found\n    if problems",
         "    if problems",
-        _UNIT + "test_bulk_once.py::test_a_form_that_is_sent_twice_asks_once",
+        "tests/unit/runs/test_bulk_once.py::test_a_form_that_is_sent_twice_asks_once",
     ),
     Fault(
         "a run that is not set aside is retried",
         _LEDGER + "select.py",
         "still = TaskRun.objects.filter(pk__in=keys, state=state)",
         "still = TaskRun.objects.filter(pk__in=keys)",
-        _UNIT
-        + "test_command_retry_runs.py::test_what_somebody_else_changes_meanwhile_stays_as_they_left_it",
+        "tests/unit/runs/test_command_retry_runs.py::test_what_somebody_else_changes_meanwhile_stays_as_they_left_it",
     ),
 )
 
@@ -517,46 +504,42 @@ OUTBOX = (
         "neural/retrieval/index/indexing.py",
         "OutboxEntry.objects.filter(pk__in=[*done, *_refused_before(entries)]).delete()",
         "OutboxEntry.objects.filter(key__in=keys).delete()",
-        _UNIT
-        + "test_search_indexing.py::test_a_change_that_comes_while_its_record_is_being_written_is_not_lost",
+        "tests/unit/retrieval/test_search_indexing.py::test_a_change_that_comes_while_its_record_is_being_written_is_not_lost",
     ),
     Fault(
         "an event enters no outbox",
         "neural/retrieval/outbox.py",
         "if not search_is_on():",
         "if search_is_on():",
-        _UNIT
-        + "test_search_outbox.py::test_each_new_event_is_in_the_outbox_with_its_recording_and_a_duplicate_is_not",
+        "tests/unit/retrieval/test_search_outbox.py::test_each_new_event_is_in_the_outbox_with_its_recording_and_a_duplicate_is_not",
     ),
     Fault(
         "history goes before live events",
         "neural/retrieval/outbox.py",
         "new_event.queue == LOW_PRIORITY_QUEUE for",
         "new_event.queue != LOW_PRIORITY_QUEUE for",
-        _UNIT + "test_search_outbox.py::test_history_is_told_apart_by_the_event_and_by_its_handler",
+        "tests/unit/retrieval/test_search_outbox.py::test_history_is_told_apart_by_the_event_and_by_its_handler",
     ),
     Fault(
         "two relays request two runs for a delivery",
         "neural/hooks/outgoing/scheduling.py",
         '    Delivery.objects.bulk_update(deliveries, ["task_id"])\n',
         "",
-        _UNIT
-        + "test_hooks_outgoing_relays.py::test_relays_at_once_request_one_run_for_each_delivery",
+        "tests/unit/hooks/test_hooks_outgoing_relays.py::test_relays_at_once_request_one_run_for_each_delivery",
     ),
     Fault(
         "a webhook tells of another store's events",
         "neural/hooks/outgoing/recording.py",
         "AND own.store_id = event.store_id))",
         "AND own.store_id <> ''))",
-        _UNIT
-        + "test_hooks_outgoing_recording.py::test_an_event_is_told_to_those_who_subscribe_to_its_type_and_store",
+        "tests/unit/hooks/test_hooks_outgoing_recording.py::test_an_event_is_told_to_those_who_subscribe_to_its_type_and_store",
     ),
     Fault(
         "an earlier run sends a delivery again",
         "neural/hooks/outgoing/sending.py",
         "filter(pk=delivery_id, task_id=task_id, state=DeliveryState.PENDING)",
         "filter(pk=delivery_id, state=DeliveryState.PENDING)",
-        _UNIT + "test_hooks_outgoing_delivering.py::test_the_run_of_another_time_sends_nothing",
+        "tests/unit/hooks/test_hooks_outgoing_delivering.py::test_the_run_of_another_time_sends_nothing",
     ),
     Fault(
         "a tally is added up twice",
@@ -564,14 +547,14 @@ OUTBOX = (
         "        DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)\n"
         "        RETURNING figures\n",
         "        SELECT figures FROM {table} ORDER BY id LIMIT %s\n",
-        _UNIT + "test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+        "tests/unit/console/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
     ),
     Fault(
         "pruning deletes a run that is young",
         _LEDGER + "prune.py",
         'aged_from or prunable.made_at}__lt": cutoff}',
         'aged_from or prunable.made_at}__gt": cutoff}',
-        _UNIT + "test_command_prune.py::test_forecasts_go_after_400_days",
+        "tests/unit/console/test_command_prune.py::test_forecasts_go_after_400_days",
     ),
 )
 
@@ -581,7 +564,7 @@ MIGRATIONS = (
         "neural/checks.py",
         "        if some and lacking:\n",
         "        if some and not lacking:\n",
-        _UNIT + "test_first_migrations.py::test_a_database_that_has_only_some_of_them_is_refused",
+        "tests/unit/ledger/test_first_migrations.py::test_a_database_that_has_only_some_of_them_is_refused",
     ),
 )
 

@@ -14,7 +14,8 @@ from neural.ledger import pace, ports
 from neural.monitoring.machines import readiness
 from neural.monitoring.rollups import folding
 from neural.runs import counting
-from tests.unit import beating, searching
+from tests.unit.beat import beating
+from tests.unit.retrieval import searching
 
 # However slow the machine, one message's time is enough for the whole batch of a test. Tests
 # of that time set their own.

@@ -1,0 +1,1 @@
+"""Tests of alert rules, what they find, and channels."""

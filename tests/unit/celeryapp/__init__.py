@@ -1,0 +1,1 @@
+"""Tests of ledger tasks by Celery's own calls."""

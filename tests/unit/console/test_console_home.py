@@ -1,0 +1,918 @@
+"""The home: one look says whether events flow, and who must act."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.core.cache import caches
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.translation import trans_real
+from django_celery_beat.models import PeriodicTask
+
+from neural.audit import record_user
+from neural.health.examination import of_ledger
+from neural.health.findings import Finding, Status
+from neural.health.schedules import schedules_off
+from neural.health.situation import Situation
+from neural.models import WorkerProcess
+from neural.monitoring.alerts.reading import OpenAlert
+from neural.monitoring.console import home, overview, remembering, sources, tables, watched
+from neural.monitoring.console.sources import GroupRow, ScheduleRow
+from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, floor, kept_timeline
+from neural.monitoring.console.verdict import TITLES
+from neural.monitoring.console.viewers import Viewer
+from neural.monitoring.examining import probing
+from neural.monitoring.models import Examination
+from neural.monitoring.rollups import reading
+from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
+from neural.monitoring.rollups.reading import Figures
+from tests.unit.admin import admin_world as world
+from tests.unit.beat.beating import daily
+
+pytestmark = pytest.mark.django_db
+
+HOME = "/admin/"
+NIGHTLY_WORK = sources.nightly_work
+FACTS: dict[str, Any] = {
+    "broker": {"up": True, "address": "redis://here", "error": "", "driver": "redis"},
+    "queues": {
+        name: {"due": 0, "oldest_seconds": None, "readers": 1, "messages": 0, "paused": None}
+        for name in ("high_priority", "default", "low_priority")
+    },
+    "processes": [],
+    "since": {},
+}
+PROCESS = {
+    "id": 1,
+    "name": "w@h",
+    "kind": "worker",
+    "queues": ["default"],
+    "concurrency": 2,
+    "heartbeat_at": "2026-01-01T00:00:00+00:00",
+    "lost": False,
+    "memory_bytes": 312_000_000,
+    "running": 1,
+    "work": "app.count",
+    "working_since": "2026-01-01T00:00:00+00:00",
+}
+WELL = Finding(probe="workers", status=Status.OK, found="1 worker is alive")
+
+
+def waits(seconds: float, count: int) -> list[int]:
+    histogram = [0] * BUCKETS
+    histogram[bucket_of(seconds)] = count
+    return histogram
+
+
+class Figured:
+    """Figures that a test sets, in place of those of the database. It notes what was asked."""
+
+    def __init__(self) -> None:
+        self.minute = {("default",): Figures(submitted=30, succeeded=20, failed=1)}
+        self.hours: dict[str | None, dict[Any, Figures]] = {}
+        """By store; of the whole chain under None."""
+        self.events = {"S1": 60, "S2": 120}
+        self.last = {"S1": dt.timedelta(0), "S2": dt.timedelta(0)}
+        self.counted: dt.timedelta | None = dt.timedelta(seconds=3)
+        self.asked: list[str] = []
+        self.now = timezone.now()
+
+    def by_minute(self, since: Any, until: Any, *, by: Any = ("queue",)) -> Any:
+        self.asked.append("by_minute")
+        return dict.fromkeys(_steps(since, until, MINUTE), self.minute)
+
+    def by_hour(self, since: Any, until: Any, *, by: Any = ("queue",), stores: Any = None) -> Any:
+        self.asked.append(f"by_hour {stores}")
+        found: dict[Any, Figures] = {}
+        for store in (None,) if stores is None else stores:
+            found |= self.hours.get(store, {})
+        return dict.fromkeys(_steps(since, until, HOUR), found)
+
+    def events_by_hour(self, since: Any, until: Any, *, stores: Any = None) -> Any:
+        self.asked.append(f"events_by_hour {stores}")
+        own = {code: n for code, n in self.events.items() if stores is None or code in stores}
+        found = dict.fromkeys(_steps(since, until, HOUR), own)
+        elapsed = (timezone.now() - (until - HOUR)) / HOUR
+        return found | {until - HOUR: {code: round(n * elapsed) for code, n in own.items()}}
+
+    def last_events(self, stores: Any = None) -> Any:
+        self.asked.append(f"last_events {stores}")
+        return {
+            code: self.now - age
+            for code, age in self.last.items()
+            if stores is None or code in stores
+        }
+
+    def counted_until(self) -> Any:
+        return None if self.counted is None else watched.database_clock() - self.counted
+
+
+def _steps(since: dt.datetime, until: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
+    assert since == floor(since, step)
+    while since < until:
+        yield since
+        since += step
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch) -> Figured:
+    figured = Figured()
+    for name in ("by_minute", "by_hour", "events_by_hour", "last_events", "counted_until"):
+        monkeypatch.setattr(reading, name, getattr(figured, name))
+    return figured
+
+
+@pytest.fixture(autouse=True)
+def alerts(monkeypatch) -> list[Any]:
+    """The open alerts that everybody sees."""
+    found: list[Any] = []
+    monkeypatch.setattr(overview, "open_alerts", lambda user: found)
+    monkeypatch.setattr(sources, "open_groups", lambda user: ())
+    monkeypatch.setattr(sources, "open_group_count", lambda user: 0)
+    monkeypatch.setattr(sources, "nightly_work", lambda user: ())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def time_stands_still(monkeypatch) -> None:
+    """Whatever a busy machine does between the lines of a test, ages stay to the second."""
+    moment = timezone.now()
+    monkeypatch.setattr(watched, "database_clock", lambda: moment)
+
+
+def examined(*found: Finding, seconds_ago: float = 4, facts: Any = None) -> None:
+    """The last examination."""
+    ended_at = watched.database_clock() - dt.timedelta(seconds=seconds_ago)
+    kept = probing.as_json({"en": [WELL, *found], "zh-hans": [WELL, *found]})
+    Examination.objects.update_or_create(
+        pk=1,
+        defaults={
+            "began_at": ended_at,
+            "ended_at": ended_at,
+            "findings": kept,
+            "facts": {**FACTS, **(facts or {})},
+        },
+    )
+
+
+def problem(probe: str = "workers", **fields: Any) -> Finding:
+    fields.setdefault("found", "nobody reads default")
+    return Finding(probe=probe, status=Status.PROBLEM, **fields)
+
+
+def page(client: Any = None, address: str = HOME) -> str:
+    response = (client or world.superuser()).get(address)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def text_of(html: str, part: str = "console-live") -> str:
+    """The words of an element and of all after it, without tags."""
+    html = html[html.index(f'id="{part}"') :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html[html.index(">") + 1 :]))
+
+
+def tile(html: str, name: str) -> str:
+    found = html[html.index(f'id="console-tile-{name}"') :]
+    return text_of(found[: found.index("</section>")], f"console-tile-{name}")
+
+
+# Where it is
+
+
+def test_it_is_the_index_of_the_project_and_all_tables_have_an_address_of_their_own():
+    client = world.superuser()
+
+    assert "console-verdict" in page(client)
+    assert "/admin/neural/taskrun/" in page(client, "/admin/tables/")
+    assert "console-verdict" not in page(client, "/admin/tables/")
+
+
+def test_a_user_who_may_not_see_it_gets_djangos_index():
+    html = page(world.client_of())
+
+    assert "console-verdict" not in html
+    assert "/admin/neural/taskrun/" in html
+    assert (
+        world.client_of(name="kim").get("/admin/neural_monitoring/examination/").status_code == 403
+    )
+
+
+def test_on_another_site_it_is_a_page_of_its_own(rf, settings):
+    from neural.admin import register
+
+    site = admin.AdminSite("other")
+    register(site)
+
+    assert site.is_registered(Examination)
+
+
+def test_tabs_are_those_that_the_user_may_open():
+    html = page(world.client_of("view_examination"))
+    tabs = html[html.index("console-tabs") : html.index("</nav>")]
+
+    assert re.findall(r">\s*(\w[\w ]*)</a>", tabs) == [
+        *("Home", "Events", "Runs", "Workers", "Stores", "All tables")
+    ]
+    assert tabs.count('aria-current="page"') == 1
+    assert f'href="{HOME}" aria-current="page"' in tabs
+
+
+# The verdict
+
+
+def test_it_says_that_all_flows():
+    examined()
+
+    html = page()
+
+    assert "All flows" in html
+    assert "console-is-good" in html
+    assert "Examined 4 s ago" in text_of(html)
+    assert "1 check is well" in text_of(html)
+
+
+def test_what_was_found_is_listed_with_since_when_and_what_to_do():
+    since = watched.database_clock() - dt.timedelta(minutes=21)
+    examined(
+        problem(remedy="type: manage.py worker"), facts={"since": {"workers": since.isoformat()}}
+    )
+
+    told = text_of(page())
+
+    assert "1 thing needs you" in told
+    assert "Workers. nobody reads default" in told
+    assert "(21 min)" in told
+    assert "Type: manage.py worker" in told
+
+
+def test_title_and_text_are_one_sentence_to_translate(monkeypatch):
+    """A full stop is another character in Chinese."""
+    sentence = "<strong>%(title)s.</strong> %(text)s"
+    texts = trans_real.translation("zh-hans")._catalog._catalogs[0]
+    monkeypatch.setitem(texts, sentence, "<strong>%(title)s。</strong>%(text)s")
+    examined(problem(found="<b>nobody</b>"))
+
+    headers = {"accept-language": "zh-hans"}
+    html = world.superuser().get(HOME, headers=headers).content.decode()
+
+    assert "。</strong>&lt;b&gt;nobody&lt;/b&gt;" in html
+
+
+def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
+    alerts.append(alert(rule="no_worker", title="Nobody works", sentence="default: 3 due runs"))
+    examined(problem(), problem("disk", found="the disk is full"))
+
+    told = text_of(page())
+
+    assert "2 things need you" in told
+    assert told.index("Nobody works") < told.index("the disk is full")
+    assert "nobody reads default" not in told
+
+
+def alert(**fields: Any) -> OpenAlert:
+    values = {
+        "pk": 7,
+        "rule": "dead_letters",
+        "subject": "",
+        "store_code": "",
+        "title": "Dead letters",
+        "sentence": "3 runs died",
+        "remedy": "",
+        "since": timezone.now(),
+        "is_critical": True,
+        "link": "/admin/neural/taskrun/?state=dead&period=all",
+        "acknowledge_address": "/admin/neural_monitoring/alert/7/act/acknowledge/",
+        "taken_by": "",
+    }
+    return OpenAlert(**{**values, **fields})
+
+
+def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts):
+    alerts.append(alert())
+    examined()
+
+    html = page()
+
+    assert 'form="console-acknowledge" formaction="/admin/neural_monitoring/alert/7/act/' in html
+    live = html[html.index('id="console-live"') :]
+    assert "csrfmiddlewaretoken" in html
+    assert "csrfmiddlewaretoken" not in live  # it is shown to all who see the same
+
+
+def test_what_somebody_has_taken_on_is_listed_but_not_counted(alerts):
+    alerts.append(alert(acknowledge_address="", taken_by="王敏"))
+    examined()
+
+    told = text_of(page())
+
+    assert "All flows" in told
+    assert "王敏 has taken it on" in told
+    assert "Acknowledge " not in told
+
+
+def test_an_alert_that_is_over_is_listed_but_needs_nobody(alerts):
+    alerts.append(alert(sentence="over since noon", is_over=True))
+    examined()
+
+    told = text_of(page())
+
+    assert "All flows" in told
+    assert "over since noon" in told
+    assert "Acknowledge " not in told
+
+
+def test_an_alert_about_a_finding_leads_to_the_rows_to_which_the_finding_leads(alerts):
+    alerts.append(alert(rule="finding", subject="stuck runs", link="/admin/alert/"))
+    examined()
+
+    assert 'href="/admin/neural/taskrun/?state=running&amp;period=all"' in page()
+
+
+def test_it_says_so_when_nobody_has_looked_for_two_minutes():
+    examined(seconds_ago=121)
+
+    told = text_of(page())
+
+    assert "No relay has looked for 2 min 1 s" in told
+    assert "Due runs and readers are as of 2 min 1 s ago" in told
+
+
+def test_of_nobody_looking_a_full_disk_of_the_database_is_named_as_a_cause():
+    examined(seconds_ago=121)
+
+    told = text_of(page())
+
+    assert "manage.py doctor; it says whether workers live and whether the database takes" in told
+    assert "(a full disk stops every relay)" in told
+
+
+def test_it_says_so_when_nobody_has_ever_looked():
+    told = text_of(page())
+
+    assert "No relay has looked yet" in told
+    assert "All flows" not in told
+
+
+# Figures
+
+
+def test_events_a_minute_are_those_of_the_last_hour(figures):
+    """180 an hour, whatever the minute."""
+    examined()
+
+    assert " 3 a minute" in tile(page(), "events")
+
+
+def test_failed_attempts_are_a_share_of_all_that_ended(figures):
+    figures.minute = {("default",): Figures(succeeded=30, failed=10)}
+    figures.hours = {None: {("default",): Figures(succeeded=99, failed=1)}}
+    examined()
+
+    told = tile(page(), "failed")
+
+    assert " 25 %" in told
+    assert "600 of 2,400 · usually 1.0 %" in told
+    assert "console-tile console-bad" in page()
+
+
+def test_dead_letters_are_counted_and_those_of_a_day_are_new(figures):
+    for number in range(3):
+        world.run("dead", task_id=f"d{number}")
+    figures.hours = {None: {("default",): Figures(dead=2)}}
+    examined()
+
+    told = tile(page(), "dead")
+
+    assert " 3 runs" in told
+    assert "48 new in 24 h" in told
+
+
+def test_the_urgent_wait_is_bad_beyond_its_limit(figures):
+    figures.minute = {("high_priority",): Figures(succeeded=5, wait=waits(100, 5))}
+    examined()
+
+    html = page()
+
+    assert "limit 1 min" in tile(html, "wait")
+    assert re.search(r'console-bad" id="console-tile-wait"', html)
+
+
+def test_a_store_that_has_sent_nothing_for_a_day_is_silent(figures):
+    world.store("S2")
+    figures.last["S2"] = dt.timedelta(hours=25)
+    figures.last["S3"] = dt.timedelta(days=30)  # closed for good
+    examined()
+
+    html = page()
+
+    assert " 1 of 2 stores" in tile(html, "silent")
+    assert "S2" in text_of(html, "console-silent")
+    assert "S3" not in text_of(html, "console-silent")
+
+
+def test_stores_that_an_alert_of_the_chain_names_are_listed(figures, alerts):
+    alerts.append(alert(rule="silent_store", stores=["S1", "S2"]))
+    figures.last = dict.fromkeys(("S1", "S2", "S3"), dt.timedelta(hours=1))
+    examined()
+
+    told = text_of(page(), "console-silent")
+    assert "S1" in told
+    assert "S2" in told
+    assert "S3" not in told
+
+
+def test_a_store_that_an_alert_calls_silent_is_listed_before_a_day_has_passed(figures, alerts):
+    alerts.append(alert(rule="silent_store", store_code="S2"))
+    figures.last["S2"] = dt.timedelta(minutes=40)
+    examined()
+
+    assert "S2" in text_of(page(), "console-silent")
+
+
+def test_queues_say_what_is_due_how_fast_it_goes_and_when_it_is_done(figures):
+    figures.minute = {("default",): Figures(submitted=10, succeeded=30, dead=2)}
+    queue = {"due": 220, "oldest_seconds": 700, "readers": 2, "messages": 0, "paused": None}
+    examined(facts={"queues": {"default": queue}})
+
+    told = text_of(page(), "console-queues")
+
+    assert "default falling behind 220 11 min 10 32 10 min 2 workers" in told
+
+
+@pytest.mark.parametrize(("submitted", "said"), [(0, "it stays"), (10, "it grows")])
+def test_a_queue_that_is_never_drained_says_it_as_the_page_of_queues_does(figures, submitted, said):
+    figures.minute = {("default",): Figures(submitted=submitted)}
+    queue = {"due": 220, "oldest_seconds": 700, "readers": 0, "messages": 0, "paused": None}
+    examined(facts={"queues": {"default": queue}})
+
+    assert f"{said} 0 workers" in text_of(page(), "console-queues")
+
+
+def test_a_paused_queue_is_not_late():
+    until = (timezone.now() + dt.timedelta(hours=1)).isoformat()
+    queue = {
+        "due": 5,
+        "oldest_seconds": 9000,
+        "readers": 1,
+        "messages": 0,
+        "paused": {"by": "lee", "reason": "stock-taking", "until": until},
+    }
+    examined(facts={"queues": {"default": queue}})
+
+    html = page()
+
+    told = text_of(html, "console-queues")
+    assert re.search(r"paused until (\d\d-\d\d )?\d\d:\d\d by lee", told)
+    assert "console-needs" not in html
+    assert "it grows" not in told
+
+
+def test_a_pause_that_ends_another_day_says_which():
+    until = "2031-05-06T07:08:00+00:00"
+    paused = {"by": "lee", "reason": "stock-taking", "until": until}
+    examined(facts={"queues": {"default": FACTS["queues"]["default"] | {"paused": paused}}})
+
+    assert "paused until 05-06 15:08 by lee" in text_of(page(), "console-queues")
+
+
+@pytest.mark.parametrize(("span", "columns"), [("hour", 60), ("day", 24), ("week", 84), ("x", 60)])
+def test_the_chart_has_a_column_for_each_step_of_the_chosen_span(figures, span, columns):
+    figures.hours = {None: {("default",): Figures(succeeded=60)}}
+    examined()
+
+    html = page(address=f"{HOME}?span={span}")
+    bars = html[html.index('class="console-bars"') :]
+
+    assert bars[: bars.index("</svg>")].count("<g>") == columns
+    assert "<caption>Runs finished a minute by queue" in html
+
+
+def test_many_queues_are_drawn_as_one_but_for_the_busiest_and_those_that_need_somebody_listed(
+    figures,
+):
+    names = [f"q{n:03d}" for n in range(300)]
+    figures.minute = {
+        (name,): Figures(succeeded=1 + (name == "q200"), wait=waits(0.02, 1)) for name in names
+    }
+    late = {"due": 5, "oldest_seconds": 90_000, "readers": 1, "messages": 0, "paused": None}
+    well = late | {"oldest_seconds": 1}
+    queues = {name: late if name == "q299" else well for name in names}
+    examined(facts=FACTS | {"queues": queues})
+
+    html = page()
+
+    drawn = html[html.index('id="console-flow"') : html.index('id="console-wait"')]
+    series = re.findall(r"<th scope=\"col\">([^<]+)", drawn)
+    assert series == ["time", "q000", "q001", "q002", "q200", "other queues", "failed attempts"]
+    assert ": q000 1, q001 1, q002 1, q200 2, other queues 296</title>" in drawn
+    listed = html[html.index('id="console-queues"') : html.index('id="console-processes"')]
+    assert listed.index("q299") < listed.index("q000")
+    assert listed.count("<tr") == 1 + tables.QUEUES_SHOWN
+    assert "and 280 more" in listed
+    assert len(html) < 150_000
+
+
+def test_waits_are_shown_for_each_queue_and_drawn_for_the_chosen_one(figures):
+    figures.minute = {
+        (queue,): Figures(wait=waits(0.02, 3)) for queue in ("default", "high_priority")
+    }
+    examined()
+
+    html = page(address=f"{HOME}?queue=default")
+
+    assert 'aria-label="Wait until started on default' in html
+    assert "high_priority" in text_of(html, "console-wait")
+
+
+def test_workers_and_beat_say_what_they_do_and_when_they_were_heard_of():
+    now = watched.database_clock()
+    working = PROCESS | {
+        "heartbeat_at": (now - dt.timedelta(seconds=2)).isoformat(),
+        "working_since": (now - dt.timedelta(seconds=14)).isoformat(),
+    }
+    lost = PROCESS | {"name": "gone@h", "lost": True, "running": 0}
+    beat = PROCESS | {"name": "beat@h", "kind": "beat", "queues": [], "memory_bytes": None}
+    examined(facts={"processes": [working, lost, beat]})
+
+    told = text_of(page(), "console-processes")
+
+    assert "w@h worker present 2 s ago 1 of 2: app.count, 14 s 312.0 MB" in told
+    assert "gone@h worker lost" in told
+    assert re.search(r"beat@h beat present \d+ days ago - -", told)
+
+
+def test_a_worker_does_what_its_work_is_called():
+    working = PROCESS | {"work": "neural.record_order"}
+    examined(facts={"processes": [working]})
+
+    assert "1 of 2: Record orders," in text_of(page(), "console-processes")
+
+
+def test_of_a_process_nobody_has_looked_at_it_is_unknown_whether_it_is_there():
+    examined(seconds_ago=300, facts={"processes": [PROCESS]})
+
+    assert "w@h worker unknown" in text_of(page(), "console-processes")
+
+
+def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
+    group = GroupRow(
+        title="KeyError: 'dish'",
+        place="orders.handle",
+        link="/admin/neural_monitoring/errorgroup/1/change/",
+        line=["0,0 1,1"],
+        line_title="15 failed attempts in 24 h",
+        dead="15",
+        stores=2,
+        last_at=watched.database_clock() - dt.timedelta(minutes=4),
+    )
+    monkeypatch.setattr(sources, "open_groups", lambda user: [group])
+    monkeypatch.setattr(Viewer, "lists", {"neural_monitoring.errorgroup": "/groups/"})
+    examined()
+
+    told = text_of(page(), "console-groups")
+    assert "KeyError: &#x27;dish&#x27; orders.handle 15 failed attempts in 24 h 15 2 4 min" in told
+
+    monkeypatch.setattr(Viewer, "lists", {})
+    assert "console-groups" not in page()
+
+
+def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch):
+    at = timezone.now()
+    row = ScheduleRow(
+        name="Demand analysis",
+        outcome="succeeded",
+        last_at=at,
+        took="38.0 s",
+        next_at=at + dt.timedelta(days=1),
+        is_overdue=True,
+    )
+    monkeypatch.setattr(sources, "nightly_work", lambda user: [row])
+    examined()
+
+    html = page()
+
+    assert re.search(
+        r"Demand analysis succeeded [-\d]+ [:\d]+ 38.0 s [-\d]+ [:\d]+",
+        text_of(html, "console-nightly"),
+    )
+    assert "console-needs" in html
+
+
+def test_a_night_job_that_is_switched_off_is_on_the_home_and_in_the_verdict(monkeypatch):
+    monkeypatch.setattr(sources, "nightly_work", NIGHTLY_WORK)
+    PeriodicTask.objects.all().delete()
+    row = PeriodicTask.objects.create(name="nightly", task="app.x", crontab=daily(4), enabled=False)
+    lee = get_user_model().objects.create_user("lee")
+    record_user(lee, action="schedule.disable_tasks", rows=[row], reason="the oven")
+    examined(schedules_off(Situation()))
+
+    html = page()
+
+    told = text_of(html, "console-nightly")
+    assert re.search("nightly switched off by lee at .*: the oven", told)
+    verdict = text_of(html.partition("console-tile")[0], "console-verdict")
+    assert re.search(r"nightly \(switched off by lee at .*: the oven\)", verdict)
+    assert 'href="/admin/neural/schedulepolicy/?off=1"' in html
+
+
+# When something is gone
+
+
+def test_with_the_broker_away_it_loads_and_says_so():
+    broker = {"up": False, "address": "redis://here", "error": "refused", "driver": "redis"}
+    examined(problem("broker", found="redis://here does not answer"), facts={"broker": broker})
+
+    assert "Broker. redis://here does not answer" in text_of(page())
+
+
+def test_without_figures_it_loads_and_says_so(monkeypatch):
+    def gone(*args: Any, **options: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM no_such_table")
+
+    for name in ("by_minute", "by_hour", "events_by_hour", "last_events", "counted_until"):
+        monkeypatch.setattr(reading, name, gone)
+    examined()
+
+    told = text_of(page())
+
+    assert "The figures cannot be read now" in told
+    assert "All flows" in told
+
+
+def test_it_says_how_old_the_figures_are(figures):
+    figures.counted = dt.timedelta(minutes=7)
+    examined()
+
+    assert "Figures are as of 7 min ago" in text_of(page())
+
+
+def test_an_empty_database_is_no_error(figures):
+    figures.minute, figures.events, figures.last, figures.counted = {}, {}, {}, None
+
+    told = text_of(page())
+
+    assert "Figures are not complete yet" in told
+    assert "Nothing was finished in this time" in told
+    assert "Nothing was started in this time" in told
+
+
+# Whose rows
+
+
+@pytest.fixture
+def two_stores(figures) -> Any:
+    """Every number of OTHER is 7777 or has it in it; the client sees S1."""
+    mine, other = world.store("S1"), world.store("OTHER")
+    figures.minute = {("default",): Figures(submitted=7777, succeeded=7777, failed=7777)}
+    figures.hours = {
+        None: {("default",): Figures(submitted=7777, succeeded=7777, dead=7777)},
+        "OTHER": {("default",): Figures(submitted=7777, succeeded=7777, dead=7777)},
+        "S1": {("default",): Figures(submitted=5, succeeded=4, failed=1, dead=1)},
+    }
+    figures.events = {"S1": 60, "OTHER": 7777}
+    figures.last = {"S1": dt.timedelta(hours=30), "OTHER": dt.timedelta(hours=31)}
+    world.run("dead", task_id="mine", store=mine)
+    for number in range(3):
+        world.run("dead", task_id=f"other{number}", store=other)
+    examined(
+        problem("dead letters", found="7777 runs died, such as one of store OTHER"),
+        facts={
+            "processes": [PROCESS | {"name": "worker-7777@host"}],
+            "queues": {"default": FACTS["queues"]["default"] | {"due": 7777}},
+        },
+    )
+    return world.client_of("view_examination", stores=[mine])
+
+
+@pytest.mark.parametrize("address", [HOME, f"{HOME}?span=week", f"{HOME}?span=hour&queue=default"])
+def test_a_user_of_one_store_sees_nothing_of_another(two_stores, address):
+    html = page(two_stores, address)
+
+    assert "7777" not in html
+    assert "7,777" not in html
+    assert "OTHER" not in html
+
+
+def test_a_user_of_one_store_sees_the_same_of_this_store(two_stores, figures):
+    html = page(two_stores)
+
+    assert " 1 runs" in tile(html, "dead")
+    assert "24 new in 24 h" in tile(html, "dead")
+    assert " 1 a minute" in tile(html, "events")
+    assert " 1 of 1 store " in tile(html, "silent")
+    assert "default 120 96 24 24" in text_of(html, "console-queues")
+    assert "by_minute" not in figures.asked  # it knows no stores
+
+
+def test_a_user_of_one_store_sees_no_worker_but_whether_anybody_works(two_stores):
+    html = page(two_stores)
+    assert "console-processes" not in html
+
+    broker = {"up": False, "address": "redis://here", "error": "x", "driver": "redis"}
+    examined(seconds_ago=300, facts={"broker": broker})
+    told = text_of(page(two_stores))
+    assert "No relay has looked" in told
+    assert "The broker is away" in told
+
+
+def test_a_user_of_no_store_sees_nothing(two_stores):
+    html = page(world.client_of("view_examination", stores=[], name="nobody"))
+    assert "7777" in html  # this one sees every store
+
+    user = world.client_of("view_examination", stores=[world.store("S3")], name="new")
+    assert "7,777" not in page(user)
+
+
+# What it costs
+
+
+def queries(client: Any) -> int:
+    """Statements of the page, without savepoints, which are the tests'."""
+    with CaptureQueriesContext(connection) as captured:
+        page(client)
+    return sum("SAVEPOINT" not in each["sql"] for each in captured)
+
+
+def test_its_statements_do_not_grow_with_the_rows(figures):
+    examined()
+    client = world.superuser()
+    world.run("dead", task_id="d")
+    queries(client)  # content types and the like
+    few = queries(client)
+
+    for number in range(10):
+        world.run("dead", task_id=f"d{number}")
+        WorkerProcess.objects.create(name=f"w{number}", host="h", process_id=number)
+        figures.last[f"X{number}"] = dt.timedelta(days=2)
+        figures.minute[(f"q{number}",)] = Figures(succeeded=1)
+        world.store(f"X{number}")
+
+    assert queries(client) <= few + 1  # the names of silent stores
+    assert few <= 15
+
+
+@pytest.fixture
+def shared_cache(settings, monkeypatch):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    clock = SimpleNamespace(time=lambda: 0.0)  # nothing is too old, however long the test takes
+    monkeypatch.setattr("django.core.cache.backends.locmem.time", clock)
+    cache = caches.create_connection("default")
+    cache.clear()
+    monkeypatch.setattr(remembering, "cache", cache)
+    return cache
+
+
+def test_it_is_made_once_for_all_who_see_the_same(figures, shared_cache):
+    examined()
+    one = world.client_of("view_examination", name="one")
+    other = world.client_of("view_examination", name="other")
+
+    assert page(one).partition("console-live")[2] == page(other).partition("console-live")[2]
+    assert figures.asked.count("by_minute") == 1
+
+
+def test_it_is_made_anew_for_those_who_see_other_stores_or_read_another_language(
+    figures, shared_cache, two_stores
+):
+    chain = world.client_of("view_examination", name="chain")
+    assert "7,777" in page(chain)
+    assert "7,777" not in page(two_stores)
+
+    chinese = chain.get(HOME, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "7,777" in chinese
+    assert text_of(chinese) != text_of(page(chain))
+
+
+def test_figures_of_minutes_are_read_once_for_pages_in_every_language(figures, shared_cache):
+    now = timezone.now()
+    first, again = (kept_timeline(LAST_HOUR, now=now, stores=None, key="all") for _ in range(2))
+
+    assert first == again
+    assert figures.asked.count("by_minute") == 1
+    kept_timeline(LAST_HOUR, now=now + MINUTE, stores=None, key="all")
+    assert figures.asked.count("by_minute") == 2  # other minutes
+
+
+def test_hours_are_kept_for_a_while_because_those_of_many_stores_are_many_rows(
+    figures, shared_cache, two_stores
+):
+    one = world.client_of("view_examination", name="one")
+    figures.hours[None] = {("default",): Figures(succeeded=60, dead=3, wait=waits(0.02, 5))}
+    first = page(one, f"{HOME}?span=day")
+    asked = sum(each.startswith("by_hour") for each in figures.asked)
+
+    again = page(one, f"{HOME}?span=day&queue=default")
+
+    assert sum(each.startswith("by_hour") for each in figures.asked) == asked
+    assert text_of(first, "console-flow") == text_of(again, "console-flow")
+    assert "72 new in 24 h" in tile(again, "dead")
+    assert "24 new in 24 h" in tile(page(two_stores), "dead")  # of other stores
+
+
+def test_a_cache_that_is_away_is_an_empty_one(monkeypatch):
+    class Away:
+        def get(self, key: str) -> Any:
+            raise OSError("away")
+
+    monkeypatch.setattr(remembering, "cache", Away())
+    examined()
+
+    assert "All flows" in page()
+
+
+# How it is built
+
+
+def test_htmx_gets_the_part_that_refreshes_alone():
+    examined()
+
+    html = world.superuser().get(HOME, headers={"hx-request": "true"}).content.decode()
+
+    assert html.strip().startswith('<div id="console-live"')
+    assert "csrfmiddlewaretoken" not in html
+    assert "<html" not in html
+
+
+class Strict(HTMLParser):
+    """Fails on what a content security policy of 'self' blocks, and on tags that do not nest."""
+
+    VOID = {"meta", "link", "input", "br", "img", "hr", "path", "rect", "polyline", "use"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        given = dict(attrs)
+        assert "style" not in given, (tag, given)
+        assert not [name for name in given if name.startswith("on")], (tag, given)
+        assert tag != "script" or "src" in given, "an inline script"
+        assert tag != "style"
+        if given.get("id"):
+            self.ids.append(given["id"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        if tag not in self.VOID:
+            self.handle_starttag(tag, attrs)
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("span", ["hour", "week"])
+def test_it_has_no_inline_script_and_no_style_and_its_tags_nest(alerts, figures, span):
+    alerts.append(alert())
+    figures.minute = {("high_priority",): Figures(succeeded=5, failed=1, wait=waits(0.02, 5))}
+    figures.last["S2"] = dt.timedelta(hours=25)
+    examined(problem(remedy="do <it>"), seconds_ago=300)
+    parser = Strict()
+
+    parser.feed(page(address=f"{HOME}?span={span}"))
+
+    assert parser.open == []
+    assert len(parser.ids) == len(set(parser.ids))
+
+
+def test_what_comes_from_outside_is_escaped(alerts):
+    alerts.append(alert(title="<b>x</b>", sentence="<script>1</script>"))
+    examined(problem("disk", found="<i>full</i>", remedy="<u>mend</u>"))
+
+    html = page(address=f"{HOME}?queue=%22%3E%3Cb%3E")
+
+    for raw in ("<b>", "<script>1", "<i>", "<u>"):
+        assert raw not in html
+
+
+def test_what_is_kept_of_one_viewer_is_bounded():
+    """Any address may be asked for; only known spans and short names of queues are kept apart."""
+    assert {"hour", "day", "week"} == home.SPANS
+    assert tables.STORES_SHOWN < 20
+
+
+def test_what_relays_look_at_has_a_heading_in_the_language_of_its_reader():
+    headings = {name for name, _ in of_ledger()} - set(TITLES)
+
+    assert headings == set()
+
+
+def test_of_a_paused_queue_nobody_says_that_it_is_never_drained(figures):
+    figures.minute = {("low_priority",): Figures(submitted=5)}
+    pause = {"by": "lee", "reason": "repairs", "until": None}
+    queue = {"due": 4, "oldest_seconds": 9, "readers": 1, "messages": 0, "paused": pause}
+    examined(facts={"queues": {"low_priority": queue}})
+
+    assert "it grows" not in world.superuser().get(HOME).content.decode()

@@ -1,0 +1,1 @@
+"""Tests of submitting events and recording runs."""

@@ -1,0 +1,1 @@
+"""Tests of demand forecasts and federated rounds."""

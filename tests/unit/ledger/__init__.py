@@ -1,0 +1,1 @@
+"""Tests of claims, attempts, outcomes and the tables of runs."""

@@ -1,0 +1,259 @@
+"""What each dialect says, without a server; tests/contract/test_dialects.py asks the databases."""
+
+import datetime as dt
+import inspect
+import re
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError, connection
+
+from neural.errors import NeuralError
+from neural.health.remedies import _BY_DIALECT
+from neural.ledger import dialects
+from neural.ledger.dialects import DIALECTS, PostgreSQL, SQLite, dialect_of, ledger_dialect
+from neural.ledger.dialects.base import Dialect
+from neural.ledger.dialects.sqlite import STEP_MILLISECONDS, _begin
+
+ROOT = Path(__file__).parents[3]
+BOTH = sorted(DIALECTS)
+AT = dt.datetime(2026, 3, 2, 20, 30, 0, 5, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+COLUMNS = {"code": "text", "day": "date"}
+SAID = {
+    "clock": ("statement_timestamp()", "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"),
+    "clock_plus": (
+        "statement_timestamp() + %s * interval '1 second'",
+        "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)",
+    ),
+    "skip_locked": ("FOR UPDATE SKIP LOCKED", ""),
+    "bound_moment": ("%s::timestamptz", "%s"),
+    "arrays": ("jsonb_array_elements(%s::jsonb)", "json_each(%s)"),
+    "pending": ("state || '' = 'pending'", "state || '' = 'pending'"),
+}
+ANSWERED = [
+    ("seconds", (1.5,), 1.5, "+1.500 seconds"),
+    ("seconds", (-1,), -1, "-1.000 seconds"),
+    ("moment", (None,), None, None),
+    ("moment", (AT,), "2026-03-02T12:30:00.000005+00:00", "2026-03-02 12:30:00.000005"),
+    ("is_one_of", ("name",), "name = ANY(%s)", "name IN (SELECT value FROM json_each(%s))"),
+    ("bound_list", (("a", "b"),), ["a", "b"], '["a", "b"]'),
+    ("as_json", ("given.text",), "given.text::jsonb", "given.text"),
+    (
+        "columns_of_arrays",
+        (COLUMNS,),
+        "(value->>0)::text AS code, (value->>1)::date AS day",
+        "json_extract(value, '$[0]') AS code, json_extract(value, '$[1]') AS day",
+    ),
+    (
+        "records",
+        (COLUMNS, "given"),
+        "jsonb_to_recordset(%s::jsonb) AS given(code text, day date)",
+        (
+            "(SELECT json_extract(value, '$.code') AS code, json_extract(value, '$.day') AS day"
+            " FROM json_each(%s)) AS given"
+        ),
+    ),
+    (
+        "table",
+        (COLUMNS, [("S1", dt.date(2026, 3, 2)), ("S2", dt.date(2026, 3, 3))]),
+        (
+            "unnest(%s::text[], %s::date[])",
+            [["S1", "S2"], [dt.date(2026, 3, 2), dt.date(2026, 3, 3)]],
+        ),
+        (
+            (
+                "(SELECT json_extract(value, '$[0]') AS code, json_extract(value, '$[1]') AS day"
+                " FROM json_each(%s))"
+            ),
+            ['[["S1", "2026-03-02"], ["S2", "2026-03-03"]]'],
+        ),
+    ),
+    ("elements", ("runs",), "jsonb_array_elements(runs)", "json_each(runs)"),
+    (
+        "join_elements",
+        ("lines", "line"),
+        "CROSS JOIN jsonb_array_elements(lines) AS line (value)",
+        "JOIN json_each(lines) AS line",
+    ),
+    (
+        "not_waiting_for_the_disk",
+        ("1 = 1",),
+        "CASE WHEN 1 = 1 THEN set_config('synchronous_commit', 'off', true) END",
+        "NULL",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_dialect_says_all_that_the_ledger_asks(name):
+    dialect = DIALECTS[name]
+    asked = {
+        method
+        for method, function in vars(Dialect).items()
+        if inspect.isfunction(function)
+        and "raise NotImplementedError" in inspect.getsource(function)
+    }
+
+    assert asked
+    assert asked <= set(vars(type(dialect)))
+    assert [each for each in inspect.get_annotations(Dialect) if not hasattr(dialect, each)] == []
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_dialect_adds_nothing_that_another_would_not_answer(name):
+    own = {each for each in vars(type(DIALECTS[name])) if not each.startswith("__")}
+
+    assert own <= set(vars(Dialect)) | set(inspect.get_annotations(Dialect))
+
+
+@pytest.mark.parametrize("attribute", SAID)
+def test_what_stands_in_statements_stays_as_it_was_measured(attribute):
+    assert (getattr(PostgreSQL(), attribute), getattr(SQLite(), attribute)) == SAID[attribute]
+
+
+@pytest.mark.parametrize(("method", "given", "postgresql", "sqlite"), ANSWERED)
+def test_what_is_put_into_statements_stays_as_it_was_measured(method, given, postgresql, sqlite):
+    assert getattr(PostgreSQL(), method)(*given) == postgresql
+    assert getattr(SQLite(), method)(*given) == sqlite
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("rows", [[], [("S1", dt.date(2026, 3, 2))]])
+def test_a_table_has_a_parameter_for_each_place(name, rows):
+    statement, parameters = DIALECTS[name].table(COLUMNS, rows)
+
+    assert statement.count("%s") == len(parameters)
+
+
+def test_a_name_is_locked_by_the_same_key_in_every_release():
+    """Workers of two releases work side by side while a new one is rolled out."""
+    executed = []
+    cursor = SimpleNamespace(execute=lambda *given: executed.append(given))
+    names = ["neural.demand/S2/2026-03-02", "neural.demand/S1/2026-03-02"]
+
+    PostgreSQL().lock(cursor, [*names, names[0]])
+
+    ((statement, (keys,)),) = executed
+    assert statement == "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+    assert -23683874009551489 in keys
+    assert keys == sorted(set(keys))
+
+
+# Which one
+
+
+class _Foreign:
+    """A connection to a database that is none of ours."""
+
+    vendor = "oracle"
+
+
+def test_of_a_database_that_is_not_known_no_more_is_said_than_holds_of_any():
+    dialect = dialect_of(_Foreign())
+
+    assert dialect.transaction_status(object()) is None
+    assert not dialect.has_socket
+    assert not dialect.has_lateral
+    with dialect.following_indexes(_Foreign()):
+        pass
+
+
+def test_a_ledger_in_such_a_database_is_refused(monkeypatch):
+    monkeypatch.setattr(dialects, "ledger_connection", _Foreign)
+
+    with pytest.raises(NeuralError, match="the ledger's database is oracle, not one of"):
+        ledger_dialect()
+
+
+def test_doctor_has_remedies_for_the_databases_of_each_dialect():
+    assert set(_BY_DIALECT) == {type(each) for each in DIALECTS.values()}
+
+
+def test_nobody_else_asks_which_database_it_is():
+    asks = re.compile(r"\.vend" + r"or\b|is_postgresql")
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "neural").rglob("*.py")
+        if asks.search(path.read_text())
+    }
+
+    # Migrations choose between Django's schema editors, and between triggers.
+    triggers = "neural/migrations/0001_first.py"
+    assert found == {"neural/ledger/dialects/__init__.py", "neural/online.py", triggers}
+
+
+# Waiting for SQLite's lock
+
+
+class Locked:
+    """A connection to a SQLite that another process holds locked for some attempts to begin."""
+
+    vendor, alias = "sqlite", "default"
+
+    def __init__(self, *, attempts: int, said: str = "database is locked", patience=30_000) -> None:
+        self.attempts, self.said = attempts, said
+        self.connection = sqlite3.connect(":memory:")
+        self.connection.execute(f"PRAGMA busy_timeout = {patience}")
+        self.waited: list[int] = []
+        dialects.prepare(connection=self)
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self.waited.append(self.patience)
+        if len(self.waited) <= self.attempts:
+            raise OperationalError(self.said)
+
+    @property
+    def patience(self) -> int:
+        return self.connection.execute("PRAGMA busy_timeout").fetchone()[0]
+
+
+@pytest.fixture
+def locked():
+    made: list[Locked] = []
+
+    def make(**how) -> Locked:
+        made.append(Locked(**how))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.connection.close()
+
+
+def test_a_transaction_asks_for_the_lock_every_few_milliseconds_until_it_has_it(locked):
+    busy = locked(attempts=200)
+
+    busy._start_transaction_under_autocommit()
+
+    assert busy.waited == [STEP_MILLISECONDS] * 201
+    assert busy.patience == 30_000
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_a_transaction_that_may_not_wait_gives_up_as_before(locked, patience):
+    busy = locked(attempts=10_000_000, patience=patience)
+
+    with pytest.raises(OperationalError, match="locked"):
+        busy._start_transaction_under_autocommit()
+
+    assert set(busy.waited) == {patience}
+    assert busy.patience == patience
+
+
+def test_another_error_of_a_transaction_that_begins_is_raised_at_once(locked):
+    broken = locked(attempts=1, said="disk I/O error")
+
+    with pytest.raises(OperationalError, match="disk"):
+        broken._start_transaction_under_autocommit()
+
+    assert len(broken.waited) == 1
+    assert broken.patience == 30_000
+
+
+@pytest.mark.django_db
+def test_the_ledgers_own_connection_waits_so():
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        assert connection._start_transaction_under_autocommit.func is _begin

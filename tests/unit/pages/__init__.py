@@ -1,0 +1,1 @@
+"""Tests of all pages at once: addresses, permissions, statements, translations."""

@@ -1,0 +1,142 @@
+"""What a platform pushes of an order ends in the same rows, in whatever order it arrives."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from neural.events.submit import submit_many
+from neural.hooks.platforms.base import Translated
+from neural.models import Store
+from neural.restaurant.models import Order, Payment
+from neural.worker.in_process import run_due
+from tests.unit.platforms import deliverect, eleme, keruyun, meituan, square, toast
+from tests.unit.platforms.case import PlatformCase
+from tests.unit.platforms.every import each_platform, named, translated
+from tests.unit.restaurant.history import rows, undone
+
+pytestmark = pytest.mark.django_db
+
+Pushes = Sequence[Sequence[Translated]]
+
+
+@pytest.fixture(autouse=True)
+def store() -> Store:
+    return Store.objects.create(code="S1", time_zone="Asia/Shanghai")
+
+
+def arrive(case: PlatformCase, pushes: Pushes, *, at_once: int = 1) -> None:
+    """Each push is translated in a run of its own; workers take so many of them together."""
+    for number, events in enumerate(pushes, start=1):
+        answers = submit_many(
+            {
+                "type": each.type,
+                "store": "S1",
+                "source": case.name,
+                "event_id": each.event_id,
+                "payload": each.payload,
+                "occurred_at": each.occurred_at,
+            }
+            for each in events
+        )
+        assert not [answer.problems for answer in answers if answer.is_refused]
+        if number % at_once == 0 or number == len(pushes):
+            assert not [each.exception for each in run_due() if each.exception]
+
+
+def of(case: PlatformCase, *names: str) -> list[list[Translated]]:
+    return [translated(case, named(case, name)) for name in names]
+
+
+def the_order(key: str) -> Order:
+    return Order.objects.get(key=key)
+
+
+@each_platform
+def test_shuffled_and_repeated_pushes_end_in_the_same_rows(case):
+    pushes = [translated(case, pushed) for pushed in case.pushes]
+    with undone():
+        arrive(case, pushes, at_once=len(pushes))
+        expected = rows()
+    assert expected["Order"]
+    for seed in range(3):
+        chance = random.Random(seed)
+        shuffled = pushes + chance.choices(pushes, k=3)
+        chance.shuffle(shuffled)
+        with undone():
+            arrive(case, shuffled, at_once=chance.choice((2, 3)))
+            found = rows()
+        assert found == expected, seed
+
+
+def summed(key: str) -> tuple[str, Any, Any, bool]:
+    order = the_order(key)
+    return (order.status, order.balance, order.net, order.adds_up)
+
+
+def test_a_square_order_is_paid_and_partly_refunded():
+    names = (
+        "an order that is open",
+        "a payment by card, with its order",
+        "a refund, by its payment",
+    )
+    arrive(square.CASE, of(square.CASE, *names))
+    key = "/square/eA3vssLHKJrv9H0IdJCM3gNqfdcZY"
+    assert summed(key) == ("closed", 0, Decimal("20.83"), True)
+    assert the_order(key).tips == 3
+
+
+def test_a_toast_order_is_paid_and_partly_refunded():
+    names = (
+        "an order with discounts of the check and of a line",
+        "a refund of a line, a day later",
+    )
+    arrive(toast.CASE, of(toast.CASE, *names))
+    key = f"/toast/{toast.ORDER_ID}"
+    assert summed(key) == ("closed", 0, Decimal("53.5"), True)
+
+
+def test_a_deliverect_order_is_paid_and_goes_on():
+    arrive(deliverect.CASE, of(deliverect.CASE, "an order whose taxes are added", "a status"))
+    assert summed(f"/deliverect/{deliverect.ORDER_ID}") == ("ready", 0, Decimal("270.77"), True)
+
+
+def test_an_eleme_order_is_paid_out_as_eleme_says():
+    arrive(eleme.CASE, of(eleme.CASE, "a new order", "an order that the store accepted"))
+    order = the_order(f"/eleme/{eleme.ORDER_ID}")
+    assert summed(order.key) == ("accepted", 0, 17, True)
+    assert order.payout == order.expected_payout == Decimal("13.6")
+
+
+def test_a_cancelled_eleme_order_owes_nobody_anything():
+    """Two messages tell of the same money."""
+    names = ("a new order", "an agreed cancellation", "an order that is no more, which was fetched")
+    arrive(eleme.CASE, of(eleme.CASE, *names))
+    assert summed(f"/eleme/{eleme.ORDER_ID}") == ("cancelled", 0, 0, True)
+    assert Payment.objects.count() == 2
+
+
+def test_a_meituan_order_is_paid_out_as_meituan_says():
+    arrive(meituan.CASE, of(meituan.CASE, "a new order"))
+    order = the_order(f"/meituan/{meituan.ORDER_ID}")
+    assert summed(order.key) == ("open", 0, 33, True)
+    assert order.payout == order.expected_payout == 41
+
+
+def test_a_cancelled_meituan_order_owes_nobody_anything():
+    names = ("a new order", "an agreed refund of the whole order", "a cancellation")
+    arrive(meituan.CASE, of(meituan.CASE, *names))
+    assert summed(f"/meituan/{meituan.ORDER_ID}") == ("cancelled", 0, 0, True)
+
+
+def test_a_keruyun_order_is_settled_on_account_and_partly_refunded():
+    names = (
+        "a new order",
+        "a settled order, part of it on account",
+        "a refund, which has an id of its own",
+    )
+    arrive(keruyun.CASE, of(keruyun.CASE, *names))
+    key = f"/keruyun/{keruyun.TRADE}"
+    assert summed(key) == ("closed", 0, Decimal("138.9"), True)

@@ -1,0 +1,1 @@
+"""Tests of orders, bills, days and analyses."""

@@ -1,0 +1,210 @@
+"""Search for tests of its flow: a store in memory and an embedder of a few numbers."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from neural.retrieval.collections.documents import Document, RecordRefused, key_of
+from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection, register_collection
+from neural.retrieval.embedders.base import Embedder
+from neural.retrieval.models import OutboxEntry, SearchIndex
+from neural.retrieval.stores.base import TableMissing, TableSize, VectorStore
+from tests.registries import forget
+
+STORE = "tests.unit.retrieval.searching.MemoryStore"
+EMBEDDER = "tests.unit.retrieval.searching.TinyEmbedder"
+SETTINGS = {"search": True, "vector_store": STORE, "embedder": EMBEDDER}
+
+
+class TinyEmbedder(Embedder):
+    """What letters a text has. ``model`` makes it another one."""
+
+    calls: list[list[str]] = []
+    fails: list[Exception] = []
+
+    def __init__(self, model: str = "tiny") -> None:
+        self.model = model
+
+    @property
+    def name(self):
+        return self.model
+
+    @property
+    def dimensions(self):
+        return 16
+
+    def embed(self, texts):
+        if self.fails:
+            raise self.fails.pop()
+        self.calls.append(list(texts))
+        return np.array([self._vector(text) for text in texts], dtype=np.float32)
+
+    def _vector(self, text):
+        counts = np.zeros(self.dimensions, dtype=np.float32)
+        for letter in text:
+            counts[ord(letter) % self.dimensions] += 1
+        length = np.linalg.norm(counts)
+        return counts / length if length else counts
+
+
+class MemoryStore(VectorStore):
+    """Tables of dictionaries, forgotten by :meth:`forget`. What is put into ``fails`` is raised,
+    the last first, by the writes that come next; ``before_write`` is called before each."""
+
+    kept: dict[str, dict] = {}
+    commits: list[tuple[str, int]] = []
+    compacted: list[str] = []
+    fails: list[Exception] = []
+    noted: dict[str, int] = {}
+    notes_writes = True
+    before_write = None
+    _lock = threading.RLock()
+
+    def __init__(self, location: str = "", options: Mapping[str, str] | None = None) -> None:
+        self.location = location
+
+    @classmethod
+    def forget(cls):
+        for each in (cls.kept, cls.commits, cls.compacted, cls.fails, cls.noted):
+            each.clear()
+        cls.before_write = None
+
+    def _table(self, table):
+        if table not in self.kept:
+            raise TableMissing(f"there is no table {table}")
+        return self.kept[table]
+
+    def _write(self):
+        if self.fails:
+            raise self.fails.pop()
+        if self.before_write:
+            type(self).before_write()
+
+    def create(self, table, shape):
+        self.kept.setdefault(table, {})
+
+    def drop(self, table):
+        self.kept.pop(table, None)
+        self.noted.pop(table, None)
+
+    def tables(self):
+        return sorted(self.kept)
+
+    def upsert(self, table, rows):
+        rows_there = self._table(table)
+        self._write()
+        with self._lock:
+            for row in rows:
+                known = rows_there.get(row.key)
+                if known is None or row.version >= known.version:
+                    rows_there[row.key] = row
+            self.commits.append((table, len(rows)))
+
+    def delete(self, table, keys):
+        rows_there = self._table(table)
+        self._write()
+        for key in keys:
+            rows_there.pop(key, None)
+
+    def count(self, table, *, within):
+        return len(self._table(table))
+
+    def nearest(self, table, *, column, vector, within, limit):
+        raise NotImplementedError
+
+    def matching(self, table, *, column, tokens, within, limit):
+        raise NotImplementedError
+
+    def rows(self, table, keys, *, within):
+        return {key: row for key, row in self._table(table).items() if key in keys}
+
+    def compact(self, table):
+        self.compacted.append(table)
+        return self.size(table)
+
+    def size(self, table):
+        rows = len(self._table(table))
+        unindexed = 0 if table in self.compacted else rows
+        return TableSize(rows=rows, unindexed_rows=unindexed, bytes=rows * 100)
+
+    def writes_noted(self, table):
+        return self.noted.get(table)
+
+    def note_writes(self, table, number):
+        self._table(table)
+        with self._lock:
+            self.noted[table] = max(number, self.noted.get(table, 0))
+
+
+class Shelf:
+    """A source whose records are in a dictionary, by key."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict] = {}
+        self.on_load = None
+
+    def put(self, id, store="S1", **record):  # noqa: A002 (the field's own name)
+        key = key_of(store=store, id=id)
+        self.records[key] = {"id": id, "store_id": store, **record}
+        return key
+
+    def load(self, keys):
+        if self.on_load:
+            self.on_load()
+        return {key: dict(self.records[key]) for key in keys if key in self.records}
+
+    def pages(self, *, after, size):
+        while keys := [key for key in sorted(self.records) if key > after][:size]:
+            yield keys
+            after = keys[-1]
+
+    def count(self):
+        return len(self.records)
+
+
+def document(record):
+    """A record with a title; 'bad' is refused."""
+    if record.get("title") == "bad":
+        raise RecordRefused(f"guests: record {record['id']!r} is bad")
+    return Document(id=record["id"], store=record.get("store_id", ""), title=record["title"])
+
+
+def forget_collection(name):
+    """As if nobody had registered it."""
+    forget(COLLECTIONS, name)
+
+
+@contextmanager
+def collection(name="guests", *, source=None, vectors=("whole",)):
+    """A collection that is registered for the length of a test; its records are on a shelf."""
+    shelf = Shelf() if source is None else source
+    try:
+        register_collection(
+            SearchCollection(
+                name=name,
+                label=name,
+                document=document,
+                source=shelf or None,
+                vectors=vectors,
+            )
+        )
+        yield shelf
+    finally:
+        forget(COLLECTIONS, name)
+
+
+def to_outbox(*keys, **options):
+    """Guests that have changed."""
+    return OutboxEntry.objects.append("guests", keys, **options)
+
+
+def active():
+    """The index in which guests are searched."""
+    return SearchIndex.objects.active().get(collection="guests")
+
+
+def titles(index):
+    """What an index has, by key."""
+    return {key: row.title for key, row in MemoryStore.kept[index.table].items()}

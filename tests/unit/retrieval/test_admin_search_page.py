@@ -1,0 +1,563 @@
+"""The search page: what was found and why, live, and never another store's rows."""
+
+import datetime as dt
+import re
+from urllib.parse import urlencode
+
+import pytest
+from django.urls import reverse
+
+from neural.restaurant.models import Order
+from neural.retrieval.admin.highlighting import excerpt, highlight
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import SearchCollection, register_collection
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+from tests.unit.admin import admin_world as world
+from tests.unit.retrieval.search_world import FakeSearch, hit
+from tests.unit.retrieval.searching import forget_collection
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = "<script>alert(1)</script>"
+EVERYTHING = ("view_search", "view_dish", "view_order", "view_shift")
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    return FakeSearch(monkeypatch)
+
+
+def page_of(query=""):
+    return reverse("admin:neural_retrieval_search_changelist") + query
+
+
+def text(client, query="", *, language="en", **headers):
+    headers = {"accept-language": language, **headers}
+    answer = client.get(page_of(query), headers=headers)
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.content.decode())
+
+
+# What is highlighted
+
+
+def test_every_occurrence_of_what_matched_is_highlighted_and_the_rest_is_escaped():
+    shown = highlight("麻婆豆腐 & <b>豆腐</b>", ["麻婆豆腐", "豆腐"])
+
+    assert shown == "<mark>麻婆豆腐</mark> &amp; &lt;b&gt;<mark>豆腐</mark>&lt;/b&gt;"
+
+
+def test_what_is_highlighted_is_escaped_too():
+    assert highlight(f"a{SCRIPT}b", [SCRIPT]) == (
+        "a<mark>&lt;script&gt;alert(1)&lt;/script&gt;</mark>b"
+    )
+
+
+def test_parts_that_overlap_or_touch_are_one_mark():
+    assert highlight("宫保鸡丁饭", ["宫保", "保鸡", "鸡丁"]) == "<mark>宫保鸡丁</mark>饭"
+
+
+def test_an_empty_part_and_one_that_is_not_there_mark_nothing():
+    assert highlight("tea", ["", "rice"]) == "tea"
+
+
+def test_a_short_text_is_shown_whole_and_a_long_one_around_the_longest_part():
+    long = "a " * 500 + "宫保鸡丁 " + "b " * 500
+
+    assert excerpt("short rice", ["rice"]) == "short <mark>rice</mark>"
+    shown = excerpt(long, ["宫保鸡丁", "a"])
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert "<mark>宫保鸡丁</mark>" in shown
+    assert len(re.sub("<[^>]+>", "", shown)) < 300
+
+
+def test_a_long_text_of_which_nothing_matched_is_shown_from_its_beginning():
+    assert excerpt("Begin " + "word " * 200, []).startswith("Begin word")
+
+
+# The page
+
+
+def test_a_hit_shows_what_matched_and_why(searched):
+    searched.finds(
+        hit("麻婆豆腐", whole=("麻婆豆腐",), kind="川菜", text="花椒与豆腐", parts=("豆腐",),
+            scores={"names": 1.0, "words": 0.5, "pinyin": 0.25, "meaning": 0.62})
+    )  # fmt: skip
+
+    page = text(world.superuser(), "?q=麻婆豆腐&collection=dishes")
+
+    for shown in (
+        "<mark>麻婆豆腐</mark>",
+        "花椒与<mark>豆腐</mark>",
+        "names: <strong>麻婆豆腐</strong>",
+        'sound <span class="neural-score">0.25',
+        'meaning <span class="neural-score">0.62',
+        '<rect class="neural-bar-words" width="50.0"',
+        "2026-03-02 12:05:06",  # in the project's zone
+        "川菜",
+        "1 hit <",
+        'value="麻婆豆腐"',
+    ):
+        assert shown in page, shown
+
+
+def test_nothing_that_was_found_or_asked_is_taken_for_markup(searched):
+    searched.finds(
+        hit(SCRIPT, identity=SCRIPT, kind=SCRIPT, names=(SCRIPT,), text=SCRIPT, parts=(SCRIPT,),
+            whole=(SCRIPT,))
+    )  # fmt: skip
+    searched.notices = (SCRIPT,)
+
+    page = text(world.superuser(), f"?q={SCRIPT}&collection=dishes&store={SCRIPT}&since={SCRIPT}")
+    live = text(world.superuser(), f"?q={SCRIPT}&like={SCRIPT}", **{"hx-request": "true"})
+
+    assert "<script>alert" not in page
+    assert "<script>alert" not in live
+
+
+def test_all_collections_are_searched_at_once_and_shown_each_by_itself(searched):
+    searched.finds(hit("Tofu"), hit("A-17", collection="orders", identity="A-17"))
+
+    page = text(world.superuser(), "?q=tofu")
+
+    assert {each["collection"] for each in searched.asked} >= {
+        "dishes",
+        "orders",
+        "staff",
+        "events",
+    }
+    assert "<h2>Dishes</h2>" in page
+    assert "<h2>Orders</h2>" in page
+    assert "<h2>Events</h2>" not in page
+
+
+def test_what_was_found_by_meaning_alone_comes_after_what_has_a_word_of_the_question(searched):
+    searched.finds(
+        hit("Nearest", scores={"meaning": 1.5}),
+        hit("A-17", collection="orders", scores={"words": 0.2, "meaning": 0.1}),
+    )
+
+    page = text(world.superuser(), "?q=a-17")
+
+    assert page.index("A-17</") < page.index("Nearest")
+
+
+def test_names_that_the_text_says_anyhow_are_not_repeated(searched):
+    searched.finds(
+        hit("A-1", collection="orders", names=("Rice",), text="Rice ×2"),
+        hit("A-2", collection="orders", names=("Rice", *map(str, range(30))), whole=("29",)),
+    )
+
+    page = text(world.superuser(), "?q=rice&collection=orders")
+
+    assert page.count("neural-hit-names") == 1
+    assert "<li>Rice</li>" in page
+    assert "<li><mark>29</mark></li>" in page
+    assert "and 19 more" in page
+
+
+def test_what_is_chosen_is_asked(searched):
+    world.store()
+
+    text(
+        world.superuser(),
+        "?q=+tea+&collection=events&store=S1&since=2026-03-01&until=2026-03-02&kind=order.created",
+    )
+
+    (asked,) = searched.asked
+    assert asked == {
+        "collection": "events",
+        "text": "tea",
+        "store": "S1",
+        "since": dt.date(2026, 3, 1),
+        "until": dt.date(2026, 3, 2),  # a day is searched as a whole
+        "kind": "order.created",
+        "stores": None,
+        "top_k": 20,
+    }
+
+
+def test_a_page_is_full_of_hits_and_shows_more_on_demand(searched):
+    searched.finds(*(hit(f"Dish {number}", identity=f"D{number}") for number in range(150)))
+    client = world.superuser()
+
+    few, all_collections = text(client, "?q=d&collection=dishes"), text(client, "?q=d")
+    many = text(client, "?q=d&collection=dishes&top=100")
+
+    assert few.count('<li class="neural-hit-row"') == 20
+    assert "top=100" in few
+    assert all_collections.count('<li class="neural-hit-row"') == 5
+    assert many.count('<li class="neural-hit-row"') == 100
+    assert "Show more" not in many
+
+
+def test_htmx_gets_the_part_that_changes_alone(searched):
+    searched.finds(hit("Tofu"))
+
+    part = text(world.superuser(), "?q=tofu", **{"hx-request": "true"})
+
+    assert "<html" not in part
+    assert "<mark>" not in part
+    assert "Tofu" in part
+    assert 'hx-swap-oob="innerHTML:#search-status"' in part
+
+
+def test_the_page_is_live_with_a_script_of_ours_alone_and_works_without_it(searched):
+    page = text(world.superuser())
+
+    assert "neural/vendor/htmx-2.0.11.min.js" in page
+    assert 'hx-trigger="input delay:300ms, submit"' in page
+    assert 'role="status"' in page
+    assert f'method="get" action="{page_of()}"' in page
+    assert '"historyCacheSize": 0' in page  # what was found is kept in no browser
+
+
+def test_types_of_events_can_be_chosen_where_events_are_searched(searched):
+    client = world.superuser()
+
+    events, dishes = text(client, "?collection=events"), text(client, "?collection=dishes")
+
+    assert '<option value="order.created">' in events
+    assert "order.created" not in dishes
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ["What can be searched", "nothing has been indexed yet", "Search for"]),
+        ("zh-hans", ["可以搜索什么", "尚未建立索引", "搜索"]),
+    ],
+)
+def test_without_a_question_it_says_what_can_be_searched(searched, language, texts):
+    page = text(world.superuser(), language=language)
+
+    assert not searched.asked
+    for shown in texts:
+        assert shown in page
+
+
+def test_where_nothing_is_found_it_says_what_to_try(searched):
+    page = text(world.superuser(), "?q=xyzzy&collection=dishes&since=2026-01-01")
+
+    assert "Nothing found" in page
+    assert "What may help" in page
+    assert 'href="/admin/neural_retrieval/search/?q=xyzzy"' in page
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (StoreUnavailable("away: /secret/path"), "cannot be reached just now"),
+        (TableMissing("gone"), "manage.py rebuild_index"),
+    ],
+)
+def test_an_index_that_is_away_is_a_sentence_and_no_error(searched, error, says):
+    searched.error = error
+
+    page = text(world.superuser(), "?q=tofu")
+
+    assert says in page
+    assert "/secret/path" not in page
+    assert "Nothing found" not in page
+
+
+def test_what_the_person_should_know_is_said_once(searched):
+    searched.notices = ("The index of dishes was made with another model.",)
+
+    assert text(world.superuser(), "?q=tofu").count("made with another model") == 1
+
+
+def test_the_longest_question_fits_in_an_address_that_a_web_server_reads(searched):
+    page = text(world.superuser())
+    longest = int(re.search(r'maxlength="(\d+)"', page)[1])
+    asked = {
+        "collection": "orders",
+        "store": "店" * 20,
+        "since": "2026-01-01",
+        "until": "2026-01-31",
+    }
+
+    address = urlencode({"q": "豆" * longest, "kind": "payment.completed", **asked})
+
+    assert len(f"GET /admin/neural_retrieval/search/?{address} HTTP/1.1") < 4094
+
+
+def test_what_cannot_be_read_is_said_and_left_out(searched):
+    page = text(world.superuser(), "?q=tofu&collection=dishes&since=soon&until=0002-01-01")
+
+    assert "soon is no day" in page
+    assert searched.asked[0]["since"] is None
+    assert searched.asked[0]["until"] == dt.date(1970, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "value", ["%00", "%F0%9F%8D%9C", "'", '"', "a" * 10_000, "%ED%A0%80", "*:*"]
+)
+def test_whatever_is_asked_there_is_an_answer(searched, value):
+    names = ("q", "collection", "store", "since", "until", "kind", "like", "top")
+
+    for name in names:
+        text(world.superuser(), f"?q=x&{name}={value}")
+
+
+# Links
+
+
+def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(searched):
+    event = world.event()
+    run = world.run(event=event, handler="h")
+    searched.finds(hit("order.created e1", collection="events", identity=str(event.pk)))
+
+    page = text(world.superuser(), "?q=e1")
+
+    assert f'href="{world.page_of(event)}"' in page
+    assert f'href="{world.page_of(run)}"' in page
+    assert f"?collection=events&amp;like=S1%2F{event.pk}" in page
+
+
+@pytest.mark.parametrize("own", ["9" * 30, "٣", "5x", "-1"])
+def test_an_event_that_was_ingested_under_any_id_is_shown(searched, own):
+    searched.finds(hit("ingested", collection="events", identity=own))
+
+    assert "ingested" in text(world.superuser(), "?q=x&collection=events")
+
+
+def test_runs_of_all_events_that_were_found_take_one_query(searched, django_assert_max_num_queries):
+    for event in world.events(4):
+        searched.finds(hit(event.event_id, collection="events", identity=str(event.pk)))
+    client = world.superuser()
+
+    sql = world.statements(client, page_of("?q=e&collection=events"))
+
+    of_runs = [each for each in sql if 'FROM "neural_taskrun"' in each]
+    assert len([each for each in of_runs if '"event_id" IN' in each]) == 1
+    assert len(of_runs) == 3  # the others look "e" up as the id of a run, and as its beginning
+
+
+def test_who_may_not_see_runs_sees_none_beside_hits(searched):
+    event = world.event()
+    world.run(event=event, handler="secret.handler")
+    searched.finds(hit("e1", collection="events", identity=str(event.pk)))
+    client = world.client_of("view_search")
+    user = client.get(page_of()).context["user"]
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_taskrun"))
+
+    assert "secret.handler" not in text(client, "?q=e1")
+
+
+def test_an_order_that_was_found_leads_to_its_page_and_its_events(searched):
+    order = Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
+    searched.finds(hit("A-17", collection="orders", identity="A-17"))
+
+    page = text(world.superuser(), "?q=A-17")
+
+    assert f'href="{world.page_of(order)}"' in page
+    assert "?q=A-17&amp;collection=events&amp;store=S1" in page
+
+
+def test_others_like_a_record_are_asked_for_by_its_key(searched):
+    searched.finds(hit("Tofu soup"))
+
+    page = text(world.superuser(), "?collection=dishes&like=S1/D7")
+
+    assert searched.asked == [
+        {"collection": "dishes", "like": "S1/D7", "stores": None, "top_k": 20}
+    ]
+    assert "Similar to D7" in page
+
+
+# Who may search what
+
+
+def test_the_page_needs_a_permission_of_its_own(searched):
+    assert world.client_of("view_dish").get(page_of("?q=x")).status_code == 403
+    assert not searched.asked
+
+
+def test_the_page_stands_among_the_others_for_who_may_search(searched):
+    index = reverse("admin:index")
+
+    assert page_of() in world.client_of("view_search").get(index).content.decode()
+    assert page_of() not in world.client_of(name="kim").get(index).content.decode()
+
+
+def test_a_collection_is_there_for_those_alone_who_may_see_its_records(searched):
+    searched.finds(hit("Tofu"), hit("A-17", collection="orders"))
+    client = world.client_of("view_search", "view_dish")
+
+    page, forbidden = text(client, "?q=x"), text(client, "?q=x&collection=orders")
+
+    assert {each["collection"] for each in searched.asked} == {"dishes", "events"}
+    assert 'value="orders"' not in page
+    assert "A-17" not in page + forbidden
+    assert "nothing named orders" in forbidden
+
+
+@pytest.mark.parametrize(
+    ("collection", "permission"),
+    [("dishes", "view_dish"), ("orders", "view_order"), ("staff", "view_shift")],
+)
+def test_each_collection_of_ours_needs_the_permission_to_view_its_model(
+    searched, collection, permission
+):
+    text(world.client_of("view_search"), f"?q=x&collection={collection}")
+    assert not searched.asked
+
+    text(world.client_of("view_search", permission, name="kim"), f"?q=x&collection={collection}")
+    assert len(searched.asked) == 1
+
+
+def test_another_apps_collection_may_name_a_permission_or_none(searched):
+    def document(record):
+        return Document(id=record["id"], title="x")
+
+    for name, permission in (("open", ""), ("closed", "auth.view_group")):
+        register_collection(
+            SearchCollection(name=name, label=name, document=document, permission=permission)
+        )
+    try:
+        text(world.client_of("view_search"), "?q=x")
+    finally:
+        forget_collection("open")
+        forget_collection("closed")
+
+    asked = {each["collection"] for each in searched.asked}
+    assert "open" in asked
+    assert "closed" not in asked
+
+
+def test_a_user_limited_to_stores_asks_within_their_own(searched):
+    mine, theirs = world.store("S1"), world.store("S2")
+    searched.finds(hit("Mine"), hit("Theirs", store="S2"))
+    client = world.client_of(*EVERYTHING, stores=[mine])
+
+    page = text(client, "?q=x&collection=dishes")
+
+    assert searched.asked[-1]["stores"] == {"S1"}
+    assert "Mine" in page
+    assert "Theirs" not in page
+    assert f'value="{theirs.pk}"' not in page
+
+
+def test_another_stores_rows_are_reached_by_no_parameter(searched):
+    world.store("S2")
+    searched.finds(hit("Theirs", store="S2"))
+    client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
+
+    for query in (
+        "?q=x&store=S2",
+        "?q=x&collection=dishes&store=S2",
+        "?collection=dishes&like=S2/D1",
+    ):
+        page = text(client, query)
+        assert "Theirs" not in page, query
+    assert [each["stores"] for each in searched.asked] == [{"S1"}]  # by the key alone
+    assert "no store S2 among yours" in text(client, "?q=x&store=S2")
+
+
+def test_a_store_that_only_a_record_ingested_names_can_be_chosen_by_who_sees_all(searched):
+    searched.finds(hit("Wine", store="CELLAR"))
+
+    assert "Wine" in text(world.superuser(), "?q=wine&collection=dishes&store=CELLAR")
+
+
+def test_a_user_without_any_store_finds_nothing(searched):
+    searched.finds(hit("Tofu"))
+    client = world.client_of(*EVERYTHING, stores=[world.store()])
+    world.store().operators.clear()
+
+    assert "Tofu" not in text(client, "?q=x&collection=dishes")
+    assert searched.asked[-1]["stores"] == frozenset()
+
+
+def test_the_name_of_another_stores_record_is_not_told(searched):
+    from neural.restaurant.models import Dish
+
+    Dish.objects.create(store=world.store("S2"), code="D1", name="Secret soup", version=b"")
+    client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
+
+    assert "Secret soup" not in text(client, "?collection=dishes&like=S2/D1")
+    assert "Secret soup" in text(world.superuser(), "?collection=dishes&like=S2/D1")
+
+
+# Similar events
+
+
+def similar_of(event):
+    return reverse("admin:neural_neuralevent_similar", args=[event.pk])
+
+
+def test_an_events_page_has_a_panel_that_is_loaded_when_it_is_seen(searched):
+    event = world.event()
+
+    page = world.superuser().get(world.page_of(event)).content.decode()
+
+    assert f'hx-get="{similar_of(event)}" hx-trigger="revealed"' in page
+    assert f'<a href="{similar_of(event)}">' in page  # without a script
+    assert not searched.asked
+
+
+def test_similar_events_are_a_piece_for_htmx_and_a_page_without_it(searched):
+    event = world.event()
+    searched.finds(hit("order.created e2", collection="events", identity="2"))
+    client = world.superuser()
+
+    piece = client.get(similar_of(event), headers={"hx-request": "true"}).content.decode()
+    page = client.get(similar_of(event)).content.decode()
+
+    assert "order.created e2" in piece
+    assert "<html" not in piece
+    assert "order.created e2" in page
+    assert "<html" in page
+    assert searched.asked[0] == {
+        "collection": "events", "like": f"S1/{event.pk}", "stores": None, "top_k": 5
+    }  # fmt: skip
+
+
+def test_similar_events_are_those_of_the_users_own_stores(searched):
+    mine, theirs = world.event(), world.event("theirs", at="S2")
+    client = world.client_of(stores=[world.store("S1")])
+
+    assert client.get(similar_of(theirs)).status_code == 404
+    assert client.get(similar_of(mine)).status_code == 200
+    assert [each["stores"] for each in searched.asked] == [{"S1"}]
+
+
+def test_similar_events_are_for_those_who_may_see_events(searched):
+    event = world.event()
+    client = world.client_of()
+    user = client.get(world.page_of(event)).context["user"]
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_neuralevent"))
+
+    assert client.get(similar_of(event)).status_code == 403
+    assert not searched.asked
+
+
+def test_an_event_page_is_whole_although_the_index_is_away(searched):
+    event = world.event()
+    searched.error = StoreUnavailable("away")
+
+    answer = world.superuser().get(similar_of(event), headers={"hx-request": "true"})
+
+    assert answer.status_code == 200
+    assert "cannot be reached just now" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (StoreUnavailable("away: /secret/path"), "cannot be reached just now"),
+        (TableMissing("gone"), "manage.py rebuild_index"),
+    ],
+)
+def test_the_overview_says_what_is_wrong_with_an_index_as_the_answer_does(monkeypatch, error, says):
+    def fails(name):
+        raise error
+
+    monkeypatch.setattr("neural.retrieval.index.active.active_index", fails)
+
+    page = text(world.superuser())
+
+    assert says in page
+    assert "/secret/path" not in page
