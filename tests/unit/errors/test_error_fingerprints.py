@@ -1,8 +1,8 @@
 """The same fault has one fingerprint, whatever its values and line numbers; two faults never do.
 
 The faults are the functions of ``tests/unit/errors/tracebacks/kitchen``, which really fail here:
-each with three values, each time as another release in another directory with other lines. Texts that need
-another Python or a database server are recorded beside them.
+each with three values, each time as another release in another directory with other lines. Texts
+that need another Python or a database server are recorded beside them.
 """
 
 import contextlib
