@@ -55,6 +55,7 @@ SMALL = {
     "search_quality": ["--records", "{records}", "--queries", "{queries}"],
     "attempt_rows": ["--runs", "20", *HERE],
     "urgent_wait": ["--low", "300", "--urgent", "3", "--history", "100", *HERE],
+    "walks": HERE,
     "vector_store": ["--rows", "300", "--embedded", "50", "--questions", "5"],
 }
 """By command: the arguments with which it is done soonest; `{sales}` and others are small files."""
