@@ -7,32 +7,22 @@ read-only, and a user who is limited to some stores sees and reaches only the ro
 
 from django.apps import apps
 
-from neural.admin import (
-    audit_log,
-    audit_panel,
-    bulk_actions,
-    events,
-    refused_events,
-    runs,
-    stores,
-    users,
-    worker_runs,
-    workers,
-)
-from neural.admin.audit_forms import audited
-from neural.admin.audit_titles import register_action_title
+from neural.admin.audit import entries
+from neural.admin.audit.recording import audited
+from neural.admin.audit.titles import register_action_title
+from neural.admin.bulk import actions as bulk_actions
 from neural.admin.pages import register
+from neural.admin.records import events, refused_events, runs, stores, users, workers
 
 if apps.is_installed("django_celery_beat"):
-    from neural.admin import schedules  # noqa: F401  (guards its actions)
+    from neural.admin.records import schedules  # noqa: F401  (guards its actions)
 if apps.is_installed("django_celery_results"):
-    from neural.admin import results  # noqa: F401  (guards them)
+    from neural.admin.records import results  # noqa: F401  (guards them)
 
 __all__ = [
-    "audit_log",
-    "audit_panel",
     "audited",
     "bulk_actions",
+    "entries",
     "events",
     "refused_events",
     "register",
@@ -40,6 +30,5 @@ __all__ = [
     "runs",
     "stores",
     "users",
-    "worker_runs",
     "workers",
 ]

@@ -24,10 +24,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit import acted, log_in_history
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.recording import acted, log_in_history
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import page_address
-from neural.admin.reasons import ActionFormWithReason, reason_in
+from neural.admin.forms import ActionFormWithReason, reason_in
 from neural.audit import action_of
 from neural.models import AuditOutcome
 from neural.models.store import sees_every_store

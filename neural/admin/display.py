@@ -13,19 +13,19 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model
+from django.db.models import JSONField, Model, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from neural.admin.written import value_of
 from neural.conf import conf
 from neural.ledger.titles import given_title, work_title
 from neural.models import TaskRun
 from neural.personal.redacting import is_masked, shown
 from neural.sites import page_of
-from neural.stored_json import is_deeper
+from neural.stored_json import depth_of, is_deeper
 
 NOTHING = "-"  # the admin shows an empty value like this
 
@@ -253,3 +253,45 @@ def _column(
 
     column.__name__ = f"{field}_shown"
     return column
+
+
+DEEPEST = 100
+"""JSON with at most this many levels is shown indented."""
+SHOWN_CHARACTERS = 20_000
+"""How many characters are shown of JSON that is nested deeper."""
+
+
+def value_of(row: Model, field: str) -> Any:
+    """A field's value, or its text as a SafeString if it is nested too deep. Deferred fields are
+    read as text, all fields of a row in one query."""
+    if field not in row.get_deferred_fields():
+        return getattr(row, field)
+    text = _texts_of(row)[field]
+    if text is None or depth_of(text) <= DEEPEST:
+        return None if text is None else json.loads(text)
+    return _as_written(text)
+
+
+def is_readable(value: Any) -> bool:
+    """Whether a value of :func:`value_of` was decoded; one that is nested too deep was not."""
+    return not isinstance(value, SafeString)
+
+
+def _texts_of(row: Any) -> dict[str, str | None]:
+    if not hasattr(row, "_written"):
+        deferred = row.get_deferred_fields()
+        names = [each.name for each in row._meta.fields if isinstance(each, JSONField)]
+        casts = {f"{name}_text": Cast(name, TextField()) for name in names if name in deferred}
+        found = type(row)._base_manager.filter(pk=row.pk).values(**casts).get()
+        row._written = {name.removesuffix("_text"): text for name, text in found.items()}
+    texts: dict[str, str | None] = row._written
+    return texts
+
+
+def _as_written(text: str) -> SafeString:
+    said = _("Nested %(depth)d levels deep. As it is written, its first characters:")
+    return format_html(
+        '<p><small>{}</small></p><pre class="neural-code">{}</pre>',
+        said % {"depth": depth_of(text)},
+        text[:SHOWN_CHARACTERS],
+    )

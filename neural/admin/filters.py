@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Choices, Q, QuerySet
 from django.http import HttpRequest
@@ -159,3 +160,17 @@ class UnhandledFilter(FlagFilter):
 
 def _names(names: Iterable[str]) -> Sequence[tuple[str, str]]:
     return [(name, name) for name in sorted(names)]
+
+
+class ChoiceOfRows(forms.ModelMultipleChoiceField):
+    """Django's field, which lets SQLite raise OverflowError for a key of more than 64 bits."""
+
+    def _check_values(self, value: Any) -> QuerySet:
+        try:
+            return super()._check_values(value)  # type: ignore[misc]
+        except OverflowError as error:
+            said = self.error_messages["invalid_pk_value"]
+            longest = max(map(str, value), key=len)[:100]
+            raise forms.ValidationError(
+                said, code="invalid_pk_value", params={"pk": longest}
+            ) from error

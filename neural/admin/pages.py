@@ -1,5 +1,7 @@
 """The registry of the admin's pages, and ``register``, which puts them on a site of your own."""
 
+import html
+import re
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -10,11 +12,11 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
+from django.utils.html import escape
 
-from neural.admin.personal import without_personal_data
-from neural.admin.wrapped_views import wrap_views
+from neural.admin.guards import wrap_views
 from neural.optional import PARTS
-from neural.personal.redacting import viewing
+from neural.personal.redacting import redacted_text, sees_personal_data, viewing
 from neural.sites import on_site
 
 Page = TypeVar("Page", bound=type[Any])
@@ -94,3 +96,50 @@ def _render_on(response: SimpleTemplateResponse, site: str, user: Any) -> None:
             return without_personal_data(render(), user)
 
     response.render = render_there  # type: ignore[method-assign]
+
+
+MASKED = "data-masked"
+"""Marks an element whose text has been masked by its keys; it is not looked through again."""
+
+# What a user typed into a form is left to the user, and scripts hold nothing of a row.
+_LEFT = r"<(?P<left>textarea|script|style)\b.*?</(?P=left)\s*>|<pre[^>]*\bdata-masked\b.*?</pre\s*>"
+_PLACES = re.compile(
+    rf"(?P<skip>{_LEFT})"
+    r"""|(?P<name>\s(?:title|aria-label|alt|data-[a-z-]+)=)"(?P<attribute>[^"<>]{6,})\""""
+    r"|>(?P<text>[^<]*[0-9０-９@＠=][^<]*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_KINDS = ("text/html", "text/plain", "application/json")
+
+
+def without_personal_data(response: Any, user: Any) -> Any:
+    """The answer as this user may see it. An answer that is streamed must see to it itself."""
+    if response.streaming or not response.content or sees_personal_data(user):
+        return response
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if kind in _KINDS:
+        _mask(response, is_html=kind == "text/html")
+    return response
+
+
+def _mask(response: HttpResponse, *, is_html: bool) -> None:
+    text = response.content.decode(response.charset)
+    masked = _PLACES.sub(_masked, text) if is_html else redacted_text(text)
+    if masked != text:
+        response.content = masked.encode(response.charset)
+        if "Content-Length" in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
+
+
+def _masked(found: re.Match[str]) -> str:
+    if found["skip"]:
+        return found[0]
+    if found["name"]:
+        return f'{found["name"]}"{_of(found["attribute"])}"'
+    return ">" + _of(found["text"])
+
+
+def _of(escaped: str) -> str:
+    text = html.unescape(escaped)
+    masked = redacted_text(text)
+    return escaped if masked == text else escape(masked)

@@ -11,11 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from neural.admin.audit_forms import audited
-from neural.admin.choosing import ChoiceOfRows
+from neural.admin.audit.recording import audited
 from neural.admin.exporting.pages import ExportingAdmin
-from neural.admin.methods import refuses_other_methods
-from neural.admin.nul import refuses_nul
+from neural.admin.filters import ChoiceOfRows
+from neural.admin.guards import refuses_nul, refuses_other_methods
 from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
@@ -23,7 +22,7 @@ from neural.keyset.bounded import KeyPage, find, page_of_few
 from neural.keyset.planning import SEARCHED, STORE, plan
 from neural.keyset.walks import Place, Walk
 from neural.models import Store
-from neural.models.store import STORE_CODE_PATTERN
+from neural.models.store import STORE_CODE_PATTERN, sees_every_store
 
 FEW = "few"
 MOST_FOUND = 1000
@@ -208,3 +207,38 @@ class SearchedByNumber(ReadOnlyAdmin):
         if term and not (term.isascii() and term.isdigit() and len(term) < 19):
             return queryset.none(), False
         return super().get_search_results(request, queryset, term)
+
+
+class ChainWide(admin.ModelAdmin):
+    """Denies everything to users who do not see every store; others need Django's permissions."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return sees_every_store(request.user) and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_delete_permission(request, obj)
+
+
+def changed_for_the_whole_chain(model_admin: type[Any]) -> None:
+    """Let only those add, change or delete rows on these pages who see every store."""
+    for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
+        setattr(model_admin, name, _also_every_store(name))
+
+
+def _also_every_store(name: str) -> Any:
+    stock = getattr(admin.ModelAdmin, name)
+
+    def permission(model_admin: Any, request: HttpRequest, *args: Any) -> bool:
+        return stock(model_admin, request, *args) and sees_every_store(request.user)
+
+    permission.__name__ = name
+    return permission

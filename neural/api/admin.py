@@ -22,8 +22,8 @@ from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import log_changes
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.recording import log_changes
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,

@@ -5,8 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from neural.admin.pages import page
-from neural.admin.scope import NeuralAdmin
-from neural.admin.whole_chain import ChainWide
+from neural.admin.scope import ChainWide, NeuralAdmin
 from neural.logins.models import LoginFailures
 
 

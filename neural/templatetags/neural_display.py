@@ -8,8 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
-from neural.admin.look_up import kinds_for
-from neural.admin.look_up_page import PAGE
+from neural.admin.look_up import PAGE, kinds_for
 from neural.ledger.history import Attempt
 from neural.ledger.titles import work_title
 from neural.models import TaskRun

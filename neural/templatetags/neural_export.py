@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from neural.admin.exporting.addresses import links_for
+from neural.admin.exporting.pages import links_for
 
 register = template.Library()
 

@@ -1,6 +1,6 @@
-"""Lists as files: each list of the admin as CSV for spreadsheets and as NDJSON for programs.
+"""Lists as files: CSV and NDJSON of what a list displays, streamed, for whoever may see it.
 
-A file has the rows that the list shows for the same address, all pages of it. It is sent while it
-is read, in short queries along the primary key, so that neither memory nor the database holds more
-than one piece of it.
+Its main names are ``ExportingAdmin`` (an admin whose list has the two files), ``Column`` (what a
+file has of a row) and ``FORMATS``. :class:`neural.admin.scope.NeuralAdmin` uses it, so all lists
+have files.
 """

@@ -1,27 +1,27 @@
 """Gives each list of an admin its files, at ``export.csv`` and ``export.ndjson`` beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import NoReverseMatch, URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.exporting import addresses
-from neural.admin.exporting.columns import Column, columns_of
+from neural.admin.exporting.columns import Column, columns_of, seen_by
 from neural.admin.exporting.formats import FORMATS, Format
 from neural.admin.exporting.reading import ExportRefused, Slices, keys_of, pieces
 from neural.admin.exporting.streaming import AT_ONCE, Content, has_room, is_sent_to, streamed
-from neural.admin.exporting.values import seen_by
 from neural.audit import record, record_end
 from neural.models import AuditOutcome, AuditSource
+from neural.sites import address_in_admin
 
 ACTION = "export"
 
@@ -44,7 +44,7 @@ class ExportingAdmin(admin.ModelAdmin):
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Whether this user may have the list as a file."""
-        return request.user.has_perm(addresses.PERMISSION) and self.has_view_permission(request)
+        return request.user.has_perm(PERMISSION) and self.has_view_permission(request)
 
     def get_urls(self) -> list[URLPattern]:
         """Django's addresses, and one for each format."""
@@ -54,7 +54,7 @@ class ExportingAdmin(admin.ModelAdmin):
                 f"export.{each.extension}",
                 view,
                 {"written": each},
-                name=addresses.address_name(self.model, each),
+                name=address_name(self.model, each),
             )
             for each in (FORMATS if self.exported else ())
         ]
@@ -66,8 +66,8 @@ class ExportingAdmin(admin.ModelAdmin):
         if not self.has_export_permission(request):
             raise PermissionDenied
         try:
-            limit = addresses.most_rows(request.GET)
-            request.GET = addresses.filters_of(request.GET)  # type: ignore[assignment]
+            limit = most_rows(request.GET)
+            request.GET = filters_of(request.GET)  # type: ignore[assignment]
             keys = keys_of(self, request)
         except ExportRefused as refused:
             return _sentence(str(refused), status=400)
@@ -133,3 +133,48 @@ def _facts(
         "query": request.GET.dict(),
         "details": {"model": model_admin.opts.label_lower, "format": written.extension},
     }
+
+
+PERMISSION = "neural.export_rows"
+ROWS = "rows"
+"""The parameter that limits a file to so many rows."""
+NO_FILTERS = ("before", "after", "p", "all", "e", "o", "_facets", "_popup", "_to_field")
+"""Parameters of a list that say what a page looks like, and not which rows are meant."""
+
+
+def address_name(model: type[Model], written: type[Format]) -> str:
+    """The name of the address, in the admin's namespace."""
+    return f"{model._meta.app_label}_{model._meta.model_name}_export_{written.extension}"
+
+
+def links_for(request: HttpRequest, model: type[Model]) -> list[tuple[str, str]]:
+    """Label and address of each format for the list that this request shows; none for users who
+    may not export."""
+    if not request.user.has_perm(PERMISSION) or "_popup" in request.GET:
+        return []
+    query = filters_of(request.GET).urlencode()
+    try:
+        found = [(each, address_in_admin(address_name(model, each))) for each in FORMATS]
+    except NoReverseMatch:
+        return []
+    return [(each.label, f"{address}?{query}" if query else address) for each, address in found]
+
+
+def filters_of(params: QueryDict) -> QueryDict:
+    """The parameters that choose rows."""
+    kept = params.copy()
+    for name in (*NO_FILTERS, ROWS):
+        kept.pop(name, None)
+    return kept
+
+
+def most_rows(params: Mapping[str, Any]) -> int | None:
+    """To how many rows the file is limited. Raises :class:`ExportRefused`."""
+    text = params.get(ROWS, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise ExportRefused(
+            _("“%(rows)s” is no number of rows: write one like 1000.") % {"rows": text}
+        )
+    return int(text)

@@ -1,27 +1,32 @@
 """The page of one run: the part of the admin of runs that shows and edits a single one."""
 
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from celery import current_app
 from django.contrib import admin
 from django.forms import Media
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import link_column, name_of, named_work
+from neural.admin.display import duration, instant, link_column, name_of, named_work
 from neural.admin.panels import HTMX
-from neural.admin.run_edit.views import EditingAdmin
-from neural.admin.run_page.around import around, written
-from neural.admin.run_page.contents import blocks_of, documents_of
-from neural.admin.run_page.copying import commands_for
+from neural.admin.run_page.contents import around, blocks_of, documents_of, values_of, written
+from neural.admin.run_page.editing import EditingAdmin
 from neural.admin.run_page.timeline import timeline
-from neural.admin.run_page.times import told
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
-from neural.models.run import FINISHED_STATES
+from neural.models.run import FINISHED_STATES, SET_ASIDE_STATES
 from neural.personal.redacting import for_user, masking_values_of
+from neural.runs.commands import call_command, retry_command, submit_command
 
 OFTEN, RARELY = 3, 15
 """Seconds from one refreshing of an unfinished run's page to the next."""
@@ -99,3 +104,57 @@ def _refresh_seconds(run: TaskRun, now: Any) -> int:
         return 0
     is_near = (run.available_at - now).total_seconds() < 60
     return OFTEN if run.state == RunState.RUNNING or is_near else RARELY
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command; ``name`` is the id of its text."""
+
+    name: str
+    title: Any
+    text: str
+    is_masked: bool = False
+    """Whether personal data in it is masked: then it does not do the same work."""
+
+
+def commands_for(run: TaskRun, user: Any) -> Sequence[Command]:
+    """The commands for this run, with what the user may see of its content."""
+    return [*_retry(run), *(_of_event(run, user) if run.event_id else _of_task(run, user))]
+
+
+def _retry(run: TaskRun) -> Iterator[Command]:
+    if run.state in SET_ASIDE_STATES:
+        yield Command("command-retry", _("Retry this run"), retry_command(run))
+
+
+def _of_event(run: TaskRun, user: Any) -> Iterator[Command]:
+    event: Any = run.event
+    values = values_of(event, "payload")
+    if values is None or values[0] is None or not user.has_perm("neural.view_neuralevent"):
+        return
+    shown = for_user(values[0], user)
+    text = submit_command(event, payload=shown)
+    title = _("Submit the same event elsewhere (here it changes nothing)")
+    yield Command("command-submit", title, text, is_masked=shown != values[0])
+
+
+def _of_task(run: TaskRun, user: Any) -> Iterator[Command]:
+    values = values_of(run, "args", "kwargs")
+    if values is None:
+        return
+    args, kwargs = shown = [for_user(each, user) for each in values]
+    text = call_command(run, args=args, kwargs=kwargs, app=current_app.main)
+    yield Command("command-call", _("Call the task anew"), text, is_masked=shown != values)
+
+
+def from_now(moment: dt.datetime, now: dt.datetime) -> str:
+    """'3 min 10 s ago', or 'in 40 s'."""
+    if moment > now:
+        return gettext("in %(duration)s") % {"duration": duration(moment - now)}
+    return gettext("%(duration)s ago") % {"duration": duration(now - moment)}
+
+
+def told(moment: dt.datetime, now: dt.datetime) -> SafeString:
+    """A time with its zone, and how far it is from now."""
+    zone = timezone.get_current_timezone_name()
+    return format_html("{} {} · {}", instant(moment), zone, from_now(moment, now))

@@ -8,12 +8,16 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from neural.admin.bulk.words import PREVIEW
 from neural.admin.display import duration, page_address
+from neural.admin.runs_list.asked import Asked
 from neural.ledger.clock import database_clock
 from neural.ledger.titles import given_title
-from neural.models import TaskRun
+from neural.models import BulkVerb, TaskRun
 from neural.personal.redacting import for_user
 from neural.runs.about import About, about_events
+from neural.runs.bulk.verbs import EFFECTS, is_permitted
+from neural.sites import address_if_there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +87,31 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
 
 
 MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Act:
+    """A verb that the user may use; ``for_all`` is the preview for all runs that match."""
+
+    name: str
+    label: Any
+    for_all: str
+
+
+def preview_address() -> str:
+    """The address of the preview; empty if the site has none."""
+    return address_if_there(PREVIEW)
+
+
+def acts_of(asked: Asked, user: Any) -> Sequence[Act]:
+    """The verbs for the runs of an address that this user may use."""
+    address = preview_address()
+    if asked.query is None or not address:
+        return ()
+    state = asked.query.state
+    fitting = [verb for verb in BulkVerb if not state or state in EFFECTS[verb].states]
+    return [
+        Act(verb.value, verb.label, f"{address}?{asked.fixed}&verb={verb.value}")
+        for verb in fitting
+        if is_permitted(verb, user)
+    ]

@@ -1,6 +1,10 @@
 """The addresses of the list: the page, the parts that are loaded after it, and its saved views."""
 
+import datetime as dt
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -8,17 +12,25 @@ from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.paging import key_in
-from neural.admin.runs_list.acting import acts_of
-from neural.admin.runs_list.asked import NEWEST, SHOWN, asked_by
-from neural.admin.runs_list.pages import MOST_NEW, loaded, new_since
-from neural.admin.runs_list.rows import rows_of
-from neural.admin.runs_list.saving import SavedViews
-from neural.admin.runs_list.shown import figures_context, list_context
+from neural.admin.paging import AFTER, BEFORE, key_in, neighbours
+from neural.admin.runs_list.asked import NEWEST, SHOWN, Asked, asked_by
+from neural.admin.runs_list.bars import drawn
+from neural.admin.runs_list.chips import chips_of, part_of, tabs_of
+from neural.admin.runs_list.choices import choices_of, more_choices_of, period_of
+from neural.admin.runs_list.rows import acts_of, preview_address, rows_of
+from neural.admin.runs_list.saving import SavedViews, shown_views
+from neural.keyset import bounded
+from neural.keyset.bounded import KeyPage
+from neural.keyset.walks import Place
+from neural.models import TaskRun
+from neural.runs.counting import count, counted
+from neural.runs.figures import histogram
+from neural.runs.query import EVER, known_filters
 from neural.sites import address_in_admin
 
 TEMPLATES = "admin/neural/runs"
@@ -90,3 +102,144 @@ class RunsList(SavedViews, admin.ModelAdmin):
     def _must_see(self, request: HttpRequest) -> None:
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
+
+
+IN_FORM = (
+    *("text", "period", "since", "until", "work", "store", "queue"),
+    *("worker", "requested_by", "tries"),
+)
+"""The parameters that have fields in the form; it keeps the others."""
+IN_MORE = {"since", "until", "worker", "requested_by", "tries"}
+"""Those of them that are folded away."""
+
+
+def list_context(asked: Asked, request: HttpRequest, *, size: int) -> dict[str, Any]:
+    """The whole page."""
+    user = request.user
+    page = RunsPage(asked, user, size=size)
+    params = asked.query.params() if asked.query else dict(asked.params)
+    return {
+        "cl": page,
+        "rows": rows_of(page.result_list, user),
+        "asked": asked,
+        "problems": [
+            {"text": text, "without": asked.address(**{name: ""}) if name in asked.params else ""}
+            for name, text in asked.problems.items()
+        ],
+        "typed": _typed(asked),
+        "kept": [(name, value) for name, value in params.items() if name not in IN_FORM],
+        "period": period_of(asked),
+        "choices": choices_of(asked, user),
+        "more_choices": more_choices_of(asked, user),
+        "more_is_set": bool(params.keys() & IN_MORE),
+        "requested_by": params.get("requested_by", ""),
+        "since": _local(asked.query.since if asked.query else None),
+        "until": _local(asked.query.until if asked.query else None),
+        "chips": chips_of(asked, user),
+        "tabs": tabs_of(asked),
+        "views": shown_views(asked, user),
+        "acts": acts_of(asked, user),
+        "preview_address": preview_address(),
+        "figures_address": address_in_admin("neural_taskrun_figures") + asked.address(),
+        "live_address": address_in_admin("neural_taskrun_live") + asked.address(),
+        "save_address": address_in_admin("neural_savedview_save"),
+        "everything": asked.address(period=EVER, since="", until=""),
+        "zone": zone_name(),
+        "fields": known_filters(),
+        "newest": page.result_list[0].pk if page.result_list else 0,
+    }
+
+
+def figures_context(asked: Asked) -> dict[str, Any]:
+    """The tabs with counts, and the histogram."""
+    if asked.selection is None:
+        return {"tabs": tabs_of(asked)}
+    counts = counted(asked.selection)
+    part = part_of(asked)
+    newest = counts.get(part) if part else None
+    if newest is None or asked.selection.query.tries:
+        newest = count(asked.selection)
+    found = histogram(asked.selection, newest=newest, now=asked.selection.now)
+    return {"tabs": tabs_of(asked, counts), "drawing": found and drawn(found, asked)}
+
+
+def _typed(asked: Asked) -> str:
+    """What stands in the search box: what was not understood stays there."""
+    if asked.query is None:
+        return asked.params.get("text", "")
+    return asked.query.text
+
+
+def _local(moment: dt.datetime | None) -> str:
+    """A moment as a field of a form has it."""
+    return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
+
+
+def zone_name() -> str:
+    """The reader's zone, and how far it is ahead of UTC."""
+    zone = timezone.get_current_timezone()
+    name = zone.key if isinstance(zone, ZoneInfo) else timezone.get_current_timezone_name()
+    return f"{name}, UTC{timezone.localtime().strftime('%z')}"
+
+
+LARGE = ("args", "kwargs", "result", "options", "event__payload")
+MOST_NEW = 100
+"""The most new runs that are counted, and the most shown ones that are refreshed."""
+
+
+class RunsPage:
+    """A page as Django's lists have it; the pager's template needs the same names."""
+
+    keyset = True
+
+    def __init__(self, asked: Asked, user: Any, *, size: int) -> None:
+        self._asked, self._user = asked, user
+        self._place = asked.place
+        found = self._find(size)
+        if not found.keys and found.stopped_at is None and self._place.rises:
+            self._place = Place()  # beyond the newest run is no page
+            found = self._find(size)
+        self.result_list = loaded(found.keys, user)
+        self.looked_at = None if found.stopped_at is None else bounded.MOST_ROWS
+        self._newer, self._older = neighbours(found, self._place)
+
+    def _find(self, size: int) -> KeyPage:
+        if self._asked.selection is None:
+            return KeyPage([], more=False)
+        return self._asked.selection.page(place=self._place, size=size)
+
+    @property
+    def result_count(self) -> int:
+        """The number of runs on this page."""
+        return len(self.result_list)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether new runs would come on this page."""
+        return self._newer is None
+
+    @cached_property
+    def newer_url(self) -> str | None:
+        return None if self._newer is None else self._asked.address(**{AFTER: self._newer})
+
+    @cached_property
+    def older_url(self) -> str | None:
+        return None if self._older is None else self._asked.address(**{BEFORE: self._older})
+
+    @cached_property
+    def newest_url(self) -> str | None:
+        return None if self._newer is None else self._asked.address()
+
+
+def loaded(keys: Sequence[int], user: Any) -> list[TaskRun]:
+    """The user's runs of these keys, in their order, with what a row shows."""
+    runs: Any = TaskRun.objects.for_user(user)
+    rows = runs.select_related("event", "store").defer(*LARGE).in_bulk(list(keys))
+    return [rows[key] for key in keys if key in rows]
+
+
+def new_since(asked: Asked, newest: int) -> KeyPage:
+    """The runs that match and are newer than this key."""
+    if asked.selection is None:
+        return KeyPage([], more=False)
+    return asked.selection.page(place=Place(after=newest), size=MOST_NEW)

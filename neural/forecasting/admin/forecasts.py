@@ -16,8 +16,8 @@ from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from neural.admin.audit import log_changes
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.recording import log_changes
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.audit import recording as audit
 from neural.admin.display import (
     NOTHING,
     computed_column,

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from neural.admin import audit
 from neural.admin.actions import Verb
+from neural.admin.audit import recording as audit
 from neural.admin.display import link
 from neural.errors import NeuralError
 from neural.forecasting.admin.display import reason

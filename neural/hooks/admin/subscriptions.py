@@ -22,8 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import log_changes
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.recording import log_changes
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -33,8 +33,8 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import choice_filter
+from neural.admin.forms import save_edited
 from neural.admin.pages import page
-from neural.admin.saving import save_edited
 from neural.admin.scope import ScopedAdmin
 from neural.hooks.admin.subscription_form import SubscriptionForm
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState

@@ -23,11 +23,11 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
     state_column,
+    value_of,
 )
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
-from neural.admin.written import value_of
 from neural.hooks.incoming.routing import route
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
 from neural.personal.masks import HIDDEN

@@ -19,8 +19,7 @@ from neural.admin.display import (
 )
 from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
-from neural.admin.scope import ReadOnlyAdmin
-from neural.admin.whole_chain import ChainWide
+from neural.admin.scope import ChainWide, ReadOnlyAdmin
 from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Walk
 from neural.monitoring.alerts.composing import compose

@@ -19,13 +19,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import log_changes
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.recording import log_changes
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import NOTHING, badge, page_address
+from neural.admin.forms import save_edited
 from neural.admin.pages import page
-from neural.admin.saving import save_edited
-from neural.admin.scope import NeuralAdmin
-from neural.admin.whole_chain import ChainWide
+from neural.admin.scope import ChainWide, NeuralAdmin
 from neural.ledger.clock import database_clock
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
 from neural.monitoring.alerts.channels.base import Verdict

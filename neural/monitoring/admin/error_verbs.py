@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, pgettext_lazy
 
 from neural.admin.actions import Verb
-from neural.admin.bulk_links import preview_address
+from neural.admin.bulk.words import preview_address
 from neural.admin.display import page_address
 from neural.ledger.clock import database_clock
 from neural.models import BulkVerb, RunState

@@ -24,8 +24,8 @@ from neural.admin.display import (
     short_instant,
     state_column,
 )
-from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
+from neural.admin.paging import OrderedChangeList
 from neural.admin.panels import Panel, register_panel
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import ReadOnlyAdmin

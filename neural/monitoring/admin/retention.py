@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext, pgettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit import log_changes
+from neural.admin.audit.recording import log_changes
 from neural.admin.display import badge, instant, link, named_work
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin

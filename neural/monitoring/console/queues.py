@@ -15,8 +15,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from neural.admin import audit
 from neural.admin.actions import Verb, perform, refusal
+from neural.admin.audit import recording as audit
 from neural.admin.display import instant_column
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin

@@ -10,7 +10,7 @@ from celery import current_app
 from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 
-from neural.admin.rhythm import in_words
+from neural.admin.records.schedule_forms import in_words
 from neural.celeryapp.schedule_runs import newest_run
 from neural.celeryapp.schedule_switches import SwitchedOff, switched_off
 from neural.celeryapp.task import LedgerTask

@@ -28,7 +28,7 @@ from neural.admin.actions import Verb, do_with_reason, refusal
 from neural.admin.display import page_address
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
-from neural.admin.schedules import (
+from neural.admin.records.schedules import (
     DISABLE,
     ENABLE,
     has_run_permission,

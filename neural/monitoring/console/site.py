@@ -26,7 +26,7 @@ class ConsoleSite(AdminSite):
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Django's guard of a view, which also refuses methods that no page has."""
-        from neural.admin.methods import answers_pages_alone  # not at the top, as below
+        from neural.admin.guards import answers_pages_alone  # not at the top, as below
 
         return answers_pages_alone(super().admin_view(view, cacheable))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from neural.admin.workers import may_be_asked_to_stop
+from neural.admin.records.workers import may_be_asked_to_stop
 from neural.conf import conf
 from neural.models import ProcessKind, TaskRun, WorkerProcess
 from neural.monitoring.console.viewers import visible_runs

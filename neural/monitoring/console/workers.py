@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
-from neural.admin.workers import STOP, WorkerProcessAdmin
+from neural.admin.records.workers import STOP, WorkerProcessAdmin
 from neural.ledger.clock import database_clock
 from neural.models import WorkerProcess
 from neural.monitoring.console import worker_facts

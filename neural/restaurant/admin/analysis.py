@@ -17,11 +17,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.audit_titles import register_titles_of_rows
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import computed_column, money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
-from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
+from neural.admin.paging import OrderedChangeList
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_store_page
 from neural.restaurant.admin.analysis_display import (

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.panels import Panel, register_panel
-from neural.admin.run_page.around import shown_rows
+from neural.admin.run_page.contents import shown_rows
 from neural.models import NeuralEvent
 from neural.restaurant.written import rows_of
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from pydantic import ValidationError
 
-from neural.admin.written import DEEPEST
+from neural.admin.display import DEEPEST
 from neural.events.types import event_type, event_types
 from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent

@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from neural.admin.actions import VerbsAdmin
-from neural.admin.audit_titles import title_of
+from neural.admin.audit.titles import title_of
 from neural.api.models import ApiKey
 from neural.models import AuditEntry, AuditOutcome
 from tests.unit.admin import admin_rows
@@ -110,7 +110,8 @@ def test_every_address_that_changes_something_leaves_an_entry(model: Any) -> Non
             )
         else:
             assert AuditEntry.objects.count() > entries, (
-                f"{name} changes something and leaves no entry: call neural.admin.audit.log_changes"
+                f"{name} changes something and leaves no entry: call "
+                "neural.admin.audit.recording.log_changes"
             )
 
 
@@ -125,7 +126,8 @@ def test_every_action_that_changes_something_leaves_an_entry(model: Any) -> None
         changed = admin_rows.everything() != before
         assert not changed or AuditEntry.objects.count() > entries, (
             f"{name} of {label(model)} changes something and leaves no entry: make it a Verb, or "
-            "call neural.admin.audit.log_changes"
+            "call "
+            "neural.admin.audit.recording.log_changes"
         )
 
 

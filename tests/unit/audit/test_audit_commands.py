@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django.db import DatabaseError, OperationalError, connection
 from django.test import override_settings
 
-from neural.admin.audit_titles import title_of
+from neural.admin.audit.titles import title_of
 from neural.admin.run_page.timeline import timeline
 from neural.api import keys
 from neural.ledger import select

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.admin.audit_titles import title_of
+from neural.admin.audit.titles import title_of
 from neural.admin.scope import NeuralAdmin
 from neural.audit import record
 from neural.keyset import bounded

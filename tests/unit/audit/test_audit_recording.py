@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from neural.admin.actions import perform
-from neural.admin.runs import RETRY
+from neural.admin.records.runs import RETRY
 from neural.audit import record
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState, Store
 from neural.monitoring.alerts.rules import RULES
@@ -243,7 +243,7 @@ def test_an_own_password_is_not_changed_without_its_entry(
     def fails(**facts: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr("neural.admin.users.acted", fails)
+    monkeypatch.setattr("neural.admin.records.users.acted", fails)
 
     with pytest.raises(DatabaseError):
         own_password(lee, "old-egg-tart", "egg-tart-and-tea")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neural.admin.exporting.cells import CUT, LONGEST, number_cell, text_cell
+from neural.admin.exporting.formats import CUT, LONGEST, number_cell, text_cell
 
 FORMULAS = [
     "=1+1",

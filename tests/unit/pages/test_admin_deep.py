@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from neural.admin.written import SHOWN_CHARACTERS, depth_of
+from neural.admin.display import SHOWN_CHARACTERS, depth_of
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.models import Dish, SalesReport
 from tests.unit.admin import admin_rows

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from neural.admin import erasing
+from neural.admin.records import erasing
 from neural.models import AuditEntry, NeuralEvent
 from tests.unit.admin import admin_world as world
 

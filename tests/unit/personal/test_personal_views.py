@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 import neural
-from neural.admin.personal import without_personal_data
+from neural.admin.pages import without_personal_data
 from neural.models import NeuralEvent, RefusedEvent
 from neural.monitoring.alerts.composing import compose
 from neural.monitoring.machines import sentry

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from neural.admin.run_page.bars import WIDTH, Axis
-from neural.admin.run_page.timeline import timeline
+from neural.admin.run_page.timeline import WIDTH, Axis, timeline
 from neural.audit import record
 from neural.models import (
     AuditSource,

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from neural.admin.run_edit.forms import REASON_LENGTH
+from neural.admin.run_page.edit_forms import REASON_LENGTH
 from neural.events.submit import submit
 from neural.models import AuditEntry, NeuralEvent, RefusedEvent, RunEdit, TaskRun
 from tests.unit.admin import admin_world as world

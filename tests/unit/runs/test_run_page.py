@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.admin.run_page.times import from_now
+from neural.admin.run_page.page import from_now
 from neural.audit import record
 from neural.models import AuditSource, RunEdit
 from neural.personal import redacting

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.admin.runs_list import acting
+from neural.admin.runs_list import rows as acting
 from neural.models import AuditEntry, SavedView, Store, TaskRun
 from neural.runs import counting
 from neural.runs.saved import MOST_VIEWS

@@ -1,0 +1,287 @@
+"""Records what people do in the admin: in the audit log, and in the log of Django's admin; what its
+forms do, and what it refuses, too.
+
+Django's log is what a row's page shows as its history. Its texts are stored in English and
+translated when they are displayed. The audit log has more, and is only ever added to.
+
+Our own pages record by themselves. For another admin: ``audited(YourAdmin)``; it is already done
+for the pages of users and groups, where permissions are given and taken.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Model
+from django.forms import BooleanField, IntegerField, ModelMultipleChoiceField
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_noop
+
+from neural.admin.forms import reason_in
+from neural.admin.guards import wrap_views
+from neural.audit import action_of, record_user
+from neural.models import AuditOutcome
+
+RETRIED = {
+    "dead": gettext_noop("state: dead → pending (retry)"),
+    "cancelled": gettext_noop("state: cancelled → pending (retry)"),
+    "discarded": gettext_noop("state: discarded → pending (retry)"),
+}
+HURRIED = gettext_noop("due at: now (retry now)")
+CANCELLED = gettext_noop("state: pending → cancelled (cancel)")
+DISCARDED = gettext_noop("state: dead → discarded (discard)")
+REPLAYED = gettext_noop("runs: those of missing handlers (replay)")
+CONFIRMED = gettext_noop("confirmed: yes (confirm)")
+ROUND_OPENED = gettext_noop("rounds: a new one (run now)")
+ROUND_CANCELLED = gettext_noop("state: open → cancelled (cancel)")
+PUBLISHED = gettext_noop("in force: no → yes (publish)")
+REJECTED = gettext_noop("standing: candidate → rejected (reject)")
+ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
+REBUILT = gettext_noop("built anew: asked for (rebuild)")
+BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
+CORRECTED = gettext_noop("state: open → corrected (correct and submit)")
+DISMISSED = gettext_noop("state: open → dismissed (dismiss)")
+REOPENED = gettext_noop("state: dismissed → open (open again)")
+SWITCHED_ON = gettext_noop("state: off → on (switch on)")
+SWITCHED_OFF = gettext_noop("state: on → off (switch off)")
+SCHEDULE_RUN = gettext_noop("runs: one more (run now)")
+QUEUE_PAUSED = gettext_noop("paused: yes (pause)")
+QUEUE_RESUMED = gettext_noop("paused: yes → no (resume)")
+STOP_ASKED = gettext_noop("asked to stop: yes (stop softly)")
+INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
+
+
+def log_changes(
+    *,
+    user: Any,
+    rows: Sequence[Model],
+    change: str,
+    action: str,
+    details: str = "",
+    reason: str = "",
+) -> None:
+    """Record an act on rows of one model, in both logs. ``change`` is one of the texts above;
+    ``details`` and ``reason`` are a person's own words. ``action`` is what was done, like
+    ``retry``, or the whole code."""
+    if rows:
+        with transaction.atomic():
+            log_in_history(user=user, rows=rows, change=change, details=details or reason)
+            code = action if "." in action else action_of(type(rows[0]), action)
+            told = {"changes": [change]}
+            acted(user=user, action=code, rows=rows, details=told, reason=reason or details)
+
+
+def log_in_history(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
+    """Write an entry for each row into Django's log alone."""
+    message = [{"changed": {"fields": [change, details] if details else [change]}}]
+    LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)
+
+
+def acted(*, user: Any, action: str, **facts: Any) -> None:
+    """Record what a user did in the admin (:func:`neural.audit.record_user`)."""
+    record_user(user, action=action, **facts)
+
+
+MOST_NAMES = 100
+Admin = type[Any]
+
+
+def audited(model_admin: Admin) -> Admin:
+    """Decorator: the forms of these admins, and what they refuse, leave entries in the audit log.
+
+    Django calls ``log_addition`` and its like within the transaction of the change, so both commit
+    together.
+    """
+    for name, act in (("log_addition", "add"), ("log_change", "change")):
+        setattr(model_admin, name, _recording(getattr(model_admin, name), act))
+    model_admin.log_deletions = _recording_deletions(model_admin.log_deletions)
+    model_admin.construct_change_message = _comparing(model_admin.construct_change_message)
+    return records_refusals(model_admin)
+
+
+def _recording(stock: Callable[..., Any], act: str) -> Callable[..., Any]:
+    @wraps(stock)
+    def log(self: Any, request: HttpRequest, obj: Any, message: Any) -> Any:
+        told = {"changes": list(_fields(message)), **getattr(request, "_compared", {})}
+        with transaction.atomic():
+            entry = stock(self, request, obj, message)
+            acted(
+                user=request.user,
+                action=action_of(type(obj), act),
+                rows=[obj],
+                details={name: value for name, value in told.items() if value},
+                reason=reason_in(request),
+            )
+        return entry
+
+    return log
+
+
+def _fields(message: Any) -> Iterator[str]:
+    """The names of the changed fields, and the added and deleted rows of a part of the form, from
+    Django's own message."""
+    if isinstance(message, str):
+        yield message
+        return
+    for each in message:
+        yield from map(str, each.get("changed", {}).get("fields", ()))
+        for kind in ("added", "deleted"):
+            if name := each.get(kind, {}).get("name"):
+                yield f"{name} {each[kind]['object']}: {kind}"
+
+
+def _recording_deletions(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(stock)
+    def log_deletions(self: Any, request: HttpRequest, queryset: Any) -> Any:
+        rows = list(queryset)
+        with transaction.atomic():
+            entries = stock(self, request, queryset)
+            if rows:
+                acted(
+                    user=request.user,
+                    action=action_of(type(rows[0]), "delete"),
+                    rows=rows,
+                    # Nobody can look up any more what the keys stood for.
+                    details={"names": [str(row)[:200] for row in rows[:MOST_NAMES]]},
+                )
+        return entries
+
+    return log_deletions
+
+
+def _comparing(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(stock)
+    def construct_change_message(
+        self: Any, request: HttpRequest, form: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        request._compared = compared(form)  # type: ignore[attr-defined]
+        return stock(self, request, form, *args, **kwargs)
+
+    return construct_change_message
+
+
+def compared(form: Any) -> dict[str, Any]:
+    """What a form switched, the numbers that it set (before, after), and which rows it gave and
+    took: permissions, groups, stores.
+
+    Other fields are not compared: they may hold secrets or personal data.
+    """
+    switched, numbers, given, taken = {}, {}, [], []
+    for name in form.changed_data:
+        field, after = form.fields.get(name), form.cleaned_data.get(name)
+        if isinstance(field, ModelMultipleChoiceField):
+            before = set(form.initial.get(name) or ())
+            given += sorted(_named(row) for row in set(after or ()) - before)
+            taken += sorted(_named(row) for row in before - set(after or ()))
+        elif isinstance(field, BooleanField):
+            switched[name] = bool(after)
+        elif isinstance(field, IntegerField):  # the base of all fields of numbers
+            numbers[name] = [_number(form.initial.get(name)), _number(after)]
+    told = {"switched": switched, "set": numbers}
+    return {**told, "given": given[:MOST_NAMES], "taken": taken[:MOST_NAMES]}
+
+
+def _number(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _named(row: Any) -> str:
+    """A permission by its stable name, any other row as it shows itself."""
+    if hasattr(row, "codename"):
+        return f"{row.content_type.app_label}.{row.codename}"
+    return str(row)
+
+
+MOST_ROWS = 100
+"""Rows of a refused selection that an entry names: as many as a page of a list has."""
+
+
+def records_refusals(model_admin: type[Any]) -> type[Any]:
+    """Decorator: what is posted to these admins' pages, and refused, leaves an entry.
+
+    That is an answer with status 403, or an action of a list that the user is not offered.
+    """
+    return wrap_views(
+        model_admin,
+        lambda pattern, pages: _watched(pattern.callback, pages, str(pattern.name)),
+    )
+
+
+def _watched(
+    view: Callable[..., HttpResponse], model_admin: ModelAdmin, name: str
+) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        act = _act(model_admin, request, name, kwargs)
+        try:
+            if _is_not_offered(model_admin, request, name, act):
+                _record(model_admin, request, act, kwargs)
+                return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+        except PermissionDenied:
+            _record(model_admin, request, act, kwargs)
+            raise
+        if response.status_code == 403:
+            _record(model_admin, request, act, kwargs)
+        return response
+
+    return watched
+
+
+def _act(model_admin: ModelAdmin, request: HttpRequest, name: str, kwargs: Any) -> str:
+    """What was asked for: a verb, an action of a list, or what the address is named for."""
+    meta = model_admin.opts
+    act = name.removeprefix(f"{meta.app_label}_{meta.model_name}_")
+    if "verb" in kwargs:
+        return str(kwargs["verb"])
+    if act == "changelist":
+        return _action_in(request) or "change"
+    return act
+
+
+def _action_in(request: HttpRequest) -> str:
+    return next(filter(None, request.POST.getlist("action")), "")
+
+
+def _is_not_offered(model_admin: Any, request: HttpRequest, name: str, act: str) -> bool:
+    """Whether this is an action of the list that exists, and not for this user."""
+    if not name.endswith("_changelist") or not request.user.is_authenticated:
+        return False
+    verbs = {verb.name for verb in getattr(model_admin, "verbs", ())}
+    known = verbs | {each[1] for each in model_admin._get_base_actions()}
+    may_look = model_admin.has_view_or_change_permission(request)
+    return may_look and act in known and act not in model_admin.get_actions(request)
+
+
+def _record(model_admin: Any, request: HttpRequest, act: str, kwargs: Any) -> None:
+    if not request.user.is_authenticated:
+        return
+    acted(
+        user=request.user,
+        action=action_of(model_admin.model, act)[:100],
+        rows=_rows(model_admin, request, kwargs),
+        reason=reason_in(request),
+        outcome=AuditOutcome.REFUSED,
+    )
+
+
+def _rows(model_admin: Any, request: HttpRequest, kwargs: Any) -> Sequence[Model]:
+    """The rows that were asked for, among those that the user may see."""
+    try:
+        if "object_id" in kwargs:
+            found = model_admin.get_object(request, unquote(kwargs["object_id"]))
+            return [] if found is None else [found]
+        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_ROWS]
+        seen = model_admin.get_queryset(request)
+        return list(seen.filter(pk__in=keys)) if keys else []
+    except (ValueError, ValidationError):  # keys that no row can have
+        return []

@@ -1,0 +1,301 @@
+"""The page that asks before a bulk action: what an address means, its form, and the token by which
+one form is one action.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.crypto import salted_hmac
+from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from neural.admin.bulk.words import CHOSEN, told, words_of
+from neural.admin.display import named_work, page_address
+from neural.admin.tabs import tabs_of
+from neural.ledger.clock import database_clock
+from neural.models import BulkAction, BulkVerb, RunState
+from neural.models.bulk_action import UNDER_WAY
+from neural.models.store import sees_every_store
+from neural.personal.redacting import for_user
+from neural.runs import meaning
+from neural.runs.bulk.beginning import BulkActionRefused, begin
+from neural.runs.bulk.checking import FASTEST, LONGEST_REASON, MOST_CHOSEN, meant
+from neural.runs.bulk.previewing import Part, Preview, preview
+from neural.runs.bulk.verbs import EFFECTS, QUEUE, is_permitted
+from neural.runs.query import QueryRefused, RunQuery
+from neural.sites import address_in_admin
+
+TARGET = "to_queue"
+"""The field of the queue to move to. ``queue`` is the filter by the queue on which runs are."""
+_FIELDS = {"reason": "reason", "pace": "pace", QUEUE: TARGET}
+
+
+class BulkForm(forms.Form):
+    """Reason, pace, and what else the verb needs."""
+
+    token = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    to_queue = forms.ChoiceField(label=_("To the queue"))
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        help_text=_("It stands in the audit log."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    pace = forms.IntegerField(
+        label=_("Runs a second at most"),
+        min_value=1,
+        max_value=FASTEST,
+        required=False,
+        help_text=_("Empty: as fast as it goes."),
+    )
+
+    def __init__(self, *args: Any, verb: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if verb == BulkVerb.MOVE:
+            queues: Any = self.fields[TARGET]
+            queues.choices = [
+                ("", "---------"),
+                *((name, name) for name in current_app.amqp.queues),
+            ]
+        else:
+            del self.fields[TARGET]
+        for field in self.fields.values():
+            field.label = capfirst(str(field.label))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the verb needs, if that was given."""
+        queue = self.cleaned_data.get(TARGET) if self.is_bound else ""
+        return {QUEUE: queue} if queue else {}
+
+    def show(self, refused: BulkActionRefused) -> None:
+        """Show at each field what is wrong."""
+        for name, problem in refused.problems.items():
+            field = _FIELDS.get(name)
+            self.add_error(field if field in self.fields else None, problem)
+
+
+def token_for(
+    user: Any, verb: str, params: Mapping[str, str], run_ids: Sequence[int] | None
+) -> str:
+    """A token that is the same in every tab in which this user is asked the same.
+
+    It changes with the user's next action: then the same question means a second execution.
+    """
+    own = BulkAction.objects.filter(user_id=str(user.pk))
+    newest = own.order_by("-pk").values_list("pk", flat=True)
+    asked = [str(user.pk), verb, sorted(params.items()), run_ids, newest.first()]
+    return salted_hmac("neural.bulk_action", json.dumps(asked), algorithm="sha256").hexdigest()
+
+
+OF_THE_FORM = {
+    *("verb", "token", "reason", "pace", TARGET, CHOSEN, "csrfmiddlewaretoken"),
+    *("action", "index", "select_across"),
+}
+"""Parameters that are no filters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the address or the form asks for."""
+
+    verb: str
+    params: dict[str, str]
+    query: RunQuery | None
+    run_ids: Sequence[int] | None
+
+    @property
+    def label(self) -> Any:
+        return BulkVerb(self.verb).label
+
+    def now(self) -> RunQuery | None:
+        """The query as it is now: what comes later is not meant."""
+        if self.query is None:
+            return None
+        return meant(self.verb, self.query).at(database_clock())
+
+    def hidden(self, query: RunQuery | None) -> list[tuple[str, Any]]:
+        """The fields of a form that asks for the same."""
+        if query is not None:
+            return [("verb", self.verb), *query.params().items()]
+        return [("verb", self.verb), *((CHOSEN, key) for key in self.run_ids or ())]
+
+
+def asked_of(request: HttpRequest) -> Asked:
+    """What a request asks for; raises :class:`~neural.runs.query.QueryRefused`."""
+    data = request.POST if request.method == "POST" else request.GET
+    verb = data.get("verb", "")
+    if verb not in BulkVerb.values:
+        raise QueryRefused({"verb": gettext("There is no action “%(name)s”.") % {"name": verb}})
+    params = {name: data[name] for name in data if name not in OF_THE_FORM and data[name]}
+    run_ids = _keys(data.getlist(CHOSEN)) if CHOSEN in data else None
+    query = _query(params, request.user) if run_ids is None else None
+    return Asked(verb=verb, params=params, query=query, run_ids=run_ids)
+
+
+def _query(params: dict[str, str], user: Any) -> RunQuery:
+    """The query with the meaning of its free text in its place: it means the same later."""
+    return meaning.meant(RunQuery.from_params(params), user)
+
+
+def _keys(texts: Sequence[str]) -> Sequence[int]:
+    wrong = [text for text in texts if not (text.isascii() and text.isdigit() and len(text) < 19)]
+    if wrong:
+        told = gettext("“%(value)s” is not the number of a run.") % {"value": wrong[0][:100]}
+        raise QueryRefused({CHOSEN: told})
+    if len(texts) > MOST_CHOSEN:
+        told = gettext("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
+        raise QueryRefused({CHOSEN: told % {"count": len(texts), "most": MOST_CHOSEN}})
+    return sorted({int(text) for text in texts})
+
+
+UNDER_WAY_SHOWN = 5
+
+
+class BulkPreview(admin.ModelAdmin):
+    """An admin of bulk actions with the page of the preview."""
+
+    def tabs_of(self, request: HttpRequest) -> dict[str, Any]:
+        """The console's tabs, if the site shows them: these pages belong to that of runs."""
+        if "console_tabs" not in self.admin_site.each_context(request):
+            return {}
+        return {"console_tabs": tabs_of(request, self.admin_site, current="runs")}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", view, name="neural_bulkaction_preview"), *super().get_urls()]
+
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what the verb would do; sent as a form with a token, begin it.
+
+        The runs are those that the parameters of a list of runs mean, or the chosen ones. A list
+        may send them by POST too.
+        """
+        if not request.user.has_perm("neural.view_taskrun"):
+            raise PermissionDenied
+        try:
+            asked = asked_of(request)
+        except QueryRefused as refused:
+            return self._page(request, None, problems=refused.problems.values())
+        if not is_permitted(asked.verb, request.user):
+            return self._refused_page(request, asked)
+        if "token" not in request.POST:
+            return self._asking(request, asked)
+        return self._begin(request, asked)
+
+    def _begin(self, request: HttpRequest, asked: Asked) -> HttpResponse:
+        form = BulkForm(request.POST, verb=asked.verb)
+        if not form.is_valid():
+            return self._previewed(request, asked, form)
+        try:
+            begun = begin(
+                verb=asked.verb,
+                user=request.user,
+                reason=form.cleaned_data["reason"],
+                token=form.cleaned_data["token"],
+                query=asked.query,
+                run_ids=asked.run_ids,
+                values=form.values,
+                pace=form.cleaned_data["pace"],
+            )
+        except BulkActionRefused as refused:
+            form.show(refused)
+            return self._previewed(request, asked, form)
+        if not begun.is_new:
+            said = gettext("This form was sent before: here is what it began.")
+            self.message_user(request, said, messages.WARNING)
+        return HttpResponseRedirect(page_address(begun.action))
+
+    def _asking(self, request: HttpRequest, asked: Asked) -> HttpResponse:
+        token = token_for(request.user, asked.verb, asked.params, asked.run_ids)
+        first = {"token": token, "reason": request.GET.get("reason", "")}
+        return self._previewed(request, asked, BulkForm(initial=first, verb=asked.verb))
+
+    def _previewed(self, request: HttpRequest, asked: Asked, form: BulkForm) -> HttpResponse:
+        query = asked.now()
+        found = preview(
+            verb=asked.verb,
+            user=request.user,
+            query=query,
+            run_ids=asked.run_ids,
+            values=form.values,
+        )
+        state = query.state if query else ""
+        problems = []
+        if state and state not in EFFECTS[asked.verb].states:
+            values = {"action": asked.label, "state": RunState(state).label}
+            problems = [gettext("%(action)s changes no run in the state “%(state)s”.") % values]
+        return self._page(
+            request,
+            asked,
+            problems=problems,
+            form=form,
+            found=_redacted(found, request.user),
+            words=words_of(query, request.user) if query else (),
+            button=told(asked.verb, found.fit, counted(found.fit, found.is_more)),
+            matched=counted(found.matched, found.is_more),
+            hidden=asked.hidden(query),
+            others=_under_way(request.user),
+        )
+
+    def _page(
+        self, request: HttpRequest, asked: Asked | None, *, problems: Any, **more: Any
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": asked.label if asked else gettext("Act on many runs"),
+            "asked": asked,
+            "problems": list(problems),
+            "runs_address": address_in_admin("neural_taskrun_changelist"),
+            **self.tabs_of(request),
+            **more,
+        }
+        return TemplateResponse(request, "admin/neural/bulkaction/preview.html", context)
+
+    def _refused_page(self, request: HttpRequest, asked: Asked) -> TemplateResponse:
+        text = gettext("%(action)s needs a permission that you do not have.")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": asked.label,
+            "refusal": text % {"action": asked.label},
+            "back": address_in_admin("neural_taskrun_changelist"),
+        }
+        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
+
+
+def counted(number: int, is_more: bool) -> str:
+    """A number as text: '10,000+' where counting stopped."""
+    return f"{number:,}" + ("+" if is_more else "")
+
+
+def _redacted(found: Preview, user: Any) -> dict[str, Any]:
+    """The preview with works by their titles, and errors as this user may see them."""
+    return {
+        "preview": found,
+        "works": [Part(named_work(each.of), each.runs) for each in found.works],
+        "errors": [Part(for_user(each.of, user), each.runs) for each in found.errors],
+        "sample": [(run, for_user(run.error, user)) for run in found.sample],
+    }
+
+
+def _under_way(user: Any) -> Sequence[BulkAction]:
+    """Actions that go on now, which may concern the same runs."""
+    rows = BulkAction.objects.filter(state__in=UNDER_WAY).order_by("-pk")
+    rows = rows if sees_every_store(user) else rows.filter(user_id=str(user.pk))
+    return list(rows[:UNDER_WAY_SHOWN])

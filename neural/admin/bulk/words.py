@@ -1,0 +1,126 @@
+"""A query of runs, and what a bulk action does, in words for people."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from neural.admin.display import instant, named_work
+from neural.models import BulkAction, BulkVerb, RunState, Store, WorkerProcess
+from neural.runs.bulk.verbs import QUEUE
+from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
+from neural.runs.query import EVER, QueryRefused, RunQuery
+from neural.sites import address_if_there
+
+Words = Sequence[tuple[Any, Any]]
+"""Labels and values."""
+
+
+def words_of(query: RunQuery, user: Any) -> Words:
+    """What the query is limited by."""
+    return [(label, value) for label, value in _words(query, user) if value not in ("", None)]
+
+
+def _words(query: RunQuery, user: Any) -> Iterator[tuple[Any, Any]]:
+    yield _("state"), RunState(query.state).label if query.state else ""
+    yield pgettext("searched for", "text"), query.text
+    yield _("work"), named_work(query.work) if query.work else ""
+    yield _("store"), _store(query.store, user)
+    yield _("queue"), query.queue
+    yield _("worker"), _worker(query.worker, user)
+    yield _("requested by"), query.requested_by
+    yield _("attempts at least"), query.tries
+    for each in RUN_FILTERS:
+        if value := query.others.get(each.name, ""):
+            yield each.label, each.shown(user, value) or value
+    for finder in RUN_FINDERS:
+        yield finder.label, query.others.get(finder.name, "")
+    for name, value in query.params().items():
+        if name not in (*_NAMED, *query.others):
+            yield name, value
+    yield pgettext("time", "submitted"), _time(query)
+
+
+_NAMED = {
+    *("state", "text", "work", "store", "queue", "worker", "requested_by", "tries"),
+    *("period", "since", "until"),
+}
+"""The parameters that have words of their own. Any other is shown as it is: an action is never
+begun without a person seeing all that limits it."""
+
+
+def _store(code: str, user: Any) -> str:
+    found = Store.objects.for_user(user).filter(pk=code).first() if code else None
+    return str(found or code)
+
+
+def _worker(key: int | None, user: Any) -> str:
+    if key is None:
+        return ""
+    named = user.has_perm("neural.view_workerprocess")
+    found = WorkerProcess.objects.filter(pk=key).first() if named else None
+    return found.name if found else f"#{key}"
+
+
+def _time(query: RunQuery) -> Any:
+    if query.since and query.until:
+        return format_html(
+            _("from {since} until {until}"),
+            since=instant(query.since),
+            until=instant(query.until),
+        )
+    if query.since:
+        return format_html(_("since {since}"), since=instant(query.since))
+    if query.until:
+        return format_html(_("until {until}"), until=instant(query.until))
+    return _("at any time") if query.period == EVER else query.period
+
+
+def words_of_action(action: BulkAction, user: Any) -> Words:
+    """Which runs an action means."""
+    if action.is_of_chosen:
+        count = len(action.run_ids or ())
+        chosen = ngettext("%(count)d chosen one by one", "%(count)d chosen one by one", count)
+        return [(_("runs"), chosen % {"count": count})]
+    try:
+        return words_of(RunQuery.from_params(action.query), user)
+    except QueryRefused as refused:  # the app of a filter was taken out since
+        return [(_("filter"), str(refused))]
+
+
+def told(verb: str, number: int, count: str) -> str:
+    """What the button says: the verb and how many runs. ``count`` is the number as text."""
+    texts = {
+        BulkVerb.RETRY: ngettext("Retry %(count)s run", "Retry %(count)s runs", number),
+        BulkVerb.HURRY: ngettext("Start %(count)s run now", "Start %(count)s runs now", number),
+        BulkVerb.CANCEL: ngettext("Cancel %(count)s run", "Cancel %(count)s runs", number),
+        BulkVerb.DISCARD: ngettext("Discard %(count)s run", "Discard %(count)s runs", number),
+        BulkVerb.MOVE: ngettext("Move %(count)s run", "Move %(count)s runs", number),
+    }
+    return texts[BulkVerb(verb)] % {"count": count}
+
+
+def target_of(action: BulkAction) -> str:
+    """The queue to which an action moves runs."""
+    return str(action.values.get(QUEUE, ""))
+
+
+PREVIEW = "neural_bulkaction_preview"
+CHOSEN = "_selected_action"
+"""The parameter of chosen runs, as Django's lists name it."""
+
+
+def preview_address(verb: str, params: Mapping[str, Any]) -> str:
+    """The page that previews a verb on the runs which parameters of an address mean; empty if the
+    admin site does not have it."""
+    page = address_if_there(PREVIEW)
+    return f"{page}?{urlencode({**params, 'verb': verb}, doseq=True)}" if page else ""
+
+
+def previewing(verb: str) -> Callable[[Iterable[Model]], str]:
+    """A function that returns the address of the preview for chosen runs."""
+    return lambda runs: preview_address(verb, {CHOSEN: [run.pk for run in runs]})

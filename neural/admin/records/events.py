@@ -1,0 +1,172 @@
+"""The admin's pages of events: what happened, the state of its runs, and *Replay*."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.audit import recording as audit
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    is_readable,
+    json_column,
+    link_column,
+    short_instant_column,
+    store_code_column,
+    value_of,
+)
+from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
+from neural.admin.look_up import LookUp, by_columns, register_look_up
+from neural.admin.pages import page
+from neural.admin.records.erasing import ErasingAdmin
+from neural.admin.scope import HistoryAdmin
+from neural.errors import NeuralError
+from neural.events.replay import missing_handlers, replay
+from neural.keyset.planning import by_store
+from neural.keyset.walks import Walk
+from neural.ledger.history import Attempt, attempts_of
+from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
+from neural.personal.redacting import for_user, masking_values_of
+from neural.runs.about import about_events
+
+
+def _replay(event: NeuralEvent, user: Any) -> bool:
+    try:
+        return bool(replay(event, requested_by=user.get_username()))
+    except (NeuralError, RecursionError):  # pruned, of a type that is gone, or nested too deep
+        return False
+
+
+REPLAY = Verb(
+    name="replay",
+    label=_("Replay"),
+    explanation=_("Replay: run the handlers that have not had these events"),
+    permission="neural.replay_neuralevent",
+    apply=_replay,
+    fits=lambda event: event.pruned_at is None and bool(missing_handlers(event)),
+    change=lambda event: audit.REPLAYED,
+)
+
+
+@page(NeuralEvent)
+class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
+    verbs = (REPLAY,)
+    list_display = (
+        "type",
+        "event_id",
+        "run_states",
+        store_code_column(NeuralEvent),
+        "source",
+        short_instant_column(NeuralEvent, "occurred_at"),
+        short_instant_column(NeuralEvent, "recorded_at"),
+    )
+    list_display_links = ("type", "event_id")
+    list_filter = (EventTypeFilter, UnhandledFilter, StoreFilter)
+    from_outside = ("payload",)
+    walks = (
+        Walk(parameter="unhandled", condition=Q(unhandled=True), values=("1",)),
+        by_store(),
+        Walk(parameter="type", column="type"),
+    )
+    search_keys = ("event_id", "runs__task_id", "store")
+    search_help_text = _("A whole event id, task id of a run or store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "type",
+                    "event_id",
+                    (link_column(NeuralEvent, "store"), "source"),
+                    (
+                        instant_column(NeuralEvent, "occurred_at"),
+                        instant_column(NeuralEvent, "recorded_at"),
+                    ),
+                    "handling",
+                    json_column(NeuralEvent, "payload"),
+                    "content_hash",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        """Leave out payloads, and read the states of all the page's runs in one query."""
+        runs = TaskRun.objects.only("event_id", "state").order_by()
+        return queryset.prefetch_related(Prefetch("runs", runs))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        if request.user.has_perm("neural.view_taskrun"):
+            return self.list_display
+        return tuple(column for column in self.list_display if column != "run_states")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        """Django's page with the event's runs. Names in the payload are masked in their errors,
+        too, and in the panels."""
+        event = kwargs.get("obj")
+        if event is None:
+            return super().render_change_form(request, context, *args, **kwargs)
+        with masking_values_of(lambda: filter(is_readable, [value_of(event, "payload")])):
+            if request.user.has_perm("neural.view_taskrun"):
+                context["runs"] = _runs_with_attempts(event, request.user)
+            return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("runs"))
+    def run_states(self, event: NeuralEvent) -> SafeString | str:
+        counts = Counter(run.state for run in event.runs.all())
+        badges = [_counted(state, counts[state]) for state in RunState if counts[state]]
+        if event.unhandled:
+            badges.append(badge("unhandled", gettext("unhandled")))
+        return format_html_join(" ", "{}", ((each,) for each in badges)) or NOTHING
+
+    @admin.display(description=_("handling"))
+    def handling(self, event: NeuralEvent) -> SafeString | str:
+        if event.pruned_at:
+            return badge("discarded", gettext("payload pruned"))
+        if event.unhandled:
+            return badge("unhandled", gettext("unhandled"))
+        return NOTHING
+
+
+def _counted(state: RunState, count: int) -> SafeString:
+    return badge(state, state.label if count == 1 else f"{state.label} × {count}")
+
+
+def _runs_with_attempts(event: NeuralEvent, user: Any) -> list[dict[str, Any]]:
+    attempts = TaskAttempt.objects.select_related("worker").defer("traceback")
+    plain = event.runs.select_related("worker").defer("args", "kwargs", "result")
+    runs = plain.prefetch_related(Prefetch("attempts", attempts))
+    return [{"run": run, "attempts": _attempts(run, user)} for run in runs.order_by("handler")]
+
+
+def _attempts(run: TaskRun, user: Any) -> list[Attempt]:
+    """The attempts with their errors as this user may see them."""
+    return [replace(each, error=for_user(each.error, user)) for each in attempts_of(run)]
+
+
+register_look_up(
+    LookUp(
+        name="event",
+        model=NeuralEvent,
+        label=_("event"),
+        find=by_columns("event_id"),
+        moment="occurred_at",
+        about=about_events,
+    )
+)
