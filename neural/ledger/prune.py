@@ -82,9 +82,10 @@ class Prunable:
 PRUNABLES: Registry[Prunable] = Registry("prunable")
 
 
-def register_prunable(prunable: Prunable) -> None:
+def register_prunable(*prunables: Prunable) -> None:
     """Make `manage.py prune` delete these rows, too."""
-    PRUNABLES.add(prunable.name, prunable)
+    for each in prunables:
+        PRUNABLES.add(each.name, each)
 
 
 def prune_old(

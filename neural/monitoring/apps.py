@@ -14,22 +14,23 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect each room with the core: what it calls, and when."""
+        from neural.celeryapp import shipped_schedules
         from neural.monitoring import (  # noqa: F401
             alerts,
             checks,
-            erasing,
             errors,
+            examining,
             machines,
             rollups,
-            schedules,
+            tables,
             tasks,
         )
-        from neural.monitoring.examining import connecting
+        from neural.monitoring.retention.runs import PRUNE_SCHEDULE
 
         rollups.connect()
         errors.connect()
         alerts.connect()
-        connecting.connect()
+        examining.connect()
         machines.connect()
-        schedules.connect(self)
-        erasing.connect()
+        shipped_schedules.connect(self, [PRUNE_SCHEDULE])
+        tables.connect()

@@ -10,8 +10,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.work import checkpoint
 from neural.monitoring.alerts.sending import RETRIES, send
 from neural.monitoring.alerts.telling import SEND_TASK
-from neural.monitoring.retention.asking import PRUNE_TASK
-from neural.monitoring.retention.slices import prune_slice
+from neural.monitoring.retention.runs import PRUNE_TASK, prune_slice
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 

@@ -6,7 +6,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause
 from neural.models import RunState, TaskRun
 from neural.models.new_run import new_task_id
-from neural.monitoring.retention import asking
+from neural.monitoring.retention import runs as pruning
 from neural.queues import LOW_PRIORITY_QUEUE
 from neural.retrieval.index.rebuilding import open_rebuild
 from tests.chaos.processes import Chaos
@@ -37,7 +37,7 @@ def pause_a_queue(chaos: Chaos) -> None:
 
 def prune_what_is_old(chaos: Chaos) -> None:
     """By a run of its own, and there is something to prune."""
-    asking.ask(dry_run=False, by="chaos")
+    pruning.ask(dry_run=False, by="chaos")
 
 
 def rebuild_the_index(chaos: Chaos) -> None:

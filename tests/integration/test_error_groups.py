@@ -4,7 +4,7 @@ import pytest
 
 from neural.models import RunState
 from neural.monitoring.errors.fingerprint import LOST
-from neural.monitoring.errors.reading import dead_runs
+from neural.monitoring.errors.groups import dead_runs
 from neural.monitoring.models import ErrorGroup
 from tests.integration.cluster import wait_for_runs
 from tests.integration.submitting import submit

@@ -11,7 +11,7 @@ from neural.broker import publisher
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
 from neural.ledger import pace, ports
-from neural.monitoring.machines import readiness
+from neural.monitoring.machines import views
 from neural.monitoring.rollups import folding
 from neural.runs import counting
 from tests.unit.beat import beating
@@ -22,7 +22,7 @@ from tests.unit.retrieval import searching
 settings.NEURAL = {"batch_claim_seconds": 60, **settings.NEURAL}
 # So is that of a page that counts, of a relay's turn that adds up, and of a statement that looks
 # whether the database is ready.
-counting.SECONDS = folding.LONGEST_TURN_SECONDS = readiness.DATABASE_SECONDS = 60
+counting.SECONDS = folding.LONGEST_TURN_SECONDS = views.DATABASE_SECONDS = 60
 
 
 # On a busy machine an example may take any time.

@@ -10,7 +10,7 @@ from neural.monitoring.admin import (
     errors,
     retention,
 )
-from neural.monitoring.console import home, queues, tabs, workers
+from neural.monitoring.console import home, queues, workers
 
 if apps.is_installed("django_celery_beat"):
     from neural.monitoring.console import schedules  # noqa: F401  (registers its page)
@@ -24,6 +24,5 @@ __all__ = [
     "home",
     "queues",
     "retention",
-    "tabs",
     "workers",
 ]

@@ -28,7 +28,7 @@ from neural.monitoring.admin import alert_told
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.reading import ACKNOWLEDGE
 from neural.monitoring.alerts.rules import RULES
-from neural.monitoring.console.viewers import Viewer
+from neural.monitoring.console.page import Viewer
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,

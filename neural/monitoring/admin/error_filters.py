@@ -14,7 +14,7 @@ from neural.admin.filters import StoreFilter, TextFilter, choices_of
 from neural.celeryapp.task_titles import known_works
 from neural.ledger.clock import database_clock
 from neural.ledger.titles import work_title
-from neural.monitoring.errors.reading import codes_of
+from neural.monitoring.errors.groups import codes_of
 from neural.monitoring.models import ErrorGroupHit, ErrorGroupState
 
 ALL = "all"

@@ -13,8 +13,7 @@ from neural.admin.bulk.words import preview_address
 from neural.admin.display import page_address
 from neural.ledger.clock import database_clock
 from neural.models import BulkVerb, RunState
-from neural.monitoring.errors.acting import FILTER
-from neural.monitoring.errors.deciding import mute, reopen, resolve
+from neural.monitoring.errors.acting import FILTER, mute, reopen, resolve
 from neural.monitoring.models import ErrorGroup, ErrorGroupState
 from neural.runs.query import EVER
 

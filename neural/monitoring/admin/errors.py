@@ -43,7 +43,7 @@ from neural.monitoring.admin.error_verbs import DECISIONS, VERBS, acts_on
 from neural.monitoring.admin.sparkline import sparkline
 from neural.monitoring.errors.acting import FILTER
 from neural.monitoring.errors.fingerprint import LOST
-from neural.monitoring.errors.reading import (
+from neural.monitoring.errors.groups import (
     Codes,
     codes_of,
     dead_runs,

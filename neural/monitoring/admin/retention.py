@@ -30,8 +30,7 @@ from neural.models import RunState, TaskRun
 from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
 from neural.monitoring.models import Retention
-from neural.monitoring.retention.asking import ask, newest, why_idle
-from neural.monitoring.retention.slices import WORKERS
+from neural.monitoring.retention.runs import WORKERS, ask, newest, why_idle
 
 PERMISSION = "neural_monitoring.prune_rows"
 ADDRESS = "neural_monitoring_retention_changelist"

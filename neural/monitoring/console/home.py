@@ -1,5 +1,10 @@
-"""The home: one look says whether events flow, and who must act."""
+"""The home: one look says whether events flow, and who must act.
 
+Each part may fail without the others.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -7,17 +12,38 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
-from neural.monitoring.console.overview import overview
-from neural.monitoring.console.page import page_context
-from neural.monitoring.console.remembering import remembered
-from neural.monitoring.console.spans import LAST_DAY, LAST_HOUR, LAST_WEEK
-from neural.monitoring.console.viewers import Viewer
+from neural.monitoring.alerts.reading import open_alerts
+from neural.monitoring.console import sources, tables
+from neural.monitoring.console.figures import (
+    dead_tile,
+    events_tile,
+    failed_tile,
+    flow_chart,
+    silent_tile,
+    wait_chart,
+    wait_tile,
+)
+from neural.monitoring.console.page import Part, Viewer, page_context, part, remembered
+from neural.monitoring.console.spans import (
+    LAST_DAY,
+    LAST_HOUR,
+    LAST_WEEK,
+    Span,
+    Timeline,
+    all_queues,
+    failed_share,
+    kept_timeline,
+    spans_of,
+)
+from neural.monitoring.console.verdict import Watched, verdict, watched
 from neural.monitoring.models import Examination
+from neural.monitoring.rollups import reading
 
 SECONDS = 5
 """For how long what was made for one viewer is shown to others, too."""
@@ -65,3 +91,118 @@ def live_part(viewer: Viewer, request: HttpRequest) -> str:
         return render_to_string("neural/monitoring/home_live.html", context)
 
     return mark_safe(remembered(viewer.key(request.path, span, queue), make, seconds=SECONDS))  # noqa: S308 (rendered by a template)
+
+
+USUAL_SECONDS = 600
+"""For how long the usual share of failures is kept: a week changes slowly and is read slowly."""
+LATE_FIGURES = dt.timedelta(minutes=2)
+
+GROUPS = "neural_monitoring.errorgroup"
+
+
+def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
+    """The context of the home's template."""
+    seen = part("examination", watched)
+    watch = seen.shown or Watched(timezone.now())
+    lines = _Timelines(viewer, watch.now)
+    alerts = part("alerts", lambda: open_alerts(viewer.user))
+    silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.shown or ()))
+    chosen = _chosen(viewer, span)
+    recent, drawn = lines.of(lines.shortest), lines.of(chosen)
+    return {
+        "viewer": viewer,
+        "examined": seen,
+        "watched": watch,
+        "verdict": verdict(viewer, watch, alerts.shown or ()),
+        "alerts": alerts,
+        "late_figures": part("figures", lambda: _late(watch.now)),
+        "tiles": _tiles(viewer, watch, lines, silent),
+        "spans": [(each, each == chosen) for each in spans_of(viewer.stores)],
+        "span": chosen,
+        "flow": _then(drawn, flow_chart),
+        "wait": _then(drawn, lambda line: wait_chart(line, chosen=queue)),
+        "queues": _queues(viewer, watch, recent, lines),
+        "processes": part("processes", lambda: tables.processes(watch)),
+        "groups": part("error groups", lambda: _groups(viewer)),
+        "nightly": part("schedules", lambda: sources.nightly_work(viewer.user)),
+        "silent": silent,
+    }
+
+
+class _Timelines:
+    """The figures of spans, each read once."""
+
+    def __init__(self, viewer: Viewer, now: dt.datetime) -> None:
+        self._viewer, self._now = viewer, now
+        self._read: dict[str, Part] = {}
+        self.shortest = spans_of(viewer.stores)[0]
+
+    def of(self, span: Span) -> Part:
+        """The part whose content is the timeline of a span."""
+        if span.name not in self._read:
+            self._read[span.name] = part(f"figures of {span.name}", lambda: self._timeline(span))
+        return self._read[span.name]
+
+    def _timeline(self, span: Span) -> Timeline:
+        stores = self._viewer.stores
+        return kept_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
+
+    def usual(self) -> float | None:
+        """The share of attempts that failed in the last week."""
+        key = f"{self._viewer.scope}.usual"
+        found: float | None = remembered(key, self._share_of_week, seconds=USUAL_SECONDS)
+        return None if found is None or found < 0 else found
+
+    def _share_of_week(self) -> float:
+        week = self.of(LAST_WEEK)
+        share = None if week.failed else failed_share(all_queues(week.shown.total))
+        return -1.0 if share is None else share  # a cache cannot keep None
+
+
+def _chosen(viewer: Viewer, name: str) -> Span:
+    choice = spans_of(viewer.stores)
+    return next((span for span in choice if span.name == name), choice[0])
+
+
+def _late(now: dt.datetime) -> dt.datetime | bool | None:
+    """Up to when figures are complete, if that is long ago; True if nothing was ever counted."""
+    until = reading.counted_until()
+    if until is None:
+        return True
+    return until if now - until > LATE_FIGURES else None
+
+
+def _then(source: Part, make: Any) -> Part:
+    """A part that is made from another one."""
+    return source if source.failed else part("chart", lambda: make(source.shown))
+
+
+def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> Sequence[Part]:
+    recent, day = lines.of(lines.shortest), lines.of(LAST_DAY)
+    groups = part("groups", lambda: _group_count(viewer))
+
+    def silent_stores(line: Any) -> Any:
+        return silent_tile(line.rows, line.total)
+
+    return [
+        part("events", lambda: events_tile(viewer, watch.now)),
+        _then(recent, lambda line: failed_tile(line, lines.usual())),
+        _then(day, lambda line: dead_tile(viewer, line, groups.shown)),
+        _then(recent, wait_tile),
+        _then(silent, silent_stores),
+    ]
+
+
+def _queues(viewer: Viewer, watch: Watched, recent: Part, lines: _Timelines) -> Part:
+    if viewer.stores is None:
+        line: Timeline | None = recent.shown
+        return part("queues", lambda: tables.queues_of_chain(watch, line))
+    return _then(lines.of(LAST_DAY), lambda day: tables.queues_of_stores(watch, day))
+
+
+def _groups(viewer: Viewer) -> Sequence[Any]:
+    return sources.open_groups(viewer.user) if GROUPS in viewer.lists else ()
+
+
+def _group_count(viewer: Viewer) -> int:
+    return sources.open_group_count(viewer.user) if GROUPS in viewer.lists else 0

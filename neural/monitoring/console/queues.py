@@ -1,7 +1,12 @@
 """The page of queues: what waits in each, who reads it, and whether it is paused."""
 
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin import display
 from django.core.exceptions import PermissionDenied
@@ -21,15 +26,133 @@ from neural.admin.display import instant_column
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.health.situation import Situation
-from neural.ledger.pausing import PauseRefused, pause, pauses, resume
+from neural.ledger.clock import database_clock
+from neural.ledger.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
 from neural.models import QueuePause
 from neural.models.store import sees_every_store
-from neural.monitoring.console.page import page_context
-from neural.monitoring.console.pause_form import PauseForm
-from neural.monitoring.console.queue_choice import chosen_queues
+from neural.monitoring.console.page import Viewer, page_context
 from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
-from neural.monitoring.console.viewers import Viewer
+from neural.queues import QUEUES
 from neural.sites import address_in_admin
+
+LONGEST_MINUTES = 30 * 24 * 60
+
+
+class PauseForm(forms.Form):
+    """Reason and end of a pause. An end is a number of minutes, or a time, or left out."""
+
+    queue = forms.CharField(max_length=100, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        error_messages={"required": _("A pause needs a reason, which everybody sees.")},
+    )
+    minutes = forms.IntegerField(
+        label=_("For minutes"), min_value=1, max_value=LONGEST_MINUTES, required=False
+    )
+    until = forms.DateTimeField(
+        label=_("Or until"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Give the fields of each queue's form ids of their own."""
+        super().__init__(*args, **kwargs)
+        queue = str(self["queue"].value() or "").replace("%", "%%")  # of the name's place below
+        self.auto_id = f"pause-{queue}-%s"
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse two ends, and an end that has passed."""
+        values: dict[str, Any] = super().clean() or {}
+        until = values.get("until")
+        if values.get("minutes") and until:
+            raise forms.ValidationError(_("Give minutes or a time, not both."))
+        if until and until <= database_clock():
+            self.add_error("until", _("The end of the pause has passed already."))
+        return values
+
+    @property
+    def end(self) -> dt.datetime | None:
+        """When the pause ends by itself, if it does."""
+        minutes = self.cleaned_data.get("minutes")
+        if minutes:
+            return database_clock() + dt.timedelta(minutes=minutes)
+        until: dt.datetime | None = self.cleaned_data.get("until")
+        return until
+
+
+SHOWN = 40
+"""So many queues are shown unless all are asked for, or one by its name."""
+MOST = 1000
+"""No page shows more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueChoice:
+    """The queues of a page, and what was asked for."""
+
+    names: Sequence[str]
+    total: int
+    due: int = 0
+    """Queues with due runs."""
+    paused: int = 0
+    one: str = ""
+    """The only queue that was asked for."""
+    is_all: bool = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is no queue of the name that was asked for."""
+        return bool(self.one) and not self.names
+
+    @property
+    def left_out(self) -> int:
+        return 0 if self.one else self.total - len(self.names)
+
+    @property
+    def has_forms(self) -> bool:
+        """Whether each queue's row holds its form; those of hundreds would be most of a page."""
+        return len(self.names) <= SHOWN
+
+    @property
+    def query(self) -> str:
+        """The part of the address after the path."""
+        asked = {"queue": self.one} if self.one else {"all": "1"} if self.is_all else {}
+        return f"?{urlencode(asked)}" if asked else ""
+
+
+def chosen_queues(
+    situation: Situation, params: Mapping[str, str], *, first: str = ""
+) -> QueueChoice:
+    """The queues that the parameters ``queue`` and ``all`` ask for, else those that need somebody
+    most. ``first`` is shown in any case, if there is such a queue."""
+    names = queue_names(situation)
+    due, paused = situation.waiting.keys(), situation.pauses.keys()
+    about: dict[str, Any] = {"total": len(names), "due": len(due), "paused": len(paused)}
+    if one := params.get("queue", ""):
+        return QueueChoice(names=[one] if one in names else [], one=one, **about)
+    is_all = "all" in params
+    if len(names) > SHOWN and not is_all:
+        names.sort(key=lambda name: (name != first, *_rank(name, situation)))
+    return QueueChoice(names=names[: MOST if is_all else SHOWN], is_all=is_all, **about)
+
+
+def queue_names(situation: Situation) -> list[str]:
+    """The project's queues, those that are read, paused, or have due runs."""
+    known = (*QUEUES, *sorted(situation.readers), *situation.waiting, *situation.pauses)
+    return list(dict.fromkeys(known))
+
+
+def _rank(name: str, situation: Situation) -> Sequence[bool | float]:
+    """Due runs that nobody reads come first, then pauses, then what has waited longest, and the
+    project's own queues before others."""
+    waiting, is_paused = situation.waiting.get(name), name in situation.pauses
+    is_unread = waiting is not None and not is_paused and not situation.readers.get(name)
+    oldest = waiting.oldest_seconds if waiting else 0
+    return (not is_unread, not is_paused, -oldest, name not in QUEUES)
+
 
 RESUME = Verb(
     name="resume",

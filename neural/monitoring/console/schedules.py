@@ -42,10 +42,15 @@ from neural.conf import conf
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.models.store import sees_every_store
-from neural.monitoring.console.page import page_context
-from neural.monitoring.console.schedule_rows import SHOWN, ScheduleRow, rows_of
-from neural.monitoring.console.schedule_timing import all_schedules, nightly, overdue
-from neural.monitoring.console.viewers import visible_runs
+from neural.monitoring.console.page import page_context, visible_runs
+from neural.monitoring.console.schedule_rows import (
+    SHOWN,
+    ScheduleRow,
+    all_schedules,
+    nightly,
+    overdue,
+    rows_of,
+)
 from neural.sites import address_in_admin
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")

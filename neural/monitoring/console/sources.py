@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.display import NOTHING, badge, duration, page_address
 from neural.monitoring.console.charts import line_of
-from neural.monitoring.errors import reading
+from neural.monitoring.errors import groups
 
 GROUPS_SHOWN = 5
 
@@ -37,7 +37,7 @@ class GroupRow:
 
 def open_groups(user: Any) -> Sequence[GroupRow]:
     """The open error groups that failed last, of the user's stores."""
-    return [_group(each, user) for each in reading.open_groups(user, GROUPS_SHOWN)]
+    return [_group(each, user) for each in groups.open_groups(user, GROUPS_SHOWN)]
 
 
 def _group(figures: Any, user: Any) -> GroupRow:
@@ -59,7 +59,7 @@ def _group(figures: Any, user: Any) -> GroupRow:
 
 def open_group_count(user: Any) -> int:
     """How many error groups of the user's stores are open."""
-    return reading.open_count(user)
+    return groups.open_count(user)
 
 
 @dataclass(frozen=True, kw_only=True)

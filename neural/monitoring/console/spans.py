@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from neural.monitoring.console.remembering import remembered
+from neural.monitoring.console.page import remembered
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import added
 from neural.monitoring.rollups.reading import Figures

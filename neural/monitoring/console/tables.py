@@ -14,11 +14,11 @@ from neural.ledger.titles import work_title
 from neural.models import Store
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.rules.queues import patience
+from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.queue_facts import QueueState, queue_state
-from neural.monitoring.console.shown import ago, clock, counted, moment_of, rate, rough
 from neural.monitoring.console.spans import ByQueue, Timeline, total_of
-from neural.monitoring.console.viewers import Viewer
-from neural.monitoring.console.watched import Watched
+from neural.monitoring.console.texts import ago, clock, counted, moment_of, rate, rough
+from neural.monitoring.console.verdict import Watched
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
 from neural.queues import QUEUES

@@ -3,13 +3,9 @@
 
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
-    from neural.ledger.prune import register_prunable
     from neural.monitoring.errors import acting
     from neural.monitoring.errors.grouping import group_when_due
-    from neural.monitoring.errors.pruning import OLD_GROUPS, OLD_HOURS, OLD_RUNS
     from neural.worker.relay import register_duty
 
     acting.connect()
     register_duty("error groups", group_when_due)
-    for prunable in (OLD_GROUPS, OLD_HOURS, OLD_RUNS):
-        register_prunable(prunable)

@@ -1,15 +1,17 @@
-"""Error groups for the core's pages of runs: a filter, names of errors, what people retried."""
+"""Error groups for people: what they decide of a group, and groups on the core's pages of runs."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.models import BulkVerb
-from neural.monitoring.errors.reading import codes_of, failed_runs, groups_for
-from neural.monitoring.models import ErrorGroup, FailedRun
+from neural.monitoring.errors.groups import codes_of, failed_runs, groups_for
+from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.runs.bulk.listeners import when_changed
 from neural.runs.bulk.previewing import name_errors_by
 from neural.runs.filters import RunFilter, register_run_filter
@@ -87,3 +89,50 @@ OF_GROUPS = RunFilter(
     only_failed=True,
     keys=_runs,
 )
+
+
+def mute(group: ErrorGroup, user: Any, *, until: dt.datetime) -> bool:
+    """Show the group in no list of open groups and in no alert until then. Returns whether it was
+    open or muted otherwise."""
+    return _decide(
+        group,
+        user,
+        (ErrorGroupState.OPEN, ErrorGroupState.MUTED),
+        state=ErrorGroupState.MUTED,
+        muted_until=until,
+    )
+
+
+def resolve(group: ErrorGroup, user: Any) -> bool:
+    """Consider the fault corrected: an attempt that begins from now on opens the group again.
+    Returns whether it was not resolved."""
+    return _decide(
+        group,
+        user,
+        (ErrorGroupState.OPEN, ErrorGroupState.MUTED),
+        state=ErrorGroupState.RESOLVED,
+        resolved_at=Now(),
+        muted_until=None,
+    )
+
+
+def reopen(group: ErrorGroup, user: Any) -> bool:
+    """Take a decision back. Returns whether the group was muted or resolved."""
+    return _decide(
+        group,
+        user,
+        (ErrorGroupState.MUTED, ErrorGroupState.RESOLVED),
+        state=ErrorGroupState.OPEN,
+        muted_until=None,
+        resolved_at=None,
+    )
+
+
+def _decide(
+    group: ErrorGroup, user: Any, allowed: tuple[ErrorGroupState, ...], **changes: Any
+) -> bool:
+    changes["decided_by"] = user.get_username()
+    rows = ErrorGroup.objects.filter(pk=group.pk, state__in=allowed).update(**changes)
+    if rows:
+        group.refresh_from_db(fields=list(changes))
+    return bool(rows)

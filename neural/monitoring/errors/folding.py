@@ -3,15 +3,15 @@
 import datetime as dt
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count as Counted
+from django.db.models import Model
 
-from neural.monitoring.errors.adding import Count, add
 from neural.monitoring.errors.fingerprint import VERSION, Cause
 from neural.monitoring.errors.listeners import tell
 from neural.monitoring.models import (
@@ -21,6 +21,7 @@ from neural.monitoring.models import (
     ErrorGroupState,
     FailedRun,
 )
+from neural.monitoring.rollups.writing import GREATEST, LEAST, SUM, add_up
 
 MOST_OF_A_PLACE = 100
 """Groups with one type and place. A message with values that nobody can tell from words would make
@@ -28,6 +29,38 @@ a group each; further ones share a group."""
 OTHER_MESSAGES = "…"
 NEWS = dt.timedelta(hours=1)
 """Listeners are not told of groups that failed last before that, as after an installation."""
+
+
+@dataclass
+class Count:
+    """Failed attempts, and when the first and the last of them ended."""
+
+    attempts: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+    def add(self, at: dt.datetime) -> None:
+        """Count one more."""
+        self.attempts += 1
+        self.first_at, self.last_at = min(self.first_at, at), max(self.last_at, at)
+
+
+def _add_counts(
+    model: type[Model],
+    keys: Sequence[str],
+    counts: Mapping[tuple[Any, ...], Count],
+    *,
+    times: bool = False,
+) -> None:
+    """Add these counts to the rows with these values of ``keys``, which a constraint makes unique.
+
+    With ``times`` the rows also have ``first_at`` and ``last_at``.
+    """
+    how = {"attempts": SUM}
+    if times:
+        how |= {"first_at": LEAST, "last_at": GREATEST}
+    rows = [(*key, *(getattr(count, name) for name in how)) for key, count in counts.items()]
+    add_up(model, keys, how, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +102,8 @@ def fold(failures: Sequence[Failure], *, now: dt.datetime) -> None:
         _put(hours, (key, each.hour, each.work, code), each)
         _put(hours, (key, each.hour, "", ""), each)
         _put(hits, (key, each.work, code), each)
-    add(ErrorGroupHour, ("group", "hour", "work", "store_code"), hours)
-    add(ErrorGroupHit, ("group", "work", "store_code"), hits, times=True)
+    _add_counts(ErrorGroupHour, ("group", "hour", "work", "store_code"), hours)
+    _add_counts(ErrorGroupHit, ("group", "work", "store_code"), hits, times=True)
     _note_runs(keys, failures)
 
 

@@ -6,20 +6,26 @@ short timeouts of the relay's database connection and of the broker's probe. A t
 would need a connection of its own, which must not be open while the process forks.
 """
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import translation
 
-from neural.health.findings import Finding
+from neural.health.examination import ask, of_running_system
+from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
+from neural.ledger.clock import database_clock
 from neural.monitoring.alerts import evaluating, judging
+from neural.monitoring.alerts.judging import WATCHED_SINCE
 from neural.monitoring.conf import conf
-from neural.monitoring.examining import lease
 from neural.monitoring.examining.facts import WatchedSituation, facts_of
-from neural.monitoring.examining.probing import as_json, languages, probing, since, watched_since
 from neural.monitoring.models import Examination
 
 logger = logging.getLogger(__name__)
@@ -52,8 +58,8 @@ class Examining:
         if now < self._next_look:
             return False
         seconds = conf().examine_seconds
-        left = lease.seconds_left(seconds)
-        has_it = left <= 0 and lease.take(seconds)
+        left = seconds_left(seconds)
+        has_it = left <= 0 and take_lease(seconds)
         self._next_look = now + max(left or seconds, SHORTEST_SLEEP_SECONDS)
         return has_it
 
@@ -99,3 +105,68 @@ _examining = Examining()
 def examine_when_due() -> None:
     """The duty itself."""
     _examining.turn()
+
+
+def seconds_left(seconds: float) -> float:
+    """For how long the present lease holds, by the database's clock; 0 if it has ended.
+
+    A reading costs no lock, so relays read before they try to take_lease it.
+    """
+    began = Examination.objects.filter(pk=1).values_list("began_at", flat=True).first()
+    if began is None:
+        return 0.0
+    left = seconds - (database_clock() - began).total_seconds()
+    return left if 0 < left <= seconds else 0.0  # the clock may have been set back
+
+
+def take_lease(seconds: float) -> bool:
+    """Take the lease if nobody took it within so many seconds. Of several relays, one gets it."""
+    length = dt.timedelta(seconds=seconds)
+    ended = Q(began_at=None) | Q(began_at__lte=Now() - length) | Q(began_at__gt=Now() + length)
+    if Examination.objects.filter(ended, pk=1).update(began_at=Now()):
+        return True
+    if Examination.objects.filter(pk=1).exists():
+        return False
+    Examination.objects.bulk_create([Examination(pk=1)], ignore_conflicts=True)
+    return bool(Examination.objects.filter(ended, pk=1).update(began_at=Now()))
+
+
+BREAK = dt.timedelta(minutes=5)
+"""Without an examination for so long, relays did not watch."""
+
+Findings = Mapping[str, Sequence[Finding]]
+"""Findings by language."""
+
+
+def languages() -> list[str]:
+    """The codes of the project's languages, its own first."""
+    return list(dict.fromkeys([settings.LANGUAGE_CODE, *dict(settings.LANGUAGES)]))
+
+
+def probing(situation: Situation) -> Iterator[Mapping[str, Finding]]:
+    """Each probe's finding by language. A caller may pause between two of them."""
+    for name, probe in of_running_system():
+        found = {}
+        for language in languages():
+            with translation.override(language):
+                found[language] = ask(name, probe, situation)
+        yield found
+
+
+def as_json(findings: Findings) -> dict[str, list[dict[str, Any]]]:
+    """Findings as they are kept in the row."""
+    return {language: [asdict(each) for each in own] for language, own in findings.items()}
+
+
+def since(findings: Sequence[Finding], before: Mapping[str, str], *, now: str) -> Mapping[str, str]:
+    """When each finding that is not well began, by its probe: kept from the examination before, or
+    now."""
+    unwell = [each.probe for each in findings if each.status in (Status.PROBLEM, Status.WARNING)]
+    return {probe: before.get(probe, now) for probe in unwell}
+
+
+def watched_since(before: Mapping[str, Any], *, now: dt.datetime) -> str:
+    """Since when examinations have come without a long break, given the facts of the one before."""
+    last, since = before.get("at"), before.get(WATCHED_SINCE)
+    has_gone_on = last and now - dt.datetime.fromisoformat(last) < BREAK
+    return since if since and has_gone_on else now.isoformat()

@@ -18,7 +18,7 @@ from neural.monitoring.models.errors import (
     ErrorGroupState,
     FailedRun,
 )
-from neural.monitoring.models.examination import Examination
+from neural.monitoring.models.examination import Examination, Retention
 from neural.monitoring.models.figures import (
     EventFigures,
     FiguresBase,
@@ -29,7 +29,6 @@ from neural.monitoring.models.figures import (
     TotalEvents,
     TotalFigures,
 )
-from neural.monitoring.models.retention import Retention
 
 __all__ = [
     "OPEN_STATES",

@@ -24,3 +24,14 @@ class Examination(models.Model):
 
     def __str__(self) -> str:
         return str(self.ended_at or "")
+
+
+class Retention(Examination):
+    """A name for the page and its permissions; a proxy, so that it needs no table."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("retention")
+        verbose_name_plural = _("retention")
+        default_permissions = ("view",)
+        permissions = (("prune_rows", "Can delete old rows and count them"),)

@@ -4,10 +4,8 @@
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
     from neural.ledger.ports import insert_when_settled
-    from neural.ledger.prune import register_prunable
     from neural.monitoring.rollups.folding import fold_if_due
-    from neural.monitoring.rollups.of_runs import submitted_by_step
-    from neural.monitoring.rollups.pruning import PRUNABLES
+    from neural.monitoring.rollups.reading import submitted_by_step
     from neural.monitoring.rollups.tallying import TALLIES
     from neural.runs.figures import register_run_figures
     from neural.worker.relay import register_duty
@@ -15,5 +13,3 @@ def connect() -> None:
     insert_when_settled("figures", TALLIES)
     register_duty("figures", fold_if_due)
     register_run_figures("figures", submitted_by_step)
-    for prunable in PRUNABLES:
-        register_prunable(prunable)

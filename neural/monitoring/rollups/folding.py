@@ -7,17 +7,22 @@ reads the rows of figures to which it adds: one relay at a time adds up.
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.functions import Now
 
 from neural.ledger import dialects
+from neural.models import NeuralEvent, TaskRun
 from neural.monitoring.conf import conf
 from neural.monitoring.models import ReadMark, Tally
-from neural.monitoring.rollups import history, submitted, writing
+from neural.monitoring.rollups import history, writing
+from neural.monitoring.rollups.histograms import Key, Sum
+from neural.monitoring.rollups.marks import Span, reading_on
 from neural.monitoring.rollups.tallying import add_tallies
 
 MARK = "tallies"
@@ -58,7 +63,7 @@ def fold(*, as_of: dt.datetime, seconds: float) -> bool:
     """
     until = time.monotonic() + seconds
     _begin()
-    steps = [_Step(_fold_runs), _Step(submitted.count_events)]
+    steps = [_Step(_fold_runs), _Step(count_events)]
     try:
         while left := [step for step in steps if not step.is_done]:
             for step in left:
@@ -100,7 +105,7 @@ def _fold_runs() -> bool:
     """Add up the next new runs and tallies, together, because they change the same rows; returns
     whether there may be more."""
     mark = ReadMark.objects.get(pk=MARK)
-    with submitted.new_runs(mark) if history.is_over(mark) else nullcontext() as new:
+    with new_runs(mark) if history.is_over(mark) else nullcontext() as new:
         sums = dict(new or {})
         tallies = _take_tallies()
         add_tallies(sums, tallies, since=mark.candidate_at)
@@ -118,3 +123,68 @@ def _take_tallies() -> list[str]:
     with dialects.preparing_cursor() as cursor:
         cursor.execute(statement, [MOST_TALLIES])
         return [text for (text,) in cursor.fetchall()]
+
+
+MOST_EVENTS = 10_000
+"""The most events that one transaction counts: some 20 ms."""
+MOST_RUNS = 500
+"""The most runs: of old ones each may be of a minute of its own, with a row of figures to write."""
+MARKS = ("submitted", "events")
+"""The names under which this module reads the ledger."""
+
+_RUN = {"queue": "queue", "work": "CASE WHEN handler = '' THEN task ELSE handler END"}
+_RUN |= {"store": "COALESCE(store_id, '')"}
+_EVENT = {"store": "store_id", "type": "type"}
+
+
+@contextmanager
+def new_runs(mark: ReadMark) -> Iterator[Mapping[Key, Sum] | None]:
+    """A transaction with the next new runs, counted; None if there are none. They count as read
+    when the block ends without an error. Of runs from before tallies (``mark``), also what has
+    become of them is counted."""
+    with reading_on("submitted", TaskRun, most=MOST_RUNS) as span:
+        yield _sums(span, mark) if span else None
+
+
+def _sums(span: Span, mark: ReadMark) -> dict[Key, Sum]:
+    counted = _counted(TaskRun, "created_at", _RUN, "COUNT(*)", span)
+    sums = {tuple(key): Sum(submitted=number) for *key, number in counted}
+    if mark.candidate_at and span.after < mark.candidate_id:
+        add_tallies(sums, [history.tally_of(span, before=mark.candidate_at)])
+    return sums
+
+
+def count_events() -> bool:
+    """Count the next new events; returns whether there were any."""
+    with reading_on("events", NeuralEvent, most=MOST_EVENTS) as span:
+        if span:
+            last = f"MAX({dialects.ledger_dialect().epoch_seconds('recorded_at')})"
+            counted = _counted(NeuralEvent, "recorded_at", _EVENT, f"COUNT(*), {last}", span)
+            writing.add_events(_by_hour(counted))
+    return span is not None
+
+
+def _counted(
+    model: type[Model], time: str, by: Mapping[str, str], counts: str, span: Span
+) -> list[Any]:
+    """The keys of a span by minute (from 1970) and the values ``by``, followed by ``counts``."""
+    seconds = dialects.ledger_dialect().epoch_seconds(time)
+    chosen = ", ".join(f"{expression} AS {name}" for name, expression in by.items())
+    places = ", ".join(str(number) for number in range(1, len(by) + 2))
+    statement = f"""
+        SELECT {seconds} / 60 AS minute, {chosen}, {counts}
+        FROM {model._meta.db_table} WHERE id > %s AND id <= %s GROUP BY {places}
+    """
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(statement, [span.after, span.up_to])
+        return cursor.fetchall()
+
+
+def _by_hour(counted: Iterable[Any]) -> Mapping[writing.EventKey, tuple[int, dt.datetime]]:
+    hours: dict[writing.EventKey, tuple[int, dt.datetime]] = {}
+    for minute, store, name, number, last in counted:
+        key = (writing.moment(minute // 60 * 60), store, name)
+        last_at = dt.datetime.fromtimestamp(last, tz=dt.UTC)
+        before, latest = hours.get(key, (0, last_at))
+        hours[key] = (before + number, max(latest, last_at))
+    return hours

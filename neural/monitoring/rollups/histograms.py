@@ -5,7 +5,8 @@ these counts and exact.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 BOUNDS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75),
@@ -45,3 +46,37 @@ def quantile(histogram: Histogram, share: float) -> float | None:
             return low + (high - low) * max(wanted - passed, 0) / count
         passed += count
     return BOUNDS[-1]
+
+
+Key = tuple[int, str, str, str]
+"""Minute (from 1970, UTC), queue, work and store code, which is empty without a store."""
+Buckets = dict[int, int]
+"""Counts by number of bucket, see :mod:`neural.monitoring.rollups.histograms`."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """Counts to add to a row of figures."""
+
+    submitted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    lost: int = 0
+    dead: int = 0
+    wait: Buckets = field(default_factory=dict)
+    duration: Buckets = field(default_factory=dict)
+
+    def add(self, other: "Sum") -> None:
+        self.submitted += other.submitted
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.lost += other.lost
+        self.dead += other.dead
+        pour(self.wait, other.wait.items())
+        pour(self.duration, other.duration.items())
+
+
+def pour(buckets: Buckets, counts: Iterable[tuple[int, int]]) -> None:
+    """Add counts, pairs of bucket and count, to ``buckets``."""
+    for bucket, count in counts:
+        buckets[bucket] = buckets.get(bucket, 0) + count

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.db.models import Aggregate, Model, OuterRef, QuerySet, Subquery, Sum, TextField
+from django.db.models import Aggregate, Model, OuterRef, Q, QuerySet, Subquery, Sum, TextField
 
 from neural.models import Store
 from neural.monitoring.models import (
@@ -19,12 +19,14 @@ from neural.monitoring.models import (
     TotalFigures,
 )
 from neural.monitoring.models.figures import EVERY_STORE
-from neural.monitoring.rollups import folding, submitted
+from neural.monitoring.rollups import folding
 from neural.monitoring.rollups.histograms import Histogram
+from neural.runs.figures import Steps
+from neural.runs.query import RunQuery
 
 Row = TypeVar("Row", bound=Model)
 
-MARKS = (folding.MARK, *submitted.MARKS)
+MARKS = (folding.MARK, *folding.MARKS)
 """The marks that say up to when everything is counted."""
 
 
@@ -158,3 +160,34 @@ def _sum_of(lists: str) -> list[int]:
 
 def _figures(values: Sequence[Any]) -> Figures:
     return Figures(**dict(zip(_FIGURES, values, strict=True)))
+
+
+HOUR = dt.timedelta(hours=1)
+KNOWN = {"period", "since", "until", "work", "queue", "store"}
+"""Limits of a query that figures know."""
+
+
+def submitted_by_step(
+    query: RunQuery, stores: Sequence[str] | None, steps: Steps
+) -> Sequence[int] | None:
+    """How many runs were submitted in each step; None if the query has limits that figures do not
+    know, or steps for which there are none."""
+    if not query.params().keys() <= KNOWN or counted_until() is None:
+        return None
+    if steps.step % HOUR and stores is not None:
+        return None
+    own = Q(queue=query.queue) if query.queue else Q()
+    own &= Q(work=query.work) if query.work else Q()
+    rows, name = _rows_of_steps(stores, steps)
+    rows = rows.filter(own, **{f"{name}__gte": steps.first, f"{name}__lt": steps.end})
+    counts = [0] * steps.number
+    for at, number in rows.order_by().values_list(name).annotate(Sum("submitted")):
+        counts[steps.place_of(at)] += number
+    return counts
+
+
+def _rows_of_steps(stores: Sequence[str] | None, steps: Steps) -> tuple[QuerySet[Any], str]:
+    if steps.step % HOUR:
+        return MinuteFigures.objects.all(), "minute"
+    codes = [EVERY_STORE] if stores is None else stores
+    return HourFigures.objects.filter(store_code__in=codes), "hour"

@@ -19,8 +19,7 @@ from neural.ledger.outcome import Outcome
 from neural.ledger.ports import Insert
 from neural.models import AttemptOutcome, RunState
 from neural.monitoring.models import Tally
-from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
-from neural.monitoring.rollups.sums import Key, Sum
+from neural.monitoring.rollups.histograms import BUCKETS, Key, Sum, bucket_of
 
 logger = logging.getLogger(__name__)
 

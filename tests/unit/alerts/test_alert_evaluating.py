@@ -13,9 +13,9 @@ from neural.ledger.prune import prune_old
 from neural.models import Store
 from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.judging import Condition
-from neural.monitoring.alerts.pruning import RESOLVED_ALERTS
 from neural.monitoring.alerts.rules import RULES, stores
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertState
+from neural.monitoring.tables import RESOLVED_ALERTS
 from tests.unit.admin import admin_world as world
 from tests.unit.alerts.alert_rules import NOON, Figures, Playing, after, finding
 

@@ -12,7 +12,7 @@ from neural.monitoring.alerts.judging import UNKNOWN, WATCHED_SINCE, Condition
 from neural.monitoring.alerts.reading import open_alerts
 from neural.monitoring.alerts.rules import stores
 from neural.monitoring.alerts.rules.stores import SILENT_STORE, is_holiday
-from neural.monitoring.examining.probing import watched_since
+from neural.monitoring.examining.duty import watched_since
 from neural.monitoring.models import Alert, Examination, Severity
 from neural.monitoring.models.alerts import PART
 from tests.unit.admin import admin_world as world

@@ -24,12 +24,13 @@ from neural.health.schedules import schedules_off
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from neural.monitoring.alerts.reading import OpenAlert
-from neural.monitoring.console import home, overview, remembering, sources, tables, watched
+from neural.monitoring.console import home, sources, tables, verdict
+from neural.monitoring.console import page as console_page
+from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.sources import GroupRow, ScheduleRow
 from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, floor, kept_timeline
 from neural.monitoring.console.verdict import TITLES
-from neural.monitoring.console.viewers import Viewer
-from neural.monitoring.examining import probing
+from neural.monitoring.examining import duty
 from neural.monitoring.models import Examination
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
@@ -112,7 +113,7 @@ class Figured:
         }
 
     def counted_until(self) -> Any:
-        return None if self.counted is None else watched.database_clock() - self.counted
+        return None if self.counted is None else verdict.database_clock() - self.counted
 
 
 def _steps(since: dt.datetime, until: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
@@ -134,7 +135,7 @@ def figures(monkeypatch) -> Figured:
 def alerts(monkeypatch) -> list[Any]:
     """The open alerts that everybody sees."""
     found: list[Any] = []
-    monkeypatch.setattr(overview, "open_alerts", lambda user: found)
+    monkeypatch.setattr(home, "open_alerts", lambda user: found)
     monkeypatch.setattr(sources, "open_groups", lambda user: ())
     monkeypatch.setattr(sources, "open_group_count", lambda user: 0)
     monkeypatch.setattr(sources, "nightly_work", lambda user: ())
@@ -145,13 +146,13 @@ def alerts(monkeypatch) -> list[Any]:
 def time_stands_still(monkeypatch) -> None:
     """Whatever a busy machine does between the lines of a test, ages stay to the second."""
     moment = timezone.now()
-    monkeypatch.setattr(watched, "database_clock", lambda: moment)
+    monkeypatch.setattr(verdict, "database_clock", lambda: moment)
 
 
 def examined(*found: Finding, seconds_ago: float = 4, facts: Any = None) -> None:
     """The last examination."""
-    ended_at = watched.database_clock() - dt.timedelta(seconds=seconds_ago)
-    kept = probing.as_json({"en": [WELL, *found], "zh-hans": [WELL, *found]})
+    ended_at = verdict.database_clock() - dt.timedelta(seconds=seconds_ago)
+    kept = duty.as_json({"en": [WELL, *found], "zh-hans": [WELL, *found]})
     Examination.objects.update_or_create(
         pk=1,
         defaults={
@@ -241,7 +242,7 @@ def test_it_says_that_all_flows():
 
 
 def test_what_was_found_is_listed_with_since_when_and_what_to_do():
-    since = watched.database_clock() - dt.timedelta(minutes=21)
+    since = verdict.database_clock() - dt.timedelta(minutes=21)
     examined(
         problem(remedy="type: manage.py worker"), facts={"since": {"workers": since.isoformat()}}
     )
@@ -534,7 +535,7 @@ def test_waits_are_shown_for_each_queue_and_drawn_for_the_chosen_one(figures):
 
 
 def test_workers_and_beat_say_what_they_do_and_when_they_were_heard_of():
-    now = watched.database_clock()
+    now = verdict.database_clock()
     working = PROCESS | {
         "heartbeat_at": (now - dt.timedelta(seconds=2)).isoformat(),
         "working_since": (now - dt.timedelta(seconds=14)).isoformat(),
@@ -572,7 +573,7 @@ def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
         line_title="15 failed attempts in 24 h",
         dead="15",
         stores=2,
-        last_at=watched.database_clock() - dt.timedelta(minutes=4),
+        last_at=verdict.database_clock() - dt.timedelta(minutes=4),
     )
     monkeypatch.setattr(sources, "open_groups", lambda user: [group])
     monkeypatch.setattr(Viewer, "lists", {"neural_monitoring.errorgroup": "/groups/"})
@@ -768,7 +769,7 @@ def shared_cache(settings, monkeypatch):
     monkeypatch.setattr("django.core.cache.backends.locmem.time", clock)
     cache = caches.create_connection("default")
     cache.clear()
-    monkeypatch.setattr(remembering, "cache", cache)
+    monkeypatch.setattr(console_page, "cache", cache)
     return cache
 
 
@@ -824,7 +825,7 @@ def test_a_cache_that_is_away_is_an_empty_one(monkeypatch):
         def get(self, key: str) -> Any:
             raise OSError("away")
 
-    monkeypatch.setattr(remembering, "cache", Away())
+    monkeypatch.setattr(console_page, "cache", Away())
     examined()
 
     assert "All flows" in page()

@@ -22,7 +22,7 @@ from neural.monitoring.models import (
     FailedRun,
     Severity,
 )
-from neural.monitoring.retention.asking import PRUNE_TASK
+from neural.monitoring.retention.runs import PRUNE_TASK
 from tests.unit.admin import admin_world as world
 from tests.unit.beat.beating import daily
 from tests.unit.factories import ago, held, make_run, make_worker

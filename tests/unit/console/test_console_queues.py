@@ -11,11 +11,10 @@ from neural.broker.publisher import BrokerUnavailable
 from neural.health.situation import Situation
 from neural.ledger.pausing import pause, pauses
 from neural.models import RunState
-from neural.monitoring.console import pause_form
-from neural.monitoring.console.queue_choice import MOST, SHOWN, queue_names
+from neural.monitoring.console import queues as queues_page
 from neural.monitoring.console.queue_facts import QueueFacts, QueueState, Rates, queue_facts
-from neural.monitoring.examining import lease
-from neural.monitoring.examining.duty import examination
+from neural.monitoring.console.queues import MOST, SHOWN, queue_names
+from neural.monitoring.examining.duty import examination, take_lease
 from neural.monitoring.models import AlertRule
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
@@ -71,7 +70,7 @@ def facts(**fields):
 
 def examine_all():
     """An examination by a relay, which the home shows."""
-    assert lease.take(60)
+    assert take_lease(60)
     for _ in examination():
         pass
 
@@ -207,7 +206,7 @@ def test_who_may_pause_pauses_with_reason_and_end_and_leaves_an_entry():
 def test_minutes_of_a_pause_are_counted_by_the_databases_clock(monkeypatch):
     """That of the web process's host may be ahead."""
     theirs = timezone.now() - dt.timedelta(minutes=10)
-    monkeypatch.setattr(pause_form, "database_clock", lambda: theirs)
+    monkeypatch.setattr(queues_page, "database_clock", lambda: theirs)
 
     open_page(PAUSE).post(
         f"{ADDRESS}pause/", {"queue": "default", "reason": "repairs", "minutes": "90"}

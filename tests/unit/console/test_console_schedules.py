@@ -29,8 +29,8 @@ from neural.models import (
     TaskRun,
     WorkerProcess,
 )
-from neural.monitoring.console import schedule_timing
-from neural.monitoring.console.schedule_timing import overdue
+from neural.monitoring.console import schedule_rows
+from neural.monitoring.console.schedule_rows import overdue
 from neural.monitoring.console.schedules import NIGHTLY_SHOWN, nightly_work
 from tests.unit.admin import admin_world as world
 from tests.unit.admin.test_admin_schedules import audited
@@ -396,14 +396,14 @@ def test_what_is_overdue_is_told_on_every_page() -> None:
 
 
 def test_the_times_of_a_bounded_number_of_schedules_are_computed(monkeypatch) -> None:
-    monkeypatch.setattr(schedule_timing, "MOST_LOOKED_AT", 5)
+    monkeypatch.setattr(schedule_rows, "MOST_LOOKED_AT", 5)
     for number in range(20):
         schedule(f"a{number:02}", last_run_at=timezone.now())
     late = schedule("z late", last_run_at=timezone.now() - dt.timedelta(days=3))
     looked: list[str] = []
-    real = schedule_timing.timing_of
+    real = schedule_rows.timing_of
     monkeypatch.setattr(
-        schedule_timing,
+        schedule_rows,
         "timing_of",
         lambda row, **given: looked.append(row.name) or real(row, **given),
     )

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from neural.monitoring.console import shown
+from neural.monitoring.console import texts
 
 
 @pytest.mark.parametrize(
@@ -25,25 +25,25 @@ from neural.monitoring.console import shown
     ],
 )
 def test_a_length_is_said_in_one_unit_or_in_two_if_the_larger_is_small(seconds, text):
-    assert shown.rough(seconds) == text
-    assert shown.rough(dt.timedelta(seconds=seconds)) == text
+    assert texts.rough(seconds) == text
+    assert texts.rough(dt.timedelta(seconds=seconds)) == text
 
 
 def test_nothing_is_a_dash():
-    assert shown.rough(None) == shown.per_cent(None) == "-"
+    assert texts.rough(None) == texts.per_cent(None) == "-"
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0.0"), (0.041, "4.1"), (0.41, "41"), (1, "100")])
 def test_a_share_has_a_decimal_below_ten_per_cent(share, text):
-    assert shown.per_cent(share) == text
+    assert texts.per_cent(share) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (0.25, "0.2"), (3.0, "3"), (17.4, "17"), (1234, "1,234")]
 )
 def test_a_rate_has_a_decimal_below_ten(number, text):
-    assert shown.rate(number) == text
+    assert texts.rate(number) == text
 
 
 def test_where_counting_stopped_there_is_a_plus():
-    assert (shown.counted(999), shown.counted(1000)) == ("999", "1,000+")
+    assert (texts.counted(999), texts.counted(1000)) == ("999", "1,000+")

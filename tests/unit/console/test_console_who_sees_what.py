@@ -131,7 +131,7 @@ def test_what_is_kept_for_some_is_not_shown_to_who_may_see_less(permission, rf) 
     """Also on a site that has no list of what the permission is for."""
     from django.contrib.admin import AdminSite
 
-    from neural.monitoring.console.viewers import Viewer
+    from neural.monitoring.console.page import Viewer
 
     keys = set()
     for name in ("all", "less"):

@@ -10,7 +10,7 @@ from neural.health import findings
 from neural.health.probes import IN_RELAYS, PROBES, register_probe
 from neural.models import QueuePause, RunState, WorkerProcess
 from neural.monitoring.conf import conf
-from neural.monitoring.examining import duty, lease
+from neural.monitoring.examining import duty
 from neural.monitoring.models import Examination
 from tests import registries
 from tests.integration.conftest import point_this_process_to
@@ -90,7 +90,7 @@ def test_a_relay_that_finds_the_lease_taken_looks_again_when_it_ends(
     now = Examination.objects.get().began_at + dt.timedelta(seconds=held)
     relay = duty.Examining(clock)
     with monkeypatch.context() as stopped:
-        stopped.setattr(lease, "database_clock", lambda: now)
+        stopped.setattr(duty, "database_clock", lambda: now)
         relay.turn()
 
     clock.seconds += 4
@@ -107,9 +107,9 @@ def test_a_lease_from_the_future_holds_nobody_up():
     """The database's clock may have been set back."""
     began_ago(-3600)
 
-    assert lease.seconds_left(15) == 0
-    assert lease.take(15)
-    assert not lease.take(15)
+    assert duty.seconds_left(15) == 0
+    assert duty.take_lease(15)
+    assert not duty.take_lease(15)
 
 
 def test_an_examination_is_cut_into_turns_of_the_relay(evaluated):

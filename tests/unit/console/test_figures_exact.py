@@ -23,7 +23,7 @@ from neural.monitoring.models import (
     TotalFigures,
 )
 from neural.monitoring.models.figures import EVERY_STORE
-from neural.monitoring.rollups import folding, history, reading, submitted, writing
+from neural.monitoring.rollups import folding, history, reading, writing
 from neural.monitoring.rollups.histograms import bucket_of
 from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.console.figures import (
@@ -199,7 +199,7 @@ def test_what_came_before_the_first_turn_of_a_relay_is_counted_at_once():
 @pytest.mark.parametrize("seed", range(4))
 def test_monitoring_that_is_added_later_fills_its_figures_from_the_ledger(seed, monkeypatch):
     """While runs go on: what is settled after the history's end is counted by its tally alone."""
-    monkeypatch.setattr(submitted, "MOST_RUNS", 7)
+    monkeypatch.setattr(folding, "MOST_RUNS", 7)
     mixture = Mixture(seed)
     mixture.happen(40)
     before = TaskRun.objects.filter(state=RunState.SUCCEEDED).count()
@@ -222,7 +222,7 @@ def test_monitoring_that_is_added_later_fills_its_figures_from_the_ledger(seed, 
 
 
 def test_filling_that_is_killed_goes_on_where_it_was(monkeypatch):
-    monkeypatch.setattr(submitted, "MOST_RUNS", 2)
+    monkeypatch.setattr(folding, "MOST_RUNS", 2)
     for _ in range(6):
         settle([ended(claimed())])
     without_monitoring()

@@ -41,7 +41,7 @@ NAMES = ("submitted", "succeeded", "failed", "lost", "dead", "wait", "duration")
 def fresh(monkeypatch, settings):
     """Nothing is kept from a scrape before, and the figures are those in the tables."""
     settings.NEURAL = settings.NEURAL | {"metrics_seconds": 0, "metrics_token": TOKEN}
-    monkeypatch.setattr("neural.monitoring.machines.schedules.KEPT_SECONDS", 0)
+    monkeypatch.setattr("neural.monitoring.machines.gauges.KEPT_SECONDS", 0)
     monkeypatch.setattr(reading, "totals", stored_totals)
     monkeypatch.setattr(
         reading, "event_totals", lambda: dict(TotalEvents.objects.values_list("pk", "events"))

@@ -20,9 +20,8 @@ from neural.ledger.prune import PRUNABLES, prune_runs
 from neural.ledger.retention import Retention
 from neural.models import NeuralEvent, RunState, ShippedDefault, TaskRun
 from neural.monitoring.models import TotalFigures
-from neural.monitoring.retention import slices
-from neural.monitoring.retention.asking import PRUNE_SCHEDULE, PRUNE_TASK, ask
-from neural.monitoring.retention.slices import prune_slice
+from neural.monitoring.retention import runs as pruning
+from neural.monitoring.retention.runs import PRUNE_SCHEDULE, PRUNE_TASK, ask, prune_slice
 from tests.unit.factories import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -227,7 +226,7 @@ def test_a_run_that_is_retried_after_its_end_begins_anew():
 def test_ages_count_up_to_the_first_slice(monkeypatch):
     began = ago(days=5)
     old(task="app.a", days=32)
-    progress = slices.Progress(now=began, dry_run=False, kind="runs")
+    progress = pruning.Progress(now=began, dry_run=False, kind="runs")
 
     told = prune_slice(kept=progress.to_go_on(), now=timezone.now(), dry_run=False)
 

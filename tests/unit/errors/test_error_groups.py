@@ -15,8 +15,7 @@ from neural.ledger.work import Clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.monitoring.errors import folding, grouping
 from neural.monitoring.errors.grouping import Grouping, end_mutes, group_failures, sweep
-from neural.monitoring.errors.pruning import OLD_GROUPS, OLD_HOURS, OLD_RUNS
-from neural.monitoring.errors.reading import dead_runs, figures_of, open_count, trends_of
+from neural.monitoring.errors.groups import dead_runs, figures_of, open_count, trends_of
 from neural.monitoring.models import (
     ErrorGroup,
     ErrorGroupHit,
@@ -24,6 +23,7 @@ from neural.monitoring.models import (
     ErrorGroupState,
     FailedRun,
 )
+from neural.monitoring.tables import OLD_GROUPS, OLD_HOURS, OLD_RUNS
 from neural.registry import Registry
 from neural.worker.relay import DUTIES
 from tests.unit.errors.failing import fail, grouped

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.models import BulkAction, RunState, TaskRun
-from neural.monitoring.errors.reading import open_count, open_groups
+from neural.monitoring.errors.groups import open_count, open_groups
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.personal import redacting
 from neural.runs.bulk import pacing

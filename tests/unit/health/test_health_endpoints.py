@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from neural.monitoring.machines import readiness
+from neural.monitoring.machines import views
 
 TOKEN = "t" * 20
 
@@ -23,8 +23,8 @@ class Connection:
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch):
-    monkeypatch.setattr(readiness, "short_tempered_connection", Connection)
-    monkeypatch.setattr(readiness, "must_accept", lambda channel: None)
+    monkeypatch.setattr(views, "short_tempered_connection", Connection)
+    monkeypatch.setattr(views, "must_accept", lambda channel: None)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def no_broker(broker, monkeypatch):
     def refuse(channel):
         raise OSError("redis.internal: connection refused")
 
-    monkeypatch.setattr(readiness, "must_accept", refuse)
+    monkeypatch.setattr(views, "must_accept", refuse)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez"])
@@ -100,11 +100,11 @@ def test_a_migration_that_is_not_applied_makes_it_unready(client, settings):
 
 @pytest.mark.django_db
 def test_a_squashed_migration_counts_by_what_it_replaces(monkeypatch):
-    applied = next(iter(readiness.known_migrations()))
+    applied = next(iter(views.known_migrations()))
     squashed = {("app", "0001_squashed"): [applied], ("app", "0002"): []}
-    monkeypatch.setattr(readiness, "known_migrations", lambda: squashed)
+    monkeypatch.setattr(views, "known_migrations", lambda: squashed)
 
-    (_, migrations, _) = readiness.checks()
+    (_, migrations, _) = views.checks()
 
     assert migrations.detail == "app.0002"
 
@@ -112,11 +112,11 @@ def test_a_squashed_migration_counts_by_what_it_replaces(monkeypatch):
 @pytest.mark.django_db
 def test_a_squashed_migration_needs_all_that_it_replaces(monkeypatch):
     """A database of a version in between has some of them: its tables lack what the others add."""
-    applied = next(iter(readiness.known_migrations()))
+    applied = next(iter(views.known_migrations()))
     squashed = {("app", "0001_squashed"): [applied, ("app", "0002_later")]}
-    monkeypatch.setattr(readiness, "known_migrations", lambda: squashed)
+    monkeypatch.setattr(views, "known_migrations", lambda: squashed)
 
-    (_, migrations, _) = readiness.checks()
+    (_, migrations, _) = views.checks()
 
     assert migrations.detail == "app.0001_squashed"
 
@@ -125,8 +125,8 @@ def test_without_the_database_it_is_not_ready_and_live_all_the_same(client, monk
     def refuse(*_):
         raise OperationalError("db.internal: connection refused")
 
-    monkeypatch.setattr(readiness, "impatient_database", refuse)
-    monkeypatch.setattr(readiness.dialects, "ledger_connection", Connection)
+    monkeypatch.setattr(views, "impatient_database", refuse)
+    monkeypatch.setattr(views.dialects, "ledger_connection", Connection)
 
     answer = client.get("/readyz")
 
@@ -141,9 +141,9 @@ def test_without_the_database_it_is_not_ready_and_live_all_the_same(client, monk
 @pytest.mark.django_db
 def test_a_database_that_does_not_answer_takes_one_thread_and_not_all(client, monkeypatch):
     """The web process must still have threads for `/healthz`, or it is restarted in vain."""
-    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(views, "PATIENCE_SECONDS", 0.01)
 
-    with readiness._database_lock:  # a check that waits for the database
+    with views._database_lock:  # a check that waits for the database
         answer = client.get("/readyz")
 
     assert answer.status_code == 503

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from neural.monitoring import upsert
 from neural.monitoring.models import EventFigures
-from neural.monitoring.upsert import GREATEST, LEAST, SUM, add_up
+from neural.monitoring.rollups import writing
+from neural.monitoring.rollups.writing import GREATEST, LEAST, SUM, add_up
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def test_of_times_the_first_or_the_last_is_kept():
 def test_any_number_of_rows_is_written_in_the_order_of_their_keys(
     monkeypatch, django_assert_num_queries
 ):
-    monkeypatch.setattr(upsert, "ROWS", 4)
+    monkeypatch.setattr(writing, "ROWS", 4)
     with django_assert_num_queries(3) as made:
         add(*(of(f"S{number}", number, 1) for number in (9, 3, 1, 7, 2, 8, 4, 6, 5)))
 
