@@ -11,7 +11,7 @@ from neural.optional import look_up
 
 if TYPE_CHECKING:
     from neural.celeryapp.app import LedgerCelery
-    from neural.celeryapp.options import OptionNotKept
+    from neural.celeryapp.call import OptionNotKept
     from neural.celeryapp.task import LedgerTask
     from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
@@ -52,7 +52,7 @@ _HOMES = {
     "LedgerTask": "neural.celeryapp.task",
     "NeuralError": "neural.errors",
     "NotStorable": "neural.stored_json",
-    "OptionNotKept": "neural.celeryapp.options",
+    "OptionNotKept": "neural.celeryapp.call",
     "Outcome": "neural.ledger.outcome",
     "Payload": "neural.events.schema",
     "PermanentError": "neural.errors",

@@ -25,7 +25,7 @@ class NeuralConfig(AppConfig):
             worker,
         )
         from neural.broker import entries, message, patches, publisher
-        from neural.celeryapp import callbacks, task_titles
+        from neural.celeryapp import callbacks, task
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasables
         from neural.events.pruning import REFUSED_EVENTS
@@ -38,7 +38,7 @@ class NeuralConfig(AppConfig):
             having_queue=message.is_queue,
             following=callbacks.follow,
         )
-        titles.connect(title_of_task=task_titles.title_of_task)
+        titles.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()

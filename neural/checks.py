@@ -14,10 +14,10 @@ from django.db.migrations.exceptions import CircularDependencyError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from neural.broker.connections import is_redis
 from neural.broker.patches import newer_than_looked_at
-from neural.broker.transports import is_redis
-from neural.celeryapp.run_now import arguments_of, must_take
-from neural.celeryapp.task_titles import load_tasks
+from neural.celeryapp.schedule_runs import arguments_of, must_take
+from neural.celeryapp.task import load_tasks
 from neural.conf import owners, readers
 from neural.optional import app_of, said_of_an_absent_task
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import current_app
 
-from neural.broker.transports import is_redis
+from neural.broker.connections import is_redis
 
 logger = logging.getLogger(__name__)
 

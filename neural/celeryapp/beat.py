@@ -36,6 +36,8 @@ run, so the schedule is overdue. Schedules and ledger must be in one database.
 
 import datetime as dt
 import logging
+import os
+import socket
 import time
 from functools import partial
 from typing import Any
@@ -47,15 +49,15 @@ from kombu import Producer
 
 from neural.broker.connections import short_tempered_connection
 from neural.broker.publisher import BrokerUnavailable, publisher
-from neural.celeryapp.beat_process import BeatProcess
-from neural.celeryapp.run_now import must_take
-from neural.celeryapp.schedule_policies import LeftOut, due_time_to_run
-from neural.celeryapp.schedules import LedgerEntry
+from neural.celeryapp.schedule_runs import must_take
+from neural.celeryapp.schedules import LedgerEntry, LeftOut, due_time_to_run
 from neural.celeryapp.task import LedgerTask
+from neural.conf import conf
 from neural.ledger import dialects
 from neural.ledger.clock import carried
+from neural.ledger.process_facts import memory_bytes, versions
 from neural.ledger.work_errors import describe
-from neural.models import SchedulePolicy, SkipReason, TaskRun
+from neural.models import ProcessKind, SchedulePolicy, SkipReason, TaskRun, WorkerProcess
 from neural.optional import said_of_an_absent_task
 
 logger = logging.getLogger(__name__)
@@ -273,3 +275,69 @@ def _drop_a_broken_connection() -> None:
     connection = dialects.ledger_connection()
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
+
+
+logger = logging.getLogger(__name__)
+
+
+class BeatProcess:
+    """The row of this process. It is written at the first heartbeat, and again if it was pruned.
+
+    What the database does not take is logged and tried again at the next heartbeat: beat must not
+    stop for it.
+    """
+
+    def __init__(self) -> None:
+        self._row: WorkerProcess | None = None
+        self._next_beat = 0.0
+
+    def beat(self) -> None:
+        """Record a heartbeat if it is time for one."""
+        if time.monotonic() < self._next_beat:
+            return
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+        try:
+            self._record()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("event=beat_heartbeat_failed error=%r", str(error))
+
+    def seconds_to_heartbeat(self) -> float:
+        """How long beat may sleep before its next heartbeat."""
+        return max(self._next_beat - time.monotonic(), 0.0) or conf().heartbeat_seconds
+
+    def stop(self) -> None:
+        """Record that beat has ended."""
+        row, self._row = self._row, None
+        if row is None:
+            return
+        try:
+            try:
+                row.stop()
+            except (DatabaseError, InterfaceError):
+                # The signal that ends beat may have come in the middle of a query: its connection
+                # is of no more use, a new one is.
+                dialects.ledger_connection().close()
+                row.stop()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("event=goodbye_failed worker=%s error=%r", row.name, str(error))
+        else:
+            logger.info("event=beat_stopped worker=%s", row.name)
+
+    def _record(self) -> None:
+        memory = memory_bytes([os.getpid()])
+        if self._row is None or not self._row.beat(memory_bytes=memory):
+            self._row = _new_row(memory)
+
+
+def _new_row(memory: int | None) -> WorkerProcess:
+    host = socket.gethostname()
+    return WorkerProcess.objects.create(
+        kind=ProcessKind.BEAT,
+        name=f"beat@{host}",
+        host=host,
+        process_id=os.getpid(),
+        queues=[],
+        concurrency=0,
+        versions=dict(versions()),
+        memory_bytes=memory,
+    )

@@ -17,8 +17,8 @@ from celery import current_app, signature
 from celery.utils.functional import arity_greater
 from django.db import InterfaceError, OperationalError, transaction
 
+from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
-from neural.celeryapp.options import signatures
 from neural.ledger import record
 from neural.ledger.work import WorkSource
 from neural.models import RunState, TaskRun

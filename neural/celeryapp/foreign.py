@@ -8,11 +8,9 @@ from celery.exceptions import Ignore, Reject
 from django.db import InterfaceError, OperationalError
 
 from neural import queues
-from neural.broker.envelopes import REFUSED_HEADER
+from neural.broker.envelopes import REFUSED_HEADER, refusal_in
 from neural.broker.message import is_queue
-from neural.broker.received import refusal_in
-from neural.celeryapp.call import CalledTask
-from neural.celeryapp.options import OptionNotKept, keep
+from neural.celeryapp.call import CalledTask, OptionNotKept, keep
 from neural.ledger import dialects, record
 from neural.ledger.record import TaskIdTaken
 from neural.ledger.work_errors import describe

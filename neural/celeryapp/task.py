@@ -1,26 +1,32 @@
 """The base class that puts a Celery task on the ledger."""
 
 import asyncio
+import datetime as dt
 import inspect
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from celery import Task, current_app
 from celery.exceptions import Ignore, Retry
 from django.db import close_old_connections
+from django.utils import timezone
 
 from neural.broker.message import RUN_HEADER, next_message
 from neural.broker.publisher import publish_quietly
+from neural.celeryapp.call import OptionNotKept, aware
 from neural.celeryapp.celery_view import request_of
 from neural.celeryapp.foreign import ForeignlyCalledTask
-from neural.celeryapp.retry import RetriedTask, policy_of
 from neural.conf import conf
 from neural.errors import PermanentError
+from neural.events.recording import EVENT_TASK
+from neural.events.registry import handler_names
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
-from neural.ledger.work import Work, WorkSource, current_run
+from neural.ledger.work import RetryRequested, Work, WorkSource, current_run, default_retry
 from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
 from neural.models.run_log import logger, pairs
@@ -36,7 +42,7 @@ class ArgumentsUnfit(PermanentError):
     """A run's arguments are not those that its task takes."""
 
 
-class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
+class LedgerTask(ForeignlyCalledTask, WorkSource):
     """A task whose every run is a row of the ledger: ``@shared_task(base=LedgerTask)``.
 
     ``apply_async`` writes the row in the caller's transaction and publishes on commit. The worker's
@@ -158,6 +164,45 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         if is_more:
             publish_quietly(next_message(queue, self.batchable()))
 
+    def retry(  # type: ignore[override]
+        self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any
+    ) -> Any:
+        """Retry this run later, by the ledger.
+
+        As in Celery, ``countdown`` or ``eta`` replace the backoff and ``max_retries`` the limit.
+        The arguments stay the same; other ones raise OptionNotKept.
+        """
+        if self.request.called_directly or self.request.is_eager:
+            return super().retry(args, kwargs, exc, **options)
+        self._refuse_changes(args, kwargs, options)
+        raise RetryRequested(
+            exc,
+            countdown=self._countdown(options.get("countdown"), options.get("eta")),
+            max_retries=options.get("max_retries"),
+        )
+
+    def _refuse_changes(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> None:
+        if (args is not None and list(args) != list(self.request.args or ())) or (
+            kwargs is not None and dict(kwargs) != dict(self.request.kwargs or {})
+        ):
+            raise OptionNotKept(f"{self.name}: a retry cannot change a run's arguments")
+        asked = {name for name, value in options.items() if value is not None}
+        others = sorted(asked - {"countdown", "eta", "max_retries", "throw"})
+        if others or options.get("throw", True) is not True:
+            what = ", ".join(others) or "throw=False"
+            raise OptionNotKept(f"{self.name}: self.retry() does not know {what} in the ledger")
+
+    def _countdown(self, countdown: float | None, eta: dt.datetime | None) -> float | None:
+        if eta is not None:
+            return max(0, (aware(eta) - timezone.now()).total_seconds())
+        if countdown is None and is_said(self, "default_retry_delay"):
+            return self.default_retry_delay
+        return countdown
+
+    def replace(self, sig: Any) -> Any:
+        """Raise OptionNotKept: a run is one piece of work. Use a chain instead."""
+        raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
+
 
 def _tasks(known: forwarding.Registered) -> Mapping[str, str]:
     found: Mapping[str, str] = known.get("tasks", {})
@@ -209,3 +254,81 @@ async def _with_sound_connections(body: Coroutine[Any, Any, Value]) -> Value:
     """
     await sync_to_async(close_old_connections)()
     return await body
+
+
+def policy_of(task: Any) -> RetryPolicy:
+    """A task's retry policy.
+
+    That is ``retry_policy``, or the settings' policy with the task's ``max_retries`` and
+    ``autoretry_for``.
+    """
+    if task.retry_policy is not None:
+        return task.retry_policy
+    policy = default_retry()
+    if is_said(task, "max_retries"):
+        policy = replace(policy, max_retries=task.max_retries)
+    return _autoretry(task, policy) if getattr(task, "autoretry_for", ()) else policy
+
+
+def is_said(task: Any, option: str) -> bool:
+    """Whether the task sets this option itself, be it to Celery's default."""
+    own = type(task).__mro__[: type(task).__mro__.index(Task)]
+    return any(option in vars(each) for each in own)
+
+
+def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
+    """The policy for Celery's ``autoretry_for``: only these exceptions are retried."""
+    given = getattr(task, "retry_kwargs", {})
+    limit = given.get("max_retries")
+    policy = replace(
+        policy,
+        max_retries=policy.max_retries if limit is None else limit,
+        only=tuple(task.autoretry_for),
+        permanent=tuple(getattr(task, "dont_autoretry_for", ())),
+    )
+    if getattr(task, "retry_backoff", False):
+        return _backoff(task, policy)
+    return _constant(task, policy, given.get("countdown"))
+
+
+def _backoff(task: Any, policy: RetryPolicy) -> RetryPolicy:
+    """The policy for ``retry_backoff``: ``True`` is one second, as in Celery.
+
+    ``retry_jitter`` makes all of a delay random.
+    """
+    return replace(
+        policy,
+        base_seconds=float(int(max(1.0, float(task.retry_backoff)))),
+        cap_seconds=float(getattr(task, "retry_backoff_max", 600)),
+        jitter=1.0 if getattr(task, "retry_jitter", True) else 0.0,
+    )
+
+
+def _constant(task: Any, policy: RetryPolicy, countdown: float | None) -> RetryPolicy:
+    if countdown is None and is_said(task, "default_retry_delay"):
+        countdown = task.default_retry_delay
+    if countdown is None:
+        return policy
+    return replace(policy, base_seconds=countdown, cap_seconds=countdown, jitter=0.0)
+
+
+def title_of_task(name: str) -> Any:
+    """The ``title`` of the task of this name; empty for a task without one, and for none."""
+    if name not in current_app.tasks:
+        load_tasks()
+    return getattr(current_app.tasks.get(name), "title", "")
+
+
+def known_works() -> list[str]:
+    """The names of all handlers and ledger tasks of this process. The task that carries events is
+    none: its runs are those of handlers."""
+    load_tasks()
+    tasks = [name for name, task in current_app.tasks.items() if isinstance(task, WorkSource)]
+    return [*handler_names(), *sorted(name for name in tasks if name != EVENT_TASK)]
+
+
+@cache
+def load_tasks() -> None:
+    """Import every app's tasks, once for each process: Celery checks all of Django's models each
+    time."""
+    current_app.loader.import_default_modules()

@@ -13,8 +13,7 @@ from typing import Any
 from celery import current_app, shared_task
 from django.db import transaction
 
-from neural.celeryapp.call import asked_by
-from neural.celeryapp.options import keep
+from neural.celeryapp.call import asked_by, keep
 from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end
 from neural.djangotasks import reference, registry
 from neural.djangotasks.options import ledger_priority

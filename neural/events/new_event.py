@@ -71,7 +71,7 @@ class NewEvent:
     due_at: dt.datetime | None = None
     """When its runs are due; None means at once."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Celery options of its runs (``neural.celeryapp.options``)."""
+    """Celery options of its runs (``neural.celeryapp.call``)."""
     parent: str = ""
     """Task id of the run that submitted the event by a Celery call."""
 

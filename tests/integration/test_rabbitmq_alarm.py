@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.broker import transports
+from neural.broker import connections
 from neural.broker.publisher import publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
@@ -31,7 +31,7 @@ def node(tmp_path):
 def cluster(transactional_db, settings, monkeypatch, tmp_path, node):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(node.url, monkeypatch)
-    with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
+    with celery_setting("broker_transport_options", dict(connections.RABBITMQ_OPTIONS)):
         cluster = Cluster(tmp_path, RabbitMQ(node.url))
         cluster.broker.start()
         yield cluster

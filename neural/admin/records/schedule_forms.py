@@ -31,7 +31,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 from neural.admin.display import instant, instant_column, short_instant_column
 from neural.admin.panels import add_panels
 from neural.audit import MOST_WORDS
-from neural.celeryapp.run_now import try_out
+from neural.celeryapp.schedule_runs import try_out
 from neural.celeryapp.schedule_switches import switched_off
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.work_errors import describe

@@ -31,7 +31,7 @@ from neural.admin.guards import refuses_nul
 from neural.admin.records.schedule_forms import mend_pages
 from neural.admin.scope import changed_for_the_whole_chain
 from neural.audit import action_of
-from neural.celeryapp.run_now import run_now
+from neural.celeryapp.schedule_runs import run_now
 from neural.models.store import sees_every_store
 
 logger = logging.getLogger(__name__)

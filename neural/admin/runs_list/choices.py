@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from neural.admin.runs_list.asked import Asked
-from neural.celeryapp.task_titles import load_tasks
+from neural.celeryapp.task import load_tasks
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
 from neural.ledger.titles import given_title

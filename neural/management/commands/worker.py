@@ -6,7 +6,7 @@ from typing import Any
 from celery import current_app
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from neural.celeryapp.undeclared_queues import readable
+from neural.celeryapp.app import readable
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import StoreFilter, TextFilter, choices_of
-from neural.celeryapp.task_titles import known_works
+from neural.celeryapp.task import known_works
 from neural.ledger.clock import database_clock
 from neural.ledger.titles import work_title
 from neural.monitoring.errors.groups import codes_of

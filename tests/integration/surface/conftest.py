@@ -13,7 +13,7 @@ import pytest
 from celery import current_app
 from kombu import pools
 
-from neural.broker.transports import transport_options
+from neural.broker.connections import transport_options
 from neural.celeryapp.results import DatabaseResults, RedisResults
 from tests.integration.cluster import (
     PATIENT,

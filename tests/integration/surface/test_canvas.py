@@ -3,7 +3,7 @@
 import pytest
 from celery import chain, chord, group
 
-from neural.celeryapp.options import OptionNotKept
+from neural.celeryapp.call import OptionNotKept
 from neural.models import RunState, TaskRun
 from tests.integration.cluster import wait_for_runs
 from tests.probe.acting import Failing

@@ -15,8 +15,7 @@ from django.utils import timezone
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from neural.celeryapp.run_now import options_of
-from neural.celeryapp.schedule_runs import runs_of
+from neural.celeryapp.schedule_runs import options_of, runs_of
 from neural.celeryapp.schedules import LedgerEntry
 from neural.forecasting.models import TrainingRound
 from neural.models import TaskRun

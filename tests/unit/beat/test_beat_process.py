@@ -5,7 +5,7 @@ import os
 import pytest
 from django.db import OperationalError, connection
 
-from neural.celeryapp.beat_process import BeatProcess
+from neural.celeryapp.beat import BeatProcess
 from neural.conf import conf
 from neural.health.situation import Situation
 from neural.health.workers import workers

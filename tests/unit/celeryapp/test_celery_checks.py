@@ -18,8 +18,7 @@ from django.core.management.base import SystemCheckError
 from kombu import Exchange, Queue
 
 import neural
-from neural.celeryapp.checks import findings
-from neural.celeryapp.expectations import EXPECTATIONS
+from neural.celeryapp.checks import EXPECTATIONS, findings
 from neural.checks import check_database, check_times, check_visibility_timeout
 from neural.models import TaskRun
 from neural.queues import QUEUES

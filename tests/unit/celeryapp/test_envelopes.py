@@ -11,8 +11,17 @@ from kombu.transport.virtual import Base64
 
 from neural.broker import envelopes
 from neural.broker.entries import SoundMessage, sound_entry
-from neural.broker.envelopes import REFUSED_HEADER, Unsound, shown, survives
-from neural.broker.received import call_of, content_of, described, refusal_in, substitute_for
+from neural.broker.envelopes import (
+    REFUSED_HEADER,
+    Unsound,
+    call_of,
+    content_of,
+    described,
+    refusal_in,
+    shown,
+    substitute_for,
+    survives,
+)
 from tests import forged
 
 CHANNEL = SimpleNamespace(

@@ -7,7 +7,7 @@ from celery import current_app
 
 import neural
 from neural import queues
-from neural.celeryapp.options import OptionNotKept
+from neural.celeryapp.call import OptionNotKept
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
 from neural.worker import relay

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import neural
-from neural.celeryapp.options import OptionNotKept
+from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.task import LedgerTask
 from neural.ledger import record
 from neural.models import RunState, Store, TaskRun

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from neural.broker.envelopes import REFUSED_HEADER, refusal
-from neural.celeryapp import event_call
+from neural.celeryapp import event_task
 from neural.events.kept import LEFT_OUT
 from neural.models import NeuralEvent, RefusedEvent, TaskRun
 from neural.tasks import process_neural_event
@@ -98,7 +98,7 @@ def test_a_message_is_not_lost_when_the_function_of_its_type_fails(fake_broker, 
     def fails(type_name, payload):
         raise KeyError("headers")
 
-    monkeypatch.setattr(event_call, "kept_of", fails)
+    monkeypatch.setattr(event_task, "kept_of", fails)
     with pytest.raises(Exception, match="must be an object"):
         receive(**EVENT, **IS_PUSH, data=PUSH)
 

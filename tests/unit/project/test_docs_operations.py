@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from neural.broker.transports import REDIS_OPTIONS
+from neural.broker.connections import REDIS_OPTIONS
 from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
 from neural.ledger import log
 

@@ -7,7 +7,7 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from django.utils import timezone
 
 import neural
-from neural.celeryapp.retry import policy_of
+from neural.celeryapp.task import policy_of
 from neural.errors import PermanentError
 from neural.ledger import retry
 from neural.models import AttemptOutcome, RunState, TaskRun
