@@ -79,6 +79,43 @@ def drop_function(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         )
 
 
+# Fields that repeat, each declared once.
+def count_or_null(label: str, **options: Any) -> models.PositiveIntegerField:
+    return models.PositiveIntegerField(blank=True, null=True, verbose_name=label, **options)
+
+
+def entered_text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(verbose_name=label, max_length=max_length, **options)
+
+
+def text_or_empty(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, db_default="", default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def time_of_insert(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(
+        db_default=django.db.models.functions.datetime.Now(), verbose_name=label, **options
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
+
+
 class Migration(migrations.Migration):
     replaces = [
         ("neural", "0001_ledger"),
@@ -128,24 +165,9 @@ class Migration(migrations.Migration):
                         verbose_name="code",
                     ),
                 ),
-                (
-                    "name",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=200, verbose_name="name"
-                    ),
-                ),
-                (
-                    "brand",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="brand"
-                    ),
-                ),
-                (
-                    "region",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="region"
-                    ),
-                ),
+                ("name", text_or_empty("name", 200)),
+                ("brand", text_or_empty("brand", 100)),
+                ("region", text_or_empty("region", 100)),
                 (
                     "country",
                     models.CharField(
@@ -228,36 +250,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="WorkerProcess",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=255, verbose_name="name")),
-                ("host", models.CharField(max_length=255, verbose_name="host")),
+                ("id", row_id()),
+                ("name", text("name", 255)),
+                ("host", text("host", 255)),
                 ("process_id", models.PositiveIntegerField(verbose_name="process id")),
                 ("queues", models.JSONField(default=list, verbose_name="queues")),
                 ("concurrency", models.PositiveIntegerField(default=1, verbose_name="concurrency")),
-                (
-                    "started_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="started at",
-                    ),
-                ),
-                (
-                    "heartbeat_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="heartbeat",
-                    ),
-                ),
-                (
-                    "stopped_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="stopped at"),
-                ),
-                ("lost_at", models.DateTimeField(blank=True, null=True, verbose_name="lost at")),
+                ("started_at", time_of_insert("started at")),
+                ("heartbeat_at", time_of_insert("heartbeat")),
+                ("stopped_at", time_or_null("stopped at")),
+                ("lost_at", time_or_null("lost at")),
                 (
                     "clock_ahead",
                     models.DurationField(
@@ -285,20 +287,8 @@ class Migration(migrations.Migration):
                         db_default=0, default=0, editable=False, verbose_name="recovered runs"
                     ),
                 ),
-                (
-                    "stop_asked_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="asked to stop"),
-                ),
-                (
-                    "stop_asked_by",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=150,
-                        verbose_name="asked to stop by",
-                    ),
-                ),
+                ("stop_asked_at", time_or_null("asked to stop")),
+                ("stop_asked_by", text_or_empty("asked to stop by", 150)),
                 ("versions", models.JSONField(blank=True, null=True, verbose_name="versions")),
             ],
             options={
@@ -323,15 +313,10 @@ class Migration(migrations.Migration):
                         max_length=100, primary_key=True, serialize=False, verbose_name="queue"
                     ),
                 ),
-                ("reason", models.CharField(max_length=200, verbose_name="reason")),
-                (
-                    "since",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="since"
-                    ),
-                ),
-                ("until", models.DateTimeField(blank=True, null=True, verbose_name="until")),
-                ("paused_by", models.CharField(max_length=150, verbose_name="paused by")),
+                ("reason", text("reason", 200)),
+                ("since", time_of_insert("since")),
+                ("until", time_or_null("until")),
+                ("paused_by", text("paused by", 150)),
             ],
             options={
                 "verbose_name": "paused queue",
@@ -368,14 +353,8 @@ class Migration(migrations.Migration):
                     "grace_seconds",
                     models.FloatField(blank=True, null=True, verbose_name="grace in seconds"),
                 ),
-                (
-                    "skipped_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="last left out"),
-                ),
-                (
-                    "skipped_why",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="why"),
-                ),
+                ("skipped_at", time_or_null("last left out")),
+                ("skipped_why", entered_text("why", 200)),
             ],
             options={
                 "verbose_name": "schedule policy",
@@ -385,25 +364,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RunEdit",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("run_id", models.BigIntegerField(db_index=True)),
                 ("new_event_id", models.BigIntegerField(blank=True, null=True)),
                 ("new_run_id", models.BigIntegerField(blank=True, db_index=True, null=True)),
                 ("before", models.JSONField(verbose_name="before")),
                 ("after", models.JSONField(verbose_name="after")),
-                ("reason", models.CharField(max_length=500, verbose_name="reason")),
-                ("edited_by", models.CharField(max_length=150, verbose_name="edited by")),
-                (
-                    "at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="at"
-                    ),
-                ),
+                ("reason", text("reason", 500)),
+                ("edited_by", text("edited by", 150)),
+                ("at", time_of_insert("at")),
                 ("token", models.CharField(max_length=64, unique=True)),
                 (
                     "user",
@@ -426,22 +395,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SavedView",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("id", row_id()),
+                ("name", text("name", 100)),
                 ("query", models.JSONField(default=dict, verbose_name="filter")),
                 ("shared", models.BooleanField(default=False, verbose_name="shown to everybody")),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
+                ("created_at", time_of_insert("created at")),
                 (
                     "owner",
                     models.ForeignKey(
@@ -464,15 +422,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="NeuralEvent",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("source", models.CharField(max_length=100, verbose_name="source")),
-                ("event_id", models.CharField(max_length=200, verbose_name="event id")),
-                ("type", models.CharField(max_length=100, verbose_name="type")),
+                ("id", row_id()),
+                ("source", text("source", 100)),
+                ("event_id", text("event id", 200)),
+                ("type", text("type", 100)),
                 (
                     "payload",
                     models.JSONField(
@@ -481,23 +434,14 @@ class Migration(migrations.Migration):
                         verbose_name="payload",
                     ),
                 ),
-                ("content_hash", models.CharField(max_length=32, verbose_name="content hash")),
+                ("content_hash", text("content hash", 32)),
                 (
                     "unhandled",
                     models.BooleanField(db_default=False, default=False, verbose_name="unhandled"),
                 ),
                 ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="recorded at",
-                    ),
-                ),
-                (
-                    "pruned_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="pruned at"),
-                ),
+                ("recorded_at", time_of_insert("recorded at")),
+                ("pruned_at", time_or_null("pruned at")),
                 (
                     "store",
                     models.ForeignKey(
@@ -548,12 +492,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AuditEntry",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "at",
                     models.DateTimeField(
@@ -562,29 +501,21 @@ class Migration(migrations.Migration):
                         verbose_name="at",
                     ),
                 ),
-                ("actor", models.CharField(max_length=150, verbose_name="who")),
+                ("actor", text("who", 150)),
                 ("user_id", models.CharField(blank=True, default="", max_length=255)),
                 (
                     "source",
-                    models.CharField(
+                    text(
+                        "by",
+                        10,
                         choices=[("admin", "admin"), ("api", "HTTP API"), ("command", "command")],
-                        max_length=10,
-                        verbose_name="by",
                     ),
                 ),
-                ("action", models.CharField(max_length=100, verbose_name="action")),
-                (
-                    "target_model",
-                    models.CharField(
-                        blank=True, default="", max_length=100, verbose_name="kind of rows"
-                    ),
-                ),
+                ("action", text("action", 100)),
+                ("target_model", entered_text("kind of rows", 100)),
                 ("target_ids", models.JSONField(default=list, verbose_name="rows")),
                 ("query", models.JSONField(default=dict, verbose_name="filter")),
-                (
-                    "reason",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="reason"),
-                ),
+                ("reason", entered_text("reason", 500)),
                 ("details", models.JSONField(default=dict, verbose_name="details")),
                 (
                     "outcome",
@@ -623,20 +554,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TaskRun",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("task_id", models.CharField(max_length=255, verbose_name="task id")),
-                ("task", models.CharField(max_length=255, verbose_name="task")),
-                (
-                    "handler",
-                    models.CharField(
-                        blank=True, default="", max_length=200, verbose_name="handler"
-                    ),
-                ),
+                ("id", row_id()),
+                ("task_id", text("task id", 255)),
+                ("task", text("task", 255)),
+                ("handler", entered_text("handler", 200)),
                 (
                     "args",
                     models.JSONField(
@@ -663,13 +584,8 @@ class Migration(migrations.Migration):
                         verbose_name="options",
                     ),
                 ),
-                (
-                    "parent_task_id",
-                    models.CharField(
-                        blank=True, default="", max_length=255, verbose_name="parent task id"
-                    ),
-                ),
-                ("queue", models.CharField(max_length=100, verbose_name="queue")),
+                ("parent_task_id", entered_text("parent task id", 255)),
+                ("queue", text("queue", 100)),
                 (
                     "priority",
                     models.PositiveSmallIntegerField(
@@ -682,12 +598,7 @@ class Migration(migrations.Migration):
                         blank=True, max_length=200, null=True, verbose_name="unique key"
                     ),
                 ),
-                (
-                    "requested_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="requested by"
-                    ),
-                ),
+                ("requested_by", entered_text("requested by", 150)),
                 (
                     "state",
                     models.CharField(
@@ -704,26 +615,9 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
-                (
-                    "available_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="due at"
-                    ),
-                ),
-                (
-                    "publish_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="message due at",
-                    ),
-                ),
+                ("created_at", time_of_insert("created at")),
+                ("available_at", time_of_insert("due at")),
+                ("publish_at", time_of_insert("message due at")),
                 (
                     "failures",
                     models.PositiveSmallIntegerField(default=0, verbose_name="failed attempts"),
@@ -736,18 +630,9 @@ class Migration(migrations.Migration):
                     "token",
                     models.BigIntegerField(blank=True, null=True, verbose_name="fencing token"),
                 ),
-                (
-                    "process_id",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="process id"),
-                ),
-                (
-                    "started_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="started at"),
-                ),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="finished at"),
-                ),
+                ("process_id", count_or_null("process id")),
+                ("started_at", time_or_null("started at")),
+                ("finished_at", time_or_null("finished at")),
                 (
                     "result",
                     models.JSONField(
@@ -757,12 +642,7 @@ class Migration(migrations.Migration):
                         verbose_name="result",
                     ),
                 ),
-                (
-                    "error",
-                    models.CharField(
-                        blank=True, default="", max_length=500, verbose_name="last error"
-                    ),
-                ),
+                ("error", entered_text("last error", 500)),
                 (
                     "event",
                     models.ForeignKey(
@@ -918,31 +798,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RefusedEvent",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("fingerprint", models.CharField(editable=False, max_length=32, unique=True)),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=100, verbose_name="store"),
-                ),
-                (
-                    "source",
-                    models.CharField(blank=True, default="", max_length=100, verbose_name="source"),
-                ),
-                (
-                    "event_id",
-                    models.CharField(
-                        blank=True, default="", max_length=200, verbose_name="event id"
-                    ),
-                ),
-                (
-                    "type",
-                    models.CharField(blank=True, default="", max_length=100, verbose_name="type"),
-                ),
+                ("store_code", entered_text("store", 100)),
+                ("source", entered_text("source", 100)),
+                ("event_id", entered_text("event id", 200)),
+                ("type", entered_text("type", 100)),
                 ("payload", models.TextField(blank=True, default="", verbose_name="payload")),
                 ("payload_cut", models.BooleanField(default=False, verbose_name="payload is cut")),
                 (
@@ -965,7 +826,10 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "entry_point",
-                    models.CharField(
+                    text(
+                        "entry point",
+                        20,
+                        db_column="door",
                         choices=[
                             ("python", "Python call"),
                             ("celery", "Celery call"),
@@ -975,32 +839,12 @@ class Migration(migrations.Migration):
                             ("http", "HTTP request"),
                             ("webhook", "webhook"),
                         ],
-                        db_column="door",
-                        max_length=20,
-                        verbose_name="entry point",
                     ),
                 ),
-                (
-                    "requested_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="requested by"
-                    ),
-                ),
+                ("requested_by", entered_text("requested by", 150)),
                 ("times", models.PositiveBigIntegerField(default=1, verbose_name="times")),
-                (
-                    "refused_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="first refused at",
-                    ),
-                ),
-                (
-                    "last_refused_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="last refused at",
-                    ),
-                ),
+                ("refused_at", time_of_insert("first refused at")),
+                ("last_refused_at", time_of_insert("last refused at")),
                 (
                     "state",
                     models.CharField(
@@ -1014,16 +858,8 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "handled_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="handled by"
-                    ),
-                ),
-                (
-                    "handled_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="handled at"),
-                ),
+                ("handled_by", entered_text("handled by", 150)),
+                ("handled_at", time_or_null("handled at")),
                 (
                     "corrected_event",
                     models.ForeignKey(
@@ -1069,12 +905,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AuditedRow",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("model", models.CharField(max_length=100)),
                 ("object_id", models.CharField(max_length=255)),
                 (
@@ -1097,41 +928,24 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TaskAttempt",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "outcome",
-                    models.CharField(
+                    text(
+                        "outcome",
+                        11,
                         choices=[
                             ("failed", "failed"),
                             ("lost", "lost"),
                             ("handed_back", "released"),
                             ("succeeded", "succeeded"),
                         ],
-                        max_length=11,
-                        verbose_name="outcome",
                     ),
                 ),
                 ("started_at", models.DateTimeField(verbose_name="started at")),
-                (
-                    "finished_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="finished at",
-                    ),
-                ),
-                (
-                    "process_id",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="process id"),
-                ),
-                (
-                    "error",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="error"),
-                ),
+                ("finished_at", time_of_insert("finished at")),
+                ("process_id", count_or_null("process id")),
+                ("error", entered_text("error", 500)),
                 ("traceback", models.TextField(blank=True, default="", verbose_name="traceback")),
                 (
                     "run",
@@ -1174,15 +988,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="BulkAction",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "verb",
-                    models.CharField(
+                    text(
+                        "action",
+                        10,
                         choices=[
                             ("retry", "Retry"),
                             ("hurry", "Retry now"),
@@ -1190,21 +1001,14 @@ class Migration(migrations.Migration):
                             ("discard", "Discard"),
                             ("move", "Move to another queue"),
                         ],
-                        max_length=10,
-                        verbose_name="action",
                     ),
                 ),
                 ("query", models.JSONField(default=dict, verbose_name="filter")),
                 ("run_ids", models.JSONField(blank=True, null=True, verbose_name="runs")),
                 ("values", models.JSONField(default=dict)),
-                ("reason", models.CharField(max_length=500, verbose_name="reason")),
-                (
-                    "pace",
-                    models.PositiveIntegerField(
-                        blank=True, null=True, verbose_name="runs a second"
-                    ),
-                ),
-                ("requested_by", models.CharField(max_length=150, verbose_name="requested by")),
+                ("reason", text("reason", 500)),
+                ("pace", count_or_null("runs a second")),
+                ("requested_by", text("requested by", 150)),
                 ("user_id", models.CharField(max_length=255)),
                 ("token", models.CharField(max_length=64, unique=True)),
                 (
@@ -1227,34 +1031,12 @@ class Migration(migrations.Migration):
                 ("changed", models.BigIntegerField(default=0, verbose_name="changed")),
                 ("unfit", models.BigIntegerField(default=0, verbose_name="left as they were")),
                 ("failed", models.BigIntegerField(default=0, verbose_name="failed")),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
-                (
-                    "started_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="started at"),
-                ),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="finished at"),
-                ),
+                ("created_at", time_of_insert("created at")),
+                ("started_at", time_or_null("started at")),
+                ("finished_at", time_or_null("finished at")),
                 ("next_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "stopped_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="stopped by"
-                    ),
-                ),
-                (
-                    "stop_reason",
-                    models.CharField(
-                        blank=True, default="", max_length=500, verbose_name="why it stopped"
-                    ),
-                ),
+                ("stopped_by", entered_text("stopped by", 150)),
+                ("stop_reason", entered_text("why it stopped", 500)),
                 (
                     "run",
                     models.ForeignKey(
@@ -1298,43 +1080,23 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="BulkActionItem",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("run_id", models.BigIntegerField()),
                 (
                     "outcome",
-                    models.CharField(
+                    text(
+                        "outcome",
+                        10,
                         choices=[
                             ("changed", "changed"),
                             ("unfit", "left as it was"),
                             ("failed", "failed"),
                         ],
-                        max_length=10,
-                        verbose_name="outcome",
                     ),
                 ),
-                (
-                    "before",
-                    models.CharField(
-                        blank=True, default="", max_length=10, verbose_name="state before"
-                    ),
-                ),
-                (
-                    "detail",
-                    models.CharField(
-                        blank=True, default="", max_length=500, verbose_name="details"
-                    ),
-                ),
-                (
-                    "at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="at"
-                    ),
-                ),
+                ("before", entered_text("state before", 10)),
+                ("detail", entered_text("details", 500)),
+                ("at", time_of_insert("at")),
                 (
                     "action",
                     models.ForeignKey(

@@ -1,9 +1,64 @@
+from typing import Any
+
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import neural.models.exact_json
+
+
+# Fields that repeat, each declared once.
+def count(label: str, **options: Any) -> models.PositiveIntegerField:
+    return models.PositiveIntegerField(default=0, verbose_name=label, **options)
+
+
+def entered_text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def protecting(label: str, to: Any, **options: Any) -> models.ForeignKey:
+    return models.ForeignKey(
+        db_index=False,
+        on_delete=django.db.models.deletion.PROTECT,
+        verbose_name=label,
+        to=to,
+        **options,
+    )
+
+
+def protecting_or_null(label: str, to: Any, **options: Any) -> models.ForeignKey:
+    return models.ForeignKey(
+        blank=True,
+        db_index=False,
+        null=True,
+        on_delete=django.db.models.deletion.PROTECT,
+        verbose_name=label,
+        to=to,
+        **options,
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(verbose_name=label, max_length=max_length, **options)
+
+
+def time_of_insert(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(
+        db_default=django.db.models.functions.datetime.Now(), verbose_name=label, **options
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
 
 
 class Migration(migrations.Migration):
@@ -19,21 +74,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ModelVersion",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("model_type", models.CharField(max_length=100, verbose_name="model type")),
+                ("id", row_id()),
+                ("model_type", text("model type", 100)),
                 ("number", models.PositiveIntegerField(verbose_name="number")),
-                ("sha256", models.CharField(max_length=64, verbose_name="SHA-256")),
-                (
-                    "schema_hash",
-                    models.CharField(
-                        blank=True, default="", max_length=64, verbose_name="hash of the features"
-                    ),
-                ),
+                ("sha256", text("SHA-256", 64)),
+                ("schema_hash", entered_text("hash of the features", 64)),
                 ("content", models.TextField(editable=False, verbose_name="content")),
                 (
                     "metrics",
@@ -52,27 +97,12 @@ class Migration(migrations.Migration):
                         verbose_name="standing",
                     ),
                 ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
-                (
-                    "published_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="published at"),
-                ),
+                ("created_at", time_of_insert("created at")),
+                ("published_at", time_or_null("published at")),
                 (
                     "parent",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="children",
-                        to="neural_forecasting.modelversion",
-                        verbose_name="trained from",
+                    protecting_or_null(
+                        "trained from", "neural_forecasting.modelversion", related_name="children"
                     ),
                 ),
             ],
@@ -110,12 +140,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TrainingPlan",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "model_type",
                     models.CharField(max_length=100, unique=True, verbose_name="model type"),
@@ -376,7 +401,7 @@ class Migration(migrations.Migration):
                         verbose_name="bins",
                     ),
                 ),
-                ("seed", models.PositiveIntegerField(default=0, verbose_name="seed")),
+                ("seed", count("seed")),
                 (
                     "refit_exchanges",
                     models.PositiveIntegerField(
@@ -483,38 +508,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ActiveModel",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "model_type",
                     models.CharField(max_length=100, unique=True, verbose_name="model type"),
                 ),
-                (
-                    "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="changed at",
-                    ),
-                ),
-                (
-                    "changed_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="changed by"
-                    ),
-                ),
+                ("changed_at", time_of_insert("changed at")),
+                ("changed_by", entered_text("changed by", 150)),
                 (
                     "version",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="neural_forecasting.modelversion",
-                        verbose_name="version",
-                    ),
+                    protecting("version", "neural_forecasting.modelversion", related_name="+"),
                 ),
             ],
             options={
@@ -527,55 +530,29 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Forecast",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("dish", models.CharField(max_length=200, verbose_name="dish")),
-                (
-                    "name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
+                ("id", row_id()),
+                ("dish", text("dish", 200)),
+                ("name", entered_text("name", 200)),
                 (
                     "made_on",
                     models.DateField(
                         help_text="The last business day that was known.", verbose_name="made after"
                     ),
                 ),
-                ("method", models.CharField(max_length=30, verbose_name="method")),
+                ("method", text("method", 30)),
                 ("mean", neural.models.exact_json.ExactJSONField(verbose_name="mean")),
                 ("p10", neural.models.exact_json.ExactJSONField(verbose_name="P10")),
                 ("p50", neural.models.exact_json.ExactJSONField(verbose_name="P50")),
                 ("p90", neural.models.exact_json.ExactJSONField(verbose_name="P90")),
-                (
-                    "made_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="made at"
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="forecasts",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("made_at", time_of_insert("made at")),
+                ("store", protecting("store", "neural.store", related_name="forecasts")),
                 (
                     "version",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        help_text="Empty: made by a simple rule, without a model.",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                    protecting_or_null(
+                        "version",
+                        "neural_forecasting.modelversion",
                         related_name="+",
-                        to="neural_forecasting.modelversion",
-                        verbose_name="version",
+                        help_text="Empty: made by a simple rule, without a model.",
                     ),
                 ),
             ],
@@ -593,13 +570,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TrainingRound",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("model_type", models.CharField(max_length=100, verbose_name="model type")),
+                ("id", row_id()),
+                ("model_type", text("model type", 100)),
                 (
                     "state",
                     models.CharField(
@@ -622,16 +594,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "exchange",
-                    models.PositiveIntegerField(
-                        default=0,
-                        help_text="Which question of the round is out, from 1.",
-                        verbose_name="exchange",
-                    ),
+                    count("exchange", help_text="Which question of the round is out, from 1."),
                 ),
-                (
-                    "exchanges_expected",
-                    models.PositiveIntegerField(default=0, verbose_name="exchanges expected"),
-                ),
+                ("exchanges_expected", count("exchanges expected")),
                 (
                     "config",
                     neural.models.exact_json.ExactJSONField(default=dict, verbose_name="numbers"),
@@ -648,21 +613,12 @@ class Migration(migrations.Migration):
                         blank=True, null=True, verbose_name="question"
                     ),
                 ),
-                (
-                    "requested_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="requested by"
-                    ),
-                ),
+                ("requested_by", entered_text("requested by", 150)),
                 ("seed", models.BigIntegerField(default=0, verbose_name="seed")),
-                ("invited", models.PositiveIntegerField(default=0, verbose_name="stores invited")),
+                ("invited", count("stores invited")),
                 (
                     "taking_part",
-                    models.PositiveIntegerField(
-                        default=0,
-                        help_text="Those whose answers still count.",
-                        verbose_name="stores taking part",
-                    ),
+                    count("stores taking part", help_text="Those whose answers still count."),
                 ),
                 ("quorum", models.PositiveIntegerField(default=1, verbose_name="quorum")),
                 (
@@ -680,52 +636,22 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(default=50, verbose_name="dishes a store"),
                 ),
                 ("opened_at", models.DateTimeField(verbose_name="opened at")),
-                (
-                    "exchange_opened_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="exchange opened at"),
-                ),
-                (
-                    "exchange_closes_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="exchange closes at"),
-                ),
-                (
-                    "asked_again",
-                    models.PositiveIntegerField(default=0, verbose_name="exchange asked again"),
-                ),
+                ("exchange_opened_at", time_or_null("exchange opened at")),
+                ("exchange_closes_at", time_or_null("exchange closes at")),
+                ("asked_again", count("exchange asked again")),
                 ("closes_at", models.DateTimeField(verbose_name="closes at")),
-                (
-                    "closed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="closed at"),
-                ),
-                (
-                    "reason",
-                    models.CharField(blank=True, default="", max_length=50, verbose_name="reason"),
-                ),
-                (
-                    "detail",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="detail"),
-                ),
+                ("closed_at", time_or_null("closed at")),
+                ("reason", entered_text("reason", 50)),
+                ("detail", entered_text("detail", 500)),
                 (
                     "base_version",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="neural_forecasting.modelversion",
-                        verbose_name="starts from",
+                    protecting_or_null(
+                        "starts from", "neural_forecasting.modelversion", related_name="+"
                     ),
                 ),
                 (
                     "plan",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="rounds",
-                        to="neural_forecasting.trainingplan",
-                        verbose_name="plan",
-                    ),
+                    protecting("plan", "neural_forecasting.trainingplan", related_name="rounds"),
                 ),
             ],
             options={
@@ -807,12 +733,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StoreUpdate",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "state",
                     models.CharField(
@@ -829,18 +750,9 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "reason",
-                    models.CharField(blank=True, default="", max_length=50, verbose_name="reason"),
-                ),
-                (
-                    "detail",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="detail"),
-                ),
-                (
-                    "exchange",
-                    models.PositiveIntegerField(default=0, verbose_name="exchange answered last"),
-                ),
+                ("reason", entered_text("reason", 50)),
+                ("detail", entered_text("detail", 200)),
+                ("exchange", count("exchange answered last")),
                 (
                     "payload",
                     neural.models.exact_json.ExactJSONField(
@@ -857,26 +769,14 @@ class Migration(migrations.Migration):
                 ),
                 ("bytes_sent", models.BigIntegerField(default=0, verbose_name="bytes sent")),
                 ("seconds", models.FloatField(default=0, verbose_name="seconds")),
-                (
-                    "answered_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="answered at"),
-                ),
+                ("answered_at", time_or_null("answered at")),
                 (
                     "figures",
                     neural.models.exact_json.ExactJSONField(
                         blank=True, default=dict, verbose_name="figures"
                     ),
                 ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="updates",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("store", protecting("store", "neural.store", related_name="updates")),
                 (
                     "round",
                     models.ForeignKey(
@@ -920,15 +820,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RoundTransition",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "from_state",
-                    models.CharField(
+                    text(
+                        "from",
+                        15,
                         choices=[
                             ("planned", "planned"),
                             ("selecting", "choosing stores"),
@@ -941,13 +838,13 @@ class Migration(migrations.Migration):
                             ("failed_error", "failed: error"),
                             ("cancelled", "cancelled"),
                         ],
-                        max_length=15,
-                        verbose_name="from",
                     ),
                 ),
                 (
                     "to_state",
-                    models.CharField(
+                    text(
+                        "to",
+                        15,
                         choices=[
                             ("planned", "planned"),
                             ("selecting", "choosing stores"),
@@ -960,17 +857,10 @@ class Migration(migrations.Migration):
                             ("failed_error", "failed: error"),
                             ("cancelled", "cancelled"),
                         ],
-                        max_length=15,
-                        verbose_name="to",
                     ),
                 ),
                 ("exchange", models.PositiveIntegerField(verbose_name="exchange")),
-                (
-                    "at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="at"
-                    ),
-                ),
+                ("at", time_of_insert("at")),
                 (
                     "round",
                     models.ForeignKey(
@@ -991,12 +881,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PrivacySpend",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("exchange", models.PositiveIntegerField(verbose_name="exchange")),
                 ("noise_multiplier", models.FloatField(verbose_name="noise multiplier (z)")),
                 (
@@ -1007,21 +892,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("epsilon", models.FloatField(verbose_name="ε afterwards")),
-                (
-                    "at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="at"
-                    ),
-                ),
+                ("at", time_of_insert("at")),
                 (
                     "round",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="spends",
-                        to="neural_forecasting.traininground",
-                        verbose_name="round",
-                    ),
+                    protecting("round", "neural_forecasting.traininground", related_name="spends"),
                 ),
             ],
             options={
@@ -1043,14 +917,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="GroupSum",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("exchange", models.PositiveIntegerField(verbose_name="exchange")),
-                ("first_store", models.CharField(max_length=64, verbose_name="first store")),
+                ("first_store", text("first store", 64)),
                 ("store_count", models.PositiveIntegerField(verbose_name="number of stores")),
                 ("stores", models.JSONField(default=list, verbose_name="stores")),
                 ("payload", neural.models.exact_json.ExactJSONField(verbose_name="answer")),

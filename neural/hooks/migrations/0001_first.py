@@ -1,3 +1,5 @@
+from typing import Any
+
 import django.core.serializers.json
 import django.core.validators
 import django.db.models.deletion
@@ -7,6 +9,23 @@ from django.db import migrations, models
 
 import neural.encrypted
 import neural.hooks.models.outgoing
+
+
+# Fields that repeat, each declared once.
+def fixed_time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(
+        blank=True, editable=False, null=True, verbose_name=label, **options
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
 
 
 class Migration(migrations.Migration):
@@ -23,12 +42,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Subscription",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "key",
                     models.CharField(
@@ -79,12 +93,7 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "paused_at",
-                    models.DateTimeField(
-                        blank=True, editable=False, null=True, verbose_name="paused at"
-                    ),
-                ),
+                ("paused_at", fixed_time_or_null("paused at")),
                 (
                     "paused_reason",
                     models.CharField(
@@ -106,18 +115,8 @@ class Migration(migrations.Migration):
                         default=0, editable=False, verbose_name="failures in a row"
                     ),
                 ),
-                (
-                    "failing_since",
-                    models.DateTimeField(
-                        blank=True, editable=False, null=True, verbose_name="failing since"
-                    ),
-                ),
-                (
-                    "retry_at",
-                    models.DateTimeField(
-                        blank=True, editable=False, null=True, verbose_name="next attempt at"
-                    ),
-                ),
+                ("failing_since", fixed_time_or_null("failing since")),
+                ("retry_at", fixed_time_or_null("next attempt at")),
                 ("slow", models.BooleanField(default=False, editable=False, verbose_name="slow")),
                 (
                     "created_at",
@@ -163,12 +162,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="WebhookSource",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "name",
                     models.CharField(
@@ -221,12 +215,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SubscribedType",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("name", models.CharField(max_length=100)),
                 (
                     "subscription",
@@ -251,12 +240,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Delivery",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("type", models.CharField(max_length=100, verbose_name="type")),
                 (
                     "payload",
@@ -294,15 +278,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
-                (
-                    "attempted_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="attempted last at"),
-                ),
+                ("attempted_at", time_or_null("attempted last at")),
                 ("sending_until", models.DateTimeField(blank=True, editable=False, null=True)),
-                (
-                    "failing_since",
-                    models.DateTimeField(blank=True, null=True, verbose_name="failing since"),
-                ),
+                ("failing_since", time_or_null("failing since")),
                 (
                     "answer_status",
                     models.PositiveSmallIntegerField(
@@ -313,10 +291,7 @@ class Migration(migrations.Migration):
                     "answer",
                     models.CharField(blank=True, default="", max_length=500, verbose_name="answer"),
                 ),
-                (
-                    "delivered_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="delivered at"),
-                ),
+                ("delivered_at", time_or_null("delivered at")),
                 (
                     "event",
                     models.ForeignKey(
@@ -422,12 +397,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="UnroutedPush",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("push_id", models.CharField(max_length=200, verbose_name="push id")),
                 (
                     "store_code",
@@ -441,10 +411,7 @@ class Migration(migrations.Migration):
                         verbose_name="payload",
                     ),
                 ),
-                (
-                    "occurred_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="occurred at"),
-                ),
+                ("occurred_at", time_or_null("occurred at")),
                 (
                     "received_at",
                     models.DateTimeField(
@@ -510,12 +477,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StoreCode",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("code", models.CharField(max_length=100, verbose_name="code")),
                 (
                     "store",

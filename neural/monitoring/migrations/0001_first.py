@@ -1,3 +1,5 @@
+from typing import Any
+
 import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
@@ -5,6 +7,42 @@ from django.db import migrations, models
 
 import neural.encrypted
 import neural.monitoring.models.alerts
+
+
+# Fields that repeat, each declared once.
+def entered_text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def json_object(label: str, **options: Any) -> models.JSONField:
+    return models.JSONField(
+        default=dict,
+        encoder=django.core.serializers.json.DjangoJSONEncoder,
+        verbose_name=label,
+        **options,
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(verbose_name=label, max_length=max_length, **options)
+
+
+def time_of_insert(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(
+        db_default=django.db.models.functions.datetime.Now(), verbose_name=label, **options
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
 
 
 class Migration(migrations.Migration):
@@ -23,16 +61,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AlertChannel",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
                 (
                     "kind",
-                    models.CharField(
+                    text(
+                        "kind",
+                        10,
                         choices=[
                             ("email", "e-mail"),
                             ("webhook", "signed webhook"),
@@ -40,8 +75,6 @@ class Migration(migrations.Migration):
                             ("dingtalk", "DingTalk robot"),
                             ("feishu", "Feishu robot"),
                         ],
-                        max_length=10,
-                        verbose_name="kind",
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True, verbose_name="enabled")),
@@ -68,10 +101,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("secrets", neural.encrypted.EncryptedJSONField(default=dict)),
-                (
-                    "broken",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="broken"),
-                ),
+                ("broken", entered_text("broken", 500)),
             ],
             options={
                 "verbose_name": "alert channel",
@@ -92,10 +122,7 @@ class Migration(migrations.Migration):
                     "thresholds",
                     models.JSONField(blank=True, default=dict, verbose_name="thresholds"),
                 ),
-                (
-                    "muted_until",
-                    models.DateTimeField(blank=True, null=True, verbose_name="muted until"),
-                ),
+                ("muted_until", time_or_null("muted until")),
             ],
             options={
                 "verbose_name": "alert rule",
@@ -109,24 +136,10 @@ class Migration(migrations.Migration):
                     "id",
                     models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
                 ),
-                ("began_at", models.DateTimeField(blank=True, null=True, verbose_name="began")),
-                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="examined")),
-                (
-                    "findings",
-                    models.JSONField(
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="findings",
-                    ),
-                ),
-                (
-                    "facts",
-                    models.JSONField(
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="facts",
-                    ),
-                ),
+                ("began_at", time_or_null("began")),
+                ("ended_at", time_or_null("examined")),
+                ("findings", json_object("findings")),
+                ("facts", json_object("facts")),
             ],
             options={
                 "verbose_name": "overview",
@@ -148,12 +161,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Tally",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "settled_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
@@ -171,29 +179,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Alert",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("rule", models.CharField(max_length=50, verbose_name="rule")),
-                (
-                    "subject",
-                    models.CharField(
-                        blank=True, default="", max_length=255, verbose_name="subject"
-                    ),
-                ),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="store"),
-                ),
+                ("id", row_id()),
+                ("rule", text("rule", 50)),
+                ("subject", entered_text("subject", 255)),
+                ("store_code", entered_text("store", 64)),
                 (
                     "severity",
-                    models.CharField(
-                        choices=[("warning", "warning"), ("critical", "critical")],
-                        max_length=10,
-                        verbose_name="severity",
+                    text(
+                        "severity", 10, choices=[("warning", "warning"), ("critical", "critical")]
                     ),
                 ),
                 (
@@ -210,50 +203,15 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "facts",
-                    models.JSONField(
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="facts",
-                    ),
-                ),
-                (
-                    "since",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="since"
-                    ),
-                ),
-                (
-                    "seen_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="last seen",
-                    ),
-                ),
-                (
-                    "flapping_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="found flapping"),
-                ),
-                (
-                    "escalated_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="escalated"),
-                ),
-                (
-                    "resolved_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="resolved"),
-                ),
-                (
-                    "acknowledged_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="acknowledged"),
-                ),
-                (
-                    "acknowledged_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="acknowledged by"
-                    ),
-                ),
-                ("told_at", models.DateTimeField(blank=True, null=True, verbose_name="last told")),
+                ("facts", json_object("facts")),
+                ("since", time_of_insert("since")),
+                ("seen_at", time_of_insert("last seen")),
+                ("flapping_at", time_or_null("found flapping")),
+                ("escalated_at", time_or_null("escalated")),
+                ("resolved_at", time_or_null("resolved")),
+                ("acknowledged_at", time_or_null("acknowledged")),
+                ("acknowledged_by", entered_text("acknowledged by", 150)),
+                ("told_at", time_or_null("last told")),
             ],
             options={
                 "verbose_name": "alert",
@@ -280,33 +238,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ErrorGroup",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "fingerprint",
                     models.CharField(max_length=64, unique=True, verbose_name="fingerprint"),
                 ),
-                ("exception", models.CharField(max_length=255, verbose_name="exception")),
-                (
-                    "message",
-                    models.CharField(
-                        blank=True, default="", max_length=500, verbose_name="message"
-                    ),
-                ),
-                (
-                    "frame",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="place"),
-                ),
-                (
-                    "root",
-                    models.CharField(
-                        blank=True, default="", max_length=255, verbose_name="root cause"
-                    ),
-                ),
+                ("exception", text("exception", 255)),
+                ("message", entered_text("message", 500)),
+                ("frame", entered_text("place", 500)),
+                ("root", entered_text("root cause", 255)),
                 (
                     "state",
                     models.CharField(
@@ -319,24 +259,10 @@ class Migration(migrations.Migration):
                 ("attempts", models.BigIntegerField(default=0, verbose_name="failed attempts")),
                 ("first_at", models.DateTimeField(verbose_name="first")),
                 ("last_at", models.DateTimeField(verbose_name="last")),
-                (
-                    "reopened_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="reopened"),
-                ),
-                (
-                    "muted_until",
-                    models.DateTimeField(blank=True, null=True, verbose_name="muted until"),
-                ),
-                (
-                    "resolved_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="resolved"),
-                ),
-                (
-                    "decided_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="decided by"
-                    ),
-                ),
+                ("reopened_at", time_or_null("reopened")),
+                ("muted_until", time_or_null("muted until")),
+                ("resolved_at", time_or_null("resolved")),
+                ("decided_by", entered_text("decided by", 150)),
             ],
             options={
                 "verbose_name": "error group",
@@ -352,15 +278,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="EventFigures",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("hour", models.DateTimeField(verbose_name="hour")),
-                ("store_code", models.CharField(max_length=64, verbose_name="store")),
-                ("event_type", models.CharField(max_length=100, verbose_name="event type")),
+                ("store_code", text("store", 64)),
+                ("event_type", text("event type", 100)),
                 ("events", models.BigIntegerField(default=0, verbose_name="events")),
                 ("last_at", models.DateTimeField(verbose_name="last received")),
             ],
@@ -379,14 +300,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="HourFigures",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("queue", models.CharField(max_length=100, verbose_name="queue")),
-                ("work", models.CharField(max_length=255, verbose_name="work")),
+                ("id", row_id()),
+                ("queue", text("queue", 100)),
+                ("work", text("work", 255)),
                 ("submitted", models.BigIntegerField(default=0, verbose_name="submitted")),
                 ("succeeded", models.BigIntegerField(default=0, verbose_name="succeeded")),
                 ("failed", models.BigIntegerField(default=0, verbose_name="failed attempts")),
@@ -395,10 +311,7 @@ class Migration(migrations.Migration):
                 ("wait", models.JSONField(default=list, verbose_name="wait")),
                 ("duration", models.JSONField(default=list, verbose_name="duration")),
                 ("hour", models.DateTimeField(verbose_name="hour")),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="store"),
-                ),
+                ("store_code", entered_text("store", 64)),
             ],
             options={
                 "indexes": [
@@ -415,14 +328,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="MinuteFigures",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("queue", models.CharField(max_length=100, verbose_name="queue")),
-                ("work", models.CharField(max_length=255, verbose_name="work")),
+                ("id", row_id()),
+                ("queue", text("queue", 100)),
+                ("work", text("work", 255)),
                 ("submitted", models.BigIntegerField(default=0, verbose_name="submitted")),
                 ("succeeded", models.BigIntegerField(default=0, verbose_name="succeeded")),
                 ("failed", models.BigIntegerField(default=0, verbose_name="failed attempts")),
@@ -443,14 +351,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TotalFigures",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("queue", models.CharField(max_length=100, verbose_name="queue")),
-                ("work", models.CharField(max_length=255, verbose_name="work")),
+                ("id", row_id()),
+                ("queue", text("queue", 100)),
+                ("work", text("work", 255)),
                 ("submitted", models.BigIntegerField(default=0, verbose_name="submitted")),
                 ("succeeded", models.BigIntegerField(default=0, verbose_name="succeeded")),
                 ("failed", models.BigIntegerField(default=0, verbose_name="failed attempts")),
@@ -470,12 +373,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AlertMessage",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "message_id",
                     models.CharField(
@@ -485,10 +383,7 @@ class Migration(migrations.Migration):
                         verbose_name="message id",
                     ),
                 ),
-                (
-                    "rule",
-                    models.CharField(blank=True, default="", max_length=50, verbose_name="rule"),
-                ),
+                ("rule", entered_text("rule", 50)),
                 (
                     "state",
                     models.CharField(
@@ -498,47 +393,15 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "content",
-                    models.JSONField(
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="content",
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
-                (
-                    "due_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="due at"
-                    ),
-                ),
-                (
-                    "task_id",
-                    models.CharField(
-                        blank=True, default="", max_length=255, verbose_name="task id"
-                    ),
-                ),
+                ("content", json_object("content")),
+                ("created_at", time_of_insert("created at")),
+                ("due_at", time_of_insert("due at")),
+                ("task_id", entered_text("task id", 255)),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
-                (
-                    "attempted_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="last attempt"),
-                ),
-                (
-                    "sending_until",
-                    models.DateTimeField(blank=True, null=True, verbose_name="being sent until"),
-                ),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
-                (
-                    "answer",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="answer"),
-                ),
+                ("attempted_at", time_or_null("last attempt")),
+                ("sending_until", time_or_null("being sent until")),
+                ("sent_at", time_or_null("sent")),
+                ("answer", entered_text("answer", 500)),
                 (
                     "channel",
                     models.ForeignKey(
@@ -579,17 +442,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ErrorGroupHit",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("work", models.CharField(max_length=255, verbose_name="work")),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="store"),
-                ),
+                ("id", row_id()),
+                ("work", text("work", 255)),
+                ("store_code", entered_text("store", 64)),
                 ("attempts", models.BigIntegerField(default=0, verbose_name="failed attempts")),
                 ("first_at", models.DateTimeField(verbose_name="first")),
                 ("last_at", models.DateTimeField(verbose_name="last")),
@@ -617,18 +472,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ErrorGroupHour",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("hour", models.DateTimeField(verbose_name="hour")),
-                ("work", models.CharField(max_length=255, verbose_name="work")),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="store"),
-                ),
+                ("work", text("work", 255)),
+                ("store_code", entered_text("store", 64)),
                 ("attempts", models.BigIntegerField(default=0, verbose_name="failed attempts")),
                 (
                     "group",

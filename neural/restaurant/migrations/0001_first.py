@@ -1,9 +1,103 @@
 from decimal import Decimal
+from typing import Any
 
 import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.comparison
 from django.db import migrations, models
+
+
+# Fields that repeat, each declared once.
+def amount(label: str, **options: Any) -> models.DecimalField:
+    return models.DecimalField(
+        db_default=Decimal("0"),
+        decimal_places=3,
+        default=Decimal("0"),
+        max_digits=12,
+        verbose_name=label,
+        **options,
+    )
+
+
+def amount_or_null(label: str, **options: Any) -> models.DecimalField:
+    return models.DecimalField(
+        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name=label, **options
+    )
+
+
+def count_or_null(label: str, **options: Any) -> models.PositiveIntegerField:
+    return models.PositiveIntegerField(blank=True, null=True, verbose_name=label, **options)
+
+
+def entered_text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def flag(label: str, **options: Any) -> models.BooleanField:
+    return models.BooleanField(db_default=False, default=False, verbose_name=label, **options)
+
+
+def json_object_or_empty(label: str, **options: Any) -> models.JSONField:
+    return models.JSONField(
+        blank=True,
+        default=dict,
+        encoder=django.core.serializers.json.DjangoJSONEncoder,
+        verbose_name=label,
+        **options,
+    )
+
+
+def protecting(label: str, to: Any, **options: Any) -> models.ForeignKey:
+    return models.ForeignKey(
+        db_index=False,
+        on_delete=django.db.models.deletion.PROTECT,
+        verbose_name=label,
+        to=to,
+        **options,
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(verbose_name=label, max_length=max_length, **options)
+
+
+def text_or_empty(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, db_default="", default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
+
+
+def total(label: str, **options: Any) -> models.DecimalField:
+    return models.DecimalField(
+        db_default=Decimal("0"),
+        decimal_places=3,
+        default=Decimal("0"),
+        max_digits=18,
+        verbose_name=label,
+        **options,
+    )
+
+
+def total_or_null(label: str, **options: Any) -> models.DecimalField:
+    return models.DecimalField(
+        blank=True, decimal_places=3, max_digits=18, null=True, verbose_name=label, **options
+    )
+
+
+def version(label: str, **options: Any) -> models.BinaryField:
+    return models.BinaryField(db_default=b"", default=b"", verbose_name=label, **options)
 
 
 class Migration(migrations.Migration):
@@ -29,19 +123,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Order",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "key",
-                    models.CharField(
+                    text(
+                        "key",
+                        200,
                         db_column="number",
                         help_text="Made of till, business day and number, as far as they are stated.",
-                        max_length=200,
-                        verbose_name="key",
                     ),
                 ),
                 (
@@ -58,109 +147,27 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "placed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="placed at"),
-                ),
+                ("placed_at", time_or_null("placed at")),
                 (
                     "business_day",
                     models.DateField(blank=True, null=True, verbose_name="business day"),
                 ),
-                (
-                    "currency",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=3, verbose_name="currency"
-                    ),
-                ),
-                (
-                    "total",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="total",
-                    ),
-                ),
-                (
-                    "paid",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="paid",
-                    ),
-                ),
-                (
-                    "refunded",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="refunded",
-                    ),
-                ),
-                (
-                    "cancel_reason",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=500,
-                        verbose_name="reason of the cancellation",
-                    ),
-                ),
-                (
-                    "content_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the content"
-                    ),
-                ),
-                (
-                    "placed_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the time"
-                    ),
-                ),
-                (
-                    "cancel_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the cancellation"
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="orders",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
-                (
-                    "number",
-                    models.CharField(
-                        blank=True,
-                        db_column="ticket",
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="order number",
-                    ),
-                ),
-                (
-                    "till",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=60, verbose_name="till"
-                    ),
-                ),
+                ("currency", text_or_empty("currency", 3)),
+                ("total", total("total")),
+                ("paid", total("paid")),
+                ("refunded", total("refunded")),
+                ("cancel_reason", text_or_empty("reason of the cancellation", 500)),
+                ("content_version", version("version of the content")),
+                ("placed_version", version("version of the time")),
+                ("cancel_version", version("version of the cancellation")),
+                ("store", protecting("store", "neural.store", related_name="orders")),
+                ("number", text_or_empty("order number", 100, db_column="ticket")),
+                ("till", text_or_empty("till", 60)),
                 (
                     "status",
-                    models.CharField(
-                        blank=True,
+                    text_or_empty(
+                        "status",
+                        10,
                         choices=[
                             ("scheduled", "scheduled"),
                             ("open", "open"),
@@ -174,10 +181,6 @@ class Migration(migrations.Migration):
                             ("voided", "voided"),
                             ("merged", "merged"),
                         ],
-                        db_default="",
-                        default="",
-                        max_length=10,
-                        verbose_name="status",
                     ),
                 ),
                 (
@@ -190,137 +193,34 @@ class Migration(migrations.Migration):
                         verbose_name="statuses so far",
                     ),
                 ),
-                (
-                    "first_closed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="first closed at"),
-                ),
-                (
-                    "late_change",
-                    models.BooleanField(
-                        db_default=False, default=False, verbose_name="changed long after closing"
-                    ),
-                ),
-                (
-                    "promised_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="promised for"),
-                ),
-                (
-                    "closed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="closed at"),
-                ),
+                ("first_closed_at", time_or_null("first closed at")),
+                ("late_change", flag("changed long after closing")),
+                ("promised_at", time_or_null("promised for")),
+                ("closed_at", time_or_null("closed at")),
                 (
                     "channel",
-                    models.CharField(
-                        blank=True,
+                    text_or_empty(
+                        "channel",
+                        10,
                         choices=[
                             ("dine_in", "dine-in"),
                             ("takeaway", "takeaway"),
                             ("delivery", "delivery"),
                         ],
-                        db_default="",
-                        default="",
-                        max_length=10,
-                        verbose_name="channel",
                     ),
                 ),
-                (
-                    "platform",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="platform",
-                    ),
-                ),
-                (
-                    "platform_number",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="platform's number",
-                    ),
-                ),
-                (
-                    "table",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="table"
-                    ),
-                ),
-                (
-                    "guests",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="guests"),
-                ),
-                (
-                    "member",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="member"
-                    ),
-                ),
-                (
-                    "staff",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="staff"
-                    ),
-                ),
-                (
-                    "invoice",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="invoice",
-                    ),
-                ),
-                (
-                    "note",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=500, verbose_name="note"
-                    ),
-                ),
-                (
-                    "phone_last4",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=4,
-                        verbose_name="last digits of the phone",
-                    ),
-                ),
-                (
-                    "split_from",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=200,
-                        verbose_name="split from",
-                    ),
-                ),
-                (
-                    "replaces",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=200,
-                        verbose_name="replaces",
-                    ),
-                ),
-                (
-                    "merged_into",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=200,
-                        verbose_name="merged into",
-                    ),
-                ),
+                ("platform", text_or_empty("platform", 100)),
+                ("platform_number", text_or_empty("platform's number", 100)),
+                ("table", text_or_empty("table", 100)),
+                ("guests", count_or_null("guests")),
+                ("member", text_or_empty("member", 100)),
+                ("staff", text_or_empty("staff", 100)),
+                ("invoice", text_or_empty("invoice", 100)),
+                ("note", text_or_empty("note", 500)),
+                ("phone_last4", text_or_empty("last digits of the phone", 4)),
+                ("split_from", text_or_empty("split from", 200)),
+                ("replaces", text_or_empty("replaces", 200)),
+                ("merged_into", text_or_empty("merged into", 200)),
                 (
                     "bill",
                     models.JSONField(
@@ -331,198 +231,31 @@ class Migration(migrations.Migration):
                         verbose_name="bill",
                     ),
                 ),
-                (
-                    "items",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="lines",
-                    ),
-                ),
-                (
-                    "line_discounts",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="discounts of lines",
-                    ),
-                ),
-                (
-                    "deferred",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="top-ups",
-                    ),
-                ),
-                (
-                    "discounts",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="discounts",
-                    ),
-                ),
-                (
-                    "charges",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="charges",
-                    ),
-                ),
-                (
-                    "tax",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="added tax",
-                    ),
-                ),
-                (
-                    "tax_included",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="included tax",
-                    ),
-                ),
-                (
-                    "rounding",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="rounding",
-                    ),
-                ),
-                (
-                    "platform_discounts",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="discounts that the platform bears",
-                    ),
-                ),
-                (
-                    "platform_charges",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="charges that the platform keeps",
-                    ),
-                ),
-                (
-                    "difference",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="difference to its parts",
-                    ),
-                ),
+                ("items", total("lines")),
+                ("line_discounts", total("discounts of lines")),
+                ("deferred", total("top-ups")),
+                ("discounts", total("discounts")),
+                ("charges", total("charges")),
+                ("tax", total("added tax")),
+                ("tax_included", total("included tax")),
+                ("rounding", total("rounding")),
+                ("platform_discounts", total("discounts that the platform bears")),
+                ("platform_charges", total("charges that the platform keeps")),
+                ("difference", total("difference to its parts")),
                 (
                     "adds_up",
                     models.BooleanField(db_default=True, default=True, verbose_name="adds up"),
                 ),
-                (
-                    "returned",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="returned",
-                    ),
-                ),
-                (
-                    "tips",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="tips",
-                    ),
-                ),
-                (
-                    "unsettled",
-                    models.BooleanField(db_default=False, default=False, verbose_name="unsettled"),
-                ),
-                (
-                    "commission",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="commission",
-                    ),
-                ),
-                (
-                    "fees",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=18,
-                        verbose_name="fees",
-                    ),
-                ),
-                (
-                    "payout",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="payout",
-                    ),
-                ),
-                (
-                    "payout_is_final",
-                    models.BooleanField(
-                        db_default=False, default=False, verbose_name="payout is final"
-                    ),
-                ),
-                (
-                    "day_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the day"
-                    ),
-                ),
-                (
-                    "status_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the status"
-                    ),
-                ),
-                (
-                    "settlement_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the settlement"
-                    ),
-                ),
+                ("returned", total("returned")),
+                ("tips", total("tips")),
+                ("unsettled", flag("unsettled")),
+                ("commission", total("commission")),
+                ("fees", total("fees")),
+                ("payout", total_or_null("payout")),
+                ("payout_is_final", flag("payout is final")),
+                ("day_version", version("version of the day")),
+                ("status_version", version("version of the status")),
+                ("settlement_version", version("version of the settlement")),
                 (
                     "delivery",
                     models.JSONField(
@@ -533,12 +266,7 @@ class Migration(migrations.Migration):
                         verbose_name="delivery",
                     ),
                 ),
-                (
-                    "delivery_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the delivery"
-                    ),
-                ),
+                ("delivery_version", version("version of the delivery")),
             ],
             options={
                 "verbose_name": "order",
@@ -584,12 +312,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SalesReport",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("day", models.DateField(verbose_name="business day")),
                 (
                     "lines",
@@ -599,29 +322,9 @@ class Migration(migrations.Migration):
                         verbose_name="lines",
                     ),
                 ),
-                (
-                    "context",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="context",
-                    ),
-                ),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="reports",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("context", json_object_or_empty("context")),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="reports")),
             ],
             options={
                 "verbose_name": "sales report",
@@ -635,38 +338,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Shift",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=100, verbose_name="shift")),
-                ("staff_code", models.CharField(max_length=100, verbose_name="staff id")),
-                (
-                    "staff_name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
-                (
-                    "role",
-                    models.CharField(blank=True, default="", max_length=100, verbose_name="role"),
-                ),
+                ("id", row_id()),
+                ("code", text("shift", 100)),
+                ("staff_code", text("staff id", 100)),
+                ("staff_name", entered_text("name", 200)),
+                ("role", entered_text("role", 100)),
                 ("starts_at", models.DateTimeField(verbose_name="starts at")),
                 ("ends_at", models.DateTimeField(verbose_name="ends at")),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="shifts",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="shifts")),
             ],
             options={
                 "verbose_name": "shift",
@@ -687,68 +367,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StockLevel",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("item", models.CharField(max_length=200, verbose_name="item")),
-                (
-                    "level",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=12,
-                        verbose_name="level",
-                    ),
-                ),
-                (
-                    "unit",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=30, verbose_name="unit"
-                    ),
-                ),
-                (
-                    "threshold",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=12,
-                        null=True,
-                        verbose_name="threshold",
-                    ),
-                ),
-                (
-                    "reported_low",
-                    models.BooleanField(
-                        db_default=False, default=False, verbose_name="reported as low"
-                    ),
-                ),
-                ("low", models.BooleanField(db_default=False, default=False, verbose_name="low")),
-                (
-                    "level_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the level"
-                    ),
-                ),
-                (
-                    "threshold_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the threshold"
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="stock",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("id", row_id()),
+                ("item", text("item", 200)),
+                ("level", amount("level")),
+                ("unit", text_or_empty("unit", 30)),
+                ("threshold", amount_or_null("threshold")),
+                ("reported_low", flag("reported as low")),
+                ("low", flag("low")),
+                ("level_version", version("version of the level")),
+                ("threshold_version", version("version of the threshold")),
+                ("store", protecting("store", "neural.store", related_name="stock")),
             ],
             options={
                 "verbose_name": "stock level",
@@ -769,38 +397,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DailyDemand",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("day", models.DateField(verbose_name="business day")),
-                ("dish", models.CharField(max_length=200, verbose_name="dish")),
-                (
-                    "name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
-                (
-                    "reported_quantity",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="reported quantity",
-                    ),
-                ),
-                (
-                    "ordered_quantity",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="ordered quantity",
-                    ),
-                ),
+                ("dish", text("dish", 200)),
+                ("name", entered_text("name", 200)),
+                ("reported_quantity", total_or_null("reported quantity")),
+                ("ordered_quantity", total_or_null("ordered quantity")),
                 (
                     "quantity",
                     models.GeneratedField(
@@ -812,26 +414,8 @@ class Migration(migrations.Migration):
                         verbose_name="quantity",
                     ),
                 ),
-                (
-                    "reported_revenue",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="reported revenue",
-                    ),
-                ),
-                (
-                    "ordered_revenue",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="ordered revenue",
-                    ),
-                ),
+                ("reported_revenue", total_or_null("reported revenue")),
+                ("ordered_revenue", total_or_null("ordered revenue")),
                 (
                     "revenue",
                     models.GeneratedField(
@@ -843,16 +427,7 @@ class Migration(migrations.Migration):
                         verbose_name="revenue",
                     ),
                 ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="demand",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("store", protecting("store", "neural.store", related_name="demand")),
             ],
             options={
                 "verbose_name": "daily demand",
@@ -884,39 +459,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DemandSummary",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "period",
-                    models.CharField(
-                        choices=[("day", "day"), ("week", "week")],
-                        max_length=4,
-                        verbose_name="period",
-                    ),
-                ),
+                ("id", row_id()),
+                ("period", text("period", 4, choices=[("day", "day"), ("week", "week")])),
                 ("starts_on", models.DateField(verbose_name="begins on")),
-                ("dish", models.CharField(max_length=200, verbose_name="dish")),
-                (
-                    "name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
+                ("dish", text("dish", 200)),
+                ("name", entered_text("name", 200)),
                 (
                     "quantity",
                     models.DecimalField(decimal_places=3, max_digits=18, verbose_name="quantity"),
                 ),
                 (
                     "revenue",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        help_text="Empty unless it is known for every day of the period.",
-                        max_digits=18,
-                        null=True,
-                        verbose_name="revenue",
+                    total_or_null(
+                        "revenue", help_text="Empty unless it is known for every day of the period."
                     ),
                 ),
                 ("days", models.PositiveSmallIntegerField(verbose_name="days with sales")),
@@ -927,16 +482,7 @@ class Migration(migrations.Migration):
                         verbose_name="place",
                     ),
                 ),
-                (
-                    "previous_quantity",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="quantity a week before",
-                    ),
-                ),
+                ("previous_quantity", total_or_null("quantity a week before")),
                 (
                     "change",
                     models.FloatField(
@@ -947,28 +493,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("days_compared", models.PositiveSmallIntegerField(verbose_name="days compared")),
-                (
-                    "usual_quantity",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=18,
-                        null=True,
-                        verbose_name="usual quantity",
-                    ),
-                ),
+                ("usual_quantity", total_or_null("usual quantity")),
                 ("score", models.FloatField(blank=True, null=True, verbose_name="deviation")),
                 ("unusual", models.BooleanField(default=False, verbose_name="unusual")),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="summaries",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("store", protecting("store", "neural.store", related_name="summaries")),
             ],
             options={
                 "verbose_name": "demand summary",
@@ -1013,55 +541,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Dish",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=200, verbose_name="dish")),
-                ("name", models.CharField(max_length=200, verbose_name="name")),
-                (
-                    "category",
-                    models.CharField(
-                        blank=True, default="", max_length=100, verbose_name="category"
-                    ),
-                ),
-                (
-                    "price",
-                    models.DecimalField(
-                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="price"
-                    ),
-                ),
-                (
-                    "currency",
-                    models.CharField(blank=True, default="", max_length=3, verbose_name="currency"),
-                ),
+                ("id", row_id()),
+                ("code", text("dish", 200)),
+                ("name", text("name", 200)),
+                ("category", entered_text("category", 100)),
+                ("price", amount_or_null("price")),
+                ("currency", entered_text("currency", 3)),
                 ("available", models.BooleanField(default=True, verbose_name="available")),
                 (
                     "details",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        help_text="Whatever else the store says about the dish.",
-                        verbose_name="details",
+                    json_object_or_empty(
+                        "details", help_text="Whatever else the store says about the dish."
                     ),
                 ),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="dishes",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="dishes")),
             ],
             options={
                 "verbose_name": "dish",
@@ -1078,79 +572,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DayClose",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "till",
-                    models.CharField(
-                        blank=True,
-                        default="",
-                        help_text="Empty: the whole store.",
-                        max_length=60,
-                        verbose_name="till",
-                    ),
-                ),
+                ("id", row_id()),
+                ("till", entered_text("till", 60, help_text="Empty: the whole store.")),
                 ("business_day", models.DateField(verbose_name="business day")),
-                (
-                    "currency",
-                    models.CharField(blank=True, default="", max_length=3, verbose_name="currency"),
-                ),
-                (
-                    "orders",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="orders"),
-                ),
-                (
-                    "guests",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="guests"),
-                ),
-                (
-                    "first_ticket",
-                    models.CharField(
-                        blank=True, default="", max_length=100, verbose_name="first ticket"
-                    ),
-                ),
-                (
-                    "last_ticket",
-                    models.CharField(
-                        blank=True, default="", max_length=100, verbose_name="last ticket"
-                    ),
-                ),
-                (
-                    "sums",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="stated sums",
-                    ),
-                ),
-                (
-                    "tenders",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        encoder=django.core.serializers.json.DjangoJSONEncoder,
-                        verbose_name="stated tenders",
-                    ),
-                ),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="day_closes",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("currency", entered_text("currency", 3)),
+                ("orders", count_or_null("orders")),
+                ("guests", count_or_null("guests")),
+                ("first_ticket", entered_text("first ticket", 100)),
+                ("last_ticket", entered_text("last ticket", 100)),
+                ("sums", json_object_or_empty("stated sums")),
+                ("tenders", json_object_or_empty("stated tenders")),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="day_closes")),
             ],
             options={
                 "verbose_name": "day close",
@@ -1167,27 +600,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Menu",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("dishes", models.PositiveIntegerField(verbose_name="dishes")),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="menus",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="menus")),
             ],
             options={
                 "verbose_name": "menu",
@@ -1201,54 +617,28 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OpeningState",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 (
                     "platform",
-                    models.CharField(
-                        blank=True,
-                        default="",
-                        help_text="Empty: it is about all orders.",
-                        max_length=100,
-                        verbose_name="platform",
-                    ),
+                    entered_text("platform", 100, help_text="Empty: it is about all orders."),
                 ),
                 (
                     "state",
-                    models.CharField(
+                    text(
+                        "state",
+                        10,
                         choices=[
                             ("opened", "open for orders"),
                             ("closed", "closed for orders"),
                             ("busy", "too busy"),
                         ],
-                        max_length=10,
-                        verbose_name="state",
                     ),
                 ),
-                (
-                    "reason",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="reason"),
-                ),
+                ("reason", entered_text("reason", 500)),
                 ("starts_at", models.DateTimeField(verbose_name="since")),
-                ("ends_at", models.DateTimeField(blank=True, null=True, verbose_name="until")),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="openings",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("ends_at", time_or_null("until")),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="openings")),
             ],
             options={
                 "verbose_name": "opening state",
@@ -1269,43 +659,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TimeCard",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=100, verbose_name="time card")),
-                (
-                    "staff_code",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="staff id",
-                    ),
-                ),
-                (
-                    "staff_name",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=200, verbose_name="name"
-                    ),
-                ),
-                (
-                    "role",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=100, verbose_name="role"
-                    ),
-                ),
-                (
-                    "starts_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="clocked in"),
-                ),
-                (
-                    "ends_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="clocked out"),
-                ),
+                ("id", row_id()),
+                ("code", text("time card", 100)),
+                ("staff_code", text_or_empty("staff id", 100)),
+                ("staff_name", text_or_empty("name", 200)),
+                ("role", text_or_empty("role", 100)),
+                ("starts_at", time_or_null("clocked in")),
+                ("ends_at", time_or_null("clocked out")),
                 (
                     "breaks",
                     models.JSONField(
@@ -1316,34 +676,10 @@ class Migration(migrations.Migration):
                         verbose_name="breaks",
                     ),
                 ),
-                (
-                    "start_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the beginning"
-                    ),
-                ),
-                (
-                    "end_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the end"
-                    ),
-                ),
-                (
-                    "person_version",
-                    models.BinaryField(
-                        db_default=b"", default=b"", verbose_name="version of the person"
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="time_cards",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("start_version", version("version of the beginning")),
+                ("end_version", version("version of the end")),
+                ("person_version", version("version of the person")),
+                ("store", protecting("store", "neural.store", related_name="time_cards")),
             ],
             options={
                 "verbose_name": "time card",
@@ -1363,42 +699,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Availability",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("dish", models.CharField(max_length=200, verbose_name="dish")),
-                (
-                    "name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
+                ("id", row_id()),
+                ("dish", text("dish", 200)),
+                ("name", entered_text("name", 200)),
                 ("at", models.DateTimeField(verbose_name="since")),
                 ("sold_out", models.BooleanField(verbose_name="sold out")),
-                ("until", models.DateTimeField(blank=True, null=True, verbose_name="until")),
-                (
-                    "reason",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="reason"),
-                ),
-                (
-                    "till",
-                    models.CharField(blank=True, default="", max_length=60, verbose_name="till"),
-                ),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("until", time_or_null("until")),
+                ("reason", entered_text("reason", 500)),
+                ("till", entered_text("till", 60)),
+                ("version", version("version")),
+                ("store", protecting("store", "neural.store", related_name="+")),
             ],
             options={
                 "verbose_name": "sold-out report",
@@ -1417,18 +727,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OrderLine",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("position", models.PositiveSmallIntegerField(verbose_name="position")),
-                ("dish", models.CharField(max_length=200, verbose_name="dish")),
-                (
-                    "name",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="name"),
-                ),
+                ("dish", text("dish", 200)),
+                ("name", entered_text("name", 200)),
                 (
                     "quantity",
                     models.DecimalField(decimal_places=3, max_digits=12, verbose_name="quantity"),
@@ -1451,26 +753,8 @@ class Migration(migrations.Migration):
                         verbose_name="order",
                     ),
                 ),
-                (
-                    "demand_dish",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=200,
-                        verbose_name="changes the dish",
-                    ),
-                ),
-                (
-                    "line_id",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="line's own id",
-                    ),
-                ),
+                ("demand_dish", text_or_empty("changes the dish", 200)),
+                ("line_id", text_or_empty("line's own id", 100)),
                 (
                     "parent",
                     models.PositiveSmallIntegerField(
@@ -1505,22 +789,8 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "discount",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=12,
-                        verbose_name="discount",
-                    ),
-                ),
-                (
-                    "tax",
-                    models.DecimalField(
-                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="tax"
-                    ),
-                ),
+                ("discount", amount("discount")),
+                ("tax", amount_or_null("tax")),
                 (
                     "options",
                     models.JSONField(
@@ -1530,12 +800,7 @@ class Migration(migrations.Migration):
                         verbose_name="options",
                     ),
                 ),
-                (
-                    "note",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=500, verbose_name="note"
-                    ),
-                ),
+                ("note", text_or_empty("note", 500)),
             ],
             options={
                 "verbose_name": "order line",
@@ -1558,118 +823,42 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Payment",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("payment", "payment"), ("refund", "refund")],
-                        max_length=7,
-                        verbose_name="kind",
-                    ),
-                ),
+                ("id", row_id()),
+                ("kind", text("kind", 7, choices=[("payment", "payment"), ("refund", "refund")])),
                 (
                     "key",
-                    models.CharField(
+                    text(
+                        "key",
+                        200,
                         db_column="reference",
                         help_text="Made of till, business day, order and id, as far as they are stated.",
-                        max_length=200,
-                        verbose_name="key",
                     ),
                 ),
-                (
-                    "refund_of",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=100,
-                        verbose_name="refund of payment",
-                    ),
-                ),
+                ("refund_of", text_or_empty("refund of payment", 100)),
                 (
                     "amount",
                     models.DecimalField(decimal_places=3, max_digits=12, verbose_name="amount"),
                 ),
                 (
                     "currency",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        help_text="Empty means the order's currency.",
-                        max_length=3,
-                        verbose_name="currency",
-                    ),
+                    text_or_empty("currency", 3, help_text="Empty means the order's currency."),
                 ),
-                (
-                    "tender",
-                    models.CharField(
-                        blank=True,
-                        db_column="method",
-                        db_default="",
-                        default="",
-                        max_length=50,
-                        verbose_name="tender",
-                    ),
-                ),
+                ("tender", text_or_empty("tender", 50, db_column="method")),
                 ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
-                (
-                    "version",
-                    models.BinaryField(db_default=b"", default=b"", verbose_name="version"),
-                ),
-                (
-                    "order",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="payments",
-                        to="neural_restaurant.order",
-                        verbose_name="order",
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="payments",
-                        to="neural.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ("version", version("version")),
+                ("order", protecting("order", "neural_restaurant.order", related_name="payments")),
+                ("store", protecting("store", "neural.store", related_name="payments")),
                 (
                     "reference",
-                    models.CharField(
-                        blank=True,
+                    text_or_empty(
+                        "reference",
+                        100,
                         db_column="payment_id",
-                        db_default="",
-                        default="",
                         help_text="The id of the payment or of the refund.",
-                        max_length=100,
-                        verbose_name="reference",
                     ),
                 ),
-                (
-                    "tip",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=12,
-                        verbose_name="tip",
-                    ),
-                ),
-                (
-                    "given",
-                    models.DecimalField(
-                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="given"
-                    ),
-                ),
+                ("tip", amount("tip")),
+                ("given", amount_or_null("given")),
                 (
                     "status",
                     models.CharField(
@@ -1687,13 +876,10 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund_kind",
-                    models.CharField(
-                        blank=True,
+                    text_or_empty(
+                        "kind of refund",
+                        8,
                         choices=[("return", "return"), ("reversal", "payment undone")],
-                        db_default="",
-                        default="",
-                        max_length=8,
-                        verbose_name="kind of refund",
                     ),
                 ),
                 (
@@ -1705,46 +891,11 @@ class Migration(migrations.Migration):
                         verbose_name="returned lines",
                     ),
                 ),
-                (
-                    "reason",
-                    models.CharField(
-                        blank=True, db_default="", default="", max_length=500, verbose_name="reason"
-                    ),
-                ),
-                (
-                    "fee",
-                    models.DecimalField(
-                        db_default=Decimal("0"),
-                        decimal_places=3,
-                        default=Decimal("0"),
-                        max_digits=12,
-                        verbose_name="fee",
-                    ),
-                ),
-                (
-                    "settled",
-                    models.BooleanField(db_default=False, default=False, verbose_name="settled"),
-                ),
-                (
-                    "paid_amount",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=3,
-                        max_digits=12,
-                        null=True,
-                        verbose_name="paid in the guest's currency",
-                    ),
-                ),
-                (
-                    "paid_currency",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=3,
-                        verbose_name="guest's currency",
-                    ),
-                ),
+                ("reason", text_or_empty("reason", 500)),
+                ("fee", amount("fee")),
+                ("settled", flag("settled")),
+                ("paid_amount", amount_or_null("paid in the guest's currency")),
+                ("paid_currency", text_or_empty("guest's currency", 3)),
                 (
                     "business_day",
                     models.DateField(blank=True, null=True, verbose_name="business day"),

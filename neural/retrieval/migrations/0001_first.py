@@ -1,7 +1,32 @@
+from typing import Any
+
 import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
+
+
+# Fields that repeat, each declared once.
+def entered_text(label: str, max_length: int, **options: Any) -> models.CharField:
+    return models.CharField(
+        blank=True, default="", verbose_name=label, max_length=max_length, **options
+    )
+
+
+def row_id() -> models.BigAutoField:
+    return models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+
+
+def time_of_insert(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(
+        db_default=django.db.models.functions.datetime.Now(), verbose_name=label, **options
+    )
+
+
+def time_or_null(label: str, **options: Any) -> models.DateTimeField:
+    return models.DateTimeField(blank=True, null=True, verbose_name=label, **options)
 
 
 class Migration(migrations.Migration):
@@ -18,12 +43,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SearchIndex",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("collection", models.CharField(max_length=100, verbose_name="collection")),
                 ("table", models.CharField(max_length=150, unique=True, verbose_name="table")),
                 ("store_kind", models.CharField(max_length=100, verbose_name="vector store")),
@@ -58,18 +78,8 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                (
-                    "cursor",
-                    models.CharField(
-                        blank=True, default="", max_length=310, verbose_name="built up to"
-                    ),
-                ),
-                (
-                    "task_id",
-                    models.CharField(
-                        blank=True, default="", max_length=255, verbose_name="task id"
-                    ),
-                ),
+                ("cursor", entered_text("built up to", 310)),
+                ("task_id", entered_text("task id", 255)),
                 (
                     "records_done",
                     models.PositiveBigIntegerField(default=0, verbose_name="records read"),
@@ -78,30 +88,11 @@ class Migration(migrations.Migration):
                     "records_total",
                     models.PositiveBigIntegerField(default=0, verbose_name="records in all"),
                 ),
-                (
-                    "requested_by",
-                    models.CharField(
-                        blank=True, default="", max_length=150, verbose_name="requested by"
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
-                (
-                    "activated_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="active since"),
-                ),
-                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended at")),
-                (
-                    "compacted_at",
-                    models.DateTimeField(
-                        blank=True, db_column="tended_at", null=True, verbose_name="compacted at"
-                    ),
-                ),
+                ("requested_by", entered_text("requested by", 150)),
+                ("created_at", time_of_insert("created at")),
+                ("activated_at", time_or_null("active since")),
+                ("ended_at", time_or_null("ended at")),
+                ("compacted_at", time_or_null("compacted at", db_column="tended_at")),
                 ("rows", models.PositiveBigIntegerField(default=0, verbose_name="rows")),
                 (
                     "unindexed_rows",
@@ -143,12 +134,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OutboxEntry",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("collection", models.CharField(max_length=100, verbose_name="collection")),
                 ("key", models.CharField(max_length=300, verbose_name="record")),
                 (
@@ -170,14 +156,7 @@ class Migration(migrations.Migration):
                         verbose_name="history",
                     ),
                 ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_column="marked_at",
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="created at",
-                    ),
-                ),
+                ("created_at", time_of_insert("created at", db_column="marked_at")),
                 (
                     "error",
                     models.CharField(
@@ -210,23 +189,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IndexShard",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("history", models.BooleanField(verbose_name="history")),
                 ("number", models.PositiveSmallIntegerField(verbose_name="number")),
                 (
                     "task_id",
-                    models.CharField(
-                        blank=True,
-                        default="",
-                        help_text="Of the run that was last asked for.",
-                        max_length=255,
-                        verbose_name="task id",
-                    ),
+                    entered_text("task id", 255, help_text="Of the run that was last asked for."),
                 ),
                 (
                     "trouble",
@@ -253,32 +221,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IngestedRecord",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("collection", models.CharField(max_length=100, verbose_name="collection")),
                 ("key", models.CharField(max_length=300, verbose_name="record")),
-                (
-                    "store_code",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="store"),
-                ),
+                ("store_code", entered_text("store", 64)),
                 (
                     "data",
                     models.JSONField(
                         encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name="data"
                     ),
                 ),
-                (
-                    "ingested_at",
-                    models.DateTimeField(
-                        db_column="supplied_at",
-                        db_default=django.db.models.functions.datetime.Now(),
-                        verbose_name="ingested at",
-                    ),
-                ),
+                ("ingested_at", time_of_insert("ingested at", db_column="supplied_at")),
             ],
             options={
                 "verbose_name": "ingested record",
@@ -307,12 +260,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IndexGap",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", row_id()),
                 ("key", models.CharField(max_length=300, verbose_name="record")),
                 ("version", models.BigIntegerField(verbose_name="read at")),
                 (
