@@ -6,7 +6,11 @@ from celery import current_app
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
+from neural.events.registry import handlers_of
+from neural.events.types import TYPES
 from neural.hooks.conf import conf
+from neural.hooks.incoming.recording import PUSHED
+from neural.hooks.incoming.translating import HANDLER
 from neural.outbound.conf import conf as outbound_conf
 
 
@@ -36,5 +40,20 @@ def check_private_addresses(**_: Any) -> list[CheckMessage]:
             "requests sent to every machine that this one reaches.",
             hint="Switch it off, unless receivers are in your own network.",
             id="neural_hooks.W002",
+        )
+    ]
+
+
+@register()
+def check_pushes_are_translated(**_: Any) -> list[CheckMessage]:
+    """Warn if pushes are kept raw, because nobody knows their event type in time."""
+    if PUSHED in TYPES and any(each.name == HANDLER for each in handlers_of(PUSHED)):
+        return []
+    known = "is registered after neural.hooks" if PUSHED in TYPES else "is not registered"
+    return [
+        CheckWarning(
+            f"the event type {PUSHED!r} {known}: what platforms push is kept, but not translated",
+            hint="Put 'neural.restaurant' before 'neural.hooks' in INSTALLED_APPS.",
+            id="neural_hooks.W001",
         )
     ]

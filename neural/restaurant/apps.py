@@ -16,16 +16,13 @@ class RestaurantConfig(AppConfig):
         from neural.models.store import register_store_check
         from neural.restaurant import (
             erasing,
-            run_finders,
+            run_pages,
             tasks,  # noqa: F401  (known to the relay)
         )
         from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
         from neural.restaurant.daily_tickets import check_daily_tickets
-        from neural.restaurant.written import written_by
-        from neural.runs.written import register_written
 
         shipped_schedules.connect(self, [ANALYSIS_SCHEDULE])
         erasing.connect()
         register_store_check("neural_restaurant.daily_tickets", check_daily_tickets)
-        run_finders.connect()
-        register_written("neural_restaurant", written_by)
+        run_pages.connect()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from neural.restaurant.currencies import rounded_to
+from neural.restaurant.models.amounts import rounded_to
 
 ZERO = Decimal(0)
 

@@ -11,7 +11,6 @@ from neural.events.erasing import Erasable, register_erasable
 from neural.events.types import TYPES
 from neural.models import NeuralEvent
 from neural.personal.person import MARK, Person
-from neural.restaurant.handlers.identity import key_of
 from neural.restaurant.models import (
     Availability,
     Dish,
@@ -23,7 +22,7 @@ from neural.restaurant.models import (
     Shift,
     TimeCard,
 )
-from neural.restaurant.normal_form import normal_form
+from neural.restaurant.normal_form import key_of, normal_form
 from neural.restaurant.schemas.tills import OfOrder
 
 NAMING = ("member", "invoice")

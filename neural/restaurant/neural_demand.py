@@ -1,21 +1,176 @@
-"""The source of sales for forecasting: daily demand and sales reports."""
+"""The source of sales for forecasting: daily demand, what was sold by which channel, and on
+which days dishes were discounted or sold out."""
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Count, Exists, FloatField, Max, OuterRef, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import Count, Exists, F, FloatField, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from neural.events.submit import submit
 from neural.forecasting.sources import ChannelRow, SoldRow, register_demand_source
 from neural.models import Store
-from neural.restaurant.discounted_days import discounted_days
-from neural.restaurant.models import DailyDemand, SalesReport
+from neural.restaurant.models import (
+    Availability,
+    DailyDemand,
+    LineRole,
+    LineState,
+    Order,
+    OrderLine,
+    OrderState,
+    SalesReport,
+)
 from neural.restaurant.models.newest import moment_of
-from neural.restaurant.sold_by_channel import sold_by_channel
-from neural.restaurant.sold_out_days import sold_out_days
+from neural.restaurant.sold_out import Report, Span, periods, sold_out_shares
+
+LONGEST = dt.timedelta(days=28)
+"""A dish of which nothing was reported for so long is off the menu, not sold out."""
+SHORTEST_DAY = dt.timedelta(hours=1)
+"""Orders within less time do not show when a store was open."""
+
+
+def sold_out_days(
+    store: Store, *, first: dt.date, until: dt.date
+) -> Mapping[dt.date, Mapping[str, float]]:
+    """By day from ``first`` to before ``until``: the share of the day's open hours in which each
+    dish was sold out, where it is not 0."""
+    reports = _reports(store, first, until)
+    if not reports:
+        return {}
+    begins = min(report.at for some in reports.values() for report in some)
+    first = max(first, store.business_day(begins))
+    opened = _open_hours(store, first, until)
+    sold_on = _sold_on(store, reports, first, until)
+    found: defaultdict[dt.date, dict[str, float]] = defaultdict(dict)
+    for dish, some in reports.items():
+        spans = periods(some, end=_begin(store, until))
+        for day, share in sold_out_shares(spans, opened, sold_on=sold_on[dish]).items():
+            found[day][dish] = share
+    return found
+
+
+def _reports(store: Store, first: dt.date, until: dt.date) -> Mapping[str, list[Report]]:
+    """The reports by dish, also those of before from which a period may last."""
+    since = _begin(store, first) - LONGEST
+    rows = Availability.objects.filter(store=store, at__gte=since, at__lt=_begin(store, until))
+    found: defaultdict[str, list[Report]] = defaultdict(list)
+    for dish, version, at, sold_out, ends in rows.values_list(
+        "dish", "version", "at", "sold_out", "until"
+    ):
+        # One that nobody takes back is the end of the dish.
+        ends = min(ends or at + LONGEST, at + LONGEST)
+        found[dish].append(Report(bytes(version), at, sold_out, ends))
+    return found
+
+
+def _begin(store: Store, day: dt.date) -> dt.datetime:
+    """When a business day begins."""
+    return store.localize(dt.datetime.combine(day, store.day_ends_at))
+
+
+def _open_hours(store: Store, first: dt.date, until: dt.date) -> Mapping[dt.date, Span]:
+    """From the first order of each day to the last; the whole day where orders do not show it."""
+    days = [first + dt.timedelta(days=each) for each in range((until - first).days)]
+    whole = {day: (_begin(store, day), _begin(store, day + dt.timedelta(days=1))) for day in days}
+    placed = Order.objects.filter(store=store, business_day__gte=first, business_day__lt=until)
+    rows = placed.filter(state=OrderState.PLACED).values_list("business_day")
+    for day, opens, closes in rows.annotate(Min("placed_at"), Max("placed_at")):
+        opens, closes = max(opens, whole[day][0]), min(closes, whole[day][1])
+        if closes - opens >= SHORTEST_DAY:
+            whole[day] = (opens, closes)
+    return whole
+
+
+def _sold_on(
+    store: Store, dishes: Iterable[str], first: dt.date, until: dt.date
+) -> Mapping[str, frozenset[dt.date]]:
+    """The days on which each of these dishes sold."""
+    sold = DailyDemand.objects.filter(
+        store=store, day__gte=first, day__lt=until, dish__in=list(dishes), quantity__gt=0
+    )
+    found: defaultdict[str, set[dt.date]] = defaultdict(set)
+    for dish, day in sold.values_list("dish", "day"):
+        found[dish].add(day)
+    return defaultdict(frozenset, {dish: frozenset(days) for dish, days in found.items()})
+
+
+LEAST_SHARE = 0.01
+"""A smaller share is a coupon here and there, and no promotion."""
+_DISCOUNTED = Q(order__discounts__gt=0) | Q(order__line_discounts__gt=0)
+_NO_DISH = (LineRole.MODIFIER, LineRole.DEFERRED)
+
+
+def discounted_days(
+    store: Store, *, first: dt.date, until: dt.date
+) -> Mapping[dt.date, Mapping[str, float]]:
+    """By day from ``first`` to before ``until``: the share of each dish's revenue before discounts
+    that discounts and coupons took, from :data:`LEAST_SHARE` on. A discount of a whole order is
+    spread over its lines by their amounts."""
+    taken = _taken(store, first, until)
+    if not taken:
+        return {}
+    days = {day for day, _ in taken}
+    rows = DailyDemand.objects.filter(store=store, day__gte=min(days), day__lte=max(days))
+    found: defaultdict[dt.date, dict[str, float]] = defaultdict(dict)
+    revenues = rows.annotate(sold=Cast("ordered_revenue", FloatField()))
+    for day, dish, revenue in revenues.values_list("day", "dish", "sold"):
+        of_lines, of_orders = taken.get((day, dish), (0.0, 0.0))
+        # Revenue is what lines cost after their own discounts.
+        before = (revenue or 0.0) + of_lines
+        share = (of_lines + of_orders) / before if before > 0 else 0.0
+        if share >= LEAST_SHARE:
+            found[day][dish] = min(share, 1.0)
+    return found
+
+
+def _taken(
+    store: Store, first: dt.date, until: dt.date
+) -> Mapping[tuple[dt.date, str], tuple[float, float]]:
+    """By day and dish: what discounts of lines took, and what those of whole orders did."""
+    lines = OrderLine.objects.filter(
+        _DISCOUNTED,
+        order__store=store,
+        order__business_day__gte=first,
+        order__business_day__lt=until,
+        order__state=OrderState.PLACED,
+        state=LineState.SOLD,
+    ).exclude(role__in=_NO_DISH)
+    amount, discounts, items = (
+        Cast(name, FloatField()) for name in ("amount", "order__discounts", "order__items")
+    )
+    rows = (
+        lines.order_by()
+        .values_list("order__business_day", "dish")
+        .annotate(
+            of_lines=Sum(Cast(F("discount"), FloatField())),
+            of_orders=Coalesce(Sum(amount * discounts / NullIf(items, 0.0)), 0.0),
+        )
+    )
+    return {(day, dish): (of_lines, of_orders) for day, dish, of_lines, of_orders in rows}
+
+
+_NO_PORTION = (LineRole.MODIFIER, LineRole.DEFERRED)
+
+
+def sold_by_channel(
+    store: Store, *, first: dt.date, until: dt.date
+) -> Iterable[tuple[dt.date, str, str, float]]:
+    """Business day, dish, channel and portions, from ``first`` to before ``until``: of the orders
+    that count and state a channel. Portions are counted as in daily demand."""
+    lines = OrderLine.objects.filter(
+        order__store=store,
+        order__business_day__gte=first,
+        order__business_day__lt=until,
+        order__state=OrderState.PLACED,
+        order__channel__gt="",
+    )
+    counted = lines.exclude(state=LineState.VOID).exclude(role__in=_NO_PORTION)
+    by = counted.order_by().values_list("order__business_day", "dish", "order__channel")
+    return by.annotate(portions=Sum(Cast("quantity", FloatField())))
+
 
 _NEXT = dt.timedelta(microseconds=1)
 _OF_EVENTS = ("sold_out", "discounted")

@@ -8,7 +8,7 @@ from neural.events.schema import Payload
 from neural.events.types import EventType, register_event_type
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
 from neural.restaurant import schemas
-from neural.restaurant.pushed import PUSHED_BYTES, without_credentials
+from neural.restaurant.schemas.tills import PUSHED_BYTES, without_credentials
 
 URGENT: dict[str, type[Payload]] = {
     "order.created": schemas.OrderPayload,
@@ -60,4 +60,4 @@ register_event_type(
 )
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import days, menus, orders, payments, sold_out, stores  # noqa: E402, F401
+from neural.restaurant.handlers import dishes, orders, payments, stores  # noqa: E402, F401

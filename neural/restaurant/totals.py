@@ -23,7 +23,7 @@ from neural.restaurant.models import (
     RefundKind,
 )
 from neural.restaurant.models.order import MONEY_COLUMNS, MONEY_DEPENDS_ON
-from neural.restaurant.models.writing import update
+from neural.restaurant.models.rows import update
 
 Day = tuple[str, dt.date]
 """A store's code and a business day."""

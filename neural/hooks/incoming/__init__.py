@@ -5,8 +5,8 @@ def connect() -> None:
     """Connect receiving with the core: what happens on saving, checks, tasks and pruning."""
     from neural.health.probes import register_probe
     from neural.hooks import tasks  # noqa: F401  (known to the relay)
-    from neural.hooks.incoming import checks, pruning, routing  # noqa: F401  (checks register)
-    from neural.hooks.incoming.health import NAME, webhook_sources
+    from neural.hooks.health import NAME, webhook_sources
+    from neural.hooks.incoming import pruning, routing
 
     routing.connect()
     pruning.connect()

@@ -7,8 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events import pruning
 from neural.hooks.conf import conf
-from neural.hooks.incoming.identity import ID_PREFIX
-from neural.hooks.incoming.recording import PUSHED
+from neural.hooks.incoming.recording import ID_PREFIX, PUSHED
 from neural.hooks.models import PushState, UnroutedPush
 from neural.ledger.prune import Prunable, register_prunable
 from neural.models import NeuralEvent

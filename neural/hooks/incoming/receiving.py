@@ -7,6 +7,7 @@ Nothing here reads a body before its signature was found right.
 import datetime as dt
 import json
 import logging
+import traceback
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
@@ -15,9 +16,8 @@ from neural.errors import NeuralError
 from neural.events.readable import said_by, storable
 from neural.hooks.conf import conf
 from neural.hooks.incoming import routing
-from neural.hooks.incoming.failures import log_failure
-from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.incoming.recording import record, store_of
+from neural.hooks.incoming.routing import keep_raw
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import (
     PLATFORMS,
@@ -122,3 +122,22 @@ def _answer(
         log_failure(source, method.__name__, error)
         return fallback
     return answer
+
+
+def log_failure(source: WebhookSource, step: str, error: BaseException) -> None:
+    """Log that a platform's class raised, and where; not its message, which may hold a credential
+    or what was pushed."""
+    logger.error(
+        "event=platform_failed source=%s platform=%s step=%s error=%s at=%s",
+        source.name,
+        source.platform,
+        step,
+        type(error).__name__,
+        place_of(error),
+    )
+
+
+def place_of(error: BaseException) -> str:
+    """The file and line that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "-"

@@ -12,7 +12,7 @@ from neural.events.answers import Submission
 from neural.events.readable import storable
 from neural.events.submit import submit_many
 from neural.hooks.incoming.fetching import FetchFailed, client_of
-from neural.hooks.incoming.identity import ID_PREFIX
+from neural.hooks.incoming.recording import ID_PREFIX
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
 from neural.ledger.retry import RetryPolicy

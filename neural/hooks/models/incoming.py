@@ -99,7 +99,7 @@ class UnroutedPush(models.Model):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     """Why it could not be given to a store, in English."""
     payload = models.JSONField(_("payload"), encoder=DjangoJSONEncoder)
-    """The request as it came (:mod:`neural.hooks.incoming.raw`)."""
+    """The request as it came (:mod:`neural.hooks.incoming.routing`)."""
     occurred_at = models.DateTimeField(_("occurred at"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now())
     state = models.CharField(

@@ -14,6 +14,10 @@ from neural.hooks.platforms.base import (
     Push,
     Received,
     Translated,
+    gettext_noop,
+    hmac_sha256,
+    must_match,
+    needed,
 )
 from neural.hooks.platforms.reading import (
     Fields,
@@ -22,7 +26,6 @@ from neural.hooks.platforms.reading import (
     unreadable_if_wrong,
     without_phones,
 )
-from neural.hooks.platforms.signing import gettext_noop, hmac_sha256, must_match, needed
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
 DEEPEST_ITEM = 8

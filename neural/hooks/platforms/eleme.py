@@ -3,7 +3,9 @@
 Amounts are yuan written as floats. Times are seconds in messages and milliseconds around them.
 """
 
+import base64
 import datetime as dt
+import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +26,12 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
     Translated,
+    gettext_noop,
+    md5,
+    must_be_timely,
+    must_match,
+    needed,
 )
-from neural.hooks.platforms.eleme_calls import call_of, signature_of, token_of
 from neural.hooks.platforms.reading import (
     Fields,
     json_as_sent,
@@ -34,12 +40,6 @@ from neural.hooks.platforms.reading import (
     object_of,
     unreadable_if_wrong,
     without_phones,
-)
-from neural.hooks.platforms.signing import (
-    gettext_noop,
-    must_be_timely,
-    must_match,
-    needed,
 )
 from neural.hooks.platforms.stating import Statement, entries, entry, kept_of_fee, line, stated
 
@@ -383,3 +383,52 @@ def _amount_back(told: _Message, details: Any) -> Decimal | None:
         return None
     order = Fields(details, "details")
     return abs(order.money("totalPrice")) if order.flag("onlinePaid") else None
+
+
+def signature_of(body: Mapping[str, Any], secret: str) -> str:
+    """MD5 over all fields but the signature, sorted, each ``name=value``, then the secret."""
+    signed = "".join(
+        f"{name}={_written(body[name])}" for name in sorted(body) if name != "signature"
+    )
+    return md5(signed + secret).upper()
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def call_of(
+    action: str,
+    params: Mapping[str, Any],
+    credentials: Credentials,
+    *,
+    token: str,
+    timestamp: int,
+    identity: str,
+) -> dict[str, Any]:
+    """A signed call of Eleme's API, protocol nop 1.0.0."""
+    metas = {"app_key": credentials["app_key"], "timestamp": timestamp}
+    signed = "".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, separators=(',', ':'))}"
+        for name, value in sorted({**metas, **params}.items())
+    )
+    return {
+        "nop": "1.0.0",
+        "id": identity,
+        "action": action,
+        "token": token,
+        "metas": metas,
+        "params": dict(params),
+        "signature": md5(action + token + signed + credentials["app_secret"]).upper(),
+    }
+
+
+def token_of(address: str, credentials: Credentials, client: Client) -> str:
+    """An access token of an application that serves its own stores."""
+    pair = f"{credentials['app_key']}:{credentials['app_secret']}"
+    answer = client.post_form(
+        f"{address}/token",
+        fields={"grant_type": "client_credentials", "scope": "all"},
+        headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
+    )
+    return Fields(answer, "the answer with the token").text("access_token", 10_000)

@@ -26,6 +26,9 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
     Translated,
+    gettext_noop,
+    must_match,
+    needed,
 )
 from neural.hooks.platforms.reading import (
     Fields,
@@ -35,7 +38,6 @@ from neural.hooks.platforms.reading import (
     unreadable_if_wrong,
     without_phones,
 )
-from neural.hooks.platforms.signing import gettext_noop, must_match, needed
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
 API = "https://openapi.keruyun.com"

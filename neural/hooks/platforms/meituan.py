@@ -23,6 +23,11 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
     Translated,
+    gettext_noop,
+    md5,
+    must_be_timely,
+    must_match,
+    needed,
 )
 from neural.hooks.platforms.reading import (
     Fields,
@@ -32,13 +37,6 @@ from neural.hooks.platforms.reading import (
     storable,
     unreadable_if_wrong,
     without_phones,
-)
-from neural.hooks.platforms.signing import (
-    gettext_noop,
-    md5,
-    must_be_timely,
-    must_match,
-    needed,
 )
 from neural.hooks.platforms.stating import (
     ZERO,

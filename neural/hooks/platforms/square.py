@@ -22,6 +22,11 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
     Translated,
+    base64_hmac,
+    gettext_noop,
+    must_be_timely,
+    must_match,
+    needed,
 )
 from neural.hooks.platforms.reading import (
     Fields,
@@ -29,13 +34,6 @@ from neural.hooks.platforms.reading import (
     object_of,
     unreadable_if_wrong,
     without_phones,
-)
-from neural.hooks.platforms.signing import (
-    base64_hmac,
-    gettext_noop,
-    must_be_timely,
-    must_match,
-    needed,
 )
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 

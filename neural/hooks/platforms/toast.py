@@ -22,15 +22,13 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
     Translated,
-)
-from neural.hooks.platforms.reading import Fields, json_of, object_of, unreadable_if_wrong
-from neural.hooks.platforms.signing import (
     base64_hmac,
     gettext_noop,
     must_be_timely,
     must_match,
     needed,
 )
+from neural.hooks.platforms.reading import Fields, json_of, object_of, unreadable_if_wrong
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 
 API = "https://ws-api.toasttab.com"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import NOTHING, money
-from neural.restaurant.currencies import digits_of
+from neural.restaurant.models.amounts import digits_of
 
 TENDERS = {
     "cash": _("cash"),

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.admin.display import NOTHING, badge, quantity
-from neural.restaurant.analysis.arithmetic import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
 from neural.restaurant.analysis.review import SalesDay
+from neural.restaurant.analysis.summarising import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
 from neural.restaurant.models import DemandSummary
 
 RULE = format_lazy(

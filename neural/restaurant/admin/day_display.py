@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import badge
 from neural.restaurant.admin.amounts import amount_in, tender
-from neural.restaurant.currencies import digits_of, rounded_to
 from neural.restaurant.days.comparing import Comparison
 from neural.restaurant.days.figures import Sales
 from neural.restaurant.days.summary import CurrencyDay
 from neural.restaurant.models import Channel
+from neural.restaurant.models.amounts import digits_of, rounded_to
 
 FIGURES: dict[str, Any] = {
     "gross": _("gross"),

@@ -12,9 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models import Store
 from neural.restaurant.admin.day_display import HOUR_WIDTH, Bar, Step, bars, steps
-from neural.restaurant.days.explaining import dead_runs, refused_events
 from neural.restaurant.days.figures import Counts
-from neural.restaurant.days.summary import CurrencyDay, DaySummary, summarise
+from neural.restaurant.days.summary import (
+    CurrencyDay,
+    DaySummary,
+    dead_runs,
+    refused_events,
+    summarise,
+)
 from neural.restaurant.models import Order, OrderState, OrderStatus
 from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
 from neural.sites import address_in_admin

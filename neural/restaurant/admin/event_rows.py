@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.panels import Panel, register_panel
 from neural.admin.run_page.contents import shown_rows
 from neural.models import NeuralEvent
-from neural.restaurant.written import rows_of
+from neural.restaurant.run_pages import rows_of
 
 
 def _context(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import DayFilter, EqualityFilter, FlagFilter, choice_filter, choices_of
 from neural.restaurant.models import Channel, OrderStatus, PaymentStatus, Period
-from neural.restaurant.models.summary import BEST_SELLER_PLACES
+from neural.restaurant.models.demand import BEST_SELLER_PLACES
 
 
 class OrderDayFilter(DayFilter):

@@ -16,11 +16,10 @@ from neural.admin.display import DEEPEST
 from neural.events.types import event_type, event_types
 from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent
-from neural.restaurant.handlers.identity import key_of
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import event_of
-from neural.restaurant.normal_form import normal_form
+from neural.restaurant.normal_form import key_of, normal_form
 from neural.restaurant.schemas import (
     CancellationPayload,
     OrderPayload,

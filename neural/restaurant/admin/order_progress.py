@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from neural.personal.redacting import shown
 from neural.restaurant.models import Order, OrderStatus
-from neural.restaurant.models.delivery import DeliveryStatus
+from neural.restaurant.models.order_status import DeliveryStatus
 
 
 @dataclass(frozen=True)

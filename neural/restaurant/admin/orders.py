@@ -40,7 +40,7 @@ from neural.restaurant.admin.filters import (
 from neural.restaurant.admin.order_links import other_orders
 from neural.restaurant.admin.order_page import order_page
 from neural.restaurant.models import Order, OrderState
-from neural.restaurant.run_finders import ORDER_IDS
+from neural.restaurant.run_pages import ORDER_IDS
 
 UNSETTLED = {"also": "unsettled", "condition": Q(unsettled=True), "values": ("1",)}
 NOT_ADDING_UP = {"also": "differs", "condition": Q(adds_up=False), "values": ("1",)}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from neural.models import Store
-from neural.restaurant.analysis.arithmetic import WEEK, Comparison, Series, compare, monday_of
+from neural.restaurant.analysis.summarising import WEEK, Comparison, Series, compare, monday_of
 from neural.restaurant.models import DemandSummary
-from neural.restaurant.models.summary import DemandSummaryQuerySet
+from neural.restaurant.models.demand import DemandSummaryQuerySet
 
 WEEKS = 8
 

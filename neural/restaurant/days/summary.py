@@ -1,25 +1,105 @@
-"""All that is known of a store's business day."""
+"""All that is known of a store's business day: its figures, gaps in its tills' tickets, and
+events that may explain what is missing."""
 
 import datetime as dt
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
-from neural.models import Store
+from neural.models import RefusedEvent, Store, TaskRun
 from neural.restaurant.days.comparing import Comparison, compare, compare_together
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, together
 from neural.restaurant.days.sums import (
     Day,
+    TaxOfRate,
     Tills,
     channels_of,
     counts_of,
     hours_of,
+    taxes_of,
     tills_of,
 )
-from neural.restaurant.days.taxes import TaxOfRate, taxes_of
-from neural.restaurant.days.tickets import Gap, begin_again, gaps
 from neural.restaurant.models import DayClose, Order
+
+MOST_DIGITS = 9
+"""A number with more digits is an id and no ticket."""
+MOST_MISSING = 50
+"""Numbers are no sequence, but ids, if so many are missing for each that is known."""
+
+_TICKET = re.compile(r"(?P<prefix>.*?)(?P<digits>[0-9]+)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Tickets that are missing, from the first to the last."""
+
+    first: str
+    last: str
+    count: int
+
+
+def gaps(tickets: Iterable[str], *, first: str = "", last: str = "") -> list[Gap]:
+    """What is missing in each sequence: tickets with the same prefix and a number at the end.
+
+    A sequence goes from the till's ``first`` to its ``last`` ticket where these are stated and of
+    its prefix, else from its lowest to its highest. Tickets without a number at the end, and ids,
+    are left out.
+    """
+    known: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for prefix, digits in filter(None, map(_split, tickets)):
+        known[prefix][int(digits)] = digits
+    begin, end = _split(first), _split(last)
+    if begin and end and begin[0] == end[0]:
+        known.setdefault(begin[0], {})
+    return [
+        gap
+        for prefix in sorted(known)
+        for gap in _missing(prefix, known[prefix], _edge(begin, prefix), _edge(end, prefix))
+    ]
+
+
+def begin_again(tills: Iterable[Iterable[str]]) -> bool:
+    """Whether tills give the same tickets, each in a sequence of its own."""
+    known = [{(found[0], int(found[1])) for found in map(_split, till) if found} for till in tills]
+    return sum(map(len, known)) > len(set().union(*known))
+
+
+def _split(ticket: str) -> tuple[str, str] | None:
+    found = _TICKET.match(ticket)
+    if found is None or len(found["digits"]) > MOST_DIGITS:
+        return None
+    return found["prefix"], found["digits"]
+
+
+def _edge(stated: tuple[str, str] | None, prefix: str) -> str:
+    """The stated number, if it is of this sequence."""
+    return stated[1] if stated and stated[0] == prefix else ""
+
+
+def _missing(prefix: str, known: Mapping[int, str], first: str, last: str) -> Iterator[Gap]:
+    low = int(first) if first else min(known)
+    high = int(last) if last else max(known)
+    if low > high:  # the numbers began again within the day
+        return
+    numbers = [low - 1, *sorted(each for each in known if low <= each <= high), high + 1]
+    missing = high - low + 1 - (len(numbers) - 2)
+    if not (first and last) and missing > MOST_MISSING * len(known):
+        return
+    width = _width(known.values(), first)
+    for before, after in pairwise(numbers):
+        if after - before > 1:
+            first, last = (f"{prefix}{number:0{width}}" for number in (before + 1, after - 1))
+            yield Gap(first, last, count=after - before - 1)
+
+
+def _width(written: Iterable[str], first: str) -> int:
+    """How many digits a number has at least: as many as one that is padded with zeros."""
+    padded = (len(digits) for digits in (*written, first) if digits.startswith("0"))
+    return max(padded, default=1)
+
 
 MOST_GAPS = 50
 """How many gaps of a till are listed."""
@@ -182,3 +262,40 @@ def _tickets(day: Day) -> dict[str, set[str]]:
     for till, number in rows[:MOST_TICKETS]:
         tickets[till].add(number)
     return dict(tickets)
+
+
+MOST_SHOWN = 20
+MOST_READ = 1000
+"""How many of the newest dead runs, and of a store's newest refused events, are looked at."""
+
+
+def span_of(store: Store, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """When a business day begins, and when it ends."""
+    begin = dt.datetime.combine(day, store.day_ends_at, store.zone)
+    end = dt.datetime.combine(day + dt.timedelta(days=1), store.day_ends_at, store.zone)
+    return begin, end
+
+
+def dead_runs(store: Store, day: dt.date) -> Sequence[TaskRun]:
+    """Dead runs of events that occurred on this day, the newest first."""
+    newest = TaskRun.objects.dead().order_by("-pk").values("pk")[:MOST_READ]
+    begin, end = span_of(store, day)
+    found = TaskRun.objects.filter(
+        pk__in=list(newest.values_list("pk", flat=True)),
+        store=store,
+        event__occurred_at__gte=begin,
+        event__occurred_at__lt=end,
+    )
+    return list(found.select_related("event").order_by("-pk")[:MOST_SHOWN])
+
+
+def refused_events(store: Store, day: dt.date) -> Sequence[RefusedEvent]:
+    """Events of the store that were refused during this day and that nobody corrected or dismissed,
+    the newest first."""
+    own = RefusedEvent.objects.filter(store_code=store.pk).order_by("-pk")
+    newest = list(own.values_list("pk", flat=True)[:MOST_READ])
+    begin, end = span_of(store, day)
+    found = RefusedEvent.objects.open().filter(
+        pk__in=newest, refused_at__gte=begin, refused_at__lt=end
+    )
+    return list(found.defer("payload").order_by("-pk")[:MOST_SHOWN])

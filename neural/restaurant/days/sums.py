@@ -1,9 +1,10 @@
-"""The sums of stores' business days, by SQL. Each query reads the rows of its days along an index
-that begins with store and business day."""
+"""The sums of stores' business days, and their tax by rate, by SQL. Each query reads the rows of
+its days along an index that begins with store and business day."""
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 from operator import or_
@@ -12,6 +13,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, ExtractHour, NullIf
 
+from neural.ledger import dialects
 from neural.models import Store
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, Tender
 from neural.restaurant.models import (
@@ -177,3 +179,52 @@ def _add(found: Any, key: tuple[Any, ...], figures: Figures) -> None:
     store, day, till, currency = key
     tills = found[store, day]
     tills[till, currency] = tills.get((till, currency), Figures()) + figures
+
+
+@dataclass(frozen=True, slots=True)
+class TaxOfRate:
+    """The tax of one rate; ``rate`` is in per cent, and None where bills state none."""
+
+    rate: Decimal | None
+    added: Decimal = Decimal(0)
+    included: Decimal = Decimal(0)
+
+
+def taxes_of(day: Day) -> dict[str, list[TaxOfRate]]:
+    """The tax of a day by currency and rate."""
+    sums: defaultdict[tuple[str, Decimal | None], list[Decimal]] = defaultdict(
+        lambda: [Decimal(0), Decimal(0)]
+    )
+    for currency, rate, included, amount in _tax_rows(day):
+        place = str(included) in ("1", "true", "True")
+        sums[currency, _rate(rate)][place] += rounded(Decimal(str(amount)))
+    found: defaultdict[str, list[TaxOfRate]] = defaultdict(list)
+    for (currency, rate), (added, inside) in sorted(sums.items(), key=_by_rate):
+        found[currency].append(TaxOfRate(rate, added, inside))
+    return dict(found)
+
+
+def _rate(stated: Any) -> Decimal | None:
+    """A rate as a number, so that 6, 6.0 and 6.00 are one."""
+    return None if stated is None else Decimal(str(stated)).normalize()
+
+
+def _by_rate(item: tuple[tuple[str, Decimal | None], Any]) -> Any:
+    (currency, rate), _ = item
+    return (currency, rate is None, rate or 0)
+
+
+def _tax_rows(day: Day) -> Iterable[Sequence[Any]]:
+    entries = dialects.ledger_dialect().join_elements("placed.bill", "entry")
+    sql = f"""
+    SELECT placed.currency, entry.value->>'rate', entry.value->>'included',
+           SUM(CAST(entry.value->>'amount' AS numeric))
+    FROM neural_order AS placed {entries}
+    WHERE placed.store_id = %s AND placed.business_day = %s AND placed.state = 'placed'
+      AND entry.value->>'kind' = 'tax'
+    GROUP BY placed.currency, entry.value->>'rate', entry.value->>'included'
+    """
+    store, date = day
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(sql, [store, date.isoformat()])
+        return list(cursor.fetchall())

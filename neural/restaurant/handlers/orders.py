@@ -4,23 +4,23 @@ A statement of an order is whole, and the newest event decides each aspect. Seve
 order may be in one batch.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
+from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
-from neural.restaurant.currencies import digits_of
-from neural.restaurant.handlers.identity import key_of
-from neural.restaurant.handlers.lines import line_rows
-from neural.restaurant.handlers.locked import locked_orders
-from neural.restaurant.models import Order, OrderStatus
-from neural.restaurant.models.amounts import DECIMAL_PLACES
+from neural.restaurant.models import Order, OrderLine, OrderStatus
+from neural.restaurant.models.amounts import DECIMAL_PLACES, digits_of
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.models.order_status import step
-from neural.restaurant.normal_form import normal_form
+from neural.restaurant.normal_form import key_of, normal_form
 from neural.restaurant.schemas import (
     CancellationPayload,
     DeliveryUpdated,
@@ -30,6 +30,77 @@ from neural.restaurant.schemas import (
     OrderStatusChanged,
     SettlementStated,
 )
+from neural.restaurant.schemas.tills import StatedLine
+from neural.restaurant.totals import DEMAND, MONEY
+
+Keyed = tuple[str, NeuralEvent, Any]
+"""An order's key, an event about it, and what the event states, in the normal form."""
+
+
+class LockedOrders(dict[tuple[str, str], Order]):
+    """Orders by store and key, and those of them that have changed, by primary key."""
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        super().__init__(((order.store_id, order.key), order) for order in orders)
+        self.changed: dict[int, Order] = {}
+
+    def note(self, order: Order, changed: bool) -> None:
+        if changed:
+            self.changed[order.pk] = order
+
+
+class Before(NamedTuple):
+    """The values of an order from which other rows were computed."""
+
+    day: dt.date | None
+    currency: str
+    is_new: bool
+
+
+@contextmanager
+def locked_orders(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
+    """The orders of these keys, locked; when the block ends, those that it noted as changed are
+    saved, and what follows from them is asked for."""
+    stores = {event.store_id: event.store for _, event, _ in keyed}
+    keys = {(key, event.store_id) for key, event, _ in keyed}
+    orders = LockedOrders(Order.objects.lock(keys))
+    before: dict[int, Before] = {}
+    for order in orders.values():
+        order.store = stores[order.store_id]
+        before[order.pk] = Before(order.counted_day, order.currency, is_new=order.read_key())
+    yield orders
+    _keep([*orders.changed.values()], before)
+
+
+def _keep(changed: Sequence[Order], before: dict[int, Before]) -> None:
+    if not changed:
+        return
+    Order.objects.keep(changed)
+    OrderLine.objects.replace(changed)
+    for order in changed:
+        reindex(collection="orders", store=order.store_id, ids=[order.key])
+    DEMAND.ask(set(_days(changed, before)))
+    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk])})
+
+
+def _days(orders: Iterable[Order], before: dict[int, Before]) -> Iterable[tuple[str, dt.date]]:
+    """The days whose demand changes: those in which these orders counted before, and those in which
+    they count now."""
+    for order in orders:
+        was, now = before[order.pk].day, order.counted_day
+        if was == now and order.new_lines is None:
+            continue
+        for day in {was, now} - {None}:
+            assert day
+            yield (order.store_id, day)
+
+
+def _other_money(order: Order, before: Before) -> bool:
+    """Whether the sums of payments must be computed anew: the currency has changed, or whether the
+    order counts, in which case a return is a reversal."""
+    if order.currency != before.currency:
+        return not before.is_new
+    return bool(order.refunded) and (order.counted_day is None) != (before.day is None)
 
 
 @handles(
@@ -189,3 +260,70 @@ def _take_status(order: Order, event: NeuralEvent, told: OrderStated | OrderStat
         told=step(at=closed_at or event.occurred_at, status=told.status, by=by, reason=reason),
         closed_at=closed_at,
     )
+
+
+def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[dict[str, Any]]:
+    """The rows of an order's lines with their amounts. A modifier knows the dish that it changes.
+    An object of the model for each would take longer than to write them."""
+    parents = _parents(lines)
+    return [
+        {
+            "order_id": order.pk,
+            "position": position,
+            "line_id": line.line_id,
+            "parent": parent,
+            "demand_dish": _changed_dish(lines, parents, position),
+            "role": line.role,
+            "state": line.state,
+            "dish": line.dish_code,
+            "name": line.name,
+            "quantity": line.quantity,
+            "price": line.price,
+            "discount": line.discount,
+            "amount": amount,
+            "tax": line.tax,
+            "options": line.options or None,
+            "note": line.note,
+        }
+        for position, ((line, amount), parent) in enumerate(
+            zip(lines, parents, strict=True), start=1
+        )
+    ]
+
+
+def _changed_dish(
+    lines: Sequence[tuple[StatedLine, Decimal]], parents: Sequence[int | None], position: int
+) -> str:
+    """The dish that a modifier changes, also where it changes another modifier; empty if it is
+    none, or belongs to no line."""
+    changed = ""
+    while lines[position - 1][0].role == "modifier" and (above := parents[position - 1]):
+        changed, position = lines[above - 1][0].dish_code, above
+    return changed
+
+
+def _parents(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[int | None]:
+    """The position of the line that each belongs to, by that one's own id. Lines that belong to one
+    another in a circle belong to none."""
+    positions = {
+        line.line_id: position for position, (line, _) in enumerate(lines, start=1) if line.line_id
+    }
+    parents = [positions.get(line.parent) for line, _ in lines]
+    if not positions:
+        return parents
+    return [
+        None if _leads_back(position, parents) else parent
+        for position, parent in enumerate(parents, start=1)
+    ]
+
+
+def _leads_back(position: int, parents: Sequence[int | None]) -> bool:
+    """Whether the parents of a line lead back to it."""
+    seen: set[int] = set()
+    above = parents[position - 1]
+    while above is not None and above not in seen:
+        if above == position:
+            return True
+        seen.add(above)
+        above = parents[above - 1]
+    return False

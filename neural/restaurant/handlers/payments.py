@@ -7,11 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events.registry import handles
 from neural.models import NeuralEvent
-from neural.restaurant.handlers.identity import key_of, ticket_day
 from neural.restaurant.keys import payment_key
 from neural.restaurant.models import Order, Payment, PaymentKind
 from neural.restaurant.models.newest import version_of
-from neural.restaurant.normal_form import normal_form
+from neural.restaurant.normal_form import key_of, normal_form, ticket_day
 from neural.restaurant.schemas import PaymentPayload, PaymentStated, RefundPayload, RefundStated
 from neural.restaurant.totals import MONEY
 

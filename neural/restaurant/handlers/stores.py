@@ -1,4 +1,5 @@
-"""Handlers of what a store reports about itself: when it is open, who works, stock and sales."""
+"""Handlers of what a store reports about itself: when it is open, who works, stock, sales, and
+how a day was closed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,19 @@ from neural.errors import PermanentError
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
-from neural.restaurant.models import OpeningState, SalesReport, Shift, StockLevel, TimeCard
+from neural.restaurant.models import (
+    DayClose,
+    OpeningState,
+    SalesReport,
+    Shift,
+    StockLevel,
+    TimeCard,
+)
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.schemas import (
     ClockedIn,
     ClockedOut,
+    DayClosed,
     LowStockPayload,
     OpeningReported,
     SalesReportPayload,
@@ -154,3 +163,26 @@ def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
         for each in data.breaks
     ]
     return card.clock_out(**told, breaks=breaks)
+
+
+@handles("day.closed", title=_("Record the close of a day"))
+def record_day_close(event: NeuralEvent, data: DayClosed) -> None:
+    """Save what a till states of a business day in a currency, unless a newer statement of it is
+    known. It changes no order and no payment."""
+    DayClose.objects.upsert_if_newer(
+        key={
+            "store": event.store,
+            "business_day": data.business_day,
+            "till": data.till,
+            "currency": data.currency,
+        },
+        version=version_of(event),
+        values={
+            "orders": data.orders,
+            "guests": data.guests,
+            "first_ticket": data.first_ticket,
+            "last_ticket": data.last_ticket,
+            "sums": {name: str(amount) for name, amount in data.sums.items()},
+            "tenders": {name: str(amount) for name, amount in data.tenders.items()},
+        },
+    )

@@ -1,5 +1,5 @@
-"""Columns for money and quantities. Three decimals suffice for any currency and for grams in
-kilos."""
+"""Columns for money and quantities, and how many decimals a currency has (ISO 4217). Three decimals
+suffice for any currency and for grams in kilos."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -30,3 +30,24 @@ def total_field(label: Any, **options: Any) -> models.DecimalField:
     return models.DecimalField(
         label, max_digits=TOTAL_DIGITS, decimal_places=DECIMAL_PLACES, **options
     )
+
+
+_ORDINARY = 2
+_DIGITS = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"),
+        0,
+    ),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+
+
+def digits_of(currency: str) -> int:
+    """Decimals of this currency; those of the columns if it is not stated."""
+    return _DIGITS.get(currency, _ORDINARY) if currency else DECIMAL_PLACES
+
+
+def rounded_to(value: Decimal, digits: int) -> Decimal:
+    """The value rounded half up, as on a bill."""
+    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
 from neural.models.store import StoreScopedQuerySet
-from neural.restaurant.models.reading import objects_of
+from neural.restaurant.models.rows import objects_of
 
 _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)

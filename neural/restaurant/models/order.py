@@ -15,18 +15,19 @@ from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
 from neural.restaurant.models.amounts import total_field
-from neural.restaurant.models.delivery import Delivery, delivery_with
 from neural.restaurant.models.newest import NewestQuerySet, moment_of, version_field
 from neural.restaurant.models.order_status import (
     COUNTS_NOWHERE,
     LATE_CHANGE,
     Channel,
+    Delivery,
     OrderState,
     OrderStatus,
     Step,
+    delivery_with,
     with_step,
 )
-from neural.restaurant.models.writing import update
+from neural.restaurant.models.rows import update
 
 
 class OrderQuerySet(NewestQuerySet["Order"]):

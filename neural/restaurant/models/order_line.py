@@ -12,7 +12,7 @@ from neural.models.store import StoreScopedQuerySet
 from neural.restaurant import codes
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.order import Order
-from neural.restaurant.models.writing import insert
+from neural.restaurant.models.rows import insert
 
 
 class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):

@@ -13,7 +13,7 @@ from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 from neural.restaurant.models.order import Order
-from neural.restaurant.models.writing import telling
+from neural.restaurant.models.rows import telling
 
 
 class PaymentKind(models.TextChoices):

@@ -4,36 +4,32 @@ Fields that a schema does not know are kept with the event. A time without a zon
 own time.
 """
 
-from neural.restaurant.schemas.orders import (
-    CancellationPayload,
-    OrderLinePayload,
-    OrderPayload,
-    PaymentPayload,
-    RefundPayload,
-)
-from neural.restaurant.schemas.reports import (
+from neural.restaurant.schemas.stores import (
     ClockedIn,
     ClockedOut,
     DeliveryUpdated,
-    MenuUpdated,
-    OpeningReported,
-)
-from neural.restaurant.schemas.stores import (
     DishPayload,
     FeedbackPayload,
     ItemAvailable,
     ItemSoldOut,
     LowStockPayload,
+    MenuUpdated,
+    OpeningReported,
     SalesReportPayload,
     ShiftPayload,
     StockPayload,
 )
 from neural.restaurant.schemas.tills import (
+    CancellationPayload,
     DayClosed,
+    OrderLinePayload,
+    OrderPayload,
     OrdersMerged,
     OrderStated,
     OrderStatusChanged,
+    PaymentPayload,
     PaymentStated,
+    RefundPayload,
     RefundStated,
     SettlementStated,
     TillPushed,

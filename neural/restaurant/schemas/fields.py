@@ -1,13 +1,14 @@
-"""The types of fields in the payload schemas. Lengths and digits are those of the columns, so that
-every accepted payload can be stored."""
+"""The types of fields in the payload schemas, and the bases of all that names a dish. Lengths and
+digits are those of the columns, so that every accepted payload can be stored."""
 
 import datetime as dt
 import math
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from neural.events.schema import Payload
 from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
 from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, TOTAL_DIGITS, rounded
 
@@ -103,3 +104,26 @@ Currency = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3})?$")]
 """ISO 4217. Empty: the store's currency, or for a payment the order's."""
 Moment = Annotated[dt.datetime, AfterValidator(_in_our_time), AfterValidator(_at_a_place_on_earth)]
 Day = Annotated[dt.date, AfterValidator(_in_our_time)]
+
+
+class OfDish(Payload):
+    """Names a dish. A dish without a code is identified by its name."""
+
+    dish: OptionalCode = ""
+    name: Name = ""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if not (self.dish or self.name):
+            raise ValueError("names no dish: give 'dish' or 'name'")
+        return self
+
+    @property
+    def dish_code(self) -> str:
+        return self.dish or self.name
+
+
+class Line(OfDish):
+    """One dish of an order or of a day."""
+
+    quantity: Quantity

@@ -10,9 +10,9 @@ from django.utils import timezone
 import neural
 from neural.health import Status
 from neural.health.situation import Situation
+from neural.hooks.health import webhook_sources
 from neural.hooks.incoming import receiving, routing
-from neural.hooks.incoming.health import webhook_sources
-from neural.hooks.incoming.raw import request_of
+from neural.hooks.incoming.routing import request_of
 from neural.hooks.models import PushState, UnroutedPush
 from neural.models import NeuralEvent, RunState, TaskRun
 from tests.unit.factories import make_store

@@ -10,7 +10,7 @@ from neural.events.credentials import mentions_credential
 from neural.events.kept import LEFT_OUT
 from neural.events.types import event_type
 from neural.models import NeuralEvent, RefusedEvent
-from neural.restaurant.pushed import without_credentials
+from neural.restaurant.schemas.tills import without_credentials
 
 BODY = '{ "b": 1.10, "a": [1e2, "\\u6c49"],\r\n "n": 12345678901234567890 }\n'
 

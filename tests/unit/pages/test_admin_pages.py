@@ -12,7 +12,7 @@ from neural.api.keys import issue
 from neural.api.models import Scope
 from neural.audit import record
 from neural.forecasting.models import PrivacySpend
-from neural.hooks.incoming.raw import keep_raw
+from neural.hooks.incoming.routing import keep_raw
 from neural.hooks.platforms.base import Push, Received
 from neural.ledger.pausing import pause
 from neural.models import (
@@ -33,7 +33,7 @@ from neural.monitoring.models import (
     Examination,
     Retention,
 )
-from neural.restaurant.analysis.slices import analyse_store
+from neural.restaurant.analysis.analysing import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning

@@ -21,7 +21,7 @@ from neural.hooks.platforms.base import (
     SignatureRefused,
 )
 from neural.restaurant.bill import add_up, amount_of
-from neural.restaurant.currencies import digits_of
+from neural.restaurant.models.amounts import digits_of
 from tests.unit.platforms import deliverect, eleme, keruyun, meituan, square, toast
 from tests.unit.platforms.case import ADDRESS, NOW, Pushed
 from tests.unit.platforms.every import (

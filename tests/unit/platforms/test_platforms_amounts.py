@@ -19,7 +19,13 @@ from neural.hooks.platforms.amounts import (
     priced,
     written,
 )
-from neural.hooks.platforms.base import CannotTranslate, PushUnreadable, SignatureRefused
+from neural.hooks.platforms.base import (
+    CannotTranslate,
+    PushUnreadable,
+    SignatureRefused,
+    must_match,
+    needed,
+)
 from neural.hooks.platforms.reading import (
     DEEPEST,
     Fields,
@@ -28,10 +34,9 @@ from neural.hooks.platforms.reading import (
     object_of,
     without_phones,
 )
-from neural.hooks.platforms.signing import must_match, needed
 from neural.hooks.platforms.stating import kept_of_fee
-from neural.restaurant import currencies
 from neural.restaurant.bill import amount_of
+from neural.restaurant.models import amounts as currencies
 
 CURRENCIES = sorted({*currencies._DIGITS, "CNY", "USD", "EUR", "HKD", "CAD"})
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from neural.models import Store
-from neural.restaurant.analysis.slices import AnalysisProgress, analyse_store
+from neural.restaurant.analysis.analysing import AnalysisProgress, analyse_store
 from neural.restaurant.models import DailyDemand, DemandSummary
 
 MONDAY = dt.date(2026, 3, 2)

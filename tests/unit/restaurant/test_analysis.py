@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 import neural
 from neural.models import RunState, TaskRun
-from neural.restaurant.analysis import analysing, slices
+from neural.restaurant.analysis import analysing
 from neural.restaurant.models import DailyDemand, DemandSummary
 from neural.tasks import analyse_demand
 from tests.unit.factories import make_store
@@ -84,7 +84,7 @@ def test_in_slices_it_comes_out_as_in_one_piece(store, monkeypatch):
     analyse(store)
     whole = sorted(row[1:] for row in rows())
     DemandSummary.objects.all().delete()
-    monkeypatch.setattr(slices, "SLICE_WEEKS", 1)
+    monkeypatch.setattr(analysing, "SLICE_WEEKS", 1)
 
     done = analyse(store)
 
@@ -191,7 +191,7 @@ def test_killed_between_stores_it_goes_on_and_none_waits_twice(store):
 
 def test_a_run_that_takes_too_long_leaves_the_rest_to_one_that_goes_on(store, monkeypatch):
     monkeypatch.setattr(analysing, "RUN_SECONDS", 0)
-    monkeypatch.setattr(slices, "SLICE_WEEKS", 4)
+    monkeypatch.setattr(analysing, "SLICE_WEEKS", 4)
     sell(store, dict.fromkeys(range(70), 10))
     analyse_demand.delay("S01")
 

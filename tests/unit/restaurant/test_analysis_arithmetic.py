@@ -5,15 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from neural.restaurant.analysis.arithmetic import (
+from neural.restaurant.analysis.summarising import (
     Comparison,
+    Sale,
+    Summary,
     compare,
     deviation,
     monday_of,
     ranks,
     same_weekdays_before,
+    summarise,
 )
-from neural.restaurant.analysis.summarising import Sale, Summary, summarise
 
 MONDAY = dt.date(2026, 3, 2)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neural.restaurant.bill import Sums, add_up, amount_of
-from neural.restaurant.currencies import digits_of, rounded_to
 from neural.restaurant.models import Order
+from neural.restaurant.models.amounts import digits_of, rounded_to
 from neural.restaurant.schemas.tills import BillEntry, StatedLine
 
 

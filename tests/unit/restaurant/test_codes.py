@@ -8,8 +8,8 @@ from neural.restaurant.admin.amounts import TENDERS
 from neural.restaurant.admin.day_display import FIGURES
 from neural.restaurant.admin.receipt import KINDS
 from neural.restaurant.days.figures import NOT_TAKEN_IN
+from neural.restaurant.documents import _CHANNELS
 from neural.restaurant.models import Channel, OrderStatus
-from neural.restaurant.order_documents import _CHANNELS
 from neural.restaurant.schemas import OrderStated
 
 

@@ -10,8 +10,8 @@ import pytest
 from neural.forecasting.core.features import FEATURES, forecast_examples, training_examples
 from neural.forecasting.sales import sales_of
 from neural.models import Store
-from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import SalesReport
+from neural.restaurant.neural_demand import discounted_days
 from tests.unit.forecasting import sales_of_a_store as made_up
 from tests.unit.restaurant.history import Reporter, at
 

@@ -12,7 +12,7 @@ from neural.forecasting.sales import sales_of
 from neural.forecasting.sources import KnowsChannels, demand_source
 from neural.models import Store
 from neural.restaurant.models import Channel, SalesReport
-from neural.restaurant.sold_by_channel import sold_by_channel
+from neural.restaurant.neural_demand import sold_by_channel
 from tests.unit.restaurant.history import Reporter, at
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ import pytest
 from neural.forecasting.sales import sales_of
 from neural.models import Store
 from neural.restaurant.models import Availability, SalesReport
+from neural.restaurant.neural_demand import sold_out_days
 from neural.restaurant.sold_out import Report, periods, sold_out_shares
-from neural.restaurant.sold_out_days import sold_out_days
 from tests.unit.restaurant.history import Reporter, at, handle, rows, sold
 
 MONDAY = dt.date(2026, 3, 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.restaurant.days.tickets import MOST_MISSING, begin_again, gaps
+from neural.restaurant.days.summary import MOST_MISSING, begin_again, gaps
 
 
 def found(*tickets: str, first: str = "", last: str = "") -> list[str]:

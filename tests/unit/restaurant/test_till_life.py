@@ -4,7 +4,7 @@ split, merged, replaced and moved."""
 import pytest
 
 from neural.models import Store
-from neural.restaurant.handlers import locked
+from neural.restaurant.handlers import orders
 from neural.restaurant.models import DailyDemand, Order, OrderState, OrderStatus
 from neural.restaurant.models.order_status import COUNTS_NOWHERE, LONGEST_PROGRESS
 from tests.unit.restaurant.history import at, handle, line, record, rows
@@ -108,7 +108,7 @@ class TestStatuses:
     def test_the_demand_of_a_day_is_computed_where_it_changes_alone(self, till, monkeypatch):
         till.order("17", 10)
         demand = Asked()
-        monkeypatch.setattr(locked, "DEMAND", demand)
+        monkeypatch.setattr(orders, "DEMAND", demand)
         till.status("17", "ready")
         assert demand.asked == set()
         till.status("17", "voided")

@@ -10,7 +10,7 @@ from neural.keyset.walks import Place
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import version_of
-from neural.restaurant.run_finders import ORDER, PAYMENT, orders_of
+from neural.restaurant.run_pages import ORDER, PAYMENT, orders_of
 from neural.runs.meaning import readings_of
 from neural.runs.query import RunQuery
 from neural.runs.selecting import select

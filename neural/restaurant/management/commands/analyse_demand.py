@@ -13,11 +13,11 @@ from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
 from neural.restaurant.analysis.analysing import (
     StoreUnknown,
+    analyse_store,
     known_store,
     request_analysis_of,
     stores_with_demand,
 )
-from neural.restaurant.analysis.slices import analyse_store
 
 REQUESTER = "analyse_demand"
 

@@ -1,4 +1,4 @@
-"""Handlers of dishes and menus.
+"""Handlers of dishes, menus and what is sold out.
 
 A dish is available if its newest statement says so, and if that is no older than the newest
 complete menu of its store: a complete menu states each dish that it names, and ends the others.
@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
-from neural.restaurant.models import Dish, Menu
+from neural.restaurant.models import Availability, Dish, Menu
 from neural.restaurant.models.newest import version_of
-from neural.restaurant.schemas import DishPayload, MenuUpdated
+from neural.restaurant.schemas import DishPayload, ItemAvailable, ItemSoldOut, MenuUpdated
 
 SLICE = 500
 """How many dishes are written in one statement."""
@@ -71,3 +71,24 @@ def _rows(stated: Sequence[Stated], complete: dict[str, bytes]) -> Iterator[Dish
             details=data.model_extra or {},
             version=version,
         )
+
+
+@handles("item.sold_out", "item.available", batch=True, title=_("Record sold-out dishes"))
+def record_availability(received: Sequence[Received[ItemSoldOut | ItemAvailable]]) -> None:
+    """Save the reports, each as a row of its own."""
+    Availability.objects.take([_report(event, data) for event, data in received])
+
+
+def _report(event: NeuralEvent, data: ItemSoldOut | ItemAvailable) -> Availability:
+    until = data.until if isinstance(data, ItemSoldOut) else None
+    return Availability(
+        store=event.store,
+        dish=data.dish_code,
+        name=data.name,
+        at=event.occurred_at,
+        sold_out=isinstance(data, ItemSoldOut),
+        until=event.store.localize(until) if until else None,
+        reason=data.reason,
+        till=data.till,
+        version=version_of(event),
+    )

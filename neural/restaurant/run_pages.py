@@ -1,30 +1,39 @@
-"""The rows that are written for an event: found by the keys that its payload states.
+"""What the pages of runs show of this app: which order an event is about, the events of an order or
+a payment by the number that people know, and the rows that are written for an event.
 
-Of an event that is pruned, or whose payload its type's schema no longer takes, nothing is found.
+Of an event that is pruned, or whose payload its type's schema no longer takes, no row is found.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet, TextField
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
+from django.utils.translation import gettext, gettext_lazy
 from pydantic import ValidationError
 
 from neural.events.types import EventTypeUnknown, event_type
+from neural.keyset import bounded
+from neural.keyset.exact import named_exactly
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant import models, schemas
-from neural.restaurant.handlers.identity import key_of, ticket_day
 from neural.restaurant.keys import payment_key
-from neural.restaurant.models.newest import version_of
-from neural.restaurant.normal_form import normal_form
-from neural.runs.written import WrittenRow
+from neural.restaurant.models.newest import event_of, version_of
+from neural.restaurant.normal_form import key_of, normal_form, ticket_day
+from neural.runs.about import About, register_about
+from neural.runs.filters import RunFinder, register_run_finder
+from neural.runs.written import WrittenRow, register_written
+from neural.sites import page_of
 from neural.stored_json import depth_of
 
 MOST_ROWS = 20
-"""Of one kind."""
+"""Rows of one kind that are written for an event."""
 DEEPEST = 100
 """Payloads that are nested deeper, from before depth was limited, are not decoded."""
 OWN_HANDLERS = "neural."
@@ -171,3 +180,92 @@ def _(data: schemas.ShiftPayload, event: NeuralEvent) -> Found:
 @_rows.register
 def _(data: schemas.ClockedIn, event: NeuralEvent) -> Found:
     yield models.TimeCard.objects.filter(store=event.store_id, code=data.timecard_id)
+
+
+ORDER_IDS = ("number", "platform_number", "key")
+"""Columns of orders with an id that people type; each is the first one of an index."""
+MOST_ORDERS = 5
+"""A till may give the same number every day: the newest orders are meant."""
+MOST_PAYMENTS = 50
+
+
+def connect() -> None:
+    """Register all of them; called when the app is ready."""
+    register_run_finder(ORDER)
+    register_run_finder(PAYMENT)
+    register_about("neural_restaurant.order", orders_of)
+    register_written("neural_restaurant", written_by)
+
+
+def _events_of_order(user: Any, text: str, most: int) -> list[int]:
+    """Of the newest orders with this number or key."""
+    # The pages of the admin know which events are about an order.
+    from neural.restaurant.admin.order_events import events_of
+
+    found: list[int] = []
+    for order in _orders_named(user, text):
+        payments = order.payments.order_by("-pk")[:MOST_PAYMENTS]
+        found += [each.event.pk for each in events_of(order, payments)]
+    return found[:most]
+
+
+def _orders_named(user: Any, text: str) -> Sequence[models.Order]:
+    mine = models.Order.objects.for_user(user)
+    keys = named_exactly(mine, text, ORDER_IDS, most=MOST_ORDERS)
+    return list(models.Order.objects.filter(pk__in=keys))
+
+
+def _events_of_payment(user: Any, text: str, most: int) -> list[int]:
+    """Of payments and refunds with this id."""
+    keys = named_exactly(
+        models.Payment.objects.for_user(user), text, ["reference"], most=MOST_PAYMENTS
+    )
+    mine = models.Payment.objects.filter(pk__in=keys)
+    wanted = {(*event_of(bytes(version)), store) for version, store in _versions(mine)}
+    ids = {event_id for event_id, _source, _store in wanted}
+    events = NeuralEvent.objects.for_user(user).filter(event_id__in=ids)
+    found = events.values_list("pk", "event_id", "source", "store_id")
+    return [pk for pk, *identity in found if tuple(identity) in wanted][:most]
+
+
+def _versions(payments: Any) -> Iterable[tuple[bytes, str]]:
+    found: Iterable[tuple[bytes, str]] = payments.values_list("version", "store_id")
+    return found
+
+
+ORDER = RunFinder(name="order", label=gettext_lazy("order number"), find=_events_of_order)
+PAYMENT = RunFinder(name="payment", label=gettext_lazy("payment"), find=_events_of_payment)
+
+
+def orders_of(events: Sequence[NeuralEvent], user: Any) -> Mapping[int, Sequence[About]]:
+    """The orders that events of a page of runs name, with a link if it is clear which one it is."""
+    numbers = _numbers(events)
+    if not numbers:
+        return {}
+    known: dict[tuple[str, str], list[int]] = defaultdict(list)
+    if user.has_perm("neural_restaurant.view_order"):
+        stores = {event.store_id for event in events}
+        rows = models.Order.objects.filter(number__in={*numbers.values()}, store__in=stores)
+        for pk, number, store in rows.order_by().values_list("pk", "number", "store_id")[
+            : bounded.MOST_ROWS
+        ]:
+            known[store, number].append(pk)
+    shown = {}
+    for event in events:
+        if number := numbers.get(event.pk):
+            keys = known[event.store_id, number]
+            address = page_of(models.Order, keys[0]) if len(keys) == 1 else ""
+            shown[event.pk] = [About(gettext("order %(number)s") % {"number": number}, address)]
+    return shown
+
+
+def _numbers(events: Sequence[NeuralEvent]) -> dict[int, str]:
+    """The order numbers in the payloads. SQLite cannot look into one that is nested too deep; then
+    no number of this page is shown."""
+    rows = NeuralEvent.objects.filter(pk__in=[event.pk for event in events])
+    try:
+        with transaction.atomic():
+            found = list(rows.values_list("pk", KT("payload__order_id")))
+    except DatabaseError:
+        return {}
+    return {pk: number for pk, number in found if number and isinstance(number, str)}
