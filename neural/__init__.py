@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from neural.events.schema import Payload
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
-    from neural.ledger.history import Attempt, attempts_of
     from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
     from neural.ledger.retry import RetryPolicy
     from neural.ledger.work import Snooze, checkpoint, current_run
+    from neural.models.attempt import Attempt, attempts_of
     from neural.retrieval.collections.documents import Document, RecordRefused
     from neural.retrieval.collections.registry import (
         CollectionUnknown,
@@ -68,7 +68,7 @@ _HOMES = {
     "Submission": "neural.events.answers",
     "TableMissing": "neural.retrieval.stores.base",
     "TaskIdTaken": "neural.ledger.record",
-    "Attempt": "neural.ledger.history",
+    "Attempt": "neural.models.attempt",
     "Verdict": "neural.events.answers",
     "Why": "neural.retrieval.query.hits",
     "asubmit": "neural.events.asubmit",
@@ -84,7 +84,7 @@ _HOMES = {
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
     "temporary_search_index": "neural.retrieval.testing",
-    "attempts_of": "neural.ledger.history",
+    "attempts_of": "neural.models.attempt",
 }
 
 __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)

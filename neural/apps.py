@@ -29,7 +29,7 @@ class NeuralConfig(AppConfig):
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasables
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.ledger import dialects, ports, titles
+        from neural.ledger import dialects, ports, work
         from neural.ledger.prune import register_prunable
         from neural.runs import bulk
 
@@ -38,7 +38,7 @@ class NeuralConfig(AppConfig):
             having_queue=message.is_queue,
             following=callbacks.follow,
         )
-        titles.connect(title_of_task=task.title_of_task)
+        work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()

@@ -18,9 +18,9 @@ from neural.health.failures import failing_attempts
 from neural.health.situation import Situation
 from neural.keyset.walks import Place
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.history import attempts_of
 from neural.ledger.record import enqueue
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
+from neural.models.attempt import attempts_of
 from neural.queues import DEFAULT_QUEUE
 from neural.runs.query import EVER, RunQuery
 from neural.runs.selecting import select

@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.conf import conf
-from neural.ledger.titles import given_title, work_title
+from neural.ledger.work import given_title, work_title
 from neural.models import TaskRun
 from neural.personal.redacting import is_masked, shown
 from neural.sites import page_of

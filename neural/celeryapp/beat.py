@@ -55,9 +55,9 @@ from neural.celeryapp.task import LedgerTask
 from neural.conf import conf
 from neural.ledger import dialects
 from neural.ledger.clock import carried
-from neural.ledger.process_facts import memory_bytes, versions
 from neural.ledger.work_errors import describe
 from neural.models import ProcessKind, SchedulePolicy, SkipReason, TaskRun, WorkerProcess
+from neural.models.worker import memory_bytes, versions
 from neural.optional import said_of_an_absent_task
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from neural.ledger.recompute import Recomputation
-from neural.ledger.work import works_on_history
+from neural.ledger.work import Recomputation, works_on_history
 from neural.registry import Registry
 
 Listener = Callable[[str, Sequence[str], bool], None]

@@ -16,7 +16,7 @@ from django.db.models import Model, Q, QuerySet
 
 from neural.events.runs_under_way import Runs, runs_under_way
 from neural.events.texts import chunks_of
-from neural.ledger.outages import despite_contention
+from neural.ledger.dialects import despite_contention
 from neural.personal.beside import Beside, beside
 from neural.personal.keys import plain_key
 from neural.personal.person import MARK, Person

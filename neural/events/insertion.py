@@ -16,7 +16,7 @@ from neural.conf import conf
 from neural.events.insert_hooks import hooked_inserts
 from neural.events.new_event import Identity, NewEvent
 from neural.ledger import dialects
-from neural.ledger.outages import despite_contention, is_contention
+from neural.ledger.dialects import despite_contention, is_contention
 from neural.models.new_run import NewRun
 
 EVENT_TASK = "neural.tasks.process_neural_event"

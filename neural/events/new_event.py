@@ -29,7 +29,7 @@ from neural.events.types import (
 )
 from neural.ledger import ports
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.tracing import with_trace
+from neural.ledger.ports import with_trace
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from neural.errors import PermanentError
 from neural.events.types import event_type
 from neural.ledger.retry import RetryPolicy
-from neural.ledger.titles import add_title
+from neural.ledger.work import add_title
 from neural.models import NeuralEvent
 from neural.registry import Registry
 

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from neural.health.findings import COUNTED, Finding, ok, runs_told, span, warning
 from neural.health.situation import Situation
-from neural.ledger.titles import told_work
+from neural.ledger.work import told_work
 from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)

@@ -23,7 +23,7 @@ from neural.health.findings import (
 )
 from neural.health.situation import Situation
 from neural.health.versions import known_work
-from neural.ledger.titles import told_work
+from neural.ledger.work import told_work
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 

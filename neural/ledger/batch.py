@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import pace, ports, tracing
+from neural.ledger import execute, ports
 from neural.ledger.execute import (
     call,
     drop_broken_connection,
@@ -25,19 +25,19 @@ from neural.ledger.execute import (
 )
 from neural.ledger.guard import TransactionLost, WorkGuard, is_undone, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import log_outcomes, log_started
 from neural.ledger.outcome import (
     Outcome,
     expired,
     failed,
     is_expired,
+    log_outcomes,
+    log_started,
     not_started,
     succeeded,
     taken_apart,
 )
-from neural.ledger.recompute import at_the_end
 from neural.ledger.settle import Fenced, settle
-from neural.ledger.work import Clock, Work, WorkSource, working_on
+from neural.ledger.work import Clock, Work, WorkSource, at_the_end, working_on
 from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
 
@@ -109,7 +109,7 @@ def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> 
 
 
 def _learn(queue: str, runs: int, began_at: dt.datetime, clock: Clock) -> None:
-    pace.learn(queue, runs=max(runs, 1), seconds=(clock.now() - began_at).total_seconds())
+    execute.learn(queue, runs=max(runs, 1), seconds=(clock.now() - began_at).total_seconds())
 
 
 class BatchItem(NamedTuple):
@@ -157,7 +157,7 @@ def _work_through(
         if outcomes and (left <= 0 or guard.changed_session):
             outcomes += [not_started(each.run, clock) for each in theirs]
             continue
-        number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
+        number = execute.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
         now, later = theirs[:number], theirs[number:]
         if later:
             waiting.appendleft((function, later))
@@ -178,7 +178,7 @@ def _at_once(
     runs = [part.run for part in parts]
     ports.note_waiting(runs, waiting=False)
     try:
-        with tracing.processing(runs), transaction.atomic():
+        with ports.processing(runs), transaction.atomic():
             items = [part.item for part in parts]
             guard.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
     except (OperationalError, InterfaceError, TransactionLost):
@@ -191,7 +191,7 @@ def _at_once(
         return []
     outcomes = [succeeded(run, None, started_at, clock) for run in runs]
     seconds = (outcomes[-1].finished_at - started_at).total_seconds()
-    pace.learn(function, runs=len(runs), seconds=seconds)
+    execute.learn(function, runs=len(runs), seconds=seconds)
     return outcomes
 
 

@@ -4,9 +4,18 @@ A claim writes a fencing token. Every later change by the worker (succeed, fail,
 token, so a worker that was marked lost and wakes up again cannot change the run. A claim is
 committed before the work starts. As part of the work's transaction it would vanish when the process
 dies, and the lost deliveries of a poison run would never be counted.
+
+A row may contain JSON that this process cannot read: nested too deep for Python, because it was
+recorded by a release that did not check this, or written by hand. Such a row would stop every run
+that was claimed with it, so after an error the claimed runs are read one by one, and the unreadable
+one alone is dead.
+
+A worker sets its row (:func:`set_own_worker`) before its pool is forked, so all processes of the
+pool know for whom they claim.
 """
 
 import datetime as dt
+import logging
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -14,14 +23,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 
 from neural.conf import conf
+from neural.errors import PermanentError
 from neural.ledger import dialects
-from neural.ledger.dialects import joined_rows
-from neural.ledger.outages import drop_cursors, retry_until
-from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
-from neural.models import NeuralEvent, RunState, TaskRun
+from neural.ledger.dialects import drop_cursors, postgresql, retry_until
+from neural.ledger.execute import settle_in_time
+from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.ledger.outcome import failed, log_outcomes
+from neural.ledger.work import Clock
+from neural.ledger.work_errors import describe
+from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
 
 Fragment = tuple[str, list[Any]]
 """A piece of SQL and its parameters."""
@@ -113,13 +127,13 @@ def _take_with_events(
     statement = f"""
         {chosen}
         UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialect.clock}
-        FROM chosen {joined_rows.JOINS}
+        FROM chosen {postgresql.JOINS}
         WHERE run.{dialect.pending} AND run.id = chosen.id
-        RETURNING {joined_rows.columns()}, {unhurried}
+        RETURNING {postgresql.columns()}, {unhurried}
     """
     with dialects.preparing_cursor() as cursor:
         cursor.execute(statement, [*parameters, *more_parameters])
-        return joined_rows.runs_of(cursor.fetchall(), connection)
+        return postgresql.runs_of(cursor.fetchall(), connection)
 
 
 def _not_waiting_for_the_disk(
@@ -232,3 +246,88 @@ def _load_events(runs: Sequence[TaskRun]) -> None:
     for run in runs:
         if run.event_id is not None:
             run.event = events[run.event_id]
+
+
+logger = logging.getLogger(__name__)
+
+NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
+"""Errors of a claim that no row has caused."""
+_JSON = ("args", "kwargs", "options", "result")
+
+
+class RunUnreadable(PermanentError):
+    """A run, or its event, cannot be read."""
+
+
+def read_each(token: int, error: Exception) -> Sequence[TaskRun]:
+    """Read the runs claimed with this token one by one, after reading them together has failed.
+
+    Returns the readable runs; the others are dead. If no run was claimed, ``error`` had another
+    cause and is raised.
+    """
+    logger.warning("event=claim_read_one_by_one error=%r", describe(error))
+    taken = list(TaskRun.objects.running().filter(token=token).defer(*_JSON))
+    if not taken:
+        raise error
+    return [run for run in taken if _is_read(run)]
+
+
+def _is_read(run: TaskRun) -> bool:
+    try:
+        _read(run)
+    except RunUnreadable as unreadable:
+        _bury(run, unreadable)
+        return False
+    return True
+
+
+def _read(run: TaskRun) -> None:
+    row = TaskRun.objects.filter(pk=run.pk)
+    for name in _JSON:
+        setattr(run, name, _value(row, name, f"its {name}"))
+    if run.event_id is not None:
+        event = NeuralEvent.objects.filter(pk=run.event_id)
+        run.event = event.defer("payload").select_related("store").get()
+        run.event.payload = _value(event, "payload", "the payload of its event")
+
+
+def _value(row: Any, column: str, what: str) -> Any:
+    try:
+        return row.values_list(column, flat=True).get()
+    except NOT_OF_A_ROW:
+        raise
+    except Exception as error:
+        raise RunUnreadable(f"{what} cannot be read: {describe(error)}") from error
+
+
+def _bury(run: TaskRun, error: RunUnreadable) -> None:
+    for name in _JSON:
+        run.__dict__.setdefault(name, {})  # else Django would read the deferred column again
+    clock = Clock.of(run)
+    outcome = failed(run, error, None, clock.now(), clock)
+    settle_in_time([outcome])
+    log_outcomes([outcome])
+
+
+_worker: WorkerProcess | None = None
+
+
+def set_own_worker(worker: WorkerProcess | None) -> None:
+    """Set the worker to which this process belongs, or None."""
+    global _worker
+    _worker = worker
+
+
+def own_worker() -> WorkerProcess | None:
+    """The row of this process's worker, or None."""
+    return _worker
+
+
+def own_claimant() -> Claimant:
+    """The claimant for runs that this process claims."""
+    return Claimant(worker_id=_worker.pk if _worker else None)
+
+
+def own_queues() -> Sequence[str]:
+    """The queues that this process's worker reads; empty outside of a worker."""
+    return _worker.queues if _worker else ()

@@ -3,23 +3,38 @@
 The effects and the outcome of atomic work share one transaction. Two-step work (long, outside the
 database, or ``async def``) is executed first, and its outcome is recorded afterwards; such work
 must be idempotent.
+
+Estimates how many runs fit in the time that a worker may spend on one message.
+
+Each process measures how long a run of a handler or of a queue takes. A slower run counts at once;
+after faster runs, the estimate halves its distance to them. Short waits of urgent runs are
+promised, large batches are not. The time that a transaction waits before it begins must not be
+included: a process that had waited once for SQLite's write lock would take one run at a time ever
+after.
 """
 
 import datetime as dt
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import dialects, pace, ports, tracing
+from neural.ledger import dialects, ports
+from neural.ledger.dialects import despite_contention, drop_cursors, retry_until
 from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import log_outcomes
-from neural.ledger.outages import despite_contention, drop_cursors, retry_until
-from neural.ledger.outcome import Outcome, expired, failed, is_expired, nothing_kept, succeeded
+from neural.ledger.outcome import (
+    Outcome,
+    expired,
+    failed,
+    is_expired,
+    log_outcomes,
+    nothing_kept,
+    succeeded,
+)
 from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, current
 from neural.ledger.work_errors import describe, only_exceptions
@@ -90,7 +105,7 @@ def _learn(outcome: Outcome) -> None:
     run = outcome.run
     if run.handler and not run.goes_alone:
         seconds = (outcome.finished_at - outcome.started_at).total_seconds()
-        pace.learn(run.queue, runs=1, seconds=seconds)
+        learn(run.queue, runs=1, seconds=seconds)
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
@@ -137,7 +152,7 @@ def call(
 
     before = current.set(run)
     try:
-        with tracing.processing([run]):
+        with ports.processing([run]):
             return guard.call(do, what=f"{run.work_name} run={run.task_id}")
     finally:
         current.reset(before)
@@ -186,3 +201,21 @@ def _end_process(outcomes: Sequence[Outcome], error: Exception) -> None:
         raise error  # a caller's transaction (tests)
     logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), describe(error))
     os._exit(70)
+
+
+_seconds_a_run: dict[Hashable, float] = {}
+
+
+def learn(what: Hashable, *, runs: int, seconds: float) -> None:
+    """Record that ``runs`` runs of a handler or queue took ``seconds`` in all."""
+    latest = seconds / runs
+    _seconds_a_run[what] = max(latest, (latest + _seconds_a_run.get(what, latest)) / 2)
+
+
+def fitting(what: Hashable, *, seconds: float, unknown: int) -> int:
+    """How many runs of a handler or queue fit in ``seconds``, at least one; ``unknown`` before any
+    was measured."""
+    known = _seconds_a_run.get(what)
+    if known is None:
+        return unknown
+    return max(1, int(seconds / known)) if known > 0 else unknown

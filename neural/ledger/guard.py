@@ -4,24 +4,170 @@ A run succeeds only if its writes will be committed, whether it was called alone
 many events at once. Two cases would pass unnoticed otherwise. Django silently rolls back a block
 that was marked for rollback. A block that was entered and not left would put everything that
 follows into a transaction that never ends.
+
+Watches SQL statements of work that would affect other runs.
+
+Atomic work shares its transaction with its outcome, and often with other runs. It shares its
+database session with everything that its process does later. A statement that would end the
+transaction is refused. A statement that changes the session (SET, advisory locks) is allowed, but
+then no further run starts in that transaction, and the connection is closed afterwards.
+
+Isolation of ``transaction.on_commit`` hooks: one that raises does not stop the others.
+
+Django calls hooks one after the other and stops at the first that raises, although the transaction
+is committed. A worker's transaction contains many runs, and the hooks of one must not depend on
+those of another. An error of a hook is logged with the run that registered it.
 """
 
 import logging
+import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from neural.errors import NeuralError
-from neural.ledger import commit_hooks, process_state, sessions
+from neural.ledger import process_state
 from neural.ledger.dialects import dialect_of
 from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.sessions import Statements
-from neural.ledger.work_errors import describe, only_exceptions
+from neural.ledger.work_errors import describe, only_exceptions, traceback_of
+
+_ENDS_A_TRANSACTION = re.compile(
+    r"\s*(COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b))\b",
+    re.IGNORECASE,
+)
+_CHANGES_THE_SESSION = re.compile(
+    r"\s*(?:SET|RESET|DISCARD)\b|\s*PRAGMA\s+[\w.]+\s*=|.*?\bset_config\s*\("
+    r"|.*?\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(",
+    re.IGNORECASE | re.DOTALL,
+)
+_ORDINARY = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SAVEPOINT ", "RELEASE ")
+"""How ordinary statements of Django's ORM begin."""
+_NOT_CODE = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
+)
+_OBSOLETE = 0.0
+
+
+class TransactionStatementRefused(NeuralError):
+    """Atomic work sent a statement that would end the transaction shared with its outcome."""
+
+
+class ConnectionInherited(NeuralError):
+    """A process that the work forked tried to use its parent's database connection."""
+
+
+class Statements:
+    """An execute wrapper for one connection, which checks each statement of the work."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
+        self.connection = connection
+        self.atomic = atomic
+        self.changed_session = False
+        self._process_id = os.getpid()
+        self._driver = connection.connection
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        self._expect_own_connection()
+        if isinstance(sql, str):
+            self._look_at(sql)
+        return execute(sql, params, many, context)
+
+    def _expect_own_connection(self) -> None:
+        driver = self.connection.connection
+        if os.getpid() == self._process_id:
+            self._driver = driver
+        elif driver is self._driver:
+            raise ConnectionInherited(
+                "a forked process cannot use its parent's database connection: close it before"
+            )
+
+    def _look_at(self, sql: str) -> None:
+        if sql.startswith(_ORDINARY) and ";" not in sql and not _may_change_session(sql):
+            return
+        for statement in _statements(sql):
+            if self.atomic and (found := _ENDS_A_TRANSACTION.match(statement)):
+                raise TransactionStatementRefused(
+                    f"{found[1].upper()} is refused: atomic work is in one transaction with its "
+                    "outcome. Say atomic=False for work with transactions of its own."
+                )
+            if changes_session(statement):
+                self.changed_session = True
+                self.connection.close_at = _OBSOLETE
+
+
+def _statements(sql: str) -> list[str]:
+    """The statements in a text, nearly always one. Quoted text and comments are removed if there
+    may be more."""
+    if not ("--" in sql[:200] or "/*" in sql[:200] or ";" in sql):
+        return [sql]
+    return _NOT_CODE.sub(" ", sql).split(";")
+
+
+def changes_session(statement: str) -> bool:
+    """Whether a statement changes the state of the database session."""
+    return bool(_CHANGES_THE_SESSION.match(statement))
+
+
+def _may_change_session(sql: str) -> bool:
+    return "set_config" in sql or "advisory_lock" in sql
+
+
+def renew() -> None:
+    """Close connections whose session was changed; the next query opens a new connection."""
+    for connection in connections.all(initialized_only=True):
+        if connection.close_at == _OBSOLETE and not connection.in_atomic_block:
+            connection.close()
+            connection.close_at = None
+
 
 logger = logging.getLogger(__name__)
+
+Hook = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """A hook that logs its error instead of raising it."""
+
+    function: Hook
+    what: str
+    """The work that registered the hook, for the log."""
+    call: Callable[[Hook, str], None]
+
+    def __call__(self) -> None:
+        try:
+            self.call(self.function, self.what)
+        except Exception as error:  # noqa: BLE001 (its transaction has been committed)
+            logger.error(
+                "event=hook_failed %s hook=%s error=%r\n%s",
+                self.what,
+                getattr(self.function, "__qualname__", type(self.function).__name__),
+                describe(error),
+                traceback_of(error),
+            )
+
+
+def isolate(
+    connection: BaseDatabaseWrapper, *, since: int, what: str, call: Callable[[Hook, str], None]
+) -> None:
+    """Isolate the hooks of a connection, except for the first ``since``.
+
+    ``what`` names the work that registered them. ``call`` calls a hook, and must raise nothing but
+    an Exception.
+    """
+    registered: list[Any] = connection.run_on_commit
+    for place in range(since, len(registered)):
+        blocks, function, _ = registered[place]
+        if not isinstance(function, Isolated):
+            registered[place] = (blocks, Isolated(function, what, call), False)
+
 
 Value = TypeVar("Value")
 
@@ -84,7 +230,7 @@ class WorkGuard:
         """Close connections whose session the work changed, so that no later work uses them. Call
         it while no transaction is open."""
         if self.changed_session:
-            sessions.renew()
+            renew()
 
 
 class _ConnectionGuard:
@@ -158,7 +304,7 @@ def isolate_hooks(
     """Isolate the ``on_commit`` hooks of a connection (by default the default database's), except
     for the first ``since``: one that raises does not stop the others."""
     connection = connection or transaction.get_connection()
-    commit_hooks.isolate(connection, since=since, what=what, call=_call_hook)
+    isolate(connection, since=since, what=what, call=_call_hook)
 
 
 def _call_hook(function: Callable[[], object], what: str) -> None:

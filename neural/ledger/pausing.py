@@ -7,11 +7,17 @@ row, so it survives a restart of everything, and ends by itself if it has an end
 The claim looks at the pauses in its own statement. A claim that began just before the pause was
 committed cannot see it, so :func:`pause` waits for those to end: once it has returned, no run of
 the queue starts.
+
+Yielding: long work that can wait (indexing) makes room for other due runs of its workers.
+
+Such work is done in slices. After each batch, a slice checks whether other work is due, and then
+ends. While a backlog of other work waits, the next slice starts later.
 """
 
 import datetime as dt
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from django.db import transaction
@@ -20,12 +26,14 @@ from django.utils.translation import gettext as _
 
 from neural.conf import conf
 from neural.errors import NeuralError
-from neural.ledger import dialects, ports
+from neural.ledger import claim, dialects, ports
 from neural.ledger.clock import database_clock
-from neural.models import QueuePause, RunState, TaskRun
+from neural.ledger.work import current_run
+from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.models.queue_pause import QueuePauseQuerySet
 from neural.models.run import TaskRunQuerySet
 from neural.models.run_log import pairs
+from neural.queues import PRIORITIES
 
 logger = logging.getLogger(__name__)
 
@@ -150,3 +158,46 @@ def _told(until: dt.datetime | None) -> str:
 
 def _log_on_commit(line: str, told: dict[str, str]) -> None:
     transaction.on_commit(partial(logger.info, line, pairs(told)), robust=True)
+
+
+PASSING_SECONDS = 1.0
+"""A run that has been due for less than this is probably about to be claimed."""
+LEAST_URGENT = min(PRIORITIES)
+
+
+def others_wait(*, least_priority: int | None = None) -> bool:
+    """Whether other work is due on a queue that this worker reads.
+
+    Only runs of other tasks count, with at least ``least_priority`` (by default the priority of the
+    run that is being executed here). False outside of a worker's run.
+    """
+    run, queues = current_run(), claim.own_queues()
+    if run is None or not queues:
+        return False
+    priority = run.priority if least_priority is None else least_priority
+    return _due_besides(run.task, queues, priority).exists()
+
+
+def backlog_waits(*, task: str, queue: str, least_priority: int) -> bool:
+    """Whether other tasks have a backlog at the workers that read this queue.
+
+    There is a backlog if more runs of at least ``least_priority`` are due than one message claims
+    in a batch, or if one has been due for :data:`PASSING_SECONDS` or longer.
+    """
+    due = _due_besides(task, _read_beside(queue), least_priority)
+    passing = conf().batch_claim_runs
+    times = list(due.values_list("available_at", Now())[: passing + 1])
+    late = dt.timedelta(seconds=PASSING_SECONDS)
+    return len(times) > passing or any(now - due_at >= late for due_at, now in times)
+
+
+def _due_besides(task: str, queues: Sequence[str], least_priority: int) -> TaskRunQuerySet:
+    due = TaskRun.objects.due().filter(queue__in=queues, priority__gte=least_priority)
+    return due.exclude(task=task)
+
+
+def _read_beside(queue: str) -> list[str]:
+    """All queues that are read by living workers that read this queue."""
+    alive = WorkerProcess.objects.alive(conf().worker_lost_seconds)
+    read = [queues for queues in alive.values_list("queues", flat=True) if queue in queues]
+    return sorted({queue, *(each for queues in read for each in queues)})

@@ -1,4 +1,19 @@
-"""The work of a run (which function to call and how), and what that code can find out about it."""
+"""The work of a run (which function to call and how), and what that code can find out about it.
+
+Titles of works: what a handler or a task does, in a few words that people read before its name.
+
+A handler says its title when it is registered. A task's title is an attribute of the task, which
+Celery knows: the function that reads it is connected when the application is ready.
+
+Computes totals that many events share once, at the end of their transaction.
+
+A worker handles up to a hundred events in one transaction. Suppose each event recomputed its totals
+(a day's demand, an order's payments) at once. Then a busy row would be computed a hundred times and
+locked from the first time to the commit, and two workers with the same rows in another order would
+deadlock. Inside :func:`at_the_end` the keys are collected instead. When the block ends, they are
+recomputed together, in sorted order. A recomputation depends on rows alone, so a superfluous one
+(its event was rolled back to a savepoint) does no harm.
+"""
 
 import contextvars
 import datetime as dt
@@ -6,8 +21,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
+
+from django.utils.translation import gettext as _
 
 from neural.conf import conf
 from neural.ledger.interrupts import Retry
@@ -153,3 +171,86 @@ def default_retry() -> RetryPolicy:
         cap_seconds=conf().retry_cap_seconds,
         jitter=conf().retry_jitter,
     )
+
+
+TitleOfTask = Callable[[str], Any]
+
+_of_handlers: dict[str, Any] = {}
+
+
+def _no_title(task: str) -> Any:
+    """The title of a task while nothing is connected."""
+    return ""
+
+
+_title_of_task: TitleOfTask = _no_title
+
+
+def connect(*, title_of_task: TitleOfTask) -> None:
+    """Set the function that reads the title of a task; it returns an empty text for none."""
+    global _title_of_task
+    _title_of_task = title_of_task
+
+
+def add_title(*, handler: str, title: Any) -> None:
+    """Keep the title of a handler: a text, or a lazy one that is translated where it is shown."""
+    _of_handlers[handler] = title
+
+
+def work_title(name: str) -> str:
+    """The title of the handler or task of this name in the reader's language, or else the name."""
+    return given_title(name) or name
+
+
+def told_work(name: str) -> str:
+    """The title of the handler or task of this name with the name, as a part of a sentence; only
+    the name if nobody gave a title."""
+    title = given_title(name)
+    return _("%(title)s (%(name)s)") % {"title": title, "name": name} if title else name
+
+
+def given_title(name: str) -> str:
+    """The title of the handler or task of this name in the reader's language; empty if nobody gave
+    one."""
+    return str(_of_handlers.get(name) or _title_of_task(name) or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recomputation:
+    """A kind of totals that are computed from rows, each with a sortable key.
+
+    ``compute`` takes the sorted keys, locks the rows that it writes, and then reads. Lower ranks
+    are computed first, so that every transaction takes its locks in the same order.
+    """
+
+    rank: int
+    compute: Callable[[list[Any]], None]
+
+    def ask(self, keys: set[Any]) -> None:
+        """Recompute these keys: when the surrounding :func:`at_the_end` block ends, or at once
+        without one."""
+        waiting = _waiting.get()
+        if waiting is not None:
+            waiting.setdefault(self, set()).update(keys)
+        elif keys:
+            self.compute(sorted(keys))
+
+
+_waiting: ContextVar[dict[Recomputation, set[Any]] | None] = ContextVar("waiting", default=None)
+
+
+@contextmanager
+def at_the_end() -> Iterator[None]:
+    """Collect the requested recomputations and compute them when the block ends without an error.
+
+    Put the block inside the transaction, around all its savepoints. An inner block passes its keys
+    to the outer one.
+    """
+    waiting: dict[Recomputation, set[Any]] = {}
+    token = _waiting.set(waiting)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    for recomputation in sorted(waiting, key=lambda each: each.rank):
+        recomputation.ask(waiting[recomputation])

@@ -1,11 +1,21 @@
-"""Failed, lost and released attempts of runs."""
+"""Failed, lost and released attempts of runs.
+
+The attempts of a run in order, from its own row and from its attempts' rows.
+
+An attempt that did not succeed has a row (``TaskAttempt``). For the attempt that succeeded or is
+under way, the run's own row has the times, worker and process.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.models.run import TaskRun
+from neural.models.run import RunState, TaskRun
 from neural.models.worker import WorkerProcess
 
 
@@ -57,3 +67,67 @@ class TaskAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt of a run. ``outcome`` and ``finished_at`` are None while it is under way."""
+
+    number: int
+    outcome: AttemptOutcome | None
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    worker: WorkerProcess | None
+    process_id: int | None
+    error: str = ""
+    traceback: str = ""
+
+    @property
+    def duration(self) -> dt.timedelta | None:
+        """From started to finished; None while the attempt is under way."""
+        return self.finished_at - self.started_at if self.finished_at else None
+
+
+def attempts_of(run: TaskRun) -> Sequence[Attempt]:
+    """All attempts of a run, the first one first.
+
+    Reads ``run.attempts`` and their workers: prefetch ``attempts__worker`` for many runs.
+    Tracebacks that are deferred there are empty.
+    """
+    recorded = [_recorded(number, row) for number, row in enumerate(_rows(run), start=1)]
+    last = _without_row(run, number=len(recorded) + 1)
+    return [*recorded, last] if last else recorded
+
+
+def _rows(run: TaskRun) -> Sequence[TaskAttempt]:
+    if "attempts" in getattr(run, "_prefetched_objects_cache", {}):
+        return list(run.attempts.all())
+    return list(run.attempts.select_related("worker"))
+
+
+def _recorded(number: int, row: TaskAttempt) -> Attempt:
+    return Attempt(
+        number=number,
+        outcome=AttemptOutcome(row.outcome),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        worker=row.worker,
+        process_id=row.process_id,
+        error=row.error,
+        traceback="" if "traceback" in row.get_deferred_fields() else row.traceback,
+    )
+
+
+def _without_row(run: TaskRun, *, number: int) -> Attempt | None:
+    """The attempt that succeeded or is under way."""
+    if run.started_at is None or run.state not in (RunState.SUCCEEDED, RunState.RUNNING):
+        return None
+    succeeded = run.state == RunState.SUCCEEDED
+    return Attempt(
+        number=number,
+        outcome=AttemptOutcome.SUCCEEDED if succeeded else None,
+        started_at=run.started_at,
+        finished_at=run.finished_at if succeeded else None,
+        worker=run.worker,
+        process_id=run.process_id,
+    )

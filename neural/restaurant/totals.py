@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Min, Sum
 
 from neural.ledger import dialects
-from neural.ledger.recompute import Recomputation
+from neural.ledger.work import Recomputation
 from neural.restaurant.models import (
     Order,
     OrderState,

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from neural.admin import display
 from neural.admin.look_up import PAGE, kinds_for
-from neural.ledger.history import Attempt
-from neural.ledger.titles import work_title
+from neural.ledger.work import work_title
 from neural.models import TaskRun
+from neural.models.attempt import Attempt
 from neural.personal.redacting import shown
 from neural.sites import address_if_there, on_site
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 
 from neural.conf import conf
-from neural.ledger import batch, identity, pace
-from neural.ledger.claim import claim
+from neural.ledger import batch, execute
+from neural.ledger.claim import claim, own_claimant
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource
 
@@ -51,7 +51,7 @@ class Delivery:
         runs = claim(
             task_id=task_id,
             task=self._task,
-            claimant=identity.claimant(),
+            claimant=own_claimant(),
             queue=self._queue,
             batchable=self._batchable,
             limit=limit,
@@ -87,7 +87,7 @@ class Delivery:
 
     def _fitting(self, seconds: float) -> int:
         """How many runs fit into these seconds, estimated from this queue's last runs."""
-        return pace.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
+        return execute.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
 
     def _has_time(self) -> bool:
         """Whether half of the time is left, so that batched runs exceed it by little."""

@@ -18,11 +18,11 @@ from celery import signals
 from django.db import DatabaseError, InterfaceError, connections
 
 from neural.conf import conf
-from neural.ledger import dialects, identity
-from neural.ledger.outages import is_outage
-from neural.ledger.process_facts import memory_bytes, versions
+from neural.ledger import claim, dialects
+from neural.ledger.dialects import is_outage
 from neural.ledger.settle import check_inserts
 from neural.models import WorkerProcess
+from neural.models.worker import memory_bytes, versions
 from neural.worker import ending, late_messages, relay
 from neural.worker.connections import be_impatient, drop_broken_connections
 from neural.worker.forwarding import registered_work
@@ -50,7 +50,7 @@ def _register(sender: Any) -> None:
     """Record the worker before the pool is forked: its processes inherit the row's number."""
     try:
         check_inserts()
-        identity.be(_recorded(sender))
+        claim.set_own_worker(_recorded(sender))
     except (DatabaseError, InterfaceError) as error:
         # Nobody would notice if a worker without a row died, and one whose database has not been
         # migrated could settle nothing. Its supervisor starts it again.
@@ -86,7 +86,7 @@ def _number(concurrency: Any) -> int:
 
 def _start_relay(*, sender: Any, **_: Any) -> None:
     global _thread
-    worker = identity.worker()
+    worker = claim.own_worker()
     if worker is None:
         return
     _thread = RelayThread(worker, sender.pool)
@@ -100,7 +100,7 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
 def _say_goodbye(**_: Any) -> None:
     """After the pool has stopped, release what it could not finish. This counts as no attempt."""
     global _thread
-    worker = identity.worker()
+    worker = claim.own_worker()
     if worker is not None and worker.process_id != os.getpid():
         return  # a pool process that leaves is not the worker
     if _thread is not None:
@@ -112,7 +112,7 @@ def _say_goodbye(**_: Any) -> None:
             logger.warning("event=goodbye_failed worker=%s error=%r", worker.name, str(error))
     late_messages.forget()
     _thread = None
-    identity.be(None)
+    claim.set_own_worker(None)
 
 
 def _farewell(worker: WorkerProcess) -> None:
@@ -175,7 +175,7 @@ class RelayThread(threading.Thread):
             return
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_unpublished()
-        see_to_unknown_tasks(identity.claimant())
+        see_to_unknown_tasks(claim.own_claimant())
         relay.do_duties()
 
     def _beat(self) -> None:

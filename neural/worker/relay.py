@@ -19,7 +19,7 @@ from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
 from neural.conf import conf
 from neural.ledger import dialects, pausing
-from neural.ledger.outages import is_outage
+from neural.ledger.dialects import is_outage
 from neural.ledger.settle import release
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run_log import log_change

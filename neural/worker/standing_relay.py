@@ -12,9 +12,9 @@ from collections.abc import Callable
 from django.db import connections
 
 from neural.conf import conf
-from neural.ledger.outages import is_outage
-from neural.ledger.process_facts import memory_bytes, versions
+from neural.ledger.dialects import is_outage
 from neural.models import ProcessKind, WorkerProcess
+from neural.models.worker import memory_bytes, versions
 from neural.worker import relay
 from neural.worker.connections import be_impatient
 from neural.worker.recovery import Recovery

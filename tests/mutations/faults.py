@@ -240,8 +240,8 @@ WORKING = (
     Fault(
         "a batch function's effects stay after its error",
         _LEDGER + "batch.py",
-        "with tracing.processing(runs), transaction.atomic():",
-        "with tracing.processing(runs):",
+        "with ports.processing(runs), transaction.atomic():",
+        "with ports.processing(runs):",
         "tests/unit/ledger/test_together.py::test_after_an_error_each_is_done_alone_and_the_one_to_blame_fails_by_itself",
     ),
     Fault(
@@ -491,7 +491,7 @@ BULK = (
     ),
     Fault(
         "a run that is not set aside is retried",
-        _LEDGER + "select.py",
+        _LEDGER + "record.py",
         "still = TaskRun.objects.filter(pk__in=keys, state=state)",
         "still = TaskRun.objects.filter(pk__in=keys)",
         "tests/unit/runs/test_command_retry_runs.py::test_what_somebody_else_changes_meanwhile_stays_as_they_left_it",

@@ -10,7 +10,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.broker import publisher
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
-from neural.ledger import pace, ports
+from neural.ledger import execute, ports
 from neural.monitoring.machines import views
 from neural.monitoring.rollups import folding
 from neural.runs import counting
@@ -60,7 +60,7 @@ class RecordingPublisher(publisher.Publisher):
 def _pace_unlearned():
     """How fast one test's work was is nothing to the next."""
     yield
-    pace._seconds_a_run.clear()
+    execute._seconds_a_run.clear()
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
 from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
-from neural.ledger.history import Attempt, attempts_of
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
+from neural.models.attempt import Attempt, attempts_of
 from neural.personal.redacting import for_user, masking_values_of
 from neural.runs.about import about_events
 

@@ -26,7 +26,7 @@ from neural.admin.run_page.contents import values_of
 from neural.admin.run_page.differences import changes_of
 from neural.admin.run_page.edit_forms import EditForm, ReasonForm, form_of
 from neural.errors import PermanentError
-from neural.ledger.outages import despite_contention
+from neural.ledger.dialects import despite_contention
 from neural.models import NeuralEvent, TaskRun
 from neural.personal.redacting import sees_personal_data
 from neural.runs.editing import (

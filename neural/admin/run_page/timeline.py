@@ -14,7 +14,6 @@ from django.utils.translation import pgettext, pgettext_lazy
 from neural.admin.audit.titles import title_of
 from neural.admin.display import badge, duration, page_address
 from neural.admin.run_page.differences import ShownChanges, changes_of
-from neural.ledger.history import Attempt, attempts_of
 from neural.models import (
     AuditedRow,
     AuditEntry,
@@ -24,6 +23,7 @@ from neural.models import (
     RunState,
     TaskRun,
 )
+from neural.models.attempt import Attempt, attempts_of
 from neural.models.run import FINISHED_STATES
 from neural.personal.redacting import for_user
 from neural.runs.lineage import edits_of

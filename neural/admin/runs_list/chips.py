@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 from neural.admin.runs_list.asked import Asked
 from neural.admin.runs_list.choices import PERIOD_NAMES, at_least
 from neural.admin.runs_list.filter_pages import FilterPage, filter_page
-from neural.ledger.titles import work_title
+from neural.ledger.work import work_title
 from neural.models import RunState, Store, WorkerProcess
 from neural.runs.counting import PARTS, RETRYING, Count, Part
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS

@@ -12,8 +12,7 @@ from neural.admin.runs_list.asked import Asked
 from neural.celeryapp.task import load_tasks
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
-from neural.ledger.titles import given_title
-from neural.ledger.work import WorkSource
+from neural.ledger.work import WorkSource, given_title
 from neural.models import Store, WorkerProcess
 from neural.runs.query import EVER, PERIODS, USUAL_PERIOD
 

@@ -12,7 +12,7 @@ from neural.admin.bulk.words import PREVIEW
 from neural.admin.display import duration, page_address
 from neural.admin.runs_list.asked import Asked
 from neural.ledger.clock import database_clock
-from neural.ledger.titles import given_title
+from neural.ledger.work import given_title
 from neural.models import BulkVerb, TaskRun
 from neural.personal.redacting import for_user
 from neural.runs.about import About, about_events

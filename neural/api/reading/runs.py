@@ -13,9 +13,9 @@ from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.reading.examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
 from neural.api.reading.fields import AskedInstant, Instant, text
-from neural.ledger.history import attempts_of
-from neural.ledger.select import Selection, retry_first
+from neural.ledger.record import Selection, retry_first
 from neural.models import AttemptOutcome, RunState, TaskRun
+from neural.models.attempt import attempts_of
 from neural.models.run_log import log_change
 
 MOST_RETRIED = 1000

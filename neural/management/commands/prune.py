@@ -14,13 +14,13 @@ from neural.ledger.prune import (
     PRUNABLE_STATES,
     PRUNABLES,
     Progress,
+    Retention,
     Step,
     key_range,
     prune_old,
     prune_runs,
     prune_workers,
 )
-from neural.ledger.retention import Retention
 from neural.management.acting import Counted, add_who, recorded
 from neural.management.teaching import TeachingCommand
 from neural.models import NeuralEvent, RunState, TaskRun

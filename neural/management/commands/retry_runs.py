@@ -8,7 +8,7 @@ from django.core.management import CommandError, CommandParser
 from tqdm import tqdm
 
 from neural.conf import conf
-from neural.ledger.select import Group, Selection, groups, retry
+from neural.ledger.record import Group, Selection, groups, retry
 from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import RunState, TaskRun, WorkerProcess

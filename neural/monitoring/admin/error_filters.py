@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.filters import StoreFilter, TextFilter, choices_of
 from neural.celeryapp.task import known_works
 from neural.ledger.clock import database_clock
-from neural.ledger.titles import work_title
+from neural.ledger.work import work_title
 from neural.monitoring.errors.groups import codes_of
 from neural.monitoring.models import ErrorGroupHit, ErrorGroupState
 

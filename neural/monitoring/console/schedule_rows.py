@@ -17,7 +17,7 @@ from neural.celeryapp.schedule_runs import newest_run
 from neural.celeryapp.schedule_switches import SwitchedOff, off_schedules, switched_off
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
-from neural.ledger.titles import given_title
+from neural.ledger.work import given_title
 from neural.models import SchedulePolicy, SkipReason, TaskRun
 from neural.monitoring.console.page import visible_runs
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from neural.admin.display import NOTHING, of_bytes
-from neural.ledger.titles import work_title
+from neural.ledger.work import work_title
 from neural.models import Store
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.rules.queues import patience

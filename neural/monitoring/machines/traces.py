@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from neural.ledger import tracing
+from neural.ledger import ports
 from neural.ledger.interrupts import Retry
 from neural.ledger.work import RetryRequested
 from neural.models import TaskRun
@@ -37,7 +37,7 @@ def connect() -> None:
         metadata.distribution("opentelemetry-api")
     except metadata.PackageNotFoundError:
         return
-    tracing.connect(OpenTelemetry())
+    ports.connect_tracing(OpenTelemetry())
 
 
 class OpenTelemetry:
@@ -171,7 +171,7 @@ def _context(headers: Mapping[str, Any]) -> "Context | None":
 
 
 def _headers(run: TaskRun) -> Mapping[str, Any]:
-    headers: Mapping[str, Any] = run.options.get(tracing.HEADERS) or {}
+    headers: Mapping[str, Any] = run.options.get(ports.HEADERS) or {}
     return headers
 
 

@@ -19,9 +19,8 @@ from neural.celeryapp.schedule_switches import off_schedules, switched_off
 from neural.celeryapp.shipped_schedules import BEAT, ShippedSchedule
 from neural.conf import conf
 from neural.events.pruning import PAYLOADS, walk_payloads
-from neural.ledger.prune import PRUNABLES, Step, Walk, prune_workers, walk_old, walk_runs
+from neural.ledger.prune import PRUNABLES, Retention, Step, Walk, prune_workers, walk_old, walk_runs
 from neural.ledger.record import enqueue
-from neural.ledger.retention import Retention
 from neural.ledger.work import Snooze
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE

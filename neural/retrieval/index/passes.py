@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from neural.errors import NeuralError
+from neural.ledger.pausing import LEAST_URGENT, others_wait
 from neural.ledger.work import Snooze, checkpoint
-from neural.ledger.yielding import LEAST_URGENT, others_wait
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes

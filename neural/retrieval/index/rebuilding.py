@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 
 from neural.errors import PermanentError
+from neural.ledger.pausing import others_wait
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, current_run
-from neural.ledger.yielding import others_wait
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from neural.ledger.pausing import LEAST_URGENT, backlog_waits
 from neural.ledger.record import enqueue
-from neural.ledger.yielding import LEAST_URGENT, backlog_waits
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.conf import conf

@@ -18,9 +18,9 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from neural.ledger.clock import database_clock
-from neural.ledger.outages import despite_contention
+from neural.ledger.dialects import despite_contention
+from neural.ledger.pausing import others_wait
 from neural.ledger.work import Snooze, current_run
-from neural.ledger.yielding import others_wait
 from neural.models import AuditOutcome, BulkAction, BulkActionItem
 from neural.runs.bulk import pacing
 from neural.runs.bulk.applying import Applied, apply

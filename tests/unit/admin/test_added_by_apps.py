@@ -14,7 +14,7 @@ from neural.events.pruning import prune_payloads
 from neural.health import examine, storage
 from neural.health.findings import Status
 from neural.health.situation import Situation
-from neural.ledger.recompute import at_the_end
+from neural.ledger.work import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.registry import AlreadyRegistered
 from neural.retrieval.models import OutboxEntry

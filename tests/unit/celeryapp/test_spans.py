@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import neural
-from neural.ledger import tracing
+from neural.ledger import ports
 from neural.ledger.record import enqueue
 from neural.models import TaskRun
 from neural.monitoring.machines.traces import OpenTelemetry
@@ -34,7 +34,7 @@ def spans(monkeypatch):
     provider = sdk.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-    monkeypatch.setattr(tracing, "tracing", OpenTelemetry())
+    monkeypatch.setattr(ports, "tracing", OpenTelemetry())
     return lambda kind: [s for s in exporter.get_finished_spans() if s.kind.name == kind]
 
 
@@ -123,7 +123,7 @@ def _enqueue(**options) -> TaskRun:
 def test_a_failed_attempt_names_the_errors_type_and_none_of_its_values(spans):
     run = TaskRun(task="app.tasks.count", task_id="1", queue="default")
 
-    with pytest.raises(KeyError), tracing.processing([run]):
+    with pytest.raises(KeyError), ports.processing([run]):
         raise KeyError("a guest's phone")
 
     (span,) = spans("CONSUMER")
@@ -135,7 +135,7 @@ def test_a_failed_attempt_names_the_errors_type_and_none_of_its_values(spans):
 def test_a_run_that_snoozes_has_not_failed(spans):
     run = TaskRun(task="app.tasks.count", task_id="1", queue="default")
 
-    with pytest.raises(neural.Snooze), tracing.processing([run]):
+    with pytest.raises(neural.Snooze), ports.processing([run]):
         raise neural.Snooze(5)
 
     (span,) = spans("CONSUMER")
@@ -148,7 +148,7 @@ def test_a_batch_is_one_span_with_a_link_to_each_run(spans):
         for n in (GIVEN, GIVEN.replace("00f0", "11f0"), "garbage")
     ]
 
-    with tracing.processing(runs):
+    with ports.processing(runs):
         pass
 
     (span,) = spans("CONSUMER")
@@ -191,7 +191,7 @@ def test_an_exporter_that_fails_does_not_fail_the_work(spans, monkeypatch, caplo
     monkeypatch.setattr(sdk.Span, "end", fail)
     done = []
 
-    with tracing.processing([TaskRun(task="t", task_id="1", queue="default")]):
+    with ports.processing([TaskRun(task="t", task_id="1", queue="default")]):
         done.append(1)
 
     assert done == [1]
@@ -199,7 +199,7 @@ def test_an_exporter_that_fails_does_not_fail_the_work(spans, monkeypatch, caplo
 
 
 def test_without_a_provider_the_submitters_trace_is_kept_as_it_came(monkeypatch):
-    monkeypatch.setattr(tracing, "tracing", OpenTelemetry())
+    monkeypatch.setattr(ports, "tracing", OpenTelemetry())
 
     submit(traceparent=GIVEN)
 

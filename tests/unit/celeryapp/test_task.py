@@ -12,7 +12,7 @@ import neural
 from neural.broker.message import RUN_HEADER, options_of
 from neural.celeryapp import foreign as foreign_messages
 from neural.celeryapp.task import _as_celery_sees_it
-from neural.ledger import pace, record
+from neural.ledger import execute, record
 from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import AttemptFailed, describe
@@ -198,7 +198,7 @@ def test_a_claim_takes_as_many_runs_as_fit_in_its_time_and_two_at_least(
     seconds_a_run, taken, hurried, settings
 ):
     settings.NEURAL = {"batch_claim_seconds": 60}
-    pace.learn("default", runs=1, seconds=seconds_a_run)
+    execute.learn("default", runs=1, seconds=seconds_a_run)
     runs = submitted(9)
 
     with delivered(process_neural_event, runs[0].task_id) as task:

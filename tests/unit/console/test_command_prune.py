@@ -5,8 +5,7 @@ from django.core.management import CommandError, call_command
 
 import neural
 from neural.forecasting.models import Forecast
-from neural.ledger.prune import Step, prune_runs
-from neural.ledger.retention import Retention
+from neural.ledger.prune import Retention, Step, prune_runs
 from neural.models import (
     AttemptOutcome,
     AuditEntry,

@@ -11,8 +11,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from neural.ledger.prune import prune_runs
-from neural.ledger.retention import Retention
+from neural.ledger.prune import Retention, prune_runs
 from neural.models import QueuePause, RunState
 from neural.models.worker import ProcessKind
 from neural.monitoring.machines import collecting, counters, gauges

@@ -16,8 +16,7 @@ import neural
 from neural.audit import record_user
 from neural.celeryapp.shipped_schedules import make
 from neural.conf import conf
-from neural.ledger.prune import PRUNABLES, prune_runs
-from neural.ledger.retention import Retention
+from neural.ledger.prune import PRUNABLES, Retention, prune_runs
 from neural.models import NeuralEvent, RunState, ShippedDefault, TaskRun
 from neural.monitoring.models import TotalFigures
 from neural.monitoring.retention import runs as pruning

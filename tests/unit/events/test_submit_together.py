@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 
 import neural
 from neural.events import insertion
-from neural.ledger import outages
+from neural.ledger import dialects
 from neural.models import NeuralEvent, Store, TaskRun
 from tests.unit.side_by_side import in_threads, on_postgresql, somebody_waits_for_a_lock, until
 
@@ -142,7 +142,7 @@ def always_undone(monkeypatch):
         raise OperationalError("deadlock detected, or database is locked") from Undone()
 
     monkeypatch.setattr(insertion, "_insert", undo)
-    monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(dialects.time, "sleep", lambda seconds: None)
     return attempts
 
 

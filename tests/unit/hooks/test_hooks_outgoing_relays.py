@@ -14,8 +14,7 @@ from neural.hooks.models import Delivery, DeliveryState, PauseReason, Subscripti
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.pruning import OLD_DELIVERIES
 from neural.hooks.outgoing.scheduling import DELIVER_TASK, request_deliveries
-from neural.ledger.prune import prune_old, prune_runs
-from neural.ledger.retention import Retention
+from neural.ledger.prune import Retention, prune_old, prune_runs
 from neural.models import RunState, TaskRun
 from tests.unit.factories import make_run
 from tests.unit.hooks.subscribing import happens, passes, subscribe

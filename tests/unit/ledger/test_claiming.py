@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.dialects import joined_rows
+from neural.ledger.dialects import postgresql
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import settle
 from neural.models import RunState, TaskRun
@@ -199,7 +199,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr("neural.ledger.claim._load_events", cut_off)
-        patched.setattr(joined_rows, "runs_of", cut_off)
+        patched.setattr(postgresql, "runs_of", cut_off)
         with pytest.raises(OperationalError):
             take(own)
 

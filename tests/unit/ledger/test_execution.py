@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, OperationalError, transaction
 
 from neural.errors import PermanentError
-from neural.ledger import execute, outages
+from neural.ledger import dialects, execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.retry import RetryPolicy
@@ -302,7 +302,7 @@ def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
         real(outcomes)
 
     monkeypatch.setattr(execute, "settle", settle)
-    monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(dialects.time, "sleep", lambda seconds: None)
     perform(effect("a"), atomic=False)
 
     assert the_run().state == RunState.SUCCEEDED

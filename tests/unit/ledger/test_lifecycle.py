@@ -7,7 +7,7 @@ import pytest
 from celery import current_app
 from django.db import OperationalError
 
-from neural.ledger import identity, ports
+from neural.ledger import claim, ports
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.worker import process, relay
 from tests.unit.factories import ago, make_run, make_worker
@@ -139,7 +139,7 @@ def test_a_turn_that_fails_ends_nothing(thread, monkeypatch, caplog):
 def registered(monkeypatch):
     monkeypatch.setattr(process.connections, "close_all", lambda: None)
     monkeypatch.setattr(process.atexit, "register", lambda function: None)
-    monkeypatch.setattr(identity, "_worker", None)
+    monkeypatch.setattr(claim, "_worker", None)
     monkeypatch.setattr(process, "_thread", None)
     process._register(SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
     return WorkerProcess.objects.get()
@@ -152,8 +152,8 @@ def test_a_worker_registers_with_its_queues_before_it_forks(registered):
         3,
     )
     assert registered.queues == ["default", "high_priority", "low_priority"]
-    assert identity.claimant().worker_id == registered.pk
-    assert identity.claimant().process_id == os.getpid()
+    assert claim.own_claimant().worker_id == registered.pk
+    assert claim.own_claimant().process_id == os.getpid()
 
 
 def test_a_goodbye_releases_runs_and_says_so(registered):
@@ -164,7 +164,7 @@ def test_a_goodbye_releases_runs_and_says_so(registered):
 
     assert (TaskRun.objects.get().state, TaskRun.objects.get().losses) == (RunState.PENDING, 0)
     assert WorkerProcess.objects.get().stopped_at
-    assert identity.claimant().worker_id is None
+    assert claim.own_claimant().worker_id is None
 
 
 def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, monkeypatch):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 import neural
 from neural.errors import PermanentError
 from neural.events.registry import Handler, handler, handles
-from neural.ledger import pace
+from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.retry import RetryPolicy
@@ -39,7 +39,7 @@ class Source:
     def __init__(self, function, retry=None):
         self.function = function
         self.retry = retry or default_retry()
-        pace.learn(function, runs=1, seconds=KNOWN_AS_FAST)
+        execute.learn(function, runs=1, seconds=KNOWN_AS_FAST)
 
     def work_for(self, run):
         item = partial(str, run.task_id)
@@ -135,7 +135,7 @@ def test_a_deadlock_undoes_the_batch_and_counts_for_nobody():
 def test_of_a_handler_that_nobody_knows_yet_few_are_taken_first():
     work = Recorder()
     source = Source(work)
-    pace._seconds_a_run.clear()
+    execute._seconds_a_run.clear()
 
     take(source, "abcdefgh")
 
@@ -146,8 +146,8 @@ def test_a_slow_handler_gets_as_many_as_fit_and_the_rest_waits_without_counting(
     settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": 0.05}
     work = Recorder(seconds=0.01)
     source = Source(work)
-    pace._seconds_a_run.clear()
-    pace.learn(work, runs=1, seconds=0.01)
+    execute._seconds_a_run.clear()
+    execute.learn(work, runs=1, seconds=0.01)
 
     outcomes = take(source, "abcdefghijklmnop")
 
@@ -161,7 +161,7 @@ def test_a_slow_handler_gets_as_many_as_fit_and_the_rest_waits_without_counting(
 def test_one_at_least_is_done_however_slow_it_is_known_to_be():
     work = Recorder()
     source = Source(work)
-    pace.learn(work, runs=1, seconds=60)
+    execute.learn(work, runs=1, seconds=60)
 
     take(source)
 
@@ -243,7 +243,7 @@ def waiting(events: list[NeuralEvent]) -> list[TaskRun]:
 
 def handle(runs: list[TaskRun]):
     """As a worker claims a batch: one message, all that is due."""
-    pace.learn(handler(runs[0].handler).function, runs=1, seconds=KNOWN_AS_FAST)
+    execute.learn(handler(runs[0].handler).function, runs=1, seconds=KNOWN_AS_FAST)
     names = [runs[0].handler]
     claimed = claim(
         task_id=runs[0].task_id, claimant=Claimant(), queue="default", batchable=names, limit=50
@@ -278,7 +278,7 @@ def test_all_that_one_call_takes_have_begun_and_the_rest_waits(waiting):
         seen.append(set(waiting))
 
     source = Source(work)
-    pace._seconds_a_run.clear()  # so that five are taken first
+    execute._seconds_a_run.clear()  # so that five are taken first
     take(source, "abcdefgh")
 
     assert seen == [{"f", "g", "h"}, set()]

@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 
 import neural
-from neural.ledger import unreadable
+from neural.ledger import claim as claiming
 from neural.ledger.claim import Claimant, _take, _take_with_events, claim
 from neural.models import NeuralEvent, RunState, TaskRun
 from tests.probe.models import Effect
@@ -70,7 +70,7 @@ def test_whatever_cannot_be_read_of_a_run_its_reason_names_it(column, monkeypatc
     run = make_run(task=give_back.name, available_at=ago(seconds=5))
     monkeypatch.setattr("neural.ledger.claim._take", cannot_be_read)
     monkeypatch.setattr("neural.ledger.claim._take_with_events", cannot_be_read)
-    monkeypatch.setattr(unreadable, "_value", unreadable_is(column))
+    monkeypatch.setattr(claiming, "_value", unreadable_is(column))
 
     assert take(run, batchable=(), limit=1) == []
 
@@ -86,11 +86,11 @@ def cannot_be_read(dialect, chosen, parameters, batchable):
 
 
 def unreadable_is(column):
-    read = unreadable._value
+    read = claiming._value
 
     def value(row, name, what):
         if name == column:
-            raise unreadable.RunUnreadable(f"{what} cannot be read")
+            raise claiming.RunUnreadable(f"{what} cannot be read")
         return read(row, name, what)
 
     return value

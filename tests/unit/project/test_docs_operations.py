@@ -9,7 +9,7 @@ from django.db import connection
 
 from neural.broker.connections import REDIS_OPTIONS
 from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
-from neural.ledger import log
+from neural.ledger import outcome
 
 ROOT = Path(__file__).parents[3]
 LANGUAGES = ["", ".zh"]
@@ -57,7 +57,7 @@ def log_lines() -> set[str]:
         r'\b(?:log_change|_change|lines)\(\s*"(\w+)"|_log(?:\(|, )run, "(\w+)"', source()
     )
     changes = {first or second for first, second in told}
-    changes |= {change for change, level in log._CHANGES.values()} | {"requeued", "failed"}
+    changes |= {change for change, level in outcome._CHANGES.values()} | {"requeued", "failed"}
     return {name.replace("runs_", "run_") for name in written} | {f"run_{name}" for name in changes}
 
 

@@ -10,7 +10,7 @@ from django.db import models, transaction
 
 from neural.events.registry import Handler, Received, handlers_of
 from neural.events.types import event_type
-from neural.ledger.recompute import at_the_end
+from neural.ledger.work import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.restaurant.models import (
     Availability,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.ledger.recompute import Recomputation, at_the_end
+from neural.ledger.work import Recomputation, at_the_end
 
 
 @pytest.fixture

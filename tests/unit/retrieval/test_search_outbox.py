@@ -13,7 +13,7 @@ import neural
 from neural.events.pruning import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
-from neural.ledger import pace
+from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.models import NeuralEvent, RunState, TaskRun
@@ -165,7 +165,7 @@ def test_a_payment_changes_nothing_that_is_searched():
 
 def test_orders_that_are_handled_together_enter_the_outbox_by_one_statement(settings):
     settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": 60}
-    pace.learn(handler("neural.record_order").function, runs=1, seconds=0.0001)
+    execute.learn(handler("neural.record_order").function, runs=1, seconds=0.0001)
     list(submit_many(order(number) for number in range(50)))
 
     with CaptureQueriesContext(connection) as queries:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.ledger import identity
+from neural.ledger import claim
 from neural.ledger.work import Snooze, current
 from neural.models import RunState, WorkerProcess
 from neural.retrieval.index.scheduling import INDEX_TASK
@@ -57,7 +57,7 @@ def test_the_first_shard_ends_for_what_is_no_less_urgent_and_the_others_for_any_
     guests, settings, monkeypatch, shard, priority, indexed
 ):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr(identity, "_worker", WorkerProcess(queues=["default", "low_priority"]))
+    monkeypatch.setattr(claim, "_worker", WorkerProcess(queues=["default", "low_priority"]))
     to_outbox(*(guests.put(str(number), title="x") for number in range(4 * (1 + shard))))
     own = world.run(RunState.RUNNING, task_id="mine", task=INDEX_TASK, queue="default", priority=5)
     world.run(task_id="other", queue="low_priority", priority=priority)

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.ledger.history import attempts_of
 from neural.models import TaskAttempt, TaskRun
+from neural.models.attempt import attempts_of
 from tests.unit.admin import admin_world as world
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.ledger import select
+from neural.ledger import record
 from neural.models import RunState, TaskRun
 from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.factories import ago, make_event, make_run, make_store, make_worker
@@ -161,22 +161,22 @@ def test_it_goes_on_when_agreed_to(run, monkeypatch, arguments, answer):
 
 def test_what_somebody_else_changes_meanwhile_stays_as_they_left_it(monkeypatch):
     run = make_run(RunState.DEAD)
-    monkeypatch.setattr(select, "_keys", lambda runs: [[run.pk]])
+    monkeypatch.setattr(record, "_keys", lambda runs: [[run.pk]])
     run.discard()
 
-    assert select.retry(select.Selection()) == 0
+    assert record.retry(record.Selection()) == 0
 
     run.refresh_from_db()
     assert run.state == RunState.DISCARDED
 
 
 def test_runs_are_changed_a_chunk_at_a_time(monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(select, "CHUNK", 2)
+    monkeypatch.setattr(record, "CHUNK", 2)
     for _ in range(5):
         make_run(RunState.DEAD)
     sizes: list[int] = []
 
-    assert select.retry(select.Selection(), on_progress=sizes.append) == 5
+    assert record.retry(record.Selection(), on_progress=sizes.append) == 5
 
     assert sizes == [2, 2, 1]
 

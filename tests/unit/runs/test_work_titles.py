@@ -10,8 +10,8 @@ import neural
 from neural.admin import display
 from neural.celeryapp.task import LedgerTask
 from neural.events.registry import HANDLERS
-from neural.ledger import titles
-from neural.ledger.titles import given_title, work_title
+from neural.ledger import work
+from neural.ledger.work import given_title, work_title
 from neural.monitoring.alerts import texts
 from neural.monitoring.models import Alert
 from tests.unit.admin import admin_world as world
@@ -22,7 +22,7 @@ from tests.unit.factories import held, make_worker
 @pytest.fixture
 def known(monkeypatch):
     """Titles given in a test are forgotten after it, and its handlers with them."""
-    monkeypatch.setattr(titles, "_of_handlers", dict(titles._of_handlers))
+    monkeypatch.setattr(work, "_of_handlers", dict(work._of_handlers))
     monkeypatch.setattr(HANDLERS, "_things", dict(HANDLERS._things))
 
 

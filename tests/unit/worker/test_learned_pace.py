@@ -7,7 +7,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from neural.ledger import batch, execute, pace
+from neural.ledger import batch, execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, default_retry
@@ -77,7 +77,7 @@ def take(source, number, **fields):
 
 
 def fitting():
-    return pace.fitting("default", seconds=MESSAGE_SECONDS, unknown=-1)
+    return execute.fitting("default", seconds=MESSAGE_SECONDS, unknown=-1)
 
 
 def wait_before_each_transaction(monkeypatch, seconds):
@@ -122,7 +122,7 @@ def test_nor_is_one_run_that_waited_for_it_alone(monkeypatch):
 
 
 def test_after_one_slow_batch_runs_taken_singly_bring_the_number_up_again():
-    pace.learn("default", runs=1, seconds=60)
+    execute.learn("default", runs=1, seconds=60)
     assert fitting() == 1
 
     for _ in range(20):

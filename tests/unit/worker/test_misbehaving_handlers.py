@@ -20,7 +20,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
-from neural.ledger import pace
+from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Batch, Work, default_retry
@@ -81,7 +81,7 @@ class Source:
 
     def __init__(self, act=lambda: None, *, atomic=True, at_once=False):
         self.act, self.atomic, self.at_once = act, atomic, at_once
-        pace.learn(self.all_of, runs=1, seconds=0.0001)
+        execute.learn(self.all_of, runs=1, seconds=0.0001)
 
     def work_for(self, run):
         item = partial(str, run.task_id)

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.ledger import identity, yielding
+from neural.ledger import claim, pausing
+from neural.ledger.pausing import backlog_waits, others_wait
 from neural.ledger.work import current
-from neural.ledger.yielding import backlog_waits, others_wait
 from neural.models import RunState, WorkerProcess
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import ago, make_worker
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def at_work(monkeypatch):
     """A run of a batch task of priority 5 in a worker of two queues."""
-    monkeypatch.setattr(identity, "_worker", WorkerProcess(queues=["high_priority", "default"]))
+    monkeypatch.setattr(claim, "_worker", WorkerProcess(queues=["high_priority", "default"]))
     run = world.run(RunState.RUNNING, task_id="mine", task="batch", queue="default", priority=5)
     token = current.set(run)
     yield run
@@ -71,7 +71,7 @@ def test_what_is_less_urgent_counts_where_that_is_asked():
 
 
 def test_outside_of_a_worker_there_is_nobody_to_make_room_for(monkeypatch):
-    monkeypatch.setattr(identity, "_worker", None)
+    monkeypatch.setattr(claim, "_worker", None)
     due("high_priority", priority=10)
 
     assert not others_wait()
@@ -87,7 +87,7 @@ def backlog(**changes):
 @pytest.fixture
 def unhurried(monkeypatch):
     """What has just become due is still so when a busy machine looks."""
-    monkeypatch.setattr(yielding, "PASSING_SECONDS", 20)
+    monkeypatch.setattr(pausing, "PASSING_SECONDS", 20)
 
 
 def test_a_run_that_has_just_become_due_passes_through(unhurried):

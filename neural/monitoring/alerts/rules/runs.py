@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import span
-from neural.ledger.titles import told_work, work_title
+from neural.ledger.work import told_work, work_title
 from neural.models import RunState
 from neural.monitoring.alerts.judging import (
     UNKNOWN,

@@ -11,8 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
 from neural.errors import PermanentError
-from neural.ledger.dialects import PostgreSQL, ledger_connection, ledger_dialect
-from neural.ledger.outages import despite_contention
+from neural.ledger.dialects import PostgreSQL, despite_contention, ledger_connection, ledger_dialect
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing, ValueRefused
 from neural.retrieval.stores.pgvector.wire import Binary, BinaryDumper
 
