@@ -13,8 +13,9 @@ MANAGE := $(BIN)/python manage.py
 # The number of processes for the suite. Each has its own database, broker and directory;
 # tests/order.py decides which file begins first.
 PROCESSES ?= 2
-# Tests that depend on no server run only in `make test`. Tests of RabbitMQ, and all but one fault
-# of each kind, run only in `make test-services`. To run all tests in either: ARGS="-m ''".
+# `make test` leaves out the tests that are `slow`: walks over all pages, benchmarks, and all but a
+# few with real processes. `make test-services` leaves out those that are the same on every server.
+# `make test-all` runs each test at least once. To run all tests in any of them: ARGS="-m ''".
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of processes. Where the shell forbids Python to keep what it has compiled, each
@@ -55,14 +56,21 @@ up: $(DEMO)  ## Web, workers, beat and broker in this terminal, until Ctrl-C
 	@exec $(MANAGE) up $(ARGS)
 
 .PHONY: test
-test: lint  ## Linters, types, layers and the whole suite, on SQLite and the embedded broker
-	$(OWN_SERVICES) $(PYTEST) -m "not faults and not rabbitmq" $(ARGS)
+test: lint  ## Linters, types, layers, quick tests on SQLite and the embedded broker (minutes)
+	$(OWN_SERVICES) $(PYTEST) -m "not slow and not rabbitmq" $(ARGS)
 
 .PHONY: test-services
-test-services: $(STAMP)  ## Its other half, on PostgreSQL and Redis (DATABASE_URL, CELERY_BROKER_URL)
+test-services: $(STAMP)  ## The suite on PostgreSQL and Redis (DATABASE_URL, CELERY_BROKER_URL)
 	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
 	$(PYTEST) -m "not once" $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(STAMP)  ## Slow tests that servers do not need or that may end otherwise on SQLite
+	$(OWN_SERVICES) $(PYTEST) -m "slow and (once or (sqlite and not faults)) and not rabbitmq" $(ARGS)
+
+.PHONY: test-all
+test-all: test test-slow test-services  ## The whole suite; it needs the two servers
 
 .PHONY: chaos
 chaos: $(STAMP)  ## Random faults under load to the end: SQLite, then PostgreSQL and Redis (minutes)

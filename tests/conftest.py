@@ -21,9 +21,11 @@ def pytest_runtest_setup() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark a test that needs no server as `once`."""
+    """Mark a test that needs no server as `once`, and one with real processes as `slow`."""
     if selection.is_pure(item):
         item.add_marker(selection.PURE)
+    if selection.is_slow(item):
+        item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(trylast=True)

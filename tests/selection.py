@@ -1,4 +1,5 @@
-"""Decides which tests run ``once``, in ``make test`` only, because no server changes their result.
+"""Decides which tests are ``slow`` and left out of ``make test``, and which run ``once``, on SQLite
+only, because no server changes their result.
 
 Some tests carry the marker themselves: they bring their own database and broker, as ``make demo``
 does. Of the others, a test is *pure* if it asks for no database and no broker, starts no process
@@ -53,6 +54,12 @@ def is_pure(item: pytest.Item) -> bool:
     marked = any(item.get_closest_marker(name) for name in ("django_db", "integration", "services"))
     asks = SERVICES.intersection(getattr(item, "fixturenames", ()))
     return not (marked or asks or _speaks_of_services(item.path))
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether it starts processes and does not state that it is quick all the same."""
+    starts = any(item.get_closest_marker(name) for name in ("integration", "chaos"))
+    return starts and item.get_closest_marker("quick") is None
 
 
 @cache

@@ -25,6 +25,7 @@ def end(run: TaskRun) -> None:
     TaskRun.objects.filter(pk=run.pk).update(state="dead", finished_at=timezone.now(), error="no")
 
 
+@pytest.mark.quick
 def test_a_run_that_ends_shows_its_outcome_and_its_buttons_and_what_was_unfolded_stays_so(
     browse,
 ) -> None:

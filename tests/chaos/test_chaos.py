@@ -34,7 +34,11 @@ from tests.watching import wait_until
 SECONDS = float(os.environ.get("CHAOS_SECONDS", 20))
 EVENTS = int(os.environ.get("CHAOS_EVENTS", 0))
 
-pytestmark = [pytest.mark.chaos, pytest.mark.takes(seconds=90 + SECONDS + EVENTS / 50)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.sqlite,
+    pytest.mark.takes(seconds=90 + SECONDS + EVENTS / 50),
+]
 
 
 @pytest.fixture

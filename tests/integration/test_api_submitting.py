@@ -16,7 +16,11 @@ from tests.integration.web import Web, answered_lines
 from tests.unit.hooks.hooks_world import source
 from tests.watching import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.sqlite,
+    pytest.mark.django_db(transaction=True),
+]
 
 NDJSON = "application/x-ndjson"
 NOBODY = "redis://127.0.0.1:1/1"
@@ -61,6 +65,7 @@ def serve(transactional_db, tmp_path, own_broker_server):
         web.kill()
 
 
+@pytest.mark.quick
 def test_the_same_event_from_16_clients_at_once_is_one_event(serve, key):
     web = serve()
     headers = {"X-Api-Key": key, "Content-Type": "application/json"}

@@ -185,6 +185,7 @@ def test_growth_refuses_a_ledger_too_small_for_its_backlog():
     assert "the largest size is at least 5,000" in refused.stderr
 
 
+@pytest.mark.quick
 @pytest.mark.once
 def test_no_benchmark_is_forgotten():
     folder = ROOT / "benchmarks"

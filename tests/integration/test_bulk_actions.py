@@ -11,7 +11,7 @@ from tests.integration.cluster import Cluster, wait_for_runs
 from tests.unit.runs import bulk_world
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 RUNS = 2000
 QUICK = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3}

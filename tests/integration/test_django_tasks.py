@@ -7,7 +7,7 @@ from tests.integration.cluster import expect_once, wait_for_runs
 from tests.probe import django_tasks as probe
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 
 def test_a_worker_runs_them_tries_them_again_and_their_results_can_be_read_here(cluster):

@@ -37,6 +37,7 @@ def test_it_refuses_messages_when_full_instead_of_dropping_others(broker):
         assert connection.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_what_it_holds_survives_a_restart(broker, end):
     with client(broker) as connection:

@@ -19,7 +19,7 @@ from tests.unit.factories import make_store
 from tests.unit.forecasting.rounds import sold
 from tests.watching import is_alive, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 STORES = [f"S{number:02}" for number in range(1, 11)]
 QUICK = {

@@ -11,11 +11,12 @@ from tests.integration.cluster import expect_once, wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Counter, Effect
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 QUICK = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3}
 
 
+@pytest.mark.quick
 def test_runs_of_a_killed_worker_start_again_elsewhere(cluster):
     first = cluster.worker(concurrency=1, **QUICK)
     submit("held", gate="never")

@@ -11,7 +11,7 @@ from tests.integration.cluster import PATIENT, client, expect_once, wait_for_run
 from tests.integration.submitting import names, submit
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 EVENTS = names("event", 150)
 # However busy the machine is, a delivery that is not full has done what was due.

@@ -12,7 +12,7 @@ from tests.integration.submitting import names, request, submit, submit_together
 from tests.probe.misbehaving import CASES, KILLERS
 from tests.probe.tasks import misbehave
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 KINDS = ("probe.misbehaving", "probe.misbehaving_many")
 BATCHED = sorted({*KILLERS} - {"hang_in_c"} | {"fork_that_returns", "sys_exit", "panic"})

@@ -1,5 +1,6 @@
 """An old worker beside a new one: what the old one does not know, the new one does."""
 
+import pytest
 from celery import Celery
 from kombu import Exchange, Queue
 
@@ -8,6 +9,8 @@ from tests.integration.cluster import expect_once, wait_for_runs
 from tests.integration.submitting import names, submit
 from tests.probe import tasks
 from tests.watching import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 
 def test_beside_an_old_worker_all_that_came_with_the_new_version_is_done_once(cluster):

@@ -17,7 +17,7 @@ from neural.retrieval.stores.base import Within
 from tests.unit.retrieval.searching import EMBEDDER
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 EVENTS = 150
 SLOW = {"search": True, "index_batch": 10, "heartbeat_seconds": 0.3, "worker_lost_seconds": 3}

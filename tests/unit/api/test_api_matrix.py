@@ -26,7 +26,7 @@ from tests.unit.api import api_world
 from tests.unit.api.api_matrix import MARK, MINE, THEIRS, Line, violations
 from tests.unit.forecasting import learning_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 def expected(rows: "Rows") -> Mapping[str, Line]:

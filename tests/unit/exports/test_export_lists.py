@@ -16,7 +16,7 @@ from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 from tests.unit.exports.exports import exporter, file_of, list_of, named, objects, table
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 LISTS = [
     model._meta.model_name

@@ -46,7 +46,7 @@ from tests.unit.forecasting.rounds import (
     run_to_the_end,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 FIVE = ("S1", "S2", "S3", "S4", "S5")
 USED = ("accepted", "")

@@ -28,7 +28,12 @@ from neural.forecasting.models import TrainingPlan
 from neural.models import ShippedDefault, Store
 from neural.restaurant.models import Order
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes(seconds=4)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.sqlite,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.takes(seconds=4),
+]
 
 OTHER = "other"
 FORMER = Path(__file__).parent / "first" / f"{connection.vendor}.sql.gz"

@@ -16,7 +16,7 @@ from neural.restaurant.models import Dish, SalesReport
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 LEVELS = 950
 DEEP = '{"order_id":"1","deep":' + "[" * LEVELS + '"<b>bottom</b>"' + "]" * LEVELS + "}"

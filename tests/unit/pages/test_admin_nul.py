@@ -12,7 +12,7 @@ from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.test_admin_permissions import ALL, label
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 NUL = "a\0b"
 OF_EVERY_LIST = ("q", "before", "after", "p", "o", "e", "all", "_facets", "unknown")

@@ -17,7 +17,7 @@ from neural.admin.actions import VerbsAdmin
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 ALL = admin_rows.registered()
 OF_THE_CHAIN = admin_rows.registered(*world.OURS, "django_celery_beat")

@@ -13,6 +13,8 @@ from django.utils.translation.template import templatize
 import neural
 import zhilian
 
+pytestmark = pytest.mark.slow
+
 ROOTS = [Path(module.__file__).parent for module in (neural, zhilian)]
 CATALOGUES = sorted(path for root in ROOTS for path in root.glob("**/locale/zh_Hans/**/django.po"))
 APPS = [path.parents[3] for path in CATALOGUES]

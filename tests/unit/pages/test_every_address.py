@@ -30,6 +30,7 @@ from tests.unit.pages.every_address import Address, Finder, ParameterUnknown
 from tests.unit.pages.marked_rows import MARK
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.usefixtures("fake_broker", "_quietly"),
     pytest.mark.takes(seconds=10),

@@ -23,7 +23,7 @@ from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 from tests.unit.exports.exports import list_of, named
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 LISTS = [model._meta.model_name for model in admin_rows.registered(*world.OURS, "neural_logins")]
 MOST_CHOICES = 8

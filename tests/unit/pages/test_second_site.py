@@ -20,7 +20,7 @@ from tests.unit.admin.admin_rows import STORE, registered, row_of
 from tests.unit.forecasting import learning_world as learning
 from tests.unit.retrieval.search_world import FakeSearch, hit, index
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 HOME = "/back/office/"
 OURS = (*world.OURS, "neural_logins", "django_celery_beat", "django_celery_results")

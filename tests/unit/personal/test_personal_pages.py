@@ -27,7 +27,7 @@ from neural.models.exact_json import ExactJSONField
 from tests.unit.admin import admin_rows as rows
 from tests.unit.admin import admin_world as world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 PHONE, EMAIL, CARD, NAME = (
     "13987654321",

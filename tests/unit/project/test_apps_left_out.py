@@ -10,7 +10,11 @@ import pytest
 
 from tests.unit.project import left_out
 
-pytestmark = [pytest.mark.once, pytest.mark.takes(seconds=0.7)]  # its services are its own
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.once,
+    pytest.mark.takes(seconds=0.7),
+]  # its services are its own
 ROOT = Path(__file__).parents[3]
 TABLES_OF_THE_LEDGER = {
     "neural_neuralevent",

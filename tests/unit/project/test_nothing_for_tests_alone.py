@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 CODE = ("neural", "zhilian", "benchmarks", "scripts")
 LONGEST_TEXT = 300

@@ -13,7 +13,7 @@ from neural.models import NeuralEvent, Store
 from neural.restaurant.models import DailyDemand, Order, PaymentKind, SalesReport
 from tests.unit.restaurant.history import at, handle, in_batches, record, rows, undone
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite, pytest.mark.django_db]
 
 # Few values of each, so that events meet: same orders, same days, same moments, same ids.
 ORDERS = st.sampled_from(("A1", "A2", "A3"))

@@ -14,7 +14,7 @@ from tests.unit.restaurant.history import handle, in_batches, record, rows, undo
 from tests.unit.restaurant.plain_sums import DAY_ENDS_AT, Plain, PlainSums
 from tests.unit.restaurant.till_days import SINCE, WHOLE_DAYS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def recorded(history: list[Any], since: dt.date | None) -> list[NeuralEvent]:
