@@ -5,8 +5,15 @@ from django.utils.translation import gettext_lazy
 
 from neural.forecasting.models import TrainingPlan, TrainingRound
 from neural.forecasting.models.round import FAILED_STATES, ROUND_REASONS, RoundState
-from neural.monitoring.alerts.judging import Condition, Facts, Judgement, Rule, Thresholds, View
-from neural.monitoring.alerts.rules import register_rule
+from neural.monitoring.alerts.rules import (
+    Condition,
+    Facts,
+    Judgement,
+    Rule,
+    Thresholds,
+    View,
+    register_rule,
+)
 
 
 def _training_failed(view: View, thresholds: Thresholds) -> Judgement:
@@ -22,23 +29,22 @@ def _training_failed(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement(found)
 
 
-def _told(subject: str, facts: Facts) -> str:
+def _sentence(subject: str, facts: Facts) -> str:
     reason = ROUND_REASONS.get(facts["reason"], facts["reason"])
-    told = _("round %(round)d of %(model)s failed: %(reason)s") % {
+    text = _("round %(round)d of %(model)s failed: %(reason)s") % {
         "round": facts["round"],
         "model": subject,
         "reason": reason,
     }
-    return f"{told} ({facts['detail']})" if facts["detail"] else told
+    return f"{text} ({facts['detail']})" if facts["detail"] else text
 
 
-TRAINING_FAILED = register_rule(
-    Rule(
-        name="training_failed",
-        title=gettext_lazy("Training has failed"),
-        judge=_training_failed,
-        sentence=_told,
-        page="neural_forecasting_traininground_changelist",
-        rows=lambda model_type, facts: {"model_type": model_type},
-    )
+TRAINING_FAILED = Rule(
+    name="training_failed",
+    title=gettext_lazy("Training has failed"),
+    judge=_training_failed,
+    sentence=_sentence,
+    page="neural_forecasting_traininground_changelist",
+    rows=lambda model_type, facts: {"model_type": model_type},
 )
+register_rule(TRAINING_FAILED)

@@ -3,6 +3,7 @@ signatures, and does a push wait?"""
 
 import datetime as dt
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,7 +20,8 @@ from neural.hooks.models import (
     UnroutedPush,
     WebhookSource,
 )
-from neural.hooks.outgoing.makers import beyond_their_makers
+from neural.models import Store
+from neural.models.store import sees_every_store
 
 PATIENCE = dt.timedelta(minutes=5)
 """How long a delivery may wait for its first attempt while its receiver is well."""
@@ -115,3 +117,28 @@ def _is_ready(source: WebhookSource) -> bool:
     except (SourceNotReady, SecretUnreadable):
         return False
     return True
+
+
+MOST_LOOKED_AT = 100
+
+
+def beyond_their_makers() -> list[Subscription]:
+    """Active subscriptions with stores that their makers may not see now; at most
+    :data:`MOST_LOOKED_AT` are looked at."""
+    own = Store.objects.filter(pk=OuterRef("store_id"), operators=OuterRef(OuterRef("created_by")))
+    sent = Subscription.stores.through.objects.filter(subscription=OuterRef("pk"))
+    more = Q(every_store=True) | Exists(sent.filter(~Exists(own))) | Q(created_by__is_active=False)
+    made = Subscription.objects.active().exclude(created_by=None).filter(more)
+    found = made.defer("secrets").select_related("created_by").order_by("pk")[:MOST_LOOKED_AT]
+    return [each for each in found if is_beyond_its_maker(each)]
+
+
+def is_beyond_its_maker(subscription: Subscription) -> bool:
+    """Whether its maker may not see all that it sends. Nobody knows that of one without a maker."""
+    maker = subscription.created_by
+    if maker is None or sees_every_store(maker):
+        return False
+    if subscription.every_store or not maker.is_active:
+        return True
+    others = subscription.stores.exclude(pk__in=Store.objects.filter(operators=maker).values("pk"))
+    return others.exists()

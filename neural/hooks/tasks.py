@@ -7,9 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.hooks.incoming import routing
-from neural.hooks.outgoing.circuit import RETRIES
 from neural.hooks.outgoing.scheduling import DELIVER_TASK
-from neural.hooks.outgoing.sending import deliver
+from neural.hooks.outgoing.sending import RETRIES, deliver
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
 

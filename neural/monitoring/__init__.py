@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 from neural.optional import look_up
 
 if TYPE_CHECKING:
-    from neural.monitoring.alerts.judging import Condition, Judgement, Rule, Threshold, View
-    from neural.monitoring.alerts.rules import register_rule
+    from neural.monitoring.alerts.rules import (
+        Condition,
+        Judgement,
+        Rule,
+        Threshold,
+        View,
+        register_rule,
+    )
     from neural.monitoring.models.alerts import Severity
 
 _HOMES = {
-    "Condition": "neural.monitoring.alerts.judging",
-    "Judgement": "neural.monitoring.alerts.judging",
-    "Rule": "neural.monitoring.alerts.judging",
+    "Condition": "neural.monitoring.alerts.rules",
+    "Judgement": "neural.monitoring.alerts.rules",
+    "Rule": "neural.monitoring.alerts.rules",
     "Severity": "neural.monitoring.models.alerts",
-    "Threshold": "neural.monitoring.alerts.judging",
-    "View": "neural.monitoring.alerts.judging",
+    "Threshold": "neural.monitoring.alerts.rules",
+    "View": "neural.monitoring.alerts.rules",
     "register_rule": "neural.monitoring.alerts.rules",
 }
 

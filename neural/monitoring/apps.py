@@ -16,7 +16,6 @@ class MonitoringConfig(AppConfig):
         """Connect each room with the core: what it calls, and when."""
         from neural.celeryapp import shipped_schedules
         from neural.monitoring import (  # noqa: F401
-            alerts,
             checks,
             errors,
             examining,
@@ -25,6 +24,7 @@ class MonitoringConfig(AppConfig):
             tables,
             tasks,
         )
+        from neural.monitoring.alerts import connecting as alerts
         from neural.monitoring.retention.runs import PRUNE_SCHEDULE
 
         rollups.connect()

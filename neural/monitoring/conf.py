@@ -110,6 +110,8 @@ class MonitoringSettings(Settings):
     alert_public_url: str = ""
     """The address under which people reach this project, like ``https://chain.example.com``, for
     the links in messages. Empty: messages have no links."""
+    alert_admin_path: str = "/admin/"
+    """Where the admin is below ``alert_public_url``, for the same links."""
     alert_robot_hosts: str = ""
     """Further hosts that a robot's address may have besides those of its platform, separated by
     commas: a platform that is hosted by yourself, or a gateway."""

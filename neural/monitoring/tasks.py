@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
 from neural.ledger.work import checkpoint
+from neural.monitoring.alerts.news import SEND_TASK
 from neural.monitoring.alerts.sending import RETRIES, send
-from neural.monitoring.alerts.telling import SEND_TASK
 from neural.monitoring.retention.runs import PRUNE_TASK, prune_slice
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 

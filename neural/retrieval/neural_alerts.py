@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import in_turn, span
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
     Condition,
     Facts,
     Judgement,
@@ -12,10 +12,10 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    in_language,
+    register_rule,
     severity_of,
 )
-from neural.monitoring.alerts.noted import in_language
-from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.models import Severity
 from neural.retrieval.conf import conf
 from neural.retrieval.index.lag import counted, index_lag
@@ -38,7 +38,7 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement()
 
 
-def _told(subject: str, facts: Facts) -> str:
+def _sentence(subject: str, facts: Facts) -> str:
     if "found" in facts:
         return in_language(facts["found"])
     number = ngettext("%(count)s record waits", "%(count)s records wait", facts["waiting"])
@@ -48,16 +48,15 @@ def _told(subject: str, facts: Facts) -> str:
     }
 
 
-INDEX_BEHIND = register_rule(
-    Rule(
-        name="index_behind",
-        title=gettext_lazy("The search index is behind"),
-        judge=_index_behind,
-        sentence=_told,
-        page="neural_retrieval_searchindex_changelist",
-        thresholds=(
-            from_settings("alert_index_behind_seconds", gettext_lazy("warning (s)")),
-            from_settings("alert_index_behind_critical_seconds", gettext_lazy("critical (s)")),
-        ),
-    )
+INDEX_BEHIND = Rule(
+    name="index_behind",
+    title=gettext_lazy("The search index is behind"),
+    judge=_index_behind,
+    sentence=_sentence,
+    page="neural_retrieval_searchindex_changelist",
+    thresholds=from_settings(
+        index_behind_seconds=gettext_lazy("warning (s)"),
+        index_behind_critical_seconds=gettext_lazy("critical (s)"),
+    ),
 )
+register_rule(INDEX_BEHIND)

@@ -1,3 +1,9 @@
-"""The admin's pages of webhooks."""
+"""The admin's pages of webhooks: sources and pushes that come in, subscriptions and deliveries.
 
-from neural.hooks.admin import incoming, outgoing  # noqa: F401
+``sources``, ``codes`` and ``unrouted`` are of what platforms push to us; ``subscriptions`` and
+``deliveries`` of what we push to others. Django's admin loads this package.
+"""
+
+from neural.hooks.admin import codes, deliveries, sources, subscriptions, unrouted
+
+__all__ = ["codes", "deliveries", "sources", "subscriptions", "unrouted"]

@@ -34,7 +34,7 @@ from neural.events.types import event_types
 from neural.hooks.models import Delivery, DeliveryState, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing.messages import PayloadPruned, body_of
-from neural.hooks.outgoing.patterns import OUTCOMES
+from neural.hooks.outgoing.subscribed import OUTCOMES
 from neural.keyset.planning import WholeNumbers, by_store
 from neural.keyset.walks import Walk
 from neural.models import NeuralEvent

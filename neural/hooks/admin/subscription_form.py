@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events.types import event_types
 from neural.hooks.models import Subscription
-from neural.hooks.outgoing.patterns import OUTCOMES, matches_nothing
+from neural.hooks.outgoing.subscribed import OUTCOMES, matches_nothing
 from neural.outbound.client import AddressRefused, NoAnswer, check_url
 
 MOST_TYPES = 100

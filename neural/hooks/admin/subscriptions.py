@@ -37,11 +37,11 @@ from neural.admin.forms import save_edited
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.hooks.admin.subscription_form import SubscriptionForm
+from neural.hooks.health import is_beyond_its_maker
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
-from neural.hooks.outgoing.circuit import FAILURES
-from neural.hooks.outgoing.makers import is_beyond_its_maker
-from neural.hooks.outgoing.secrets import OVERLAP, rotate_secret
-from neural.hooks.outgoing.testing import send_test
+from neural.hooks.outgoing.messages import OVERLAP, rotate_secret
+from neural.hooks.outgoing.scheduling import send_test
+from neural.hooks.outgoing.sending import FAILURES
 from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.models.store import sees_every_store

@@ -278,8 +278,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
-                ("attempted_at", time_or_null("attempted last at")),
-                ("sending_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempted_at", time_or_null("last attempt")),
+                ("sending_until", time_or_null("being sent until")),
                 ("failing_since", time_or_null("failing since")),
                 (
                     "answer_status",

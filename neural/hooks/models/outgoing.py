@@ -1,24 +1,23 @@
 """Webhooks that we call: subscriptions, and their deliveries."""
 
-import datetime as dt
 import secrets
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.models.store import StoreScopedQuerySet, sees_every_store, visible_stores
+from neural.outbound.outbox import Outgoing
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-ANSWER_LENGTH = 500
 TEST_TYPE = "webhook.test"
 """The type of a test message."""
 
@@ -76,7 +75,7 @@ class Subscription(models.Model):
     )
     secrets = EncryptedJSONField(_("secrets"), default=list, editable=False)
     """A list of objects with ``secret`` and ``until`` (None: for good), the newest first: see
-    ``neural.hooks.outgoing.secrets``."""
+    ``neural.hooks.outgoing.messages``."""
     every_store = models.BooleanField(
         _("every store"), default=False, help_text=_("Also the stores that are added later.")
     )
@@ -177,13 +176,13 @@ class Subscription(models.Model):
             waiting = self.deliveries.pending()
             # Of a million that wait, only those that were tried are written.
             waiting.filter(failing_since__isnull=False).update(failing_since=None)
-            waiting.hurry()
+            waiting.make_due()
         self.refresh_from_db(fields=["state", *changes])
         return True
 
 
 class SubscribedType(models.Model):
-    """One type to which a subscription subscribes: see ``neural.hooks.outgoing.patterns``."""
+    """One type to which a subscription subscribes: see ``neural.hooks.outgoing.subscribed``."""
 
     subscription = models.ForeignKey(
         Subscription, models.CASCADE, related_name="subscribed_types", db_index=False
@@ -236,15 +235,17 @@ class DeliveryQuerySet(StoreScopedQuerySet):
         )
         return self.filter(~models.Exists(live))
 
-    def hurry(self) -> None:
+    def make_due(self) -> None:
         """Make the waiting runs of these deliveries due at once."""
         task_ids = list(self.exclude(task_id="").values_list("task_id", flat=True))
         runs = TaskRun.objects.filter(task_id__in=task_ids, state=RunState.PENDING)
         runs.update(available_at=Now(), publish_at=Now())
 
 
-class Delivery(models.Model):
-    """One message for one subscription. Its id stays the same over all attempts."""
+class Delivery(Outgoing):
+    """One message for one subscription. Its id stays the same over all attempts; ``task_id`` is
+    empty while no run was requested, ``answer`` the beginning of the receiver's, or why there was
+    none."""
 
     # Without a constraint: it would fail a submit that runs beside the deletion of a subscription.
     # What is left of a deleted one is shown nowhere, and pruned by age.
@@ -292,16 +293,8 @@ class Delivery(models.Model):
         _("state"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.PENDING
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
-    """Of the run that sends it, or sent it last; empty while none was requested."""
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    attempted_at = models.DateTimeField(_("attempted last at"), null=True, blank=True)
-    sending_until = models.DateTimeField(null=True, blank=True, editable=False)
-    """While it is being sent: when the attempt is over at the latest."""
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     answer_status = models.PositiveSmallIntegerField(_("status of answer"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=ANSWER_LENGTH, blank=True, default="")
-    """The beginning of the receiver's answer, or why there was none."""
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
 
     objects = DeliveryQuerySet.as_manager()
@@ -361,43 +354,22 @@ class Delivery(models.Model):
         """The id that receivers see, by which they recognise a repetition."""
         return f"msg_{self.subscription.key}_{self.pk}"
 
-    # Changes, each a conditional UPDATE
+    def unsent(self) -> DeliveryQuerySet:
+        return type(self).objects.pending().filter(pk=self.pk, task_id=self.task_id)
 
-    def begin(self, *, until: dt.datetime) -> None:
-        """Record that an attempt has begun, which is over at this time at the latest."""
-        self._change(attempts=F("attempts") + 1, attempted_at=Now(), sending_until=until)
-
-    def succeed(self, *, status: int, answer: str) -> None:
+    def succeed(self, **answered: Any) -> None:
         """Record that the receiver has taken it."""
-        self._change(
-            state=DeliveryState.DELIVERED,
-            delivered_at=Now(),
-            failing_since=None,
-            sending_until=None,
-            answer_status=status,
-            answer=answer,
+        self.conclude(
+            state=DeliveryState.DELIVERED, delivered_at=Now(), failing_since=None, **answered
         )
 
-    def fail(self, *, status: int | None, answer: str) -> None:
+    def fail(self, **answered: Any) -> None:
         """Record a failed attempt; the delivery waits for the next one."""
-        self._change(
-            failing_since=Coalesce("failing_since", Now()),
-            sending_until=None,
-            answer_status=status,
-            answer=answer,
-        )
-
-    def give_up(self, **answered: Any) -> None:
-        """Record that it is not tried again, unless a person sends it again."""
-        self._change(state=DeliveryState.FAILED, sending_until=None, **answered)
+        self.conclude(failing_since=Coalesce("failing_since", Now()), **answered)
 
     def wait(self) -> None:
         """Let it wait for another run, because its subscription is paused."""
-        self._change(task_id="", failing_since=None, sending_until=None)
-
-    def _change(self, **changes: Any) -> None:
-        mine = type(self).objects.pending().filter(pk=self.pk, task_id=self.task_id)
-        mine.update(**changes)
+        self.conclude(task_id="", failing_since=None)
 
     def send_again(self) -> bool:
         """Send the same message once more, with the same id, by a new run; or at once, if it waits
@@ -408,6 +380,6 @@ class Delivery(models.Model):
         ):
             self.refresh_from_db(fields=["state", "task_id", "failing_since"])
         else:
-            rows.hurry()
+            rows.make_due()
         Subscription.objects.filter(pk=self.subscription_id).update(retry_at=None)
         return True

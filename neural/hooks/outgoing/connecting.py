@@ -1,17 +1,18 @@
 """Connects deliveries with the core: what it calls, and when."""
 
 from django.db.models.signals import post_delete, post_save
+from django.utils.translation import gettext_lazy as _
 
 from neural.events.insert_hooks import register_insert_hook
 from neural.health.probes import register_probe
+from neural.hooks.conf import conf
 from neural.hooks.health import webhook_deliveries
-from neural.hooks.models import SubscribedType, Subscription
+from neural.hooks.models import Delivery, SubscribedType, Subscription
 from neural.hooks.outgoing import subscribed
-from neural.hooks.outgoing.pruning import OLD_DELIVERIES
 from neural.hooks.outgoing.recording import EVENT_DELIVERIES, record_outcomes
 from neural.hooks.outgoing.scheduling import request_deliveries
 from neural.ledger.ports import when_any_ended
-from neural.ledger.prune import register_prunable
+from neural.ledger.prune import Prunable, register_prunable
 from neural.worker.relay import register_duty
 
 
@@ -25,3 +26,13 @@ def connect() -> None:
     for model in (Subscription, SubscribedType):
         for signal in (post_save, post_delete):
             signal.connect(subscribed.changed, sender=model, dispatch_uid=f"neural_hooks_{model}")
+
+
+OLD_DELIVERIES = Prunable(
+    name="webhook deliveries",
+    label=_("webhook deliveries"),
+    which="webhook deliveries that are older than the setting hook_deliveries_kept_days",
+    model=Delivery,
+    made_at="created_at",
+    kept_days=lambda: conf().hook_deliveries_kept_days,
+)

@@ -11,7 +11,7 @@ from neural.events.insert_hooks import InsertHook
 from neural.events.new_event import NewEvent
 from neural.hooks.models import Delivery, SubscribedType, Subscription
 from neural.hooks.outgoing import subscribed
-from neural.hooks.outgoing.patterns import matching_outcome
+from neural.hooks.outgoing.subscribed import matching_outcome
 from neural.ledger.ports import Ended
 from neural.queues import LOW_PRIORITY_QUEUE
 

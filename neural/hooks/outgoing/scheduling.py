@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from neural.hooks.conf import conf
 from neural.hooks.models import Delivery, Subscription
+from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing import subscribed
 from neural.ledger.record import enqueue_all
 from neural.models.new_run import new_run
@@ -71,3 +72,16 @@ def _request(deliveries: Sequence[Delivery]) -> None:
         delivery.task_id = run.task_id
     Delivery.objects.bulk_update(deliveries, ["task_id"])
     enqueue_all(runs)
+
+
+def send_test(subscription: Subscription, *, by: str) -> Delivery:
+    """Record a delivery of the type ``webhook.test``. A relay requests its run within a second or
+    two; of a paused subscription, when it is resumed."""
+    # Of one of its stores, so that a user who is limited to them sees what becomes of it.
+    store = None if subscription.every_store else subscription.stores.order_by("pk").first()
+    return Delivery.objects.create(
+        subscription=subscription,
+        store=store,
+        type=TEST_TYPE,
+        payload={"subscription": subscription.name, "sent_by": by},
+    )

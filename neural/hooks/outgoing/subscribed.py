@@ -5,13 +5,15 @@ two numbers and, every few seconds, for one query of an empty table. A subscript
 the process that saved it at once, and by every other process after :data:`SECONDS`.
 """
 
+import re
 import time
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
 
 from neural.hooks.models import SubscribedType
-from neural.hooks.outgoing.patterns import matching_event, matching_outcome
 from neural.ledger import dialects
 
 SECONDS = 5
@@ -60,3 +62,31 @@ def to_outcome(outcome: str) -> bool:
 def to_outcomes() -> bool:
     """Whether anybody may want outcomes of runs."""
     return to_outcome("run.succeeded") or to_outcome("run.dead")
+
+
+EVERY_EVENT = "*"
+OUTCOMES = ("run.succeeded", "run.dead")
+EVERY_OUTCOME = "run.*"
+_PATTERN = re.compile(r"([^\s*,]+\.)?\*\Z")
+
+
+@lru_cache(maxsize=1000)
+def matching_event(event_type: str) -> frozenset[str]:
+    """The names by which a subscription gets events of this type."""
+    parts = event_type.split(".")
+    families = {".".join(parts[:length]) + ".*" for length in range(1, len(parts))}
+    return frozenset({EVERY_EVENT, event_type, *families})
+
+
+def matching_outcome(outcome: str) -> frozenset[str]:
+    """The names by which a subscription gets this outcome of runs."""
+    return frozenset({EVERY_OUTCOME, outcome})
+
+
+def matches_nothing(name: str, event_types: Collection[str]) -> bool:
+    """Whether a subscription to this name would get nothing, given the known event types."""
+    if name in OUTCOMES or name == EVERY_OUTCOME or name in event_types:
+        return False
+    if not _PATTERN.match(name):
+        return True
+    return not any(name in matching_event(each) for each in event_types)

@@ -18,8 +18,7 @@ from django.utils.translation import gettext_lazy
 from neural.admin.display import NOTHING, instant
 from neural.admin.pages import page
 from neural.admin.scope import ChainWide, NeuralAdmin
-from neural.monitoring.alerts.judging import Rule, Threshold
-from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.alerts.rules import RULES, Rule, Threshold
 from neural.monitoring.models import AlertRule
 from neural.sites import page_of
 

@@ -1,7 +1,7 @@
 """The admin's pages of alerts: which hold, who has taken them on, and what became of each."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_l
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.display import NOTHING, badge, computed_column, instant, short_instant
+from neural.admin.display import NOTHING, badge, computed_column, instant, link, short_instant
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
@@ -24,14 +24,18 @@ from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
-from neural.monitoring.admin import alert_told
+from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.alerts import texts
-from neural.monitoring.alerts.reading import ACKNOWLEDGE
+from neural.monitoring.alerts.news import wants
 from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.alerts.texts import ACKNOWLEDGE
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,
+    AlertChannel,
+    AlertMessage,
+    AlertRule,
     AlertState,
     Severity,
 )
@@ -222,8 +226,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    who_is_told = computed_column(_("who is told"), alert_told.who_is_told)
-    who_was_told = computed_column(_("who was told"), alert_told.who_was_told)
+    who_is_told = computed_column(_("who is told"), lambda alert: who_is_told(alert))
+    who_was_told = computed_column(_("who was told"), lambda alert: who_was_told(alert))
 
     @admin.display(description=pgettext_lazy("alert", "history"))
     def history(self, alert: Alert) -> SafeString:
@@ -256,3 +260,55 @@ def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
     told = gettext("acknowledged by %(name)s")
     found = entries.select_related("user").order_by("pk")[:MOST_ENTRIES]
     return [(each.action_time, told % {"name": each.user.get_username()}) for each in found]
+
+
+MOST_MESSAGES = 50
+
+
+def who_is_told(alert: Alert) -> SafeString | str:
+    """The channels that get news of the alert, and why others do not."""
+    if alert.is_part:
+        return gettext("nobody: the alert of the whole chain is told in its place")
+    muted = AlertRule.objects.filter(pk=alert.rule, muted_until__gt=database_clock()).first()
+    if muted:
+        until = instant(muted.muted_until)
+        return format_html(gettext("nobody until {}: the rule is muted"), until)
+    channels = [(each, _hindrance(each, alert)) for each in AlertChannel.objects.defer("secrets")]
+    shown = [(link(each), f": {why}" if why else "") for each, why in channels]
+    nobody = "" if any(not why for _, why in channels) else gettext("nobody: no channel")
+    return format_html("{}{}", nobody, _listed("<li>{}{}</li>", shown))
+
+
+def _hindrance(channel: AlertChannel, alert: Alert) -> str:
+    """Why the channel is not told; empty if it is."""
+    if not channel.enabled:
+        return gettext("off")
+    if channel.broken:
+        return gettext("broken: %(why)s") % {"why": _in_words(channel, channel.broken)}
+    return "" if wants(channel, alert) else gettext("critical alerts alone")
+
+
+def who_was_told(alert: Alert) -> SafeString | str:
+    """The messages that told of the alert, the oldest first, with the answers."""
+    sent = AlertMessage.objects.filter(rule=alert.rule, created_at__gte=alert.since)
+    newest = sent.select_related("channel").defer("channel__secrets").order_by("-pk")
+    mine = [each for each in newest[:MOST_MESSAGES] if alert.pk in each.alert_keys]
+    if not mine:
+        return pgettext("alert", "nobody")
+    return _listed("<li>{} {}: {}{}</li>", map(_message, reversed(mine)))
+
+
+def _message(message: AlertMessage) -> tuple[Any, ...]:
+    channel = message.channel
+    answer = f" – {_in_words(channel, message.answer)}" if message.answer else ""
+    at = instant(message.sent_at or message.created_at)
+    return at, link(message, channel.name), message.get_state_display(), answer
+
+
+def _in_words(channel: AlertChannel, answer: str) -> str:
+    return f"{answer} {explained(channel.kind, answer)}".strip()
+
+
+def _listed(item: str, rows: Iterable[Any]) -> SafeString | str:
+    items = format_html_join("", item, rows)
+    return format_html("<ul>{}</ul>", items) if items else ""

@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import SecretUnreadable
-from neural.monitoring.alerts.channels.posting import HTTP_KINDS
+from neural.monitoring.alerts.channels.delivering import HTTP_KINDS
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, ChannelKind
 from neural.outbound.client import AddressRefused, NoAnswer, check_url

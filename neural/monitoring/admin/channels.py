@@ -26,13 +26,13 @@ from neural.admin.forms import save_edited
 from neural.admin.pages import page
 from neural.admin.scope import ChainWide, NeuralAdmin
 from neural.ledger.clock import database_clock
+from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
-from neural.monitoring.alerts.channels.base import Verdict
-from neural.monitoring.alerts.channels.posting import HTTP_KINDS
-from neural.monitoring.alerts.explaining import explained
-from neural.monitoring.alerts.sending import tell_what_holds, try_again
-from neural.monitoring.alerts.testing import send_test
+from neural.monitoring.alerts.channels.delivering import HTTP_KINDS
+from neural.monitoring.alerts.news import tell_what_holds
+from neural.monitoring.alerts.sending import send_test, try_again
 from neural.monitoring.models import AlertChannel, ChannelKind
+from neural.outbound.answers import Verdict
 from neural.sites import address_if_there
 
 TESTED = gettext_noop("messages: one more (send a test message)")

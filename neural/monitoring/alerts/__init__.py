@@ -1,9 +1,6 @@
-"""Alerts: rules, their life, and the messages that tell people of them."""
+"""Alerts: relays judge rules, keep alerts in line with what they find, and tell people of them.
 
-
-def connect() -> None:
-    """Connect this room with the core; called when the app is ready."""
-    from neural.monitoring.alerts.connecting import connect_rules, connect_sending
-
-    connect_rules()
-    connect_sending()
+``rules`` says what is wrong (:class:`~neural.monitoring.alerts.rules.Rule`), ``evaluating`` leads
+an alert from its start to its end, and ``news`` and ``sending`` bring the messages to channels.
+The examination of relays calls ``evaluate``; the console and the admin read alerts by ``texts``.
+"""

@@ -6,39 +6,40 @@ it was told. It is ``{"alerts": […], "left_out": 0}``, or ``{"test_by": "name"
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from django.urls import NoReverseMatch
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.channels.base import Message
-from neural.monitoring.alerts.told import Told
 from neural.monitoring.conf import conf
-from neural.monitoring.models import AlertMessage, Severity
+from neural.monitoring.models import Alert, AlertMessage, Severity
 from neural.personal.redacting import redacted
-from neural.sites import address_in_admin
 
 MOST_ALERTS = 50
-"""Of these, a message keeps what they say; further ones are counted."""
-_SHOWN = 10
-RAISED, ESCALATED, RESOLVED, REMINDED, FLAPPING = (
-    "raised",
-    "escalated",
-    "resolved",
-    "reminded",
-    "flapping",
-)
+"""Of these, a message stores what they say; further ones are counted."""
+_MOST_LISTED = 10
+
+What = Literal["raised", "escalated", "resolved", "reminded", "flapping"]
 
 
-def content_of(told: Sequence[Told], *, language: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class News:
+    """An alert, and what has happened to it that people are to be told."""
+
+    alert: Alert
+    what: What
+
+
+def content_of(news: Sequence[News], *, language: str) -> dict[str, Any]:
     """The content of a message that tells these, in a language."""
     with translation.override(language):
         return {
-            "alerts": [_told(each) for each in told[:MOST_ALERTS]],
-            "left_out": max(len(told) - MOST_ALERTS, 0),
+            "alerts": [_stored(each) for each in news[:MOST_ALERTS]],
+            "left_out": max(len(news) - MOST_ALERTS, 0),
         }
 
 
@@ -49,10 +50,10 @@ def with_more(content: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, 
     return {"alerts": alerts[:MOST_ALERTS], "left_out": left_out}
 
 
-def _told(told: Told) -> dict[str, Any]:
-    alert = told.alert
+def _stored(news: News) -> dict[str, Any]:
+    alert = news.alert
     return {
-        "what": told.what,
+        "what": news.what,
         "alert": alert.pk,
         "rule": alert.rule,
         "subject": alert.subject,
@@ -62,7 +63,7 @@ def _told(told: Told) -> dict[str, Any]:
         "title": texts.title(alert),
         "text": texts.sentence(alert),
         "remedy": texts.remedy(alert),
-        "link": _absolute(texts.link(alert)),
+        "link": _link(f"{alert.pk}/change/"),
     }
 
 
@@ -93,10 +94,8 @@ def _test(message: AlertMessage) -> Message:
 
 def _news(message: AlertMessage) -> Message:
     # Nobody knows who reads it where it is sent to.
-    alerts, left_out = (
-        redacted(message.content.get("alerts", [])),
-        message.content.get("left_out", 0),
-    )
+    alerts = redacted(message.content.get("alerts", []))
+    left_out = message.content.get("left_out", 0)
     kinds = {each["what"] for each in alerts}
     one = alerts[0] if alerts and len(alerts) + left_out == 1 else None
     subjects = {each["subject"] for each in alerts}
@@ -108,8 +107,8 @@ def _news(message: AlertMessage) -> Message:
         title=_title(alerts, left_out),
         lines=list(_lines_of_one(one) if one else _lines(alerts, left_out)),
         is_critical=any(map(_is_urgent, alerts)),
-        is_all_clear=all(each["what"] == RESOLVED for each in alerts),
-        link=one["link"] if one else _absolute(_list_of_alerts()),
+        is_all_clear=all(each["what"] == "resolved" for each in alerts),
+        link=one["link"] if one else _link(),
         link_text=_("Open in the admin"),
         thread=f"{message.rule}\n{about}",
         data={"alerts": alerts, "left_out": left_out},
@@ -117,9 +116,9 @@ def _news(message: AlertMessage) -> Message:
 
 
 _WHAT: Mapping[str, Callable[[], str]] = {
-    ESCALATED: lambda: _("now critical"),
-    RESOLVED: lambda: pgettext("alert", "resolved"),
-    FLAPPING: lambda: _("comes and goes"),
+    "escalated": lambda: _("now critical"),
+    "resolved": lambda: pgettext("alert", "resolved"),
+    "flapping": lambda: _("comes and goes"),
 }
 
 
@@ -128,13 +127,13 @@ def _what(alert: Mapping[str, Any]) -> str:
     if alert["what"] in _WHAT:
         return _WHAT[alert["what"]]()
     severity = str(Severity(alert["severity"]).label)
-    if alert["what"] == REMINDED:
+    if alert["what"] == "reminded":
         return _("still %(severity)s") % {"severity": severity}
     return severity
 
 
 def _is_urgent(alert: Mapping[str, Any]) -> bool:
-    return alert["severity"] == Severity.CRITICAL and alert["what"] != RESOLVED
+    return alert["severity"] == Severity.CRITICAL and alert["what"] != "resolved"
 
 
 def _title(alerts: Sequence[Mapping[str, Any]], left_out: int) -> str:
@@ -160,10 +159,10 @@ def _lines_of_one(alert: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _lines(alerts: Sequence[Mapping[str, Any]], left_out: int) -> Iterator[str]:
-    for each in alerts[:_SHOWN]:
+    for each in alerts[:_MOST_LISTED]:
         values = {"what": _what(each), "title": each["title"], "text": each["text"]}
         yield "• " + _("%(what)s: %(title)s. %(text)s") % values
-    more = len(alerts[_SHOWN:]) + left_out
+    more = len(alerts[_MOST_LISTED:]) + left_out
     if more:
         text = ngettext("%(count)d more is in the admin.", "%(count)d more are in the admin.", more)
         yield text % {"count": more}
@@ -174,15 +173,13 @@ def _local(since: str) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} ({timezone.get_current_timezone_name()})"
 
 
-def _list_of_alerts() -> str:
-    try:
-        return address_in_admin("neural_monitoring_alert_changelist")
-    except NoReverseMatch:
-        return ""
+def _link(page: str = "") -> str:
+    """The address of the admin's list of alerts, or of a page below it, for somebody who reads it
+    elsewhere; empty if nothing says where the project is.
 
-
-def _absolute(path: str) -> str:
-    """The address of a page for somebody who reads it elsewhere; empty if nothing says where the
-    project is."""
+    Made of settings, not by ``reverse``: that would load the project's URLs, and with them admin
+    and API, into every relay that tells an alert.
+    """
     public = conf().alert_public_url.rstrip("/")
-    return public + path if public and path else ""
+    admin = conf().alert_admin_path.strip("/")
+    return f"{public}/{admin}/neural_monitoring/alert/{page}" if public else ""

@@ -1,17 +1,23 @@
-"""Connects alerts with the core: what it calls, and when."""
+"""Connects alerts with the core: their rules, the duty that sends late messages, and the probe of
+channels for ``doctor``."""
 
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from neural.health.findings import Finding, listed, ok, problem
 from neural.health.probes import register_probe
-from neural.monitoring.alerts.health import alert_channels
-from neural.monitoring.alerts.relaying import send_late_messages
+from neural.health.situation import Situation
+from neural.monitoring.alerts.sending import send_late_messages
+from neural.monitoring.models import AlertChannel
 from neural.worker.relay import register_duty
 
+_NAMED = 5
 
-def connect_rules() -> None:
-    """Register the rules, those of apps too; call it when the app is ready."""
+
+def connect() -> None:
+    """Register everything, the rules of apps too; call it when the app is ready."""
     from neural.monitoring.alerts.rules import (  # noqa: F401  (registers them)
-        disks,
         findings,
         queues,
         runs,
@@ -20,9 +26,21 @@ def connect_rules() -> None:
     )
 
     autodiscover_modules("neural_alerts")
-
-
-def connect_sending() -> None:
-    """Register everything; call it when the app is ready."""
     register_duty("alert messages", send_late_messages)
     register_probe("alert channels", alert_channels)
+
+
+def alert_channels(situation: Situation) -> Finding:
+    """Check that no channel is broken."""
+    channels = AlertChannel.objects.filter(enabled=True).defer("secrets").order_by("pk")
+    if broken := list(channels.exclude(broken="")[:_NAMED]):
+        return problem(
+            "alert channels",
+            _("nothing can be sent to: %(names)s") % {"names": listed(map(str, broken))},
+            _("see the channel's page in the admin; correct it, then press Try again"),
+        )
+    count = channels.count()
+    if not count:
+        return ok("alert channels", _("none: alerts are shown in the admin only"))
+    text = ngettext("%(count)d channel", "%(count)d channels", count)
+    return ok("alert channels", text % {"count": count})

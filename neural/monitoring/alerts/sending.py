@@ -1,43 +1,40 @@
-"""Sends a message: one attempt, by the run in the ledger or by a relay.
+"""Sends messages about alerts: each by its run in the ledger, or by a relay if that comes too late.
 
-An attempt has three steps: take the message (a lease, by a conditional UPDATE: one wins), send it
-outside of any transaction, record the outcome. Whoever is killed between the last two leaves a
-message that was perhaps sent and is sent again when the lease is over, with the same id.
+A relay sends what nobody has sent in time: the broker is down, no worker reads the queue, or the
+run was cancelled. Its own thread takes messages and records outcomes; only the requests are made in
+a thread of their own, which has no database connection. So a slow chat service stalls no heartbeat,
+and a fork copies no connection of SQLite in the middle of a statement.
 """
 
 import datetime as dt
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError
 from neural.ledger import dialects
+from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Snooze
 from neural.ledger.work_errors import message_of, storable
 from neural.models.run_log import pairs
-from neural.monitoring.alerts.channels import email
-from neural.monitoring.alerts.channels.base import Destination, Judgement, Message, Verdict
-from neural.monitoring.alerts.channels.masking import masked
-from neural.monitoring.alerts.channels.posting import HTTP_KINDS, post
+from neural.monitoring.alerts.channels.base import Destination, Message, masked
+from neural.monitoring.alerts.channels.delivering import deliver
 from neural.monitoring.alerts.composing import compose
-from neural.monitoring.alerts.telling import last_attempt, pause, tell_channel
-from neural.monitoring.alerts.told import Told
+from neural.monitoring.alerts.news import last_attempt, pause, tell_what_holds
 from neural.monitoring.conf import conf
-from neural.monitoring.models import (
-    Alert,
-    AlertChannel,
-    AlertMessage,
-    AlertMessageState,
-    AlertState,
-    ChannelKind,
-)
-from neural.monitoring.models.alerts import ANSWER_LENGTH, OVER
+from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
+from neural.outbound.answers import Answer, Verdict
+from neural.outbound.outbox import ANSWER_LENGTH
 
 logger = logging.getLogger(__name__)
 
@@ -62,29 +59,20 @@ class Attempt:
     text: Callable[[], Message]
     """Composes what is sent."""
     destination: Destination = field(repr=False)
-    hindrance: Judgement | None = None
+    hindrance: str = ""
     """Why it cannot be sent at all."""
 
-    def perform(self, *, now: dt.datetime) -> Judgement:
+    def perform(self, *, now: dt.datetime) -> Answer:
         """Try to send, for some seconds at most; raises nothing. The outcome names no secret."""
         if self.hindrance:
-            return self.hindrance
-        destination = self.destination
+            return Answer(Verdict.MISCONFIGURED, self.hindrance)
         try:
-            if self.kind == ChannelKind.EMAIL:
-                judged = email.deliver(self.text(), destination, now=now)
-            else:
-                judged = post(HTTP_KINDS[self.kind], self.text(), destination, now=now)
+            answer = deliver(self.kind, self.text(), self.destination, now=now)
         except Exception as error:  # noqa: BLE001 (its text may hold the secrets, which are masked below)
-            told = f"{type(error).__name__}: {message_of(error)}"
-            judged = Judgement(verdict=Verdict.LATER, code="error", answer=told)
-        answer = " ".join(storable(masked(judged.answer, destination)).split())
-        return Judgement(
-            verdict=judged.verdict,
-            code=judged.code,
-            answer=answer[:ANSWER_LENGTH],
-            wait_seconds=judged.wait_seconds,
-        )
+            text = f"{type(error).__name__}: {message_of(error)}"
+            answer = Answer(Verdict.LATER, "error", text)
+        text = " ".join(storable(masked(answer.text, self.destination)).split())
+        return replace(answer, text=text[:ANSWER_LENGTH])
 
 
 def send(*, message_id: str, now: dt.datetime) -> dict[str, Any]:
@@ -99,13 +87,13 @@ def send(*, message_id: str, now: dt.datetime) -> dict[str, Any]:
     attempt = take(message, now=now)
     if attempt is None:
         raise Snooze(_seconds_to_wait(message, now))
-    judged = attempt.perform(now=now)
-    again = conclude(message.pk, judged, now=now)
+    answer = attempt.perform(now=now)
+    again = conclude(message.pk, answer, now=now)
     if again is None:
-        return {"sent": judged.verdict is Verdict.SENT, "answer": str(judged)}
-    if judged.wait_seconds:
+        return {"sent": answer.verdict is Verdict.SENT, "answer": str(answer)}
+    if answer.wait_seconds:
         raise Snooze(again)
-    raise RetryRequested(AlertNotSent(str(judged)), countdown=again)
+    raise RetryRequested(AlertNotSent(str(answer)), countdown=again)
 
 
 def _seconds_to_wait(message: AlertMessage, now: dt.datetime) -> float:
@@ -123,7 +111,7 @@ def take(message: AlertMessage, *, now: dt.datetime, lease: dt.timedelta = LEASE
     with transaction.atomic(using=dialects.ledger_connection().alias):
         if not AlertChannel(pk=message.channel_id).lock() or _is_put_off(message, now=now):
             return None
-        if not message.begin(now=now, until=now + lease):
+        if not message.take(now=now, until=now + lease):
             return None
         message.refresh_from_db()  # its content was added to until now
         channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
@@ -147,55 +135,60 @@ def _is_put_off(message: AlertMessage, *, now: dt.datetime) -> bool:
 
 def attempt_of(message: AlertMessage, channel: AlertChannel) -> Attempt:
     """What is to be sent for a message that was taken, and where to."""
-    hindrance = None
+    hindrance = ""
     destination = Destination()
     try:
-        destination = destination_of(channel)
+        stored: Any = channel.secrets
+        destination = Destination(
+            url=stored.get("url", ""),
+            secret=stored.get("secret", ""),
+            addresses=[each.strip() for each in channel.addresses.splitlines() if each.strip()],
+        )
     except SecretUnreadable:
-        hindrance = Judgement(verdict=Verdict.MISCONFIGURED, code="secret_unreadable")
+        hindrance = "secret_unreadable"
     if message.rule and (channel.broken or not channel.enabled):
-        why = "channel_broken" if channel.broken else "channel_off"
-        hindrance = Judgement(verdict=Verdict.MISCONFIGURED, code=why)
+        hindrance = "channel_broken" if channel.broken else "channel_off"
+    text = partial(compose, message, language=channel.language)
     return Attempt(
         message=message.pk,
         kind=channel.kind,
-        text=partial(compose, message, language=channel.language),
+        text=text,
         destination=destination,
         hindrance=hindrance,
     )
 
 
-def destination_of(channel: AlertChannel) -> Destination:
-    """Where a channel's messages go. Raises SecretUnreadable."""
-    held: Any = channel.secrets
-    addresses = [each.strip() for each in channel.addresses.splitlines() if each.strip()]
-    return Destination(url=held.get("url", ""), secret=held.get("secret", ""), addresses=addresses)
-
-
-def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | None:
+def conclude(message: int, answer: Answer, *, now: dt.datetime) -> float | None:
     """Record the outcome of an attempt; returns after how many seconds to try again, if at all. A
     message whose channel was deleted meanwhile is gone, too."""
     rows = AlertMessage.objects.select_related("channel").defer("channel__secrets")
     row = rows.filter(pk=message).first()
     if row is None:
         return None
-    answer = str(judged)
-    _log(row, judged)
-    if judged.verdict is Verdict.SENT:
-        row.succeed(now=now, answer=answer)
+    _log(row, answer)
+    if answer.verdict is Verdict.SENT:
+        row.conclude(state=AlertMessageState.SENT, answer=str(answer), sent_at=now)
         try_again(row.channel, now=now)
         return None
-    if judged.verdict is Verdict.MISCONFIGURED:
-        if judged.code not in ("channel_broken", "channel_off"):
-            row.channel.mark_broken(answer)
-        row.fail(answer=answer)
+    is_wrong = answer.verdict is Verdict.MISCONFIGURED
+    if is_wrong and answer.code not in ("channel_broken", "channel_off"):
+        row.channel.mark_broken(str(answer))
+    give_up = dt.timedelta(seconds=conf().alert_give_up_seconds)
+    if is_wrong or now - row.created_at >= give_up:
+        row.conclude(state=AlertMessageState.FAILED, answer=str(answer))
         return None
-    if now - row.created_at >= dt.timedelta(seconds=conf().alert_give_up_seconds):
-        row.fail(answer=answer)
-        return None
-    seconds = judged.wait_seconds or RETRIES.delay(max(row.attempts, 1))
-    row.put_off(until=now + dt.timedelta(seconds=seconds), answer=answer)
+    seconds = answer.wait_seconds or RETRIES.delay(max(row.attempts, 1))
+    row.conclude(due_at=now + dt.timedelta(seconds=seconds), answer=str(answer))
     return seconds
+
+
+def _log(message: AlertMessage, answer: Answer) -> None:
+    facts = {"message": message.message_id, "channel": message.channel.name, "rule": message.rule}
+    if answer.verdict is Verdict.SENT:
+        logger.info("event=alert_sent %s", pairs(facts))
+    else:
+        facts |= {"verdict": answer.verdict.value, "answer": str(answer)}
+        logger.warning("event=alert_not_sent %s", pairs(facts))
 
 
 def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
@@ -207,27 +200,91 @@ def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
     return True
 
 
-def tell_what_holds(channel: AlertChannel, *, now: dt.datetime) -> None:
-    """Tell a channel that is new, or was broken or off, of the alerts that people were told of
-    without it, if they still hold and nobody has taken them on: news of what is over would
-    mislead."""
-    if not AlertChannel.objects.receiving().filter(pk=channel.pk).exists():
-        return
-    firing = Alert.objects.filter(state=AlertState.FIRING).exclude(facts__has_key=OVER)
-    told = list(firing.exclude(told_at=None).order_by("pk"))
-    if not told:
-        return
-    since = min(each.since for each in told)
-    sent = AlertMessage.objects.filter(channel=channel, created_at__gte=since)
-    heard = [each.told_of for each in sent.exclude(state=AlertMessageState.FAILED)]
-    news = [Told(each, "raised") for each in told if each.pk not in set().union(*heard)]
-    tell_channel(channel, news, now=now)
+def send_test(channel: AlertChannel, *, by: str, now: dt.datetime) -> Answer:
+    """Send a test message to a channel, be it off or broken, and return the outcome: one attempt at
+    once, which takes some seconds at most, and belongs outside of any transaction.
+
+    A success marks a broken channel well, and a refusal for a wrong setting marks it broken.
+    """
+    message = AlertMessage.objects.create(
+        channel=channel, content={"test_by": by}, created_at=now, due_at=now
+    )
+    message.take(now=now, until=now + LEASE)
+    answer = attempt_of(message, channel).perform(now=now)
+    if conclude(message.pk, answer, now=now) is not None:  # nobody waits for a later attempt
+        message.conclude(state=AlertMessageState.FAILED, answer=str(answer))
+    return answer
 
 
-def _log(message: AlertMessage, judged: Judgement) -> None:
-    about = {"message": message.message_id, "channel": message.channel.name, "rule": message.rule}
-    if judged.verdict is Verdict.SENT:
-        logger.info("event=alert_sent %s", pairs(about))
-    else:
-        facts = {**about, "verdict": judged.verdict.value, "answer": str(judged)}
-        logger.warning("event=alert_not_sent %s", pairs(facts))
+# By a relay
+
+EVERY_SECONDS = 5
+MOST_AT_ONCE = 3
+RELAY_LEASE = dt.timedelta(seconds=180)
+"""What :data:`MOST_AT_ONCE` attempts take at the very most, one after the other."""
+FORK_PATIENCE_SECONDS = 2
+
+
+class Sender:
+    """Sends in a thread of its own; there is at most one at a time."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._done: list[tuple[int, Answer]] = []
+        self._next = float("-inf")
+
+    def turn(self) -> None:
+        """Record what was sent meanwhile; every few seconds, look for messages that are late."""
+        if self._thread is not None:
+            if self._thread.is_alive():
+                return
+            while self._done:  # those that cannot be recorded stay for the next turn
+                conclude(*self._done[0], now=database_clock())
+                self._done.pop(0)
+            self._thread = None
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + EVERY_SECONDS
+        if attempts := _taken():
+            send_all = partial(self._send, attempts)
+            self._thread = threading.Thread(target=send_all, name="neural-alerts", daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until nothing is being sent, for so many seconds at most."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
+
+    def _send(self, attempts: Sequence[Attempt]) -> None:
+        for each in attempts:
+            now = dt.datetime.now(dt.UTC)  # for the signature; the database is not asked here
+            self._done.append((each.message, each.perform(now=now)))
+
+
+def _taken() -> list[Attempt]:
+    late = Now() - dt.timedelta(seconds=conf().alert_relay_after_seconds)
+    found = AlertMessage.objects.free(Now()).filter(due_at__lte=late).order_by("due_at")
+    attempts = (
+        take(each, now=database_clock(), lease=RELAY_LEASE) for each in found[:MOST_AT_ONCE]
+    )
+    return [each for each in attempts if each is not None]
+
+
+_sender = Sender()
+
+
+def send_late_messages() -> None:
+    """The duty of relays."""
+    _sender.turn()
+
+
+def _start_afresh() -> None:
+    global _sender
+    _sender = Sender()  # the thread stays with the parent
+
+
+# A request in progress shall not be copied into the child with whatever lock it holds.
+os.register_at_fork(
+    before=lambda: _sender.wait(FORK_PATIENCE_SECONDS), after_in_child=_start_afresh
+)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
-from neural.monitoring.alerts.reading import open_alerts
+from neural.monitoring.alerts.texts import open_alerts
 from neural.monitoring.console import sources, tables
 from neural.monitoring.console.figures import (
     dead_tile,

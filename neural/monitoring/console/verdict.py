@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, Status
 from neural.ledger.clock import database_clock
-from neural.monitoring.alerts.reading import OpenAlert
+from neural.monitoring.alerts.texts import OpenAlert
 from neural.monitoring.conf import conf
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.texts import moment_of, rough

@@ -22,8 +22,8 @@ from neural.health.examination import ask, of_running_system
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
-from neural.monitoring.alerts import evaluating, judging
-from neural.monitoring.alerts.judging import WATCHED_SINCE
+from neural.monitoring.alerts import evaluating
+from neural.monitoring.alerts.rules import WATCHED_SINCE
 from neural.monitoring.conf import conf
 from neural.monitoring.examining.facts import WatchedSituation, facts_of
 from neural.monitoring.models import Examination
@@ -86,7 +86,7 @@ def _keep(situation: Situation, found: dict[str, list[Finding]]) -> None:
     facts["since"] = since(
         found[settings.LANGUAGE_CODE], before.get("since", {}), now=situation.now.isoformat()
     )
-    facts[judging.WATCHED_SINCE] = watched_since(before, now=situation.now)
+    facts[WATCHED_SINCE] = watched_since(before, now=situation.now)
     row.update(ended_at=Now(), findings=as_json(found), facts=facts)
 
 

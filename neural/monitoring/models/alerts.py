@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from neural.encrypted import EncryptedJSONField
 from neural.models.store import visible_stores
+from neural.outbound.outbox import ANSWER_LENGTH, Outgoing
 
 
 class Severity(models.TextChoices):
@@ -36,9 +37,6 @@ class AlertState(models.TextChoices):
     RESOLVED = "resolved", pgettext_lazy("alert", "resolved")
     """It no longer holds, as the rule itself has found."""
 
-
-ANSWER_LENGTH = 500
-"""Characters that are kept of what a channel answered."""
 
 PART = "is_part"
 """Among an alert's facts: that another alert of the rule, of the whole chain, tells of it too."""
@@ -114,7 +112,7 @@ class Alert(models.Model):
     seen_at = models.DateTimeField(_("last seen"), db_default=Now())
     flapping_at = models.DateTimeField(_("found flapping"), null=True, blank=True)
     """Since when it is known to begin and end again and again: it ends when it has kept away for
-    the time of :data:`neural.monitoring.alerts.life.FLAPPING_WITHIN`."""
+    the time of :data:`neural.monitoring.alerts.evaluating.FLAPPING_WITHIN`."""
     escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
     resolved_at = models.DateTimeField(
         pgettext_lazy("alert, time", "resolved"), null=True, blank=True
@@ -270,13 +268,18 @@ class AlertMessageQuerySet(models.QuerySet):
         """Messages that further news can still be added to: nobody has tried to send them."""
         return self.pending().filter(attempts=0)
 
-    def free(self, now: dt.datetime) -> Self:
+    def free(self, now: Any) -> Self:
         """Pending messages that nobody is sending."""
-        return self.pending().filter(Q(sending_until=None) | Q(sending_until__lte=now))
+        return self.pending().filter(_is_free(now))
 
 
-class AlertMessage(models.Model):
-    """A message about alerts of one rule to one channel, and what became of it."""
+def _is_free(now: Any) -> Q:
+    return Q(sending_until=None) | Q(sending_until__lte=now)
+
+
+class AlertMessage(Outgoing):
+    """A message about alerts of one rule to one channel, and what became of it: its ``answer`` is
+    stored as ``code: text``."""
 
     message_id = models.CharField(
         _("message id"), max_length=40, unique=True, default=new_message_id
@@ -293,17 +296,10 @@ class AlertMessage(models.Model):
         default=AlertMessageState.PENDING,
     )
     content = models.JSONField(_("content"), default=dict, encoder=DjangoJSONEncoder)
-    """The news, in the channel's language: see ``neural.monitoring.alerts.news``."""
+    """The news, in the channel's language: see ``neural.monitoring.alerts.composing``."""
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     due_at = models.DateTimeField(_("due at"), db_default=Now())
-    task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
-    attempts = models.PositiveIntegerField(pgettext_lazy("number", "attempts"), default=0)
-    attempted_at = models.DateTimeField(_("last attempt"), null=True, blank=True)
-    sending_until = models.DateTimeField(_("being sent until"), null=True, blank=True)
-    """The lease of whoever is sending it; after that time, somebody else may."""
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=ANSWER_LENGTH, blank=True, default="")
-    """The answer to the last attempt, as ``code: answer``."""
 
     objects = AlertMessageQuerySet.as_manager()
 
@@ -325,29 +321,13 @@ class AlertMessage(models.Model):
         return self.message_id
 
     @property
-    def told_of(self) -> set[int]:
+    def alert_keys(self) -> set[int]:
         """The keys of the alerts of which it tells."""
         return {each.get("alert") for each in self.content.get("alerts", ())}
 
-    def begin(self, *, now: dt.datetime, until: dt.datetime) -> bool:
-        """Take the message for one attempt; returns whether it is ours now."""
-        mine = type(self).objects.free(now).filter(pk=self.pk, due_at__lte=now)
-        begun = mine.update(sending_until=until, attempted_at=now, attempts=F("attempts") + 1)
-        return bool(begun)
+    def unsent(self) -> AlertMessageQuerySet:
+        return type(self).objects.pending().filter(pk=self.pk)
 
-    def succeed(self, *, now: dt.datetime, answer: str) -> bool:
-        """Note that it was sent."""
-        return self._conclude(AlertMessageState.SENT, answer, sent_at=now)
-
-    def fail(self, *, answer: str) -> bool:
-        """Note that it is not tried again."""
-        return self._conclude(AlertMessageState.FAILED, answer)
-
-    def put_off(self, *, until: dt.datetime, answer: str) -> bool:
-        """Note that an attempt failed, and when the next one is due."""
-        return self._conclude(AlertMessageState.PENDING, answer, due_at=until)
-
-    def _conclude(self, state: AlertMessageState, answer: str, **more: dt.datetime) -> bool:
-        mine = type(self).objects.pending().filter(pk=self.pk)
-        changed = {"state": state, "answer": answer[:ANSWER_LENGTH], "sending_until": None, **more}
-        return bool(mine.update(**changed))
+    def take(self, *, now: dt.datetime, until: dt.datetime) -> bool:
+        """Begin an attempt, if it is due and nobody else is sending it."""
+        return self.begin(_is_free(now), now=now, until=until, due_at__lte=now)

@@ -10,9 +10,7 @@ from neural.health.findings import Finding, Status
 from neural.health.situation import Waiting
 from neural.models import QueuePause
 from neural.monitoring.alerts.evaluating import evaluate
-from neural.monitoring.alerts.judging import Judgement, Rule, View
-from neural.monitoring.alerts.noted import noted
-from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.alerts.rules import RULES, Judgement, Rule, View, by_probe
 from neural.monitoring.models import Alert
 from neural.monitoring.rollups import reading
 
@@ -51,7 +49,7 @@ def finding(probe: str, status: Status = Status.PROBLEM, found: str = "it is bro
 
 def view(*findings: Finding, now: dt.datetime = NOON, own=None, **seen) -> View:
     return View(
-        situation=situation(**seen), findings=noted(findings), now=now, own_thresholds=own or {}
+        situation=situation(**seen), findings=by_probe(findings), now=now, own_thresholds=own or {}
     )
 
 

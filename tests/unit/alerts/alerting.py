@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from neural.monitoring.alerts.channels.base import Message
-from neural.monitoring.alerts.telling import tell
-from neural.monitoring.alerts.told import Told
+from neural.monitoring.alerts.composing import News
+from neural.monitoring.alerts.news import tell
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -50,7 +50,7 @@ def alert(rule: str = "no_worker", subject: str = "default", **fields: Any) -> A
 
 def told(*alerts: Alert, what: Any = "raised", now: dt.datetime | None = None) -> None:
     """Tell people of these."""
-    tell([Told(each, what) for each in alerts], now=now or timezone.now())
+    tell([News(each, what) for each in alerts], now=now or timezone.now())
 
 
 def only() -> AlertMessage:

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.monitoring.alerts import texts
-from neural.monitoring.alerts.reading import open_alerts
 from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.alerts.texts import open_alerts
 from neural.monitoring.models import (
     Alert,
     AlertChannel,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.debug import SafeExceptionReporterFilter
 
 from neural.monitoring.admin.channel_form import ChannelForm
-from neural.monitoring.alerts.channels import posting
+from neural.monitoring.alerts.channels import delivering
 from neural.monitoring.alerts.sending import try_again
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
 from tests.unit.admin import admin_world as world
@@ -34,7 +34,7 @@ MAY = (
 @pytest.fixture(autouse=True)
 def _own_network(settings, fake_broker, monkeypatch):
     monkeypatch.setattr("neural.outbound.client.resolved", resolved)
-    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr(delivering, "TIMEOUT_SECONDS", 60)
     settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": True}
 
 
@@ -366,7 +366,7 @@ def test_messages_are_listed_with_state_answer_and_run(client):
     row = channel("wecom")
     told(alert())
     message = AlertMessage.objects.get()
-    message.put_off(until=message.due_at, answer="HTTP 502: bad gateway")
+    message.conclude(answer="HTTP 502: bad gateway")
     listed = reverse("admin:neural_monitoring_alertmessage_changelist")
     for query in ("", f"?channel={row.pk}", "?state=pending", f"?channel={row.pk}&state=pending"):
         shown = client.get(listed + query).content.decode()

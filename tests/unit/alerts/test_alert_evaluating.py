@@ -12,8 +12,7 @@ from neural.health.situation import Situation
 from neural.ledger.prune import prune_old
 from neural.models import Store
 from neural.monitoring.alerts.evaluating import evaluate
-from neural.monitoring.alerts.judging import Condition
-from neural.monitoring.alerts.rules import RULES, stores
+from neural.monitoring.alerts.rules import RULES, Condition, stores
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertState
 from neural.monitoring.tables import RESOLVED_ALERTS
 from tests.unit.admin import admin_world as world

@@ -9,14 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from neural.monitoring.alerts.channels import dingtalk, feishu
-from neural.monitoring.alerts.channels.base import Destination, Verdict
-from neural.monitoring.alerts.channels.dingtalk import DingTalkRobot
-from neural.monitoring.alerts.channels.feishu import FeishuRobot
+from neural.monitoring.alerts.channels import robots
+from neural.monitoring.alerts.channels.base import Destination, masked
 from neural.monitoring.alerts.channels.fitting import cut, fitted, one_line, unmarked
-from neural.monitoring.alerts.channels.masking import masked
+from neural.monitoring.alerts.channels.robots import DingTalkRobot, FeishuRobot, WeComRobot
 from neural.monitoring.alerts.channels.webhook import Webhook
-from neural.monitoring.alerts.channels.wecom import WeComRobot
+from neural.outbound.answers import Verdict
 from neural.outbound.signing import signatures
 from tests.unit.alerts.alerting import PATHS, SECRET, TAKEN, message
 
@@ -131,14 +129,14 @@ def test_dingtalk_is_signed_in_the_address_percent_encoded_once():
     assert query["timestamp"] == ["1700000000000"]
     assert query["sign"] == ["aZLLrriXgn05YbwaGR7knYsLeJADjr9NwLaNNKpxh4g="]
     assert "sign=aZLLrriXgn05YbwaGR7knYsLeJADjr9NwLaNNKpxh4g%3D" in url.query
-    assert dingtalk.signature("SECtest", milliseconds=1700000000000) == query["sign"][0]
+    assert robots.dingtalk_signature("SECtest", milliseconds=1700000000000) == query["sign"][0]
 
 
 def test_feishu_is_signed_in_the_body_with_an_empty_message():
     sent = json.loads(built("feishu", secret="test").body)
     assert sent["timestamp"] == "1700000000"
     assert sent["sign"] == "eSJQnOl8XqPTMPHWz9e5IzeHS/tqoc68g2967ekIPmg="
-    assert feishu.signature("test", seconds=1700000000) == sent["sign"]
+    assert robots.feishu_signature("test", seconds=1700000000) == sent["sign"]
 
 
 def test_a_robot_without_a_secret_is_not_signed():

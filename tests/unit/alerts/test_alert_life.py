@@ -9,10 +9,9 @@ import pytest
 from django.utils import timezone, translation
 
 from neural.health.findings import Status
-from neural.monitoring.alerts import life, news, texts
+from neural.monitoring.alerts import evaluating, news, texts
 from neural.monitoring.alerts.evaluating import evaluate
-from neural.monitoring.alerts.judging import UNKNOWN, Condition, Judgement, no_subject
-from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.alerts.rules import RULES, UNKNOWN, Condition, Judgement
 from neural.monitoring.models import Alert, AlertRule, AlertState, Severity
 from tests.unit.alerts.alert_rules import NOON, Playing, after, finding, situation
 
@@ -324,7 +323,7 @@ def test_alerts_of_a_rule_that_no_relay_knows_end_after_a_day(play):
 
 
 def test_a_rule_has_a_bounded_number_of_alerts_and_keeps_those_it_has(play, monkeypatch):
-    monkeypatch.setattr(life, "MOST_ALERTS", 2)
+    monkeypatch.setattr(evaluating, "MOST_ALERTS", 2)
     play.finds(Condition(subject="z"))
     play.look()
     play.finds(*(Condition(subject=name) for name in "abcz"))
@@ -342,7 +341,7 @@ def test_two_relays_that_look_at_once_raise_one_alert_and_tell_it_once(play, mon
     for moment in (after(0), after(60)):
         read_by_both = [list(Alert.objects.unresolved()) for _ in range(2)]
         for alerts in read_by_both:
-            life.advance(rule, Judgement([WRONG]), alerts, now=moment)
+            evaluating.advance(rule, Judgement([WRONG]), alerts, now=moment)
     assert states() == ["firing"]
     both = [list(Alert.objects.open()) for _ in range(2)]
     for alerts in both:
@@ -358,7 +357,7 @@ def test_of_two_relays_one_escalates_and_one_resolves(play):
         both = [list(Alert.objects.unresolved()) for _ in range(2)]
         play.now += dt.timedelta(seconds=120)
         for alerts in both:  # the second comes later, with what it read before
-            life.advance(rule, judgement, alerts, now=play.now)
+            evaluating.advance(rule, judgement, alerts, now=play.now)
             news.tell_news(now=play.now)
             play.now += dt.timedelta(seconds=90)
     assert play.whats == ["raised", "escalated", "resolved"]
@@ -371,7 +370,7 @@ def test_a_relay_that_has_just_found_it_is_not_overruled_by_one_that_read_before
     read_before = list(Alert.objects.unresolved())
     play.now += dt.timedelta(seconds=600)
     play.look()
-    life.advance(rule, Judgement(), read_before, now=play.now)
+    evaluating.advance(rule, Judgement(), read_before, now=play.now)
     assert states() == ["firing"]
 
 
@@ -404,7 +403,7 @@ def test_any_order_of_conditions_ends_consistently(play, seed):
             for subject in subjects
             if chance.random() < 0.5
         ]
-        unknown = no_subject if chance.random() < 0.2 else None
+        unknown = (lambda subject: False) if chance.random() < 0.2 else None
         play.finds(*([] if unknown else found), knows=unknown)
         if chance.random() < 0.1 and (alert := Alert.objects.open().first()):
             alert.acknowledge("lee", now=play.now)
@@ -446,7 +445,7 @@ def test_an_alert_that_nobody_can_judge_any_more_ends_after_a_day(play):
     """Doctor's probe is gone with its app; or a store is on a long holiday."""
     play.finds(WRONG)
     play.passes(60)
-    play.finds(knows=no_subject)
+    play.finds(knows=lambda subject: False)
     play.passes(23 * 3600, every=3600)
     assert states() == ["firing"]
     play.passes(2 * 3600, every=3600)

@@ -7,7 +7,7 @@ import pytest
 from neural.conf import conf
 from neural.health.findings import Status
 from neural.models import QueuePause, RunState
-from neural.monitoring.alerts.judging import UNKNOWN
+from neural.monitoring.alerts.rules import UNKNOWN
 from neural.monitoring.alerts.rules.queues import (
     NO_WORKER,
     OLDEST_DUE,

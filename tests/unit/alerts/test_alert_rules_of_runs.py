@@ -7,10 +7,8 @@ from neural.forecasting.models import RoundState, TrainingPlan, TrainingRound
 from neural.forecasting.neural_alerts import TRAINING_FAILED
 from neural.health import storage
 from neural.health.findings import Status
-from neural.monitoring.alerts.judging import UNKNOWN
-from neural.monitoring.alerts.rules import disks
-from neural.monitoring.alerts.rules.disks import DISK
-from neural.monitoring.alerts.rules.findings import BROKER, DATABASE, FINDING
+from neural.monitoring.alerts.rules import UNKNOWN, findings
+from neural.monitoring.alerts.rules.findings import BROKER, DATABASE, DISK, FINDING
 from neural.monitoring.alerts.rules.queues import NO_WORKER
 from neural.monitoring.alerts.rules.runs import DEAD_LETTERS, FAILURE_RATE
 from neural.retrieval import neural_alerts
@@ -127,14 +125,13 @@ def test_a_problem_that_no_rule_covers_is_an_alert_of_its_probe():
 def test_a_finding_is_told_in_the_language_of_who_reads_it():
     from django.utils.translation import override
 
-    from neural.monitoring.alerts.judging import View
-    from neural.monitoring.alerts.noted import noted
+    from neural.monitoring.alerts.rules import View, by_probe
 
     by_language = {
         "en": [finding("stuck runs", found="it is stuck")],
         "zh-hans": [finding("stuck runs", found="卡住了")],
     }
-    seen = View(situation=view().situation, findings=noted(by_language), now=NOON)
+    seen = View(situation=view().situation, findings=by_probe(by_language), now=NOON)
     (condition,) = judged(FINDING, seen).conditions
     with override("zh-hans"):
         assert FINDING.sentence("stuck runs", condition.facts) == "卡住了"
@@ -149,11 +146,11 @@ def test_a_finding_is_told_in_the_language_of_who_reads_it():
 
 @pytest.fixture
 def disk(monkeypatch, tmp_path):
-    monkeypatch.setattr(disks.socket, "gethostname", lambda: "here")
+    monkeypatch.setattr(findings.socket, "gethostname", lambda: "here")
     monkeypatch.setattr(storage, "places", lambda: iter([tmp_path, tmp_path]))
 
     def with_free(percent):
-        monkeypatch.setattr(disks, "free_of", lambda place: (int(percent * 1000), 100_000))
+        monkeypatch.setattr(findings, "free_of", lambda place: (int(percent * 1000), 100_000))
         return f"here:{tmp_path}"
 
     return with_free
@@ -176,7 +173,7 @@ def test_a_machine_knows_about_its_own_disks_alone(disk):
 
 
 def test_the_room_of_a_disk_is_what_others_than_root_may_use(tmp_path):
-    free, size = disks.free_of(tmp_path / "not made yet")
+    free, size = findings.free_of(tmp_path / "not made yet")
     assert 0 < free <= size
 
 

@@ -9,7 +9,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from neural.models import SchedulePolicy, SkipReason, WorkerProcess
 from neural.models.worker import ProcessKind
-from neural.monitoring.alerts.judging import UNKNOWN
+from neural.monitoring.alerts.rules import UNKNOWN
 from neural.monitoring.alerts.rules.schedules import BEAT_SILENT, SCHEDULE_OVERDUE
 from tests.unit.alerts.alert_rules import NOON, after, found, judged, view
 

@@ -15,10 +15,10 @@ from django.utils import timezone, translation
 
 import neural
 from neural.models import RunState, TaskRun
-from neural.monitoring.alerts import relaying, sending, texts
-from neural.monitoring.alerts.channels import email, posting
-from neural.monitoring.alerts.health import alert_channels
-from neural.monitoring.alerts.telling import SEND_TASK
+from neural.monitoring.alerts import sending, texts
+from neural.monitoring.alerts.channels import delivering
+from neural.monitoring.alerts.connecting import alert_channels
+from neural.monitoring.alerts.news import SEND_TASK
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
 from tests.unit.alerts.alerting import TAKEN, alert, channel, only, told
 from tests.unit.hooks.receiving import answering, is_signed, receiver
@@ -32,7 +32,7 @@ HTTP = pytest.mark.parametrize("kind", sorted(TAKEN))
 @pytest.fixture(autouse=True)
 def _own_network(settings, fake_broker, monkeypatch):
     """Loopback is allowed, so that the server of the test can be reached, and it has time."""
-    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr(delivering, "TIMEOUT_SECONDS", 60)
     settings.NEURAL = {
         **settings.NEURAL,
         "outbound_private_addresses": True,
@@ -379,7 +379,7 @@ def test_neither_address_nor_secret_is_in_any_log_row_or_traceback(
         def broken(*args, **kwargs):
             raise RuntimeError(f"cannot post to {args} with {secrets}")
 
-        monkeypatch.setattr("neural.monitoring.alerts.channels.posting.request", broken)
+        monkeypatch.setattr("neural.outbound.outbox.request", broken)
     told(alert())
     outcomes = run_due()
     kept = [
@@ -426,7 +426,7 @@ def test_an_email_tells_programs_not_to_answer_and_what_belongs_together(server_
 
 
 def test_an_email_is_not_sent_without_the_projects_settings(settings, monkeypatch):
-    settings.EMAIL_BACKEND = email._SMTP
+    settings.EMAIL_BACKEND = delivering._SMTP
     channel("email")
     told(alert())
     run_due()
@@ -437,10 +437,10 @@ def test_an_email_is_not_sent_without_the_projects_settings(settings, monkeypatc
 @pytest.mark.parametrize(
     ("error", "state", "is_broken"),
     [
-        (email.smtplib.SMTPAuthenticationError(535, b"no"), FAILED, True),
-        (email.smtplib.SMTPRecipientsRefused({"a@b": (550, b"no such user")}), FAILED, True),
-        (email.smtplib.SMTPRecipientsRefused({"a@b": (451, b"greylisted")}), PENDING, False),
-        (email.smtplib.SMTPServerDisconnected("gone"), PENDING, False),
+        (delivering.smtplib.SMTPAuthenticationError(535, b"no"), FAILED, True),
+        (delivering.smtplib.SMTPRecipientsRefused({"a@b": (550, b"no such user")}), FAILED, True),
+        (delivering.smtplib.SMTPRecipientsRefused({"a@b": (451, b"greylisted")}), PENDING, False),
+        (delivering.smtplib.SMTPServerDisconnected("gone"), PENDING, False),
         (TimeoutError(), PENDING, False),
     ],
 )
@@ -464,10 +464,10 @@ def test_a_mail_servers_refusal_is_permanent_or_not(
 @pytest.fixture
 def relay(time_that):
     """A relay's sender; ``relay()`` takes a turn and waits for what it has started."""
-    sender = relaying.Sender()
+    sender = sending.Sender()
 
     def turn():
-        time_that.passes(relaying.EVERY_SECONDS)
+        time_that.passes(sending.EVERY_SECONDS)
         sender.turn()
         sender.wait(60)
         sender.turn()
@@ -500,7 +500,7 @@ def test_of_several_relays_and_a_run_one_sends(server, relay):
     channel("wecom", url_of(server))
     told(alert())
     passes(seconds=31)
-    (attempt,) = relaying._taken()
+    (attempt,) = sending._taken()
     relay()
     (outcome,) = run_due()
     assert (outcome.state, server.got) == (RunState.PENDING, [])
@@ -513,10 +513,10 @@ def test_a_relay_that_is_killed_while_it_sends_leaves_the_message_to_another(ser
     channel("wecom", url_of(server))
     told(alert())
     passes(seconds=31)
-    assert relaying._taken()
+    assert sending._taken()
     relay()
     assert server.got == []
-    passes(seconds=relaying.LEASE.total_seconds() + 1)
+    passes(seconds=sending.RELAY_LEASE.total_seconds() + 1)
     relay()
     assert only().state == SENT
 
@@ -533,7 +533,7 @@ def test_a_slow_server_stalls_no_turn_of_the_relay(server, time_that):
     channel("wecom", url_of(server))
     told(alert())
     passes(seconds=31)
-    sender = relaying.Sender()
+    sender = sending.Sender()
     sender.turn()
     assert arrived.wait(60)
     for _ in range(3):

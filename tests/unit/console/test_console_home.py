@@ -23,7 +23,7 @@ from neural.health.findings import Finding, Status
 from neural.health.schedules import schedules_off
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
-from neural.monitoring.alerts.reading import OpenAlert
+from neural.monitoring.alerts.texts import OpenAlert
 from neural.monitoring.console import home, sources, tables, verdict
 from neural.monitoring.console import page as console_page
 from neural.monitoring.console.page import Viewer

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 import neural
 from neural.hooks.models import Delivery, Subscription
+from neural.hooks.outgoing.messages import rotate_secret
 from neural.hooks.outgoing.scheduling import request_deliveries
-from neural.hooks.outgoing.secrets import rotate_secret
 from neural.ledger.outcome import Outcome
 from neural.models import TaskRun
 from tests.unit.factories import make_store

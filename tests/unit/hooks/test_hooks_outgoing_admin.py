@@ -17,7 +17,7 @@ from neural.hooks.models import (
     SubscriptionState,
 )
 from neural.hooks.outgoing import subscribed
-from neural.hooks.outgoing.secrets import rotate_secret
+from neural.hooks.outgoing.messages import rotate_secret
 from neural.models import NeuralEvent
 from neural.outbound import client
 from tests.unit.admin import admin_world as world

@@ -12,15 +12,15 @@ from celery import current_app
 from django.utils import timezone
 
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, SubscriptionState
-from neural.hooks.outgoing import circuit, subscribed
+from neural.hooks.outgoing import sending, subscribed
+from neural.hooks.outgoing.messages import rotate_secret
 from neural.hooks.outgoing.scheduling import (
     DELIVER_TASK,
     MOST_RUNS,
     MOST_RUNS_IN_TROUBLE,
     request_deliveries,
+    send_test,
 )
-from neural.hooks.outgoing.secrets import rotate_secret
-from neural.hooks.outgoing.testing import send_test
 from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.outbound import client
@@ -31,7 +31,7 @@ from tests.unit.hooks.subscribing import STOCK, happens, only, passes, subscribe
 
 pytestmark = pytest.mark.django_db
 
-RETRIES = circuit.RETRIES
+RETRIES = sending.RETRIES
 DELIVERED, PENDING, FAILED = DeliveryState.DELIVERED, DeliveryState.PENDING, DeliveryState.FAILED
 
 
@@ -40,7 +40,7 @@ def _own_network(settings, fake_broker, monkeypatch):
     """Loopback is allowed, so that the receiver of the test can be reached. A retry is later than
     any test takes: only `passes` reaches it."""
     patient = replace(RETRIES, base_seconds=600)
-    monkeypatch.setattr(circuit, "RETRIES", patient)
+    monkeypatch.setattr(sending, "RETRIES", patient)
     monkeypatch.setattr(current_app.tasks[DELIVER_TASK], "retry_policy", patient)
     settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": True}
     subscribed.forget()
@@ -53,7 +53,7 @@ def alerts(monkeypatch):
     """The lines of the alerts that were raised."""
     raised = []
     monkeypatch.setattr(
-        logging.getLogger("neural.hooks.outgoing.alerts"),
+        logging.getLogger("neural.hooks.outgoing.sending"),
         "error",
         lambda text, *values: raised.append(text % values),
     )
@@ -449,7 +449,7 @@ def test_a_receiver_that_fails_is_tried_by_one_delivery_at_a_time(erp):
     for number in range(20):
         happens(str(number))
     turn()
-    assert len(erp.got) == circuit.FAILURES
+    assert len(erp.got) == sending.FAILURES
     for _ in range(5):
         before = len(erp.got)
         passes(hours=5)
@@ -480,7 +480,7 @@ def test_another_receiver_gets_its_deliveries_meanwhile(erp):
             happens(str(number))
         turn()
         assert len(well.got) == 20
-    assert len(erp.got) == circuit.FAILURES
+    assert len(erp.got) == sending.FAILURES
 
 
 def test_a_subscription_has_few_runs_at_a_time_and_fewer_in_trouble(erp, monkeypatch):
@@ -532,15 +532,15 @@ def test_an_answer_that_takes_long_makes_it_slow_until_one_does_not(erp, monkeyp
     assert not subscription.slow
 
 
-@pytest.mark.parametrize("failures", [0, circuit.FAILURES])
+@pytest.mark.parametrize("failures", [0, sending.FAILURES])
 def test_a_time_that_a_receiver_has_asked_for_outlives_failures_beside_it(failures):
     """Of deliveries that were sent at the same time, one was answered with Retry-After."""
     subscription = subscribe("https://erp.example/hook", failures=failures)
     now = timezone.now()
     asked = now + dt.timedelta(hours=1)
 
-    circuit.note_failure(subscription, now=now, not_before=asked)
-    circuit.note_failure(subscription, now=now)
+    sending.note_failure(subscription, now=now, not_before=asked)
+    sending.note_failure(subscription, now=now)
 
     subscription.refresh_from_db()
     assert (subscription.retry_at, subscription.failures) == (asked, failures + 2)

@@ -5,8 +5,7 @@ from django.contrib.auth import get_user_model
 
 from neural.health.findings import Status
 from neural.health.situation import Situation
-from neural.hooks.health import webhook_deliveries
-from neural.hooks.outgoing.makers import beyond_their_makers
+from neural.hooks.health import beyond_their_makers, webhook_deliveries
 from tests.unit.admin import admin_world as world
 from tests.unit.hooks.subscribing import happens, only, subscribe
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 import neural
 from neural.hooks.models import Delivery
 from neural.hooks.outgoing import subscribed
-from neural.hooks.outgoing.patterns import matches_nothing, matching_event
 from neural.hooks.outgoing.recording import record_outcomes
+from neural.hooks.outgoing.subscribed import matches_nothing, matching_event
 from neural.ledger.outcome import Outcome
 from neural.ledger.ports import Ended
 from neural.ledger.settle import Fenced, mark_lost, settle

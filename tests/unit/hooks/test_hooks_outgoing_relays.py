@@ -12,7 +12,7 @@ from neural.health.situation import Situation
 from neural.hooks.health import webhook_deliveries
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, Subscription
 from neural.hooks.outgoing import subscribed
-from neural.hooks.outgoing.pruning import OLD_DELIVERIES
+from neural.hooks.outgoing.connecting import OLD_DELIVERIES
 from neural.hooks.outgoing.scheduling import DELIVER_TASK, request_deliveries
 from neural.ledger.prune import Retention, prune_old, prune_runs
 from neural.models import RunState, TaskRun

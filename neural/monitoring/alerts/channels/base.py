@@ -1,11 +1,14 @@
 """What all kinds of channels have in common. Imports no Django."""
 
 import datetime as dt
-import enum
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from neural.outbound.answers import Answer, Post
 
 TIMEOUT_SECONDS = 5.0
 """How long one attempt may take."""
@@ -45,40 +48,6 @@ class Destination:
     addresses: Sequence[str] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Post:
-    """A POST request that is to be sent."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-class Verdict(enum.Enum):
-    """What an attempt to send came to."""
-
-    SENT = "sent"
-    LATER = "later"
-    """It may succeed later."""
-    MISCONFIGURED = "misconfigured"
-    """It cannot succeed before a person has corrected the channel."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """The outcome of an attempt: what it means, and the answer's own code and words."""
-
-    verdict: Verdict
-    code: str
-    """The platform's code, or a word of ours where there is no answer: see :mod:`explaining`."""
-    answer: str = ""
-    wait_seconds: float | None = None
-    """How long the platform wants us to wait, if it said so or is known to."""
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.answer}" if self.answer else self.code
-
-
 class HttpKind(ABC):
     """A kind of channel that is sent to by an HTTP request."""
 
@@ -91,5 +60,31 @@ class HttpKind(ABC):
         """The request for one attempt, signed as of now."""
 
     @abstractmethod
-    def judge(self, status: int, body: bytes) -> Judgement:
+    def judge(self, status: int, body: bytes) -> Answer:
         """What an answer means: a success needs the right status and the right code in the body."""
+
+
+MASK = "***"
+_SHORTEST = 6
+"""Shorter parts of an address, like ``send`` or ``v2``, are words and no keys."""
+
+
+def masked(text: str, destination: Destination) -> str:
+    """The text without anything of a destination that is secret, however it is spelled: a server
+    may repeat in its answer what it got."""
+    for part in sorted(secret_parts(destination), key=len, reverse=True):
+        text = text.replace(part, MASK)
+    return text
+
+
+def secret_parts(destination: Destination) -> set[str]:
+    """The texts that may not be shown: the secret, the address, and the keys in it."""
+    address = urlsplit(destination.url)
+    found = {destination.url, destination.secret, destination.secret.removeprefix("whsec_")} - {""}
+    found |= {address.path, f"{address.path}?{address.query}"}
+    found |= {value for _, value in parse_qsl(address.query)}
+    found |= {each for each in re.split(r"[/?&=]", f"{address.path}?{address.query}") if each}
+    spelled = {form for each in found for form in (each, unquote(each), quote(each, safe=""))}
+    words = {"webhook", "cgi-bin", "open-apis", "access_token", "services"}
+    whole = {destination.url, destination.secret} - {""}
+    return whole | ({each for each in spelled if len(each) >= _SHORTEST} - words)

@@ -4,21 +4,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neural.monitoring.alerts.channels.base import (
-    Destination,
-    HttpKind,
-    Judgement,
-    Message,
-    Post,
-    Verdict,
-)
+from neural.monitoring.alerts.channels.base import Destination, HttpKind, Message
 from neural.monitoring.alerts.channels.fitting import as_json, cut, plain
-from neural.outbound.signing import signatures
+from neural.outbound import signing
+from neural.outbound.answers import Answer, Post, by_status
 
 MOST_BYTES = 20_000
 USER_AGENT = "Zhilian-Neural-Alerts/1.0"
-_GONE = 410
-_MOVED = (301, 308)
 _LONGEST_TEXT = 1000
 
 
@@ -26,27 +18,18 @@ class Webhook(HttpKind):
     """A receiver that verifies who has sent a message."""
 
     def build(self, message: Message, destination: Destination, *, now: dt.datetime) -> Post:
-        """Signed as of now; the id is that of the message, so that a receiver sees a repetition."""
         body = body_of(message)
-        timestamp = int(now.timestamp())
-        signed = signatures(
-            [destination.secret], message_id=message.message_id, timestamp=timestamp, body=body
+        headers = signing.headers(
+            [destination.secret],
+            message_id=message.message_id,
+            body=body,
+            user_agent=USER_AGENT,
+            now=now,
         )
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "webhook-id": message.message_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signed,
-        }
         return Post(url=destination.url, headers=headers, body=body)
 
-    def judge(self, status: int, body: bytes) -> Judgement:
-        told: dict[str, Any] = {"code": f"HTTP {status}", "answer": body.decode("utf-8", "replace")}
-        if 200 <= status < 300:
-            return Judgement(verdict=Verdict.SENT, **told)
-        wrong = status == _GONE or status in _MOVED
-        return Judgement(verdict=Verdict.MISCONFIGURED if wrong else Verdict.LATER, **told)
+    def judge(self, status: int, body: bytes) -> Answer:
+        return by_status(status, body)
 
 
 def body_of(message: Message) -> bytes:
@@ -66,9 +49,9 @@ def body_of(message: Message) -> bytes:
 
 
 def _body(message: Message, data: Mapping[str, Any], alerts: Sequence[Any], left_out: int) -> bytes:
-    told = {**data, "alerts": alerts, "left_out": left_out}
+    full = {**data, "alerts": alerts, "left_out": left_out}
     timestamp = message.created_at.isoformat()
-    return as_json({"type": message.type, "timestamp": timestamp, "data": told})
+    return as_json({"type": message.type, "timestamp": timestamp, "data": full})
 
 
 def _shortened(alert: Mapping[str, Any]) -> dict[str, Any]:

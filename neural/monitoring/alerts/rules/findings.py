@@ -1,12 +1,19 @@
-"""Rules about findings of doctor: the database, the broker, and each probe without a rule."""
+"""Rules about what doctor finds: the database, the broker, disks, any probe without a rule."""
 
+import os
+import socket
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from neural.health import storage
 from neural.health.findings import Status
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
+    RULES,
     UNKNOWN,
     Condition,
     Facts,
@@ -14,13 +21,15 @@ from neural.monitoring.alerts.judging import (
     Rule,
     Thresholds,
     View,
+    from_settings,
+    in_language,
+    register_rule,
+    severity_of,
 )
-from neural.monitoring.alerts.noted import in_language
-from neural.monitoring.alerts.rules import RULES, register_rule
 from neural.monitoring.models import Severity
 
 
-def found_told(subject: str, facts: Facts) -> str:
+def finding_sentence(subject: str, facts: Facts) -> str:
     """What the probe found, in the reader's language if it was examined in that one."""
     return in_language(facts.get("found"))
 
@@ -36,15 +45,8 @@ def _of_probe(view: View, thresholds: Thresholds, *, probe: str) -> Judgement:
 
 
 def _rule_of_probe(name: str, title: Any) -> Rule:
-    return register_rule(
-        Rule(
-            name=name,
-            title=title,
-            judge=partial(_of_probe, probe=name),
-            sentence=found_told,
-            covers=(name,),
-        )
-    )
+    judge = partial(_of_probe, probe=name)
+    return Rule(name=name, title=title, judge=judge, sentence=finding_sentence, covers=(name,))
 
 
 DATABASE = _rule_of_probe("database", gettext_lazy("The database is not well"))
@@ -55,19 +57,65 @@ def _finding(view: View, thresholds: Thresholds) -> Judgement:
     """Problems of all other probes; the probe is the subject."""
     covered = {probe for rule in RULES for probe in rule.covers}
     problems = [
-        Condition(subject=probe, severity=Severity.CRITICAL, facts=noted.facts)
-        for probe, noted in view.findings.items()
-        if noted.status == Status.PROBLEM and probe not in covered
+        Condition(subject=probe, severity=Severity.CRITICAL, facts=finding.facts)
+        for probe, finding in view.findings.items()
+        if finding.status == Status.PROBLEM and probe not in covered
     ]
     return Judgement(problems, knows=lambda probe: view.status(probe) != Status.UNKNOWN)
 
 
-FINDING = register_rule(
-    Rule(
-        name="finding",
-        title=gettext_lazy("Doctor finds a problem"),
-        judge=_finding,
-        sentence=found_told,
-        for_seconds=60,
-    )
+FINDING = Rule(
+    name="finding",
+    title=gettext_lazy("Doctor finds a problem"),
+    judge=_finding,
+    sentence=finding_sentence,
+    for_seconds=60,
 )
+
+
+def free_of(place: Path) -> tuple[int, int]:
+    """Bytes left on a directory's disk, and all bytes that others than root may use there."""
+    while not place.exists():
+        place = place.parent
+    about = os.statvfs(place)
+    usable = about.f_blocks - about.f_bfree + about.f_bavail
+    return about.f_bavail * about.f_frsize, usable * about.f_frsize
+
+
+def _disk(view: View, thresholds: Thresholds) -> Judgement:
+    """Relays of several machines look at their own disks, so each knows about its own alone."""
+    host = socket.gethostname()
+    warning, critical = thresholds["disk_free_percent"], thresholds["disk_free_critical_percent"]
+    found = []
+    for place in dict.fromkeys(storage.places()):
+        free, size = free_of(place)
+        percent = 100 * free / size if size else 100.0
+        if severity := severity_of(warning=percent < warning, critical=percent < critical):
+            facts = {"host": host, "place": str(place), "free": free, "percent": round(percent, 1)}
+            found.append(Condition(subject=f"{host}:{place}", severity=severity, facts=facts))
+    others = {worker.host for worker in view.situation.workers} - {host}
+    # What a machine has said that has no process any more ends, too.
+    return Judgement(found, knows=lambda subject: subject.partition(":")[0] not in others)
+
+
+def _disk_sentence(subject: str, facts: Facts) -> str:
+    return _("%(place)s on %(host)s has %(percent).1f %% free (%(free)s)") % {
+        **facts,
+        "free": filesizeformat(facts["free"]),
+    }
+
+
+DISK = Rule(
+    name="disk",
+    title=gettext_lazy("A disk is filling up"),
+    judge=_disk,
+    sentence=_disk_sentence,
+    covers=("disk",),
+    thresholds=from_settings(
+        disk_free_percent=gettext_lazy("warning (free, in %)"),
+        disk_free_critical_percent=gettext_lazy("critical (free, in %)"),
+    ),
+)
+
+for each in (DATABASE, BROKER, FINDING, DISK):
+    register_rule(each)

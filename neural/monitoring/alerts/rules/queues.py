@@ -1,7 +1,7 @@
 """Rules about queues: runs that wait for too long, and why."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -10,7 +10,7 @@ from neural.conf import conf as ledger_conf
 from neural.health.findings import due_runs_told, span
 from neural.health.situation import Waiting, pending_queues
 from neural.models import TaskRun
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
     Facts,
@@ -19,9 +19,9 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    register_rule,
     severity_of,
 )
-from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.models import AlertRule, Severity
 from neural.monitoring.rollups import reading
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
@@ -36,7 +36,7 @@ def _limits(queue: str, thresholds: Thresholds) -> tuple[float, float]:
     return thresholds[f"{name}_seconds"], thresholds[f"{name}_critical_seconds"]
 
 
-def _waits_told(subject: str, facts: Facts) -> str:
+def _waits_sentence(subject: str, facts: Facts) -> str:
     if not facts["runs"]:
         return _("%(queue)s: nothing is due") % {"queue": subject}
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
@@ -56,7 +56,24 @@ def _figures(waiting: Waiting | None) -> Facts:
     return {"runs": waiting.runs, "seconds": round(waiting.oldest_seconds)}
 
 
-def _figures_now(view: View) -> Callable[[str], Facts]:
+def _waiting(view: View, *, is_read: bool) -> list[Waiting]:
+    """What waits in queues that are not paused, and that somebody reads, or nobody."""
+    seen = view.situation
+    return [
+        each
+        for queue, each in seen.waiting.items()
+        if queue not in seen.pauses and (queue in seen.readers) is is_read
+    ]
+
+
+def _of_read_queues(view: View, found: Sequence[Condition]) -> Judgement:
+    """The rule knows nothing of a queue that nobody reads, which another alert says."""
+    seen = view.situation
+    unread = seen.waiting.keys() - seen.readers.keys() - seen.pauses.keys()
+    return Judgement(found, knows=lambda queue: queue not in unread, well=_figures_in(view))
+
+
+def _figures_in(view: View) -> Callable[[str], Facts]:
     return lambda queue: _figures(view.situation.waiting.get(queue))
 
 
@@ -68,53 +85,32 @@ def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
     """Not judged while the broker is down or nobody reads the queue, which another alert says."""
     if view.is_problem("broker"):
         return UNKNOWN
-    waiting = view.situation.waiting
-    unread = waiting.keys() - view.situation.readers.keys()
     found = []
-    for queue, each in waiting.items():
-        warning, critical = _limits(queue, thresholds)
-        if queue in view.situation.pauses or queue in unread:
-            continue
+    for each in _waiting(view, is_read=True):
+        warning, critical = _limits(each.queue, thresholds)
         seconds = each.oldest_seconds
         if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
             found.append(_condition(each, severity))
-    return Judgement(
-        found,
-        knows=lambda queue: queue not in unread or queue in view.situation.pauses,
-        well=_figures_now(view),
-    )
+    return _of_read_queues(view, found)
 
 
-OLDEST_DUE = register_rule(
-    Rule(
-        name="oldest_due",
-        title=gettext_lazy("Runs wait for too long"),
-        judge=_oldest_due,
-        sentence=_waits_told,
-        well=_waits_told,
-        covers=("backlog",),
-        page=QUEUES_PAGE,
-        rows=_row,
-        thresholds=(
-            from_settings(
-                "alert_oldest_due_urgent_seconds", gettext_lazy("high_priority: warning (s)")
-            ),
-            from_settings(
-                "alert_oldest_due_urgent_critical_seconds",
-                gettext_lazy("high_priority: critical (s)"),
-            ),
-            from_settings("alert_oldest_due_seconds", gettext_lazy("other queues: warning (s)")),
-            from_settings(
-                "alert_oldest_due_critical_seconds", gettext_lazy("other queues: critical (s)")
-            ),
-            from_settings(
-                "alert_oldest_due_low_seconds", gettext_lazy("low_priority: warning (s)")
-            ),
-            from_settings(
-                "alert_oldest_due_low_critical_seconds", gettext_lazy("low_priority: critical (s)")
-            ),
-        ),
-    )
+OLDEST_DUE = Rule(
+    name="oldest_due",
+    title=gettext_lazy("Runs wait for too long"),
+    judge=_oldest_due,
+    sentence=_waits_sentence,
+    well=_waits_sentence,
+    covers=("backlog",),
+    page=QUEUES_PAGE,
+    rows=_row,
+    thresholds=from_settings(
+        oldest_due_urgent_seconds=gettext_lazy("high_priority: warning (s)"),
+        oldest_due_urgent_critical_seconds=gettext_lazy("high_priority: critical (s)"),
+        oldest_due_seconds=gettext_lazy("other queues: warning (s)"),
+        oldest_due_critical_seconds=gettext_lazy("other queues: critical (s)"),
+        oldest_due_low_seconds=gettext_lazy("low_priority: warning (s)"),
+        oldest_due_low_critical_seconds=gettext_lazy("low_priority: critical (s)"),
+    ),
 )
 
 
@@ -130,21 +126,14 @@ def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     if view.is_problem("broker") or not view.has_figures:
         return UNKNOWN
     limits = view.thresholds_of(OLDEST_DUE)
-    unread = view.situation.waiting.keys() - view.situation.readers.keys()
     idle = thresholds["stalled_queue_seconds"]
-    late = [
-        each
-        for queue, each in view.situation.waiting.items()
-        if queue not in view.situation.pauses
-        and queue not in unread
-        and each.oldest_seconds > max(_limits(queue, limits)[0], idle)
+    stalled = [
+        _condition(each, Severity.CRITICAL)
+        for each in _waiting(view, is_read=True)
+        if each.oldest_seconds > max(_limits(each.queue, limits)[0], idle)
+        and not _has_moved(each.queue, view, seconds=idle)
     ]
-    stalled = [each for each in late if not _has_moved(each.queue, view, seconds=idle)]
-    return Judgement(
-        [_condition(each, Severity.CRITICAL) for each in stalled],
-        knows=lambda queue: queue not in unread or queue in view.situation.pauses,
-        well=_figures_now(view),
-    )
+    return _of_read_queues(view, stalled)
 
 
 def _has_moved(queue: str, view: View, *, seconds: float) -> bool:
@@ -158,79 +147,72 @@ def _has_moved(queue: str, view: View, *, seconds: float) -> bool:
     return any(figures.attempts + figures.lost for figures in of_queue)
 
 
-def _stalled_told(subject: str, facts: Facts) -> str:
-    told = _("%(waits)s; none has started lately, although workers read the queue")
-    return told % {"waits": _waits_told(subject, facts)}
+def _stalled_sentence(subject: str, facts: Facts) -> str:
+    text = _("%(waits)s; none has started lately, although workers read the queue")
+    return text % {"waits": _waits_sentence(subject, facts)}
 
 
-STALLED_QUEUE = register_rule(
-    Rule(
-        name="stalled_queue",
-        title=gettext_lazy("A queue stands still"),
-        judge=_stalled_queue,
-        sentence=_stalled_told,
-        well=_waits_told,
-        page=QUEUES_PAGE,
-        rows=_row,
-        thresholds=(
-            from_settings("alert_stalled_queue_seconds", gettext_lazy("nothing started for (s)")),
-        ),
-    )
+STALLED_QUEUE = Rule(
+    name="stalled_queue",
+    title=gettext_lazy("A queue stands still"),
+    judge=_stalled_queue,
+    sentence=_stalled_sentence,
+    well=_waits_sentence,
+    page=QUEUES_PAGE,
+    rows=_row,
+    thresholds=from_settings(
+        stalled_queue_seconds=gettext_lazy("nothing started for (s)"),
+    ),
 )
 
 
 def _no_worker(view: View, thresholds: Thresholds) -> Judgement:
-    unread = [
-        each
-        for queue, each in view.situation.waiting.items()
-        if queue not in view.situation.readers
-        and queue not in view.situation.pauses
-        and each.oldest_seconds > thresholds["no_worker_seconds"]
+    critical = [
+        _condition(each, Severity.CRITICAL)
+        for each in _waiting(view, is_read=False)
+        if each.oldest_seconds > thresholds["no_worker_seconds"]
     ]
-    critical = [_condition(each, Severity.CRITICAL) for each in unread]
-    return Judgement(critical, well=_figures_now(view))
+    return Judgement(critical, well=_figures_in(view))
 
 
-def _no_worker_told(subject: str, facts: Facts) -> str:
+def _no_worker_sentence(subject: str, facts: Facts) -> str:
     return _("no worker reads %(queue)s; %(waits)s") % {
         "queue": subject,
-        "waits": _waits_told(subject, facts),
+        "waits": _waits_sentence(subject, facts),
     }
 
 
-NO_WORKER = register_rule(
-    Rule(
-        name="no_worker",
-        title=gettext_lazy("No worker reads a queue"),
-        judge=_no_worker,
-        sentence=_no_worker_told,
-        well=_waits_told,
-        covers=("workers",),
-        page=QUEUES_PAGE,
-        rows=_row,
-        thresholds=(
-            from_settings("alert_no_worker_seconds", gettext_lazy("due and unread for (s)")),
-        ),
-    )
+NO_WORKER = Rule(
+    name="no_worker",
+    title=gettext_lazy("No worker reads a queue"),
+    judge=_no_worker,
+    sentence=_no_worker_sentence,
+    well=_waits_sentence,
+    covers=("workers",),
+    page=QUEUES_PAGE,
+    rows=_row,
+    thresholds=from_settings(
+        no_worker_seconds=gettext_lazy("due and unread for (s)"),
+    ),
 )
 
 
 def _relay_behind(view: View, thresholds: Thresholds) -> Judgement:
     """A queue with enough messages in the broker gets no more, and a paused one none at all."""
-    facts = view.situation.broker
-    if facts.error or view.is_problem("broker"):
+    broker = view.situation.broker
+    if broker.error or view.is_problem("broker"):
         return UNKNOWN
     limit = ledger_conf().queue_depth_limit
     found = []
     for queue in pending_queues():
-        if queue in view.situation.pauses or facts.messages.get(queue, 0) >= limit:
+        if queue in view.situation.pauses or broker.messages.get(queue, 0) >= limit:
             continue
         seconds = _unpublished_for(queue, view.now)
         warning = thresholds["relay_behind_seconds"]
         critical = thresholds["relay_behind_critical_seconds"]
         if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
-            about = {"seconds": round(seconds)}
-            found.append(Condition(subject=queue, severity=severity, facts=about))
+            facts = {"seconds": round(seconds)}
+            found.append(Condition(subject=queue, severity=severity, facts=facts))
     return Judgement(found)
 
 
@@ -241,24 +223,25 @@ def _unpublished_for(queue: str, now: dt.datetime) -> float:
     return (now - oldest).total_seconds() if oldest else 0.0
 
 
-def _relay_told(subject: str, facts: Facts) -> str:
+def _relay_sentence(subject: str, facts: Facts) -> str:
     return _("messages of %(queue)s wait to be published, the oldest for %(span)s") % {
         "queue": subject,
         "span": span(facts["seconds"]),
     }
 
 
-RELAY_BEHIND = register_rule(
-    Rule(
-        name="relay_behind",
-        title=gettext_lazy("The relay is behind"),
-        judge=_relay_behind,
-        sentence=_relay_told,
-        page=QUEUES_PAGE,
-        rows=_row,
-        thresholds=(
-            from_settings("alert_relay_behind_seconds", gettext_lazy("warning (s)")),
-            from_settings("alert_relay_behind_critical_seconds", gettext_lazy("critical (s)")),
-        ),
-    )
+RELAY_BEHIND = Rule(
+    name="relay_behind",
+    title=gettext_lazy("The relay is behind"),
+    judge=_relay_behind,
+    sentence=_relay_sentence,
+    page=QUEUES_PAGE,
+    rows=_row,
+    thresholds=from_settings(
+        relay_behind_seconds=gettext_lazy("warning (s)"),
+        relay_behind_critical_seconds=gettext_lazy("critical (s)"),
+    ),
 )
+
+for each in (OLDEST_DUE, STALLED_QUEUE, NO_WORKER, RELAY_BEHIND):
+    register_rule(each)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from neural.health.findings import span
 from neural.ledger.work import told_work, work_title
 from neural.models import RunState
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
     Facts,
@@ -19,9 +19,9 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    register_rule,
     severity_of,
 )
-from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.rollups import reading
 from neural.runs.query import EVER
 
@@ -52,7 +52,7 @@ def _dead_letters(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement(found, well=lambda subject: facts)
 
 
-def _dead_told(subject: str, facts: Facts) -> str:
+def _dead_sentence(subject: str, facts: Facts) -> str:
     if not facts["dead"]:
         return _("no run died within %(span)s") % {"span": span(facts["seconds"])}
     text = ngettext(
@@ -64,22 +64,20 @@ def _dead_told(subject: str, facts: Facts) -> str:
     return text % {**facts, "work": work, "span": span(facts["seconds"])}
 
 
-DEAD_LETTERS = register_rule(
-    Rule(
-        name="dead_letters",
-        title=gettext_lazy("Runs die"),
-        judge=_dead_letters,
-        sentence=_dead_told,
-        well=_dead_told,
-        covers=("dead letters",),
-        page=RUNS_PAGE,
-        rows=lambda subject, facts: {"state": RunState.DEAD.value, "period": EVER},
-        thresholds=(
-            from_settings("alert_dead_letters", gettext_lazy("warning (dead runs)")),
-            from_settings("alert_dead_letters_critical", gettext_lazy("critical (dead runs)")),
-            from_settings("alert_dead_letters_seconds", gettext_lazy("counted within (s)")),
-        ),
-    )
+DEAD_LETTERS = Rule(
+    name="dead_letters",
+    title=gettext_lazy("Runs die"),
+    judge=_dead_letters,
+    sentence=_dead_sentence,
+    well=_dead_sentence,
+    covers=("dead letters",),
+    page=RUNS_PAGE,
+    rows=lambda subject, facts: {"state": RunState.DEAD.value, "period": EVER},
+    thresholds=from_settings(
+        dead_letters=gettext_lazy("warning (dead runs)"),
+        dead_letters_critical=gettext_lazy("critical (dead runs)"),
+        dead_letters_seconds=gettext_lazy("counted within (s)"),
+    ),
 )
 
 
@@ -102,36 +100,34 @@ def _share(own: Counter[str], seconds: float) -> Facts:
     return {"failed": own["failed"], "attempts": own["attempts"], "seconds": seconds}
 
 
-def _failure_told(subject: str, facts: Facts) -> str:
+def _failure_sentence(subject: str, facts: Facts) -> str:
+    values = {**facts, "work": told_work(subject), "span": span(facts["seconds"])}
     if not facts["attempts"]:
-        about = {"work": told_work(subject), "span": span(facts["seconds"])}
-        return _("no attempt of %(work)s ended within %(span)s") % about
-    return _(
+        return _("no attempt of %(work)s ended within %(span)s") % values
+    values["percent"] = 100 * facts["failed"] / facts["attempts"]
+    text = _(
         "%(failed)d of %(attempts)d attempts of %(work)s failed within %(span)s (%(percent).0f %%)"
-    ) % {
-        **facts,
-        "work": told_work(subject),
-        "span": span(facts["seconds"]),
-        "percent": 100 * facts["failed"] / facts["attempts"],
-    }
-
-
-FAILURE_RATE = register_rule(
-    Rule(
-        name="failure_rate",
-        title=gettext_lazy("Many attempts fail"),
-        judge=_failure_rate,
-        sentence=_failure_told,
-        well=_failure_told,
-        subject_told=work_title,
-        covers=("failures",),
-        page=RUNS_PAGE,
-        rows=lambda work, facts: {"work": work, "tries": "1"},
-        thresholds=(
-            from_settings("alert_failure_rate", gettext_lazy("warning (share, 0 to 1)")),
-            from_settings("alert_failure_rate_critical", gettext_lazy("critical (share, 0 to 1)")),
-            from_settings("alert_failure_rate_attempts", gettext_lazy("judged from (attempts)")),
-            from_settings("alert_failure_rate_seconds", gettext_lazy("counted within (s)")),
-        ),
     )
+    return text % values
+
+
+FAILURE_RATE = Rule(
+    name="failure_rate",
+    title=gettext_lazy("Many attempts fail"),
+    judge=_failure_rate,
+    sentence=_failure_sentence,
+    well=_failure_sentence,
+    subject_title=work_title,
+    covers=("failures",),
+    page=RUNS_PAGE,
+    rows=lambda work, facts: {"work": work, "tries": "1"},
+    thresholds=from_settings(
+        failure_rate=gettext_lazy("warning (share, 0 to 1)"),
+        failure_rate_critical=gettext_lazy("critical (share, 0 to 1)"),
+        failure_rate_attempts=gettext_lazy("judged from (attempts)"),
+        failure_rate_seconds=gettext_lazy("counted within (s)"),
+    ),
 )
+
+for each in (DEAD_LETTERS, FAILURE_RATE):
+    register_rule(each)

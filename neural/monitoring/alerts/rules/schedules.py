@@ -14,7 +14,7 @@ from neural.celeryapp.due_times import due_after, overdue_since
 from neural.health.findings import span
 from neural.models import SchedulePolicy, WorkerProcess
 from neural.models.worker import ProcessKind
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
     Facts,
@@ -22,10 +22,9 @@ from neural.monitoring.alerts.judging import (
     Rule,
     Thresholds,
     View,
-    except_for,
     from_settings,
+    register_rule,
 )
-from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.models import Severity
 from neural.optional import said_of_an_absent_task
 
@@ -51,20 +50,18 @@ def _beat_silent(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement([Condition(severity=Severity.CRITICAL, facts={"seconds": round(seconds)})])
 
 
-def _beat_told(subject: str, facts: Facts) -> str:
-    told = _("beat has not been heard of for %(span)s: no schedule starts anything")
-    return told % {"span": span(facts["seconds"])}
+def _beat_sentence(subject: str, facts: Facts) -> str:
+    text = _("beat has not been heard of for %(span)s: no schedule starts anything")
+    return text % {"span": span(facts["seconds"])}
 
 
-BEAT_SILENT = register_rule(
-    Rule(
-        name="beat_silent",
-        title=gettext_lazy("Beat is silent"),
-        judge=_beat_silent,
-        sentence=_beat_told,
-        page=SCHEDULES_PAGE,
-        thresholds=(from_settings("alert_beat_silent_seconds", gettext_lazy("silent for (s)")),),
-    )
+BEAT_SILENT = Rule(
+    name="beat_silent",
+    title=gettext_lazy("Beat is silent"),
+    judge=_beat_silent,
+    sentence=_beat_sentence,
+    page=SCHEDULES_PAGE,
+    thresholds=from_settings(beat_silent_seconds=gettext_lazy("silent for (s)")),
 )
 
 
@@ -93,7 +90,7 @@ def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
         if late:
             facts = {"due_at": late[0].isoformat(), "seconds": round(late[1])}
             found.append(Condition(subject=schedule.name, facts=facts))
-    return Judgement(found, knows=except_for(unknown))
+    return Judgement(found, knows=lambda name: name not in unknown)
 
 
 def _enabled() -> Iterator[Any]:
@@ -120,28 +117,27 @@ def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.date
     return (due, seconds) if seconds > grace else None
 
 
-def _overdue_told(subject: str, facts: Facts) -> str:
+def _overdue_sentence(subject: str, facts: Facts) -> str:
     if "refused" in facts:
-        told = _("the schedule %(name)s does not run: it was refused when it was due: %(reason)s")
-        return told % {"name": subject, "reason": facts["refused"]}
-    told = _("the schedule %(name)s has been due for %(span)s")
-    return told % {"name": subject, "span": span(facts["seconds"])}
+        text = _("the schedule %(name)s does not run: it was refused when it was due: %(reason)s")
+        return text % {"name": subject, "reason": facts["refused"]}
+    text = _("the schedule %(name)s has been due for %(span)s")
+    return text % {"name": subject, "span": span(facts["seconds"])}
 
 
-SCHEDULE_OVERDUE = register_rule(
-    Rule(
-        name="schedule_overdue",
-        title=gettext_lazy("A schedule is overdue"),
-        judge=_schedule_overdue,
-        sentence=_overdue_told,
-        page=SCHEDULES_PAGE,
-        rows=lambda schedule, facts: {"name": schedule},
-        thresholds=(
-            from_settings(
-                "alert_schedule_grace_share", gettext_lazy("grace (share of the period)")
-            ),
-            from_settings("alert_schedule_grace_least_seconds", gettext_lazy("least grace (s)")),
-            from_settings("alert_schedule_grace_most_seconds", gettext_lazy("greatest grace (s)")),
-        ),
-    )
+SCHEDULE_OVERDUE = Rule(
+    name="schedule_overdue",
+    title=gettext_lazy("A schedule is overdue"),
+    judge=_schedule_overdue,
+    sentence=_overdue_sentence,
+    page=SCHEDULES_PAGE,
+    rows=lambda schedule, facts: {"name": schedule},
+    thresholds=from_settings(
+        schedule_grace_share=gettext_lazy("grace (share of the period)"),
+        schedule_grace_least_seconds=gettext_lazy("least grace (s)"),
+        schedule_grace_most_seconds=gettext_lazy("greatest grace (s)"),
+    ),
 )
+
+for each in (BEAT_SILENT, SCHEDULE_OVERDUE):
+    register_rule(each)

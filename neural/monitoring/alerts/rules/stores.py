@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import listed, span
 from neural.models import Store
-from neural.monitoring.alerts.judging import (
+from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
     Facts,
@@ -20,18 +20,17 @@ from neural.monitoring.alerts.judging import (
     Rule,
     Thresholds,
     View,
-    except_for,
     from_settings,
+    register_rule,
 )
-from neural.monitoring.alerts.rules import register_rule
-from neural.monitoring.alerts.silence import HOUR, like_hours, silence_since, usual
+from neural.monitoring.alerts.rules.silence import HOUR, like_hours, silence_since, usual
 from neural.monitoring.models import Alert, Severity
 from neural.monitoring.models.alerts import PART
 from neural.monitoring.rollups import reading
 
-KEPT_HOURS = 500
-"""What is usual in so many hours is remembered: enough for a day in twenty time zones."""
-MOST_NAMED, SHOWN = 100, 10
+CACHED_HOURS = 500
+"""What is usual in so many hours is cached: enough for a day in twenty time zones."""
+MOST_NAMED, NAMED_IN_SENTENCE = 100, 10
 """So many silent stores an alert of the chain knows by their codes, and names in its sentence."""
 MONTH = dt.timedelta(days=28)
 """A store that has sent nothing for longer has no usual hours."""
@@ -69,7 +68,7 @@ def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
         found.append(Condition(subject=store.pk, store_code=store.pk, facts=facts))
     if len(found) > _most_apart(thresholds):
         found = [_of_chain(found, of=len(last_events)), *map(_part, found)]
-    return Judgement(found, knows=except_for(on_holiday))
+    return Judgement(found, knows=lambda code: code not in on_holiday)
 
 
 def _most_apart(thresholds: Thresholds) -> float:
@@ -99,7 +98,7 @@ def usual_events(store: Store, hour: dt.datetime) -> float:
     return _usual_in(hour, store.time_zone).get(store.pk, 0.0)
 
 
-@lru_cache(maxsize=KEPT_HOURS)
+@lru_cache(maxsize=CACHED_HOURS)
 def _usual_in(hour: dt.datetime, time_zone: str) -> Mapping[str, float]:
     """What stores with this clock usually send in this hour. The figures of past weeks stay as they
     are, so each process reads them once."""
@@ -127,27 +126,27 @@ def _holidays(country: str, year: int) -> frozenset[dt.date]:
         return frozenset()
 
 
-def _silent_told(subject: str, facts: Facts) -> str:
-    return _store_told(facts) if subject else _chain_told(facts)
+def _silent_sentence(subject: str, facts: Facts) -> str:
+    return _of_store(facts) if subject else _of_stores(facts)
 
 
-def _chain_told(facts: Facts) -> str:
-    told = _("%(number)d of %(all)d stores are silent in their business hours: %(stores)s")
-    names, more = facts["stores"][:SHOWN], facts["number"] - SHOWN
+def _of_stores(facts: Facts) -> str:
+    sentence = _("%(number)d of %(all)d stores are silent in their business hours: %(stores)s")
+    names, more = facts["stores"][:NAMED_IN_SENTENCE], facts["number"] - NAMED_IN_SENTENCE
     stores = listed(names)
     if more > 0:
         text = ngettext("%(stores)s and %(count)d more", "%(stores)s and %(count)d more", more)
         stores = text % {"stores": stores, "count": more}
-    return told % {"number": facts["number"], "all": facts["of"], "stores": stores}
+    return sentence % {"number": facts["number"], "all": facts["of"], "stores": stores}
 
 
-def _store_told(facts: Facts) -> str:
+def _of_store(facts: Facts) -> str:
     last = dt.datetime.fromisoformat(facts["last_at"])
-    told = _(
+    sentence = _(
         "%(store)s has sent nothing since %(last)s (%(span)s); about %(usual)d events are usual in "
         "that time"
     )
-    return told % {
+    return sentence % {
         "store": facts["name"],
         "last": timezone.localtime(last).strftime("%Y-%m-%d %H:%M"),
         "span": span(facts["seconds"]),
@@ -155,21 +154,18 @@ def _store_told(facts: Facts) -> str:
     }
 
 
-SILENT_STORE = register_rule(
-    Rule(
-        name="silent_store",
-        title=gettext_lazy("A store is silent"),
-        chain_title=gettext_lazy("Many stores are silent"),
-        judge=_silent_store,
-        sentence=_silent_told,
-        page="neural_neuralevent_changelist",
-        rows=lambda store, facts: {"store": store} if store else {},
-        thresholds=(
-            from_settings("alert_silent_store_seconds", gettext_lazy("silent for (s)")),
-            from_settings("alert_silent_store_events", gettext_lazy("usual events (at least)")),
-            from_settings(
-                "alert_silent_stores_together", gettext_lazy("told one by one, at most (stores)")
-            ),
-        ),
-    )
+SILENT_STORE = Rule(
+    name="silent_store",
+    title=gettext_lazy("A store is silent"),
+    chain_title=gettext_lazy("Many stores are silent"),
+    judge=_silent_store,
+    sentence=_silent_sentence,
+    page="neural_neuralevent_changelist",
+    rows=lambda store, facts: {"store": store} if store else {},
+    thresholds=from_settings(
+        silent_store_seconds=gettext_lazy("silent for (s)"),
+        silent_store_events=gettext_lazy("usual events (at least)"),
+        silent_stores_together=gettext_lazy("told one by one, at most (stores)"),
+    ),
 )
+register_rule(SILENT_STORE)

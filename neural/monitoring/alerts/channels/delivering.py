@@ -1,35 +1,53 @@
-"""E-mail, by Django's settings."""
+"""Sends a message by the kind of its channel, for some seconds at most, and judges the answer.
+
+Neither a request nor an error of it may be logged as it is: the address contains a robot's key.
+"""
 
 import datetime as dt
 import hashlib
 import smtplib
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
-from neural.monitoring.alerts.channels.base import (
-    TIMEOUT_SECONDS,
-    Destination,
-    Judgement,
-    Message,
-    Verdict,
-)
+from neural.monitoring.alerts.channels.base import TIMEOUT_SECONDS, Destination, HttpKind, Message
 from neural.monitoring.alerts.channels.fitting import one_line, plain
+from neural.monitoring.alerts.channels.robots import DingTalkRobot, FeishuRobot, WeComRobot
+from neural.monitoring.alerts.channels.webhook import Webhook
+from neural.monitoring.models import ChannelKind
+from neural.outbound.answers import Answer, Verdict
+from neural.outbound.outbox import post
 
+HTTP_KINDS: Mapping[str, HttpKind] = {
+    ChannelKind.WEBHOOK: Webhook(),
+    ChannelKind.WECOM: WeComRobot(),
+    ChannelKind.DINGTALK: DingTalkRobot(),
+    ChannelKind.FEISHU: FeishuRobot(),
+}
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _PERMANENT = 500
 """SMTP's codes from here on are permanent (RFC 5321, 4.2.1)."""
 
 
-def deliver(message: Message, destination: Destination, *, now: dt.datetime) -> Judgement:
-    """Send the message to all addresses, as one e-mail."""
+def deliver(kind: str, message: Message, destination: Destination, *, now: dt.datetime) -> Answer:
+    """Try once to send a message to a channel of this kind."""
+    if kind == ChannelKind.EMAIL:
+        return _send_email(message, destination)
+    if not destination.url:
+        return Answer(Verdict.MISCONFIGURED, "no_address")
+    http = HTTP_KINDS[kind]
+    built = http.build(message, destination, now=now)
+    return post(built, http.judge, now=now, timeout=TIMEOUT_SECONDS)
+
+
+def _send_email(message: Message, destination: Destination) -> Answer:
+    """Send the message to all addresses, as one e-mail, by Django's settings."""
     if not destination.addresses:
-        return Judgement(verdict=Verdict.MISCONFIGURED, code="no_address")
+        return Answer(Verdict.MISCONFIGURED, "no_address")
     if lacking := lacking_settings():
-        return Judgement(
-            verdict=Verdict.MISCONFIGURED, code="mail_not_set_up", answer=", ".join(lacking)
-        )
+        return Answer(Verdict.MISCONFIGURED, "mail_not_set_up", ", ".join(lacking))
     try:
         mail = email_of(message, destination)
         mail.connection = get_connection(timeout=TIMEOUT_SECONDS)
@@ -38,12 +56,18 @@ def deliver(message: Message, destination: Destination, *, now: dt.datetime) -> 
         codes = [code for code, _ in error.recipients.values()]
         return _refused(min(codes, default=_PERMANENT), "every address was refused")
     except smtplib.SMTPAuthenticationError as error:
-        return _refused(max(error.smtp_code, _PERMANENT), _text(error.smtp_error))
+        return _refused(max(error.smtp_code, _PERMANENT), error.smtp_error)
     except smtplib.SMTPResponseException as error:
-        return _refused(error.smtp_code, _text(error.smtp_error))
+        return _refused(error.smtp_code, error.smtp_error)
     except (OSError, smtplib.SMTPException) as error:
-        return Judgement(verdict=Verdict.LATER, code="no_answer", answer=type(error).__name__)
-    return Judgement(verdict=Verdict.SENT, code="sent")
+        return Answer(Verdict.LATER, "no_answer", type(error).__name__)
+    return Answer(Verdict.SENT, "sent")
+
+
+def _refused(code: int, answer: bytes | str) -> Answer:
+    verdict = Verdict.MISCONFIGURED if code >= _PERMANENT else Verdict.LATER
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return Answer(verdict, f"SMTP {code}", text)
 
 
 def lacking_settings() -> list[str]:
@@ -76,12 +100,3 @@ def email_of(message: Message, destination: Destination) -> EmailMessage:
             "References": f"<alert.{thread}@{domain}>",
         },
     )
-
-
-def _refused(code: int, answer: str) -> Judgement:
-    verdict = Verdict.MISCONFIGURED if code >= _PERMANENT else Verdict.LATER
-    return Judgement(verdict=verdict, code=f"SMTP {code}", answer=answer)
-
-
-def _text(answer: bytes | str) -> str:
-    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
