@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[3]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs" / "versions.md"]
+ARCHITECTURE = [ROOT / "docs" / name for name in ("architecture.md", "architecture.zh.md")]
 PARTS = ["Context", "Choice", "Alternatives", "Figure", "Consequences"]
 ADDED = (
     "An event type with a handler",
@@ -36,13 +37,23 @@ def test_each_file_to_touch_for_what_people_add_exists(thing):
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
+@pytest.mark.parametrize("page", ARCHITECTURE, ids=lambda page: page.name)
+def test_the_architecture_names_every_room_and_only_what_is_there(page):
+    text = page.read_text()
+    rooms = {f"neural/{init.parent.name}" for init in (ROOT / "neural").glob("*/__init__.py")}
+
+    assert paths_of(text) == rooms - {"neural/migrations"}
+    files = re.findall(r"`(neural/[^` ]+)`", text)
+    assert {path for path in files if not (ROOT / path).exists()} == set()
+
+
 def targets_of(page: Path) -> set[Path]:
     """What a page links to within the repository."""
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
     return {(page.parent / link).resolve() for link in links}
 
 
-@pytest.mark.parametrize("page", [*PAGES, *DECISIONS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *ARCHITECTURE, *DECISIONS], ids=lambda page: page.name)
 def test_what_a_page_links_to_is_there(page):
     assert {target for target in targets_of(page) if not target.exists()} == set()
 
