@@ -115,6 +115,9 @@ class MonitoringSettings(Settings):
     alert_robot_hosts: str = ""
     """Further hosts that a robot's address may have besides those of its platform, separated by
     commas: a platform that is hosted by yourself, or a gateway."""
+    alert_apprise_schemes: str = "discord,opsgenie,pagerduty,pover,slack,tgram,twilio"
+    """Services to which channels of the kind Apprise may send, by the schemes of their addresses,
+    separated by commas. One whose address names a host may reach into your own network."""
     alert_relay_after_seconds: float = Field(default=30, gt=0)
     """A message that nobody has sent so long after it was due is sent by a relay itself: the broker
     is down, or no worker reads the queue."""

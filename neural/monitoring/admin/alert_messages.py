@@ -144,6 +144,10 @@ _OURS: Mapping[str, Any] = {
     "mail_not_set_up": _(
         "The project's settings for e-mail are missing. Set them, restart, and try again."
     ),
+    "address_unknown": _("Apprise does not know such an address."),
+    "not_installed": _("Apprise is not installed: pip install -r requirements-apprise.txt"),
+    "not_taken": _("The service did not take the message; Apprise tells no more."),
+    "scheme_refused": _("The setting alert_apprise_schemes does not name this service."),
     "no_address": _("The channel has no address. Enter one."),
     "no_answer": _("The server did not answer in time."),
     "secret_unreadable": _(

@@ -19,7 +19,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import SecretUnreadable
-from neural.monitoring.alerts.channels.delivering import HTTP_KINDS
+from neural.monitoring.admin.alert_messages import explained
+from neural.monitoring.alerts.channels.delivering import HTTP_KINDS, apprise_service
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, ChannelKind
 from neural.outbound.client import AddressRefused, NoAnswer, check_url
@@ -83,9 +84,14 @@ class ChannelForm(forms.ModelForm):
         if kind == ChannelKind.EMAIL:
             self._refuse("url", "secret", why=_("E-mail has no such field."))
             self._check_addresses(cleaned.get("addresses", ""))
+        elif kind == ChannelKind.APPRISE:
+            self._refuse("addresses", "secret", why=_("Apprise has all in its address."))
+            url = self._given_url(cleaned)
+            if url and (why := apprise_service(url)[1]):
+                self.add_error("url", explained(kind, why))
         elif kind in HTTP_KINDS:
             self._refuse("addresses", why=_("Only e-mail has addresses."))
-            self._check_url(kind, cleaned.get("url", "").strip())
+            self._check_url(kind, self._given_url(cleaned))
             self._check_secret(kind, cleaned.get("secret", "").strip())
         if not self.errors:
             self._take_over(kind, cleaned)
@@ -109,10 +115,15 @@ class ChannelForm(forms.ModelForm):
                 told = _("“%(address)s” is no e-mail address.")
                 self.add_error("addresses", told % {"address": address[:100]})
 
+    def _given_url(self, cleaned: Mapping[str, Any]) -> str:
+        """The address that was entered; empty if the one that is set stays."""
+        url: str = cleaned.get("url", "").strip()
+        if not url and not (self._stored or {}).get("url"):
+            self.add_error("url", _("Enter the address."))
+        return url
+
     def _check_url(self, kind: str, url: str) -> None:
         if not url:
-            if not (self._stored or {}).get("url"):
-                self.add_error("url", _("Enter the address."))
             return
         try:
             check_url(url)

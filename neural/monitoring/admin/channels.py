@@ -28,7 +28,7 @@ from neural.admin.scope import ChainWide, NeuralAdmin
 from neural.ledger.clock import database_clock
 from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
-from neural.monitoring.alerts.channels.delivering import HTTP_KINDS
+from neural.monitoring.alerts.channels.delivering import HTTP_KINDS, apprise_scheme
 from neural.monitoring.alerts.news import tell_what_holds
 from neural.monitoring.alerts.sending import send_test, try_again
 from neural.monitoring.models import AlertChannel, ChannelKind
@@ -77,10 +77,8 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
             where = ("addresses",)
         else:
             where = ("goes_to", "url")
-            if HTTP_KINDS[obj.kind].has_secret:
-                where += ("secret",)
-            if HTTP_KINDS[obj.kind].has_secret and obj.kind != ChannelKind.WEBHOOK:
-                where += ("no_secret",)
+            if obj.kind in HTTP_KINDS and HTTP_KINDS[obj.kind].has_secret:
+                where += ("secret",) if obj.kind == ChannelKind.WEBHOOK else ("secret", "no_secret")
         fieldsets = [(None, {"fields": general}), (_("Where to"), {"fields": where})]
         if obj is not None:
             fieldsets.append((_("Course"), {"fields": ("state_in_full",)}))
@@ -89,6 +87,18 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The kind stays: address and secret belong to it."""
         return () if obj is None else ("kind", "goes_to", "state_in_full")
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The kind Apprise is for superusers alone: its requests pass our guard by."""
+        if db_field.name == "kind" and not request.user.is_superuser:
+            kinds = [each for each in ChannelKind.choices if each[0] != ChannelKind.APPRISE]
+            kwargs["choices"] = [("", "---------"), *kinds]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_apprise = obj is not None and obj.kind == ChannelKind.APPRISE
+        permitted = request.user.is_superuser or not is_apprise
+        return permitted and super().has_change_permission(request, obj)
 
     @method_decorator(sensitive_post_parameters("url", "secret"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -174,8 +184,10 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
         if channel.kind == ChannelKind.EMAIL:
             count = len(channel.addresses.split())
             return ngettext("%(count)d address", "%(count)d addresses", count) % {"count": count}
-        held = stored_secrets(channel) or {}
-        return urlsplit(held.get("url", "")).hostname or NOTHING
+        url = (stored_secrets(channel) or {}).get("url", "")
+        if channel.kind == ChannelKind.APPRISE:
+            return apprise_scheme(url) or NOTHING
+        return urlsplit(url).hostname or NOTHING
 
     @admin.display(description=_("language"), ordering="language")
     def language_shown(self, channel: AlertChannel) -> str:

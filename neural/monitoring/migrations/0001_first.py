@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                             ("wecom", "WeCom robot"),
                             ("dingtalk", "DingTalk robot"),
                             ("feishu", "Feishu robot"),
+                            ("apprise", "another service, by Apprise"),
                         ],
                     ),
                 ),

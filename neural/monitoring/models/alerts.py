@@ -188,6 +188,8 @@ class ChannelKind(models.TextChoices):
     WECOM = "wecom", _("WeCom robot")
     DINGTALK = "dingtalk", _("DingTalk robot")
     FEISHU = "feishu", _("Feishu robot")
+    APPRISE = "apprise", _("another service, by Apprise")
+    """Set by superusers alone: its requests pass our guard of addresses by."""
 
 
 class AlertChannelQuerySet(models.QuerySet):

@@ -17,6 +17,7 @@ PATHS = {
     "wecom": "/cgi-bin/webhook/send?key=693a91f6-7xxx",
     "dingtalk": "/robot/send?access_token=566cc69da782ec8f",
     "feishu": "/open-apis/bot/v2/hook/c3f7a6d2-5b14",
+    "apprise": "",
 }
 TAKEN = {
     "webhook": b"",

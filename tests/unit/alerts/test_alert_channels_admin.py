@@ -1,6 +1,7 @@
 """Channels in the admin: set up, tested, never shown."""
 
 import json
+import sys
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -12,6 +13,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from neural.monitoring.admin.channel_form import ChannelForm
 from neural.monitoring.alerts.channels import delivering
 from neural.monitoring.alerts.sending import try_again
+from neural.monitoring.checks import check_alert_links
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
 from tests.unit.admin import admin_world as world
 from tests.unit.alerts.alerting import PATHS, SECRET, TAKEN, alert, channel, told
@@ -124,6 +126,56 @@ def test_what_cannot_work_is_refused(fields, field, client):
     assert field in errors(response)
     assert not AlertChannel.objects.exists()
     assert "key=1" not in response.content.decode()
+
+
+@pytest.mark.parametrize(("path", "ids"), [("/back/", ["neural_monitoring.W001"]), ("admin", [])])
+def test_links_of_messages_that_miss_the_admin_are_checked(path, ids, settings):
+    public = {"alert_public_url": "https://chain.example", "alert_admin_path": path}
+    settings.NEURAL = {**settings.NEURAL, **public}
+    assert [each.id for each in check_alert_links()] == ids
+
+
+SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"
+
+
+def test_a_superuser_sets_up_a_channel_of_apprise_whose_address_is_shown_nowhere():
+    client = world.superuser()
+    response = client.post(reverse(ADD), form("apprise", url=SLACK))
+    assert response.status_code == 302, errors(response)
+    made = AlertChannel.objects.get()
+    assert made.secrets == {"url": SLACK}
+    for address in (reverse(LIST), page_of(made)):
+        shown = client.get(address).content.decode()
+        assert "T1JJ3T3L2" not in shown
+        assert "slack" in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("json://127.0.0.1/x", "alert_apprise_schemes"),
+        ("slack://nothing", "does not know"),
+        ("https://hooks.slack.example/x", "alert_apprise_schemes"),
+        ("", "Enter the address."),
+    ],
+)
+def test_apprise_takes_addresses_that_it_knows_and_a_setting_allows(url, reason):
+    response = world.superuser().post(reverse(ADD), form("apprise", url=url))
+    assert reason in str(errors(response)["url"])
+
+
+def test_without_apprise_a_channel_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    response = world.superuser().post(reverse(ADD), form("apprise", url=SLACK))
+    assert "requirements-apprise.txt" in str(errors(response)["url"])
+
+
+def test_others_than_superusers_neither_add_nor_change_a_channel_of_apprise(client):
+    assert "kind" in errors(client.post(reverse(ADD), form("apprise", url=SLACK)))
+    row = channel("apprise", url=SLACK)
+    assert client.get(page_of(row)).status_code == 200
+    assert client.post(page_of(row), {**form("apprise"), "name": "mine"}).status_code == 403
+    assert AlertChannel.objects.get().name == "apprise"
 
 
 def test_a_private_address_is_refused(client, settings):

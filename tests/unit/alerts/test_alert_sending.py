@@ -19,7 +19,8 @@ from neural.monitoring.alerts import sending, texts
 from neural.monitoring.alerts.channels import delivering
 from neural.monitoring.alerts.connecting import alert_channels
 from neural.monitoring.alerts.news import SEND_TASK
-from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
+from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
+from neural.sites import page_of
 from tests.unit.alerts.alerting import TAKEN, alert, channel, only, told
 from tests.unit.hooks.receiving import answering, is_signed, receiver
 
@@ -142,7 +143,7 @@ def test_a_message_leads_to_the_page_of_its_alert(server):
     channel("feishu", url_of(server))
     told(alert())
     link = only().content["alerts"][0]["link"]
-    assert not link or link.startswith("https://chain.example/")
+    assert link == "https://chain.example" + page_of(Alert, Alert.objects.get().pk)
 
 
 # At most one a minute
@@ -393,6 +394,51 @@ def test_neither_address_nor_secret_is_in_any_log_row_or_traceback(
     for text in kept:
         assert key not in text
         assert not secrets["secret"] or secrets["secret"] not in text
+
+
+def test_telling_an_alert_loads_no_addresses_of_the_project(server, monkeypatch):
+    """With them come admin and API, which no relay needs."""
+    monkeypatch.setattr("django.urls.base.get_resolver", lambda *urlconf: pytest.fail("loaded"))
+    server.answers.append(answering(200, TAKEN["wecom"]))
+    channel("wecom", url_of(server))
+    raised = alert()
+    told(raised)
+    run_due()
+    link = f"https://chain.example/admin/neural_monitoring/alert/{raised.pk}/change/"
+    assert only().content["alerts"][0]["link"] == link
+    assert link in server.got[0].body.decode()
+
+
+# Apprise
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, SENT), (500, PENDING)])
+def test_apprise_sends_what_its_service_takes_and_names_no_address(
+    status, state, server, settings, caplog
+):
+    caplog.set_level(logging.DEBUG, logger="neural")
+    settings.NEURAL = {**settings.NEURAL, "alert_apprise_schemes": "slack, json"}
+    server.answers.append(answering(status))
+    channel("apprise", url_of(server).replace("http://", "json://user:keyofours@"))
+    told(alert(severity="critical"))
+
+    run_due()
+
+    (got,) = server.got
+    sent = json.loads(got.body)
+    assert sent["title"] == "Alert · critical: No worker reads a queue: default"
+    assert sent["type"] == "failure"
+    assert "no worker reads default" in sent["message"]
+    assert only().state == state
+    assert only().answer == ("sent" if state == SENT else "not_taken")
+    assert "keyofours" not in caplog.text
+
+
+def test_what_apprise_may_not_send_breaks_the_channel(server):
+    channel("apprise", url_of(server).replace("http:", "json:"))
+    told(alert())
+    run_due()
+    assert (server.got, AlertChannel.objects.get().broken) == ([], "scheme_refused")
 
 
 # E-mail

@@ -81,6 +81,8 @@ def secret_parts(destination: Destination) -> set[str]:
     """The texts that may not be shown: the secret, the address, and the keys in it."""
     address = urlsplit(destination.url)
     found = {destination.url, destination.secret, destination.secret.removeprefix("whsec_")} - {""}
+    if address.scheme not in ("http", "https"):  # Apprise has keys where others have a host
+        found |= set(re.split(r"[@:]", address.netloc))
     found |= {address.path, f"{address.path}?{address.query}"}
     found |= {value for _, value in parse_qsl(address.query)}
     found |= {each for each in re.split(r"[/?&=]", f"{address.path}?{address.query}") if each}

@@ -5,6 +5,7 @@ Neither a request nor an error of it may be logged as it is: the address contain
 
 import datetime as dt
 import hashlib
+import logging
 import smtplib
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from neural.monitoring.alerts.channels.base import TIMEOUT_SECONDS, Destination,
 from neural.monitoring.alerts.channels.fitting import one_line, plain
 from neural.monitoring.alerts.channels.robots import DingTalkRobot, FeishuRobot, WeComRobot
 from neural.monitoring.alerts.channels.webhook import Webhook
+from neural.monitoring.conf import conf
 from neural.monitoring.models import ChannelKind
 from neural.outbound.answers import Answer, Verdict
 from neural.outbound.outbox import post
@@ -37,6 +39,8 @@ def deliver(kind: str, message: Message, destination: Destination, *, now: dt.da
         return _send_email(message, destination)
     if not destination.url:
         return Answer(Verdict.MISCONFIGURED, "no_address")
+    if kind == ChannelKind.APPRISE:
+        return _send_by_apprise(message, destination)
     http = HTTP_KINDS[kind]
     built = http.build(message, destination, now=now)
     return post(built, http.judge, now=now, timeout=TIMEOUT_SECONDS)
@@ -62,6 +66,41 @@ def _send_email(message: Message, destination: Destination) -> Answer:
     except (OSError, smtplib.SMTPException) as error:
         return Answer(Verdict.LATER, "no_answer", type(error).__name__)
     return Answer(Verdict.SENT, "sent")
+
+
+def _send_by_apprise(message: Message, destination: Destination) -> Answer:
+    """Send it to one of the services that Apprise knows, which tells no more than whether it was
+    taken. Each of its requests takes four seconds at most, unless the address says otherwise."""
+    service, why = apprise_service(destination.url)
+    if why:
+        return Answer(Verdict.MISCONFIGURED, why)
+    link = f"{message.link_text}: {message.link}" if message.link else ""
+    kind = "failure" if message.is_critical else "warning"
+    taken = service.notify(
+        title=one_line(message.title),
+        body="\n".join(plain(line) for line in (*message.lines, link) if line),
+        notify_type="success" if message.is_all_clear else kind,
+    )
+    return Answer(Verdict.SENT, "sent") if taken else Answer(Verdict.LATER, "not_taken")
+
+
+def apprise_service(url: str) -> tuple[Any, str]:
+    """What Apprise makes of an address; else None and why, as a code: it is not installed, does not
+    know the address, or may not use its scheme."""
+    try:
+        import apprise
+    except ImportError:
+        return None, "not_installed"
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines name addresses
+    if apprise_scheme(url) not in conf().alert_apprise_schemes.replace(" ", "").split(","):
+        return None, "scheme_refused"
+    service = apprise.Apprise.instantiate(url)
+    return service, "" if service else "address_unknown"
+
+
+def apprise_scheme(url: str) -> str:
+    """The scheme of an address, which names the service. The rest, its host too, may be a key."""
+    return url.partition("://")[0].strip().lower()
 
 
 def _refused(code: int, answer: bytes | str) -> Answer:
