@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.load.menu import described_dishes
 from benchmarks.machine import machine
 from benchmarks.shared_data import DataAbsent, data_file
-from neural.retrieval.embedders.remembered import Remembered
+from neural.retrieval.embedders.base import Remembered
 from neural.retrieval.embedders.usem3 import Usem3
 
 QUICK = "--quick" in sys.argv  # also in the processes that it starts

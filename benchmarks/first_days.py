@@ -25,14 +25,14 @@ import numpy as np
 
 from benchmarks.forecasts.windows import between
 from neural.forecasting.core import expectation
-from neural.forecasting.core.baselines import weekday_mean
 from neural.forecasting.core.days import calendar
 from neural.forecasting.core.doubtful import doubtful_days, without
+from neural.forecasting.core.evaluation import weekday_mean
 from neural.forecasting.core.features import forecast_examples
 from neural.forecasting.core.lags import Chain
+from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.protocol import Json, TrainingConfig
 from neural.forecasting.core.series import HORIZONS, Sales
-from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 OPEN_DAYS = (1, 2, 3, 5, 7, 14, 28)

@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from benchmarks.forecasts import datasets
-from neural.forecasting.core import aggregation, evaluation, gate
+from neural.forecasting.core import aggregation, evaluation
 from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.model_types import Tamper, simulate
 from neural.forecasting.core.protocol import Json, Question, TrainingConfig
 from neural.forecasting.core.series import Sales
-from neural.forecasting.core.simulation import Tamper, simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 Attack = Callable[[Question, Json, TrainingConfig], Json]
@@ -125,9 +125,9 @@ def wape(
     """WAPE of the honest stores, and whether the gate passes the model, judged by all stores."""
     done = simulate(kind=DEMAND_FORECAST, config=config, stores=stores, tamper=tamper)
     judged = {name: answer["figures"] for name, answer in done.judged.items()}
-    totals = gate.add_up(each for name, each in judged.items() if name not in hostile)
+    totals = evaluation.add_up(each for name, each in judged.items() if name not in hostile)
     found = evaluation.figures(totals["candidate"])["wape"]
-    return float(found or 0.0), gate.judge(list(judged.values())).better
+    return float(found or 0.0), evaluation.judge(list(judged.values())).better
 
 
 if __name__ == "__main__":

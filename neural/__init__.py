@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from neural.retrieval.collections.documents import Document, RecordRefused
     from neural.retrieval.collections.registry import (
         CollectionUnknown,
+        Rows,
         SearchCollection,
         Source,
         register_collection,
     )
-    from neural.retrieval.collections.rows_of_stores import Rows
     from neural.retrieval.query.hits import Found, Hit, Why
     from neural.retrieval.query.searching import search
     from neural.retrieval.stores.base import StoreUnavailable, TableMissing
@@ -61,7 +61,7 @@ _HOMES = {
     "Received": "neural.events.registry",
     "RecordRefused": "neural.retrieval.collections.documents",
     "RetryPolicy": "neural.ledger.retry",
-    "Rows": "neural.retrieval.collections.rows_of_stores",
+    "Rows": "neural.retrieval.collections.registry",
     "SearchCollection": "neural.retrieval.collections.registry",
     "Source": "neural.retrieval.collections.registry",
     "StoreUnavailable": "neural.retrieval.stores.base",

@@ -9,12 +9,12 @@ from neural.forecasting.core import binning
 from neural.forecasting.core.features import FEATURES
 from neural.forecasting.core.glm import FARTHEST
 from neural.forecasting.core.protocol import TrainingConfig
-from neural.forecasting.core.trees import growing, trees
+from neural.forecasting.core.trees import growing
 from neural.forecasting.core.trees import sums as trees_sums
-from neural.forecasting.core.trees.form import Form
+from neural.forecasting.core.trees.forest import Form, PartialForest, begin
 
 
-def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.PartialForest:
+def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> PartialForest:
     """The finished trees. All stores are one group: the sums are exact, so grouping makes no
     difference."""
     agreed = binning.agree(
@@ -23,7 +23,7 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.P
         features=len(FEATURES),
     )
     mean = np.mean([float(each.target.mean()) for each in task.train.values()])
-    ensemble = trees.begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
+    ensemble = begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
     rows = trees_sums.joined(
         [
             trees_sums.rows_of(
@@ -42,7 +42,7 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.P
     return ensemble
 
 
-def margins(ensemble: trees.PartialForest, values: np.ndarray) -> np.ndarray:
+def margins(ensemble: PartialForest, values: np.ndarray) -> np.ndarray:
     """Log of forecast / level."""
     codes = binning.binned(values=values, bins=ensemble.bins)
     return np.clip(ensemble.finished.margins(codes), -FARTHEST, FARTHEST)

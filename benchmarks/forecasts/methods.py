@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
-from neural.forecasting.core import aggregation, baselines, glm, personal
+from neural.forecasting.core import aggregation, evaluation, glm
 from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
 from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
+from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.protocol import TrainingConfig
-from neural.forecasting.core.simulation import simulate
-from neural.forecasting.core.trees.form import Form
+from neural.forecasting.core.trees.forest import Form
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 Forecasts = dict[str, np.ndarray]
@@ -64,7 +64,7 @@ class Window:
     def temper(self, name: str) -> float:
         examples = self.task.train[name]
         days = len(np.unique(examples.day))
-        return personal.temper(days, personal.sightings(examples))
+        return glm.temper(days, glm.sightings(examples))
 
     def rounds(self, train: Train, count: int) -> np.ndarray:
         weights = np.zeros(self.standard.size)
@@ -101,20 +101,20 @@ class Window:
     @cached_property
     def variance(self) -> np.ndarray:
         spreads = [
-            personal.spread(
+            glm.spread(
                 each,
                 centre=self.fedprox,
                 ridge=self.settings.spread_ridge,
-                temper=personal.sightings(self.task.train[name]),
+                temper=glm.sightings(self.task.train[name]),
             )
             for name, each in self.problems.items()
         ]
-        return personal.prior_variance(np.mean([each.excess for each in spreads], axis=0))
+        return glm.prior_variance(np.mean([each.excess for each in spreads], axis=0))
 
     @cached_property
     def personal(self) -> dict[str, np.ndarray]:
         return {
-            name: personal.personal_weights(
+            name: glm.personal_weights(
                 each, centre=self.fedprox, variance=self.variance, temper=self.temper(name)
             )
             for name, each in self.problems.items()
@@ -151,12 +151,12 @@ class Window:
 
 def seasonal_naive(window: Window) -> Forecasts:
     task = window.task
-    return {n: baselines.seasonal_naive(task.full[n], each) for n, each in task.test.items()}
+    return {n: evaluation.seasonal_naive(task.full[n], each) for n, each in task.test.items()}
 
 
 def weekday_mean(window: Window) -> Forecasts:
     task = window.task
-    return {n: baselines.weekday_mean(task.full[n], each) for n, each in task.test.items()}
+    return {n: evaluation.weekday_mean(task.full[n], each) for n, each in task.test.items()}
 
 
 def local_glm(window: Window) -> Forecasts:

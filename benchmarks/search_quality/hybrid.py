@@ -13,8 +13,7 @@ from neural.retrieval.collections.registry import (
     register_collection,
 )
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.rows import documents_of, vectors_for, version_now
-from neural.retrieval.index.writing import write
+from neural.retrieval.index.writing import documents_of, vectors_for, version_now, write
 from neural.retrieval.query.searching import search
 
 DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"

@@ -17,8 +17,8 @@ from benchmarks.vector_store import corpus, exact
 from benchmarks.vector_store.building import fill, peak_megabytes, table_of
 from benchmarks.vector_store.stores import STORES
 from benchmarks.vector_store.timing import milliseconds, overhead, told
-from neural.retrieval.query.listing import LISTED, Listing
 from neural.retrieval.query.parsing import ParsedQuery, parse_query
+from neural.retrieval.query.searching import LISTED, Listing
 from neural.retrieval.stores.base import Match, VectorStore, Within
 
 COLUMNS = ("names", "words", "sounds")

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 from neural.optional import look_up
 
 if TYPE_CHECKING:
+    from neural.forecasting.core.model_types import (
+        DishForecast,
+        ModelType,
+        register_model_type,
+        simulate,
+    )
     from neural.forecasting.core.protocol import (
         AnswerRefused,
         NotEnoughHistory,
@@ -18,13 +24,11 @@ if TYPE_CHECKING:
         TrainingConfig,
     )
     from neural.forecasting.core.series import Sales
-    from neural.forecasting.core.simulation import simulate
-    from neural.forecasting.core.types import DishForecast, ModelType, register_model_type
 
 _HOMES = {
     "AnswerRefused": "neural.forecasting.core.protocol",
-    "DishForecast": "neural.forecasting.core.types",
-    "ModelType": "neural.forecasting.core.types",
+    "DishForecast": "neural.forecasting.core.model_types",
+    "ModelType": "neural.forecasting.core.model_types",
     "NotEnoughHistory": "neural.forecasting.core.protocol",
     "Program": "neural.forecasting.core.protocol",
     "Question": "neural.forecasting.core.protocol",
@@ -32,8 +36,8 @@ _HOMES = {
     "Step": "neural.forecasting.core.protocol",
     "Together": "neural.forecasting.core.protocol",
     "TrainingConfig": "neural.forecasting.core.protocol",
-    "register_model_type": "neural.forecasting.core.types",
-    "simulate": "neural.forecasting.core.simulation",
+    "register_model_type": "neural.forecasting.core.model_types",
+    "simulate": "neural.forecasting.core.model_types",
 }
 
 __all__ = [

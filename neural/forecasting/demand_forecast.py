@@ -2,19 +2,19 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from neural.forecasting.core import client, program
+from neural.forecasting.core import program
 from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.features import NEWEST, SETS
-from neural.forecasting.core.phases.order import expected_exchanges
-from neural.forecasting.core.types import ModelType, register_model_type
+from neural.forecasting.core.model_types import ModelType, register_model_type
+from neural.forecasting.core.program import expected_exchanges
 
 DEMAND_FORECAST = register_model_type(
     ModelType(
         name="demand_forecast",
         label=_("demand forecast"),
         program=program.DemandProgram(),
-        answer=client.answer,
-        answer_together=client.answer_together,
+        answer=program.answer,
+        answer_together=program.answer_together,
         schema_hash=NEWEST.hash,
         older_schemas=tuple(each.hash for each in SETS[:-1]),
         schema_of=program.schema_of,

@@ -11,7 +11,7 @@ from neural import shipped_defaults
 from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.forecasting.models import Forecast, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.names import ROUND_TASK
+from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.ledger.prune import Prunable
 
 PLAN = "neural.shipped_plan"

@@ -9,17 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.names import (
+from neural.forecasting.outlook import next_days
+from neural.forecasting.rounds.answering import answer_exchange
+from neural.forecasting.rounds.asking import (
     ADVANCE_TASK,
     ANSWER_TASK,
     FORECAST_TASK,
     ROUND_TASK,
     TRAIN_TASK,
 )
-from neural.forecasting.outlook import next_days
-from neural.forecasting.rounds.answering import answer_exchange
-from neural.forecasting.rounds.opening import run_round
-from neural.forecasting.rounds.waiting import train, watch
+from neural.forecasting.rounds.opening import run_round, train, watch
 from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE

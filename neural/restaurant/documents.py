@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Any
 
-from neural.retrieval.collections.documents import Document
-from neural.retrieval.collections.reading import (
+from neural.retrieval.collections.documents import (
+    Document,
     as_text,
     first_sentence,
     first_text,

@@ -13,8 +13,14 @@ from neural.restaurant.keys import number_of
 from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
 from neural.restaurant.models.newest import event_of, moment_of
 from neural.retrieval.collections.documents import Document
-from neural.retrieval.collections.registry import Record, SearchCollection, register_collection
-from neural.retrieval.collections.rows_of_stores import Rows, of_stores, permission_of
+from neural.retrieval.collections.registry import (
+    Record,
+    Rows,
+    SearchCollection,
+    of_stores,
+    permission_of,
+    register_collection,
+)
 
 
 class Orders(Rows):

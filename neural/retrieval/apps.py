@@ -20,18 +20,14 @@ class RetrievalConfig(AppConfig):
         from neural.events.insert_hooks import register_insert_hook
         from neural.health.probes import register_probe
         from neural.health.storage import register_place
-        from neural.retrieval import (
-            checks,  # noqa: F401  (registers the system checks)
-            erasing,
-            tasks,  # noqa: F401  (known to the relay)
-        )
+        from neural.retrieval import outbox
         from neural.retrieval.health import index_directory, search_index, waiting_records
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
         from neural.retrieval.index.scheduling import schedule_indexing
         from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
         from neural.worker.relay import register_duty
 
-        erasing.connect()
+        outbox.connect()
         register_listener("search", append_changes)
         register_insert_hook("search", EVENTS_OUTBOX)
         register_duty("indexing", schedule_indexing)

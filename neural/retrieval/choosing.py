@@ -15,8 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from neural.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, ledger_dialect
 from neural.retrieval.conf import conf
-from neural.retrieval.embedders.base import Embedder, EmbedderRefused
-from neural.retrieval.embedders.remembered import Remembered
+from neural.retrieval.embedders.base import Embedder, EmbedderRefused, Remembered
 from neural.retrieval.stores.base import VectorStore
 
 Thing = TypeVar("Thing")

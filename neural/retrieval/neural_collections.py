@@ -1,17 +1,70 @@
-"""The collection of events. It belongs to search itself, because every project has events."""
+"""The collection of events. It belongs to search itself, because every project has events.
+
+An event is found by all the text in its payload."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from neural.models import NeuralEvent
-from neural.retrieval.collections import events
-from neural.retrieval.collections.documents import key_of, parts_of
-from neural.retrieval.collections.registry import Record, SearchCollection, register_collection
-from neural.retrieval.collections.rows_of_stores import permission_of
+from neural.retrieval.collections.documents import (
+    Document,
+    as_text,
+    first_text,
+    joined,
+    key_of,
+    meaning_of,
+    moment_of,
+    own_id,
+    parts_of,
+    store_of,
+    texts,
+)
+from neural.retrieval.collections.registry import (
+    Record,
+    SearchCollection,
+    permission_of,
+    register_collection,
+)
 from neural.sites import page_of
+
+NAME = "events"
+_NAMING = frozenset({"name", "title", "dish", "item", "dish_name", "staff_name"})
+MOST_NAMES = 200
+
+
+def document(record: Mapping[str, Any]) -> Document:
+    """The document of an event, whose payload is under ``payload`` or ``data``."""
+    payload = record.get("payload") or record.get("data") or {}
+    kind = first_text(record, "type", "event_type")
+    event_id = first_text(record, "event_id")
+    names = list(dict.fromkeys(_names(payload)))[:MOST_NAMES]
+    return Document(
+        id=own_id(record, "id", "event_id", collection=NAME),
+        store=store_of(record, collection=NAME),
+        kind=kind,
+        at=moment_of(record, "occurred_at", "at"),
+        title=" ".join(part for part in (kind, event_id) if part),
+        names=tuple(names),
+        text=joined([*texts(payload), first_text(record, "source", "event_source")]),
+        meaning=meaning_of(names, (text for text in texts(payload) if text not in names)),
+    )
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names of things in a payload, in its order."""
+    if isinstance(value, Mapping):
+        for field, inner in value.items():
+            if field in _NAMING and (name := as_text(inner)):
+                yield name
+            else:
+                yield from _names(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _names(inner)
 
 
 @dataclass(frozen=True)
@@ -72,9 +125,9 @@ _SOURCE = Events()
 
 register_collection(
     SearchCollection(
-        name=events.NAME,
+        name=NAME,
         label=_("events"),
-        document=events.document,
+        document=document,
         source=_SOURCE,
         address=_SOURCE.address,
         permission=permission_of(NeuralEvent),

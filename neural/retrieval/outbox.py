@@ -1,16 +1,20 @@
-"""The outbox of the search index: changed records are noted in the transaction that changes them.
+"""What search asks of events: an outbox of changed records, and persons erased from its tables.
 
-Later, outside of that transaction, a run of its own reads the records, embeds them and writes them
-to the index (``neural.retrieval.index.indexing``).
-"""
+A changed record is noted in the transaction that changes it. Later, outside of that transaction, a
+run of its own reads the records, embeds them and writes them to the index
+(``neural.retrieval.index.indexing``). Who is erased from ingested records leaves the search index,
+too; rows of other collections are indexed anew because their own tables say so."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+from neural.events.erasing import Erasable, register_erasable
 from neural.events.insert_hooks import InsertHook
 from neural.events.new_event import NewEvent
+from neural.personal.person import Person
 from neural.queues import LOW_PRIORITY_QUEUE
 from neural.retrieval.conf import search_is_on
-from neural.retrieval.models import OutboxEntry
+from neural.retrieval.models import IngestedRecord, OutboxEntry
 
 
 def append_changes(collection: str, keys: Sequence[str], history: bool) -> None:
@@ -32,3 +36,29 @@ EVENTS_OUTBOX = InsertHook(
             SELECT 'events', store_id || '/' || id, %s FROM new_events""",
     parameters=_history,
 )
+
+
+def _records_changed(records: Sequence[IngestedRecord], person: Person) -> None:
+    keys: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        keys[record.collection].append(record.key)
+    for collection, changed in keys.items():
+        OutboxEntry.objects.append(collection, changed, ingested=True)
+
+
+TABLES = (
+    Erasable(
+        name="ingested records",
+        model=IngestedRecord,
+        fields=("data",),
+        store="store_code",
+        after=_records_changed,
+    ),
+    Erasable(name="records to index", model=OutboxEntry, fields=("error",), store=""),
+)
+
+
+def connect() -> None:
+    """Register the tables."""
+    for each in TABLES:
+        register_erasable(each)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
-from neural.retrieval.index import compaction, ingesting, passes, rebuilding, scheduling
+from neural.retrieval.index import compaction, ingesting, rebuilding, scheduling
 
 # Retried without limit: while a store or a model is unavailable, the database keeps what is to be
 # indexed.
@@ -25,7 +25,7 @@ _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_
 )
 def index_marked(shard: int = 0, history: bool = False) -> dict[str, Any]:
     """Index what waits in a shard of the index outbox; returns counts."""
-    return passes.index_outbox(shard=shard, history=history)
+    return scheduling.index_outbox(shard=shard, history=history)
 
 
 @shared_task(

@@ -89,7 +89,7 @@ def test_a_writer_that_is_killed_in_its_turn_keeps_nobody_waiting(
 ) -> None:
     script = f"""
         import time
-        from neural.retrieval.stores.lance.compaction import WRITERS, turn
+        from neural.retrieval.stores.lance.indexes import WRITERS, turn
 
         with turn({str(tmp_path)!r}, {TABLE!r}, of=WRITERS):
             print("mine", flush=True)

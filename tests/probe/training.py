@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neural.forecasting.core.model_types import ModelType, register_model_type
 from neural.forecasting.core.protocol import (
     AnswerRefused,
     Json,
@@ -15,7 +16,6 @@ from neural.forecasting.core.protocol import (
     Together,
     TrainingConfig,
 )
-from neural.forecasting.core.types import ModelType, register_model_type
 
 KEYS = {
     "fit": {"base", "examples", "mean", "update_norm"},

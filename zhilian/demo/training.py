@@ -16,10 +16,10 @@ from neural.forecasting.models import (
     TrainingRound,
 )
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.names import FORECAST_TASK
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.outlook.review import Outlook, outlook
+from neural.forecasting.rounds.asking import FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
 from neural.models import RunState, Store, TaskRun

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING, badge
 from neural.forecasting.models import ModelVersion, RoundState, StoreUpdate, TrainingRound
-from neural.forecasting.models.forecast import FORECAST_METHODS
+from neural.forecasting.models.version import FORECAST_METHODS
 
 METHOD_LABELS: Mapping[str, Any] = {
     "candidate": gettext_lazy("the new version"),

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import DayFilter, EqualityFilter, NumberFilter, choice_filter
-from neural.forecasting.core.types import label_of, model_types
+from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.models import RoundState, Standing, UpdateState
 
 

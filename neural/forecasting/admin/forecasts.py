@@ -28,8 +28,7 @@ from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import method_sentence, portions
 from neural.forecasting.admin.filters import MadeOnFilter
 from neural.forecasting.models import Forecast, StoreUpdate
-from neural.forecasting.outlook.days import TOGETHER
-from neural.forecasting.outlook.review import doubts_of, outlook
+from neural.forecasting.outlook.review import TOGETHER, doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
 from neural.keyset.planning import by_store
 from neural.ledger.clock import database_clock

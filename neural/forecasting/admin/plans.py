@@ -24,11 +24,11 @@ from neural.admin.scope import NeuralAdmin
 from neural.forecasting.admin.display import state_badge
 from neural.forecasting.admin.plan_fields import FIELDSETS
 from neural.forecasting.admin.run_now import RUN_NOW, newest_round_of
+from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.core.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
-from neural.forecasting.core.types import label_of, model_types
 from neural.forecasting.models import TrainingPlan
-from neural.forecasting.names import ROUND_TASK
-from neural.forecasting.rounds.spending import epsilon_after
+from neural.forecasting.rounds.advancing import epsilon_after
+from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.models.store import sees_every_store
 from neural.sites import address_in_admin
 

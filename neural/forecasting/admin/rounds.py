@@ -34,7 +34,7 @@ from neural.admin.scope import SearchedByNumber
 from neural.forecasting.admin.display import phase, reason, state_badge
 from neural.forecasting.admin.filters import ModelTypeFilter, RoundStateFilter
 from neural.forecasting.admin.stations import stations
-from neural.forecasting.core.types import label_of
+from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round

@@ -27,7 +27,7 @@ from neural.admin.scope import ReadOnlyAdmin
 from neural.forecasting.admin.charts import error_plot
 from neural.forecasting.admin.display import per_cent, reason, standing_badge
 from neural.forecasting.admin.filters import ModelTypeFilter, StandingFilter
-from neural.forecasting.core.types import label_of
+from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models import ActiveModel, ModelVersion, Standing, StoreUpdate
 from neural.forecasting.outlook.report import CANDIDATE, by_method, report_of_version
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neural.forecasting.core import glm, personal
+from neural.forecasting.core import glm
 from neural.forecasting.core.binning import binned
 from neural.forecasting.core.days import like_weekdays
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.feature_sets import FeatureSet
-from neural.forecasting.core.features import Examples, set_of
+from neural.forecasting.core.features import Examples, FeatureSet, set_of
 from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.protocol import AnswerRefused, Json
 from neural.forecasting.core.series import FloatArray, Sales
-from neural.forecasting.core.trees import trees
+from neural.forecasting.core.trees.forest import PartialForest
 
 SHARE_BEFORE_TREES = 0.5
 """Trees are grown on top of this share of the linear predictor; they must find the rest."""
@@ -42,7 +41,7 @@ class DemandModel:
     """(size,): the chain's weights, for standardised features."""
     variance: FloatArray
     """(size,): the prior variance of the stores' weights around the chain's."""
-    forest: trees.PartialForest | None = None
+    forest: PartialForest | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
     """The usual level of each dish that enough stores sell, in portions a day."""
     week: Sequence[float] = FLAT_WEEK
@@ -76,7 +75,7 @@ class DemandModel:
             ),
             weights=decode(value["weights"], dtype="<f8", shape=size),
             variance=decode(value["variance"], dtype="<f8", shape=size),
-            forest=None if forest is None else trees.PartialForest.from_json(forest),
+            forest=None if forest is None else PartialForest.from_json(forest),
             levels=value["levels"],
             week=value.get("week", FLAT_WEEK),  # earlier versions lack it
         )
@@ -92,7 +91,7 @@ class DemandModel:
         """(size,): the store's own weights, from its examples; the chain's if it has none."""
         if not len(train):
             return self.weights
-        return personal.personal_weights(
+        return glm.personal_weights(
             problem or self.problem(train),
             centre=self.weights,
             variance=self.variance,
@@ -147,7 +146,7 @@ def blended(linear: FloatArray, with_trees: FloatArray) -> FloatArray:
 
 def temper_of(examples: Examples) -> float:
     """The factor for the noise of a store's examples, from its days of history and its sightings
-    (see :func:`neural.forecasting.core.personal.temper`)."""
+    (see :func:`neural.forecasting.core.glm.temper`)."""
     if not len(examples):
         return 1.0
-    return personal.temper(len(np.unique(examples.day))) * personal.sightings(examples)
+    return glm.temper(len(np.unique(examples.day))) * glm.sightings(examples)

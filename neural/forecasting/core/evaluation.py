@@ -1,15 +1,80 @@
-"""Measures of forecast quality, as sums that add up across stores. Pure.
+"""How good forecasts are: simple rules to compare with, sums of errors, and the gate. Pure.
 
 A store sends sums only; the chain adds them up and computes figures from the totals. Rows whose
 target is NaN (closed, sold out, unknown) do not count.
-"""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+The gate decides whether a candidate model may be published: it must beat the active version and the
+simple rules. Each store that judges sends, for each method, its sums over days that nobody trained
+on. The measure is the Poisson deviance per row: the sums of all stores / the counts of all stores.
+All methods are judged on the same rows.
+
+A judging store could lie. So, from five stores on, the tenth of the stores where the candidate did
+best against a method, and the tenth where it did worst, are left out of that comparison. And no
+store's deviance counts for more than :data:`MOST_TIMES_MEDIAN` times the median store's."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from neural.forecasting.core.series import FloatArray
+from neural.forecasting.core.features import Examples
+from neural.forecasting.core.lags import Past
+from neural.forecasting.core.series import FloatArray, Sales
+
+# Rules that need no training
+
+
+STEADY_DAYS = 56
+"""With so many known days of a dish, its forecast is the model's alone."""
+LONGEST_LOOK_BACK = 8
+"""The number of weeks that are searched for an open day of the same weekday."""
+
+
+def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
+    """(n,): the sales on the last open day of the same weekday up to the origin; the dish's level
+    if the store was open on none of the last eight."""
+    past, row, dish = Past(sales.quantities), _weekday_row(examples), examples.dish
+    forecast = np.full(len(examples), np.nan)
+    for week in range(LONGEST_LOOK_BACK):
+        at = row - 7 * week
+        usable = np.isnan(forecast) & (at >= 0)
+        found = past.known[np.maximum(at, 0), dish] > 0
+        there = usable & found
+        forecast[there] = past.sold[at[there], dish[there]]
+    return np.where(np.isnan(forecast), np.exp(examples.offset), forecast)
+
+
+def weekday_mean(sales: Sales, examples: Examples, *, weeks: int = 4) -> FloatArray:
+    """(n,): the mean sales on the same weekday in the last ``weeks`` weeks up to the origin; the
+    dish's level if the store was open on none of them."""
+    sold, count = Past(sales.quantities).weekday_sums(weeks)
+    row, dish = _weekday_row(examples), examples.dish
+    at = np.maximum(row, 0)
+    known = np.where(row >= 0, count[at, dish], 0.0)
+    mean = sold[at, dish] / np.maximum(known, 1.0)
+    return np.where(known > 0, mean, np.exp(examples.offset))
+
+
+def steadied(sales: Sales, examples: Examples, mean: FloatArray) -> FloatArray:
+    """(n,): a model's forecast, averaged with the weekday mean where a dish has been sold for some
+    weeks. Half of each is best from two to six weeks; a model soon does better alone, and of the
+    first days the rule knows less than the model."""
+    days = examples.known_days
+    share = np.clip(np.minimum(days, STEADY_DAYS - days) / (STEADY_DAYS / 2), 0.0, 0.5)
+    return np.asarray(mean + share * (weekday_mean(sales, examples) - mean))
+
+
+def _weekday_row(examples: Examples) -> NDArray[np.int64]:
+    """The row of the last same weekday up to the origin; negative if before the first day."""
+    weeks = -(-examples.horizon.astype(np.int64) // 7)
+    return examples.day.astype(np.int64) - 7 * weeks
+
+
+# Sums and figures
+
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -104,3 +169,116 @@ def naive_errors(quantities: FloatArray, *, season: int = 7) -> FloatArray:
     total = np.where(known, differences, 0.0).sum(axis=0)
     count = known.sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+# The gate
+
+
+Judged: TypeAlias = Mapping[str, Mapping[str, float]]
+"""One store's sums by method."""
+Pair: TypeAlias = tuple[Mapping[str, float], Mapping[str, float]]
+"""The sums of the candidate and of another method."""
+
+CANDIDATE = "candidate"
+TO_BEAT = ("active", "seasonal_naive", "weekday_mean")
+"""The methods that a candidate must beat. Without an active version, ``active`` is missing."""
+
+
+MOST_TIMES_MEDIAN = 2.5
+"""A store's total deviance counts for at most this many times the median store's."""
+STORES_TO_TRIM = 5
+TRIM_SHARE = 0.1
+
+
+class GateDecision(NamedTuple):
+    """Whether a candidate passes the gate, and why."""
+
+    better: bool
+    reason: str
+    """``better``, ``no_better`` or ``not_judged``."""
+    detail: str = ""
+    """The method that is not beaten, and both deviances."""
+
+
+def add_up(judged: Iterable[Judged]) -> dict[str, dict[str, float]]:
+    """The sums of all stores by method, exactly rounded and independent of the stores' order."""
+    parts: dict[str, dict[str, list[float]]] = {}
+    for each in judged:
+        for method, sums in each.items():
+            for name, value in sums.items():
+                parts.setdefault(method, {}).setdefault(name, []).append(float(value))
+    return {
+        method: {name: math.fsum(values) for name, values in sums.items()}
+        for method, sums in parts.items()
+    }
+
+
+def deviance(sums: Mapping[str, float] | None) -> float | None:
+    """The Poisson deviance per row; None if nothing was judged."""
+    if not sums or not sums.get("count") or "deviance" not in sums:
+        return None
+    mean = sums["deviance"] / sums["count"]
+    return mean if math.isfinite(mean) else None
+
+
+class Compared(NamedTuple):
+    """Deviance per row of the candidate (``own``) and of a method (``other``)."""
+
+    own: float
+    other: float
+
+
+def compare(judged: Sequence[Judged], method: str) -> Compared | None:
+    """Compare the candidate with a method; None if no store has judged both."""
+    pairs = [
+        (each[CANDIDATE], each[method])
+        for each in judged
+        if deviance(each.get(CANDIDATE)) is not None and deviance(each.get(method)) is not None
+    ]
+    if not pairs:
+        return None
+    pairs = _without_extremes(pairs)
+    most = MOST_TIMES_MEDIAN * median(_larger(pair) for pair in pairs)
+    scales = [min(1.0, most / _larger(pair)) if _larger(pair) else 1.0 for pair in pairs]
+
+    def mean(of: int) -> float:
+        parts = list(zip(scales, pairs, strict=True))
+        total = math.fsum(scale * pair[of]["deviance"] for scale, pair in parts)
+        return total / math.fsum(scale * pair[of]["count"] for scale, pair in parts)
+
+    return Compared(mean(0), mean(1))
+
+
+def _larger(pair: Pair) -> float:
+    return max(each["deviance"] for each in pair)
+
+
+def _without_extremes(
+    pairs: list[Pair],
+) -> list[Pair]:
+    if len(pairs) < STORES_TO_TRIM:
+        return pairs
+    cut = math.ceil(TRIM_SHARE * len(pairs) - 1e-9)
+
+    def advantage(pair: Pair) -> float:
+        own, other = (each["deviance"] / each["count"] for each in pair)
+        return own / (own + other) if own + other else 0.5
+
+    return sorted(pairs, key=advantage)[cut:-cut]
+
+
+def judge(judged: Sequence[Judged]) -> GateDecision:
+    """Decide whether the candidate beats each method of :data:`TO_BEAT`.
+
+    ``judged`` has the sums of each store. An equal candidate does not pass: people already know the
+    model in force.
+    """
+    compared = {method: compare(judged, method) for method in TO_BEAT}
+    known = {method: each for method, each in compared.items() if each is not None}
+    if not known:
+        return GateDecision(False, "not_judged")
+    for method, each in known.items():
+        if not each.own < each.other:
+            detail = f"{method}: {each.other:.4f}, candidate: {each.own:.4f}"
+            return GateDecision(False, "no_better", detail)
+    return GateDecision(True, "better")

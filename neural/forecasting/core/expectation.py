@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from neural.forecasting.core import baselines, evaluation
+from neural.forecasting.core import evaluation
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import Dispersion, fitted, residual_sums
 from neural.forecasting.core.doubtful import Deviating, deviating_days, without
@@ -21,9 +21,9 @@ from neural.forecasting.core.features import (
     training_examples,
 )
 from neural.forecasting.core.lags import Chain
+from neural.forecasting.core.model_types import DishForecast
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
-from neural.forecasting.core.types import DishForecast
 
 TRIAL_DAYS = 14
 """The number of last days that decide between the model and the simple rules."""
@@ -44,8 +44,8 @@ MOST_BLANK_DISHES = 30
 
 Rule = Callable[[Sales, Examples], FloatArray]
 RULES: dict[str, Rule] = {
-    "weekday_mean": baselines.weekday_mean,
-    "seasonal_naive": baselines.seasonal_naive,
+    "weekday_mean": evaluation.weekday_mean,
+    "seasonal_naive": evaluation.seasonal_naive,
 }
 
 
@@ -149,7 +149,7 @@ class _Outlook:
         if self.method in RULES:
             return RULES[self.method](sales, ahead)
         assert self.model is not None
-        return baselines.steadied(sales, ahead, self.model.forecast(ahead, self.weights))
+        return evaluation.steadied(sales, ahead, self.model.forecast(ahead, self.weights))
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -175,7 +175,7 @@ class _Outlook:
     def _is_long_known(self) -> bool:
         """Whether a rule may be chosen. Until then, the forecast is partly the weekday mean."""
         days = self.tried.known_days
-        return len(days) >= LEAST_TRIED and bool(days.max() >= baselines.STEADY_DAYS)
+        return len(days) >= LEAST_TRIED and bool(days.max() >= evaluation.STEADY_DAYS)
 
     def _deviances(self) -> dict[str, float]:
         return {
@@ -187,7 +187,7 @@ class _Outlook:
         assert self.model is not None
         before = self.train.where(self.train.day < self.sales.days - TRIAL_DAYS)
         mean = self.model.forecast(self.tried, self.model.personal_weights(before))
-        return self._deviance(baselines.steadied(self.settled, self.tried, mean))
+        return self._deviance(evaluation.steadied(self.settled, self.tried, mean))
 
     def _deviance(self, mean: FloatArray) -> float:
         return float(evaluation.poisson_deviance(self.tried.target, mean).sum())

@@ -7,25 +7,54 @@ the log of the dish's mean over the last 28 days, so dishes of all sizes share o
 and measurements: docs/learning.md.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neural.forecasting.core.channels import OF_CHANNELS, of_channels
 from neural.forecasting.core.days import OF_DAY, of_each_day, special_days, usual_holidays
-from neural.forecasting.core.feature_sets import FeatureSet
 from neural.forecasting.core.lags import (
     LEAST_DAYS,
+    OF_CHANNELS,
     Chain,
     Past,
     log_ratio,
+    of_channels,
     shifted,
     weekly,
     windowed,
 )
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The columns of a model, by name. ``version`` changes when a feature is computed differently
+    under the same name."""
+
+    version: int
+    columns: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def hash(self) -> str:
+        """The set's identity, which is kept with every version of a model."""
+        text = "\n".join([str(self.version), *self.columns])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The set's columns of the values of the newest set, or of any set after this one."""
+        return values[:, : len(self)]
+
+    def and_more(self, columns: Sequence[str]) -> "FeatureSet":
+        """The set after this one, with these columns behind its own."""
+        return FeatureSet(self.version, (*self.columns, *columns))
+
 
 VERSION = 4
 """Increase this when a feature is computed differently under the same name."""

@@ -1,11 +1,10 @@
 """The Django models of training and forecasts."""
 
-from neural.forecasting.models.forecast import Forecast
 from neural.forecasting.models.plan import Publishing, Strategy, TrainingPlan
 from neural.forecasting.models.privacy_spend import PrivacySpend
 from neural.forecasting.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
 from neural.forecasting.models.store_update import StoreUpdate, UpdateState
-from neural.forecasting.models.version import ActiveModel, ModelVersion, Standing
+from neural.forecasting.models.version import ActiveModel, Forecast, ModelVersion, Standing
 
 __all__ = [
     "ActiveModel",

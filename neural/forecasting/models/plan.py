@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from neural.forecasting.core.model_types import label_of
 from neural.forecasting.core.protocol import TrainingConfig
-from neural.forecasting.core.types import label_of
 from neural.models.store import Store
 
 DEFAULT_MODEL_TYPE = "demand_forecast"

@@ -6,6 +6,8 @@ all answers recorded may advance the round; only one succeeds.
 """
 
 import datetime as dt
+import logging
+from functools import partial
 from typing import Any, Self
 
 from django.db import models, transaction
@@ -14,10 +16,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.errors import PermanentError
-from neural.forecasting.core.types import label_of
+from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models.plan import TrainingPlan
-from neural.forecasting.models.round_lines import log_round
 from neural.models.exact_json import ExactJSONField
+from neural.models.run_log import pairs
+
+logger = logging.getLogger("neural.forecasting")
 
 
 class RoundState(models.TextChoices):
@@ -340,3 +344,33 @@ class GroupSum(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round_id}/{self.exchange} {self.first_store}"
+
+
+# Log lines. They have identifiers, states and counts, but never an answer, a row, or an error
+# message that could contain one.
+
+
+def log_round(of: "TrainingRound", was: str) -> None:
+    """Log a round's new state on commit:
+    ``event=round_published round=7 model_type=demand_forecast from=evaluating``"""
+    facts: dict[str, Any] = {
+        "round": of.pk,
+        "model_type": of.model_type,
+        "exchange": of.exchange,
+        "from": was,
+    }
+    if of.reason:
+        facts["reason"] = of.reason
+    # A night has hundreds of exchanges, so their lines appear at debug level only.
+    level = logging.DEBUG if of.is_open and of.exchange > 1 else logging.INFO
+    log_change = partial(logger.log, level, "event=round_%s %s", str(of.state), pairs(facts))
+    transaction.on_commit(log_change, robust=True)
+
+
+def log_store(
+    what: str, *, round_id: int, store: str, level: int = logging.INFO, **facts: Any
+) -> None:
+    """Log the outcome of one store's part: ``event=store_rejected round=7 store=S01 reason=…``"""
+    logger.log(
+        level, "event=store_%s %s", what, pairs({"round": round_id, "store": store, **facts})
+    )

@@ -12,15 +12,14 @@ from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
 
 from neural.errors import PermanentError
+from neural.forecasting.core.model_types import DishForecast, Forecasting, model_type
 from neural.forecasting.core.protocol import Json, NotEnoughHistory
 from neural.forecasting.core.series import Sales
-from neural.forecasting.core.types import DishForecast, Forecasting, model_type
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.models.round_lines import log_store
-from neural.forecasting.names import FORECAST_TASK
-from neural.forecasting.rounds.asking import in_groups
-from neural.forecasting.rounds.kept import kept_stores
+from neural.forecasting.models.round import log_store
+from neural.forecasting.rounds.asking import FORECAST_TASK, in_groups
+from neural.forecasting.rounds.exchange import kept_stores
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
 from neural.ledger.execute import drop_broken_connection

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from django.db.models import QuerySet
 
-from neural.forecasting.core import evaluation, gate
+from neural.forecasting.core import evaluation
 from neural.forecasting.core.phases.judge import TOMORROW
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 
-CANDIDATE = gate.CANDIDATE
+CANDIDATE = evaluation.CANDIDATE
 METHODS = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
 """The methods in the order of reports. Methods of other model types follow them."""
 FIGURES = ("wape", "mase", "deviance", "coverage", "bias")
@@ -120,16 +120,16 @@ def in_order(names: Any) -> Sequence[str]:
     return [*known, *sorted(set(names) - set(known))]
 
 
-def _total_sums(version: ModelVersion | None, training: TrainingRound | None) -> gate.Judged:
+def _total_sums(version: ModelVersion | None, training: TrainingRound | None) -> evaluation.Judged:
     """The totals kept with the version; without a version, the sums of the round's stores."""
     kept = _sums(version.metrics) if version else {}
     if kept or training is None:
         return kept
     judged = StoreUpdate.objects.filter(round=training).values_list("figures", flat=True)
-    return gate.add_up(_sums(each) for each in judged)
+    return evaluation.add_up(_sums(each) for each in judged)
 
 
-def _sums(judged: Any) -> gate.Judged:
+def _sums(judged: Any) -> evaluation.Judged:
     """The sums by method. A version's figures have them under ``totals``, a store's directly."""
     found = judged.get("totals", judged) if isinstance(judged, dict) else {}
     return {name: each for name, each in found.items() if isinstance(each, dict)}

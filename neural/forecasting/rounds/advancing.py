@@ -14,15 +14,22 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F
 
-from neural.forecasting.core.privacy import PrivacyBudgetSpent
+from neural.forecasting.core.privacy import PrivacyBudgetSpent, check_budget
 from neural.forecasting.core.protocol import AnswerRefused, Step
-from neural.forecasting.models import GroupSum, RoundState, StoreUpdate, TrainingRound, UpdateState
+from neural.forecasting.models import (
+    GroupSum,
+    PrivacySpend,
+    RoundState,
+    StoreUpdate,
+    TrainingPlan,
+    TrainingRound,
+    UpdateState,
+)
 from neural.forecasting.rounds.asking import ask_singly, ask_stores
 from neural.forecasting.rounds.closing import PointerMoved, after_close, finish
 from neural.forecasting.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
 from neural.forecasting.rounds.gathering import Answers, Gathered, answers_of, gather
 from neural.forecasting.rounds.receiving import DETAIL_LENGTH, log_on_commit
-from neural.forecasting.rounds.spending import spend
 
 
 def advance(*, round_id: int, now: dt.datetime, take_over: bool = True) -> TrainingRound:
@@ -227,3 +234,46 @@ def _settle_sums(
         seconds=F("seconds") + seconds,
     )
     GroupSum.objects.filter(round=asked.round_id, exchange__lte=asked.number).delete()
+
+
+# The privacy ledger: each noisy release is recorded before it is made
+
+
+def epsilon_after(plan: TrainingPlan, planned: list[float]) -> float:
+    """The ε of a plan after the ``planned`` releases (noise multipliers).
+
+    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
+    plan's budget.
+    """
+    past = PrivacySpend.objects.filter(round__model_type=plan.model_type)
+    return check_budget(
+        list(past.values_list("noise_multiplier", flat=True)),
+        planned,
+        budget_epsilon=plan.epsilon_budget,
+        delta=plan.delta,
+    )
+
+
+def spend(training: TrainingRound, asked: Exchange) -> None:
+    """Record the cost of this exchange's release, if it is one, and commit it.
+
+    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
+    plan's budget; then nothing is released. If the process is killed before the release, the cost
+    counts as spent. If the exchange is aggregated again, it is not counted twice.
+    """
+    noise = asked.config.noise_multiplier
+    if noise <= 0 or not asked.kind.releases(asked.question):
+        return
+    mine = PrivacySpend.objects.filter(round=training.pk, exchange=asked.number)
+    if mine.exists():
+        return
+    epsilon = epsilon_after(training.plan, [noise])
+    row = PrivacySpend(
+        round=training,
+        exchange=asked.number,
+        noise_multiplier=noise,
+        stores=training.invited,
+        epsilon=epsilon,
+    )
+    # Two coordinators may try to record it: only one of their releases is ever broadcast.
+    PrivacySpend.objects.bulk_create([row], ignore_conflicts=True)

@@ -19,9 +19,15 @@ from neural.forecasting.core.protocol import AnswerRefused, Json, NotEnoughHisto
 from neural.forecasting.models import TrainingRound, UpdateState
 from neural.forecasting.rounds.advancing import advance, since
 from neural.forecasting.rounds.asking import ask_singly, ask_the_rest
-from neural.forecasting.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
+from neural.forecasting.rounds.exchange import (
+    Exchange,
+    ExchangeOver,
+    Kept,
+    exchange_of,
+    kept_stores,
+    light_round,
+)
 from neural.forecasting.rounds.gathering import all_are_in
-from neural.forecasting.rounds.kept import Kept, kept_stores
 from neural.forecasting.rounds.receiving import (
     leave_out,
     receive_all,

@@ -1,14 +1,20 @@
-"""Enqueues the runs in which stores answer one exchange's question."""
+"""The tasks of training by name, and the runs in which stores answer one exchange's question."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from neural.forecasting.models import TrainingRound
-from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK
 from neural.ledger.record import enqueue, enqueue_all
 from neural.models.new_run import NewRun, new_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+ROUND_TASK = "neural.tasks.run_federated_round"
+TRAIN_TASK = "neural.tasks.train_federated_model"
+ANSWER_TASK = "neural.tasks.answer_training_exchange"
+ADVANCE_TASK = "neural.tasks.advance_training_round"
+FORECAST_TASK = "neural.tasks.make_forecasts"
+
 
 TOGETHER = 2
 """The factor by which a run has more stores if they add up their answers, as long as there are runs

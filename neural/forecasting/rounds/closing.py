@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.errors import NeuralError
-from neural.forecasting.core.gate import GateDecision, Judged, add_up, judge
+from neural.forecasting.core.evaluation import GateDecision, Judged, add_up, judge
+from neural.forecasting.core.model_types import can_forecast
 from neural.forecasting.core.protocol import Json
-from neural.forecasting.core.types import can_forecast
 from neural.forecasting.models import (
     ActiveModel,
     GroupSum,
@@ -21,9 +21,8 @@ from neural.forecasting.models import (
     TrainingRound,
 )
 from neural.forecasting.models.round import CLOSED_STATES
-from neural.forecasting.names import FORECAST_TASK, TRAIN_TASK
-from neural.forecasting.rounds.exchange import Exchange
-from neural.forecasting.rounds.kept import kept_stores
+from neural.forecasting.rounds.asking import FORECAST_TASK, TRAIN_TASK
+from neural.forecasting.rounds.exchange import Exchange, kept_stores
 from neural.ledger.record import enqueue
 from neural.models import RunState, TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE

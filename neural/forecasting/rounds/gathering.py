@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.models import GroupSum, StoreUpdate, TrainingRound
 from neural.forecasting.rounds.exchange import Exchange
-from neural.forecasting.rounds.recording import count_answers
+from neural.forecasting.rounds.receiving import count_answers
 
 
 @dataclass(frozen=True, kw_only=True)

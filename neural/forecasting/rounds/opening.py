@@ -1,4 +1,7 @@
-"""Opens a round: invites stores and asks the first question."""
+"""Opens a round: invites stores and asks the first question. Runs wait for it by snoozing.
+
+A run that waits occupies no worker. One enforces the round's deadlines; the others return the
+round's outcome to whoever asked for the training."""
 
 import datetime as dt
 from dataclasses import asdict, replace
@@ -8,16 +11,24 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 
 from neural.errors import PermanentError
+from neural.forecasting.core.model_types import ModelType, model_type
 from neural.forecasting.core.protocol import Step, TrainingConfig
-from neural.forecasting.core.types import ModelType, model_type
-from neural.forecasting.models import ActiveModel, StoreUpdate, TrainingPlan, TrainingRound
-from neural.forecasting.rounds.advancing import advance
+from neural.forecasting.models import (
+    ActiveModel,
+    ModelVersion,
+    StoreUpdate,
+    TrainingPlan,
+    TrainingRound,
+)
+from neural.forecasting.rounds.advancing import advance, half_time
 from neural.forecasting.rounds.asking import ask_stores, watch_round
 from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
+from neural.forecasting.rounds.exchange import light_round
+from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.sources import demand_source
-from neural.ledger.work import current_run
+from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import Store, TaskRun
-from neural.models.store import StoreQuerySet
+from neural.models.store import StoreQuerySet, StoreUnknown
 
 LEAST_DAYS = 28
 """A store is invited if it has at least this many days with sales."""
@@ -56,7 +67,7 @@ def open_round(
     """Open a round of this model type, or join the open one.
 
     ``as_of``: train as on the morning of that day, for sales that ended long ago.
-    Raises :class:`PlanMissing` and :class:`~neural.forecasting.core.types.ModelTypeUnknown`.
+    Raises :class:`PlanMissing` and :class:`~neural.forecasting.core.model_types.ModelTypeUnknown`.
     """
     kind = model_type(name)
     plan = _plan(name)
@@ -193,3 +204,80 @@ def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
     if plan.participants.exists():
         stores = stores.filter(pk__in=plan.participants.values("pk"))
     return stores
+
+
+# Runs that wait for a round
+
+
+LEAST_SECONDS = 1.0
+MARGIN_SECONDS = 0.2
+WAIT_SECONDS = 30.0
+"""A run that waits for its round checks again after this time, or when the round has closed."""
+
+
+def watch(*, round_id: int, now: dt.datetime) -> dict[str, Any]:
+    """Advance the round if a step is due; returns how it ended, or raises :class:`Snooze` while it
+    is open. Called outside of a run, it returns the open round's state instead."""
+    training = advance(round_id=round_id, now=now)
+    if training.is_open and current_run() is not None:
+        come_to = {"round": training.pk, "exchange": training.exchange}
+        raise Snooze(_seconds_until_due(training, now), checkpoint=come_to)
+    return {"round": training.pk, "state": training.state, "reason": training.reason}
+
+
+def _seconds_until_due(training: TrainingRound, now: dt.datetime) -> float:
+    moments = [training.closes_at, training.exchange_closes_at, half_time(training)]
+    ahead = [(moment - now).total_seconds() for moment in moments if moment and moment > now]
+    return max(min(ahead, default=0.0) + MARGIN_SECONDS, LEAST_SECONDS)
+
+
+# Receipts
+
+
+def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[str, Any]:
+    """The work of a training run: open a round or join the open one, snooze while it is open, and
+    return the receipt when it has closed.
+
+    Called outside of a run, it does not wait: the receipt shows the open round's state. Raises
+    :class:`StoreUnknown` for an unknown store, and
+    :class:`~neural.forecasting.models.round.TrainingFailed` if the round has failed.
+    """
+    if store_id is not None and not Store.objects.filter(pk=store_id).exists():
+        raise StoreUnknown(f"there is no store {store_id!r}")
+    training = _round(model_type, now)
+    if training is None:
+        return {"round": None, "store": store_id, "outcome": "switched_off"}
+    if training.is_open and current_run() is not None:
+        raise Snooze(WAIT_SECONDS, checkpoint=round_progress(training, now=now).as_json())
+    training.raise_if_failed()
+    return receipt(training, store_id)
+
+
+def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
+    waited_for = checkpoint()
+    if waited_for:
+        return light_round(waited_for["round"])
+    run = current_run()
+    requested_by = (run.requested_by if run else "") or "train_federated_model"
+    return open_round(name=model_type, now=now, requested_by=requested_by).round
+
+
+def receipt(training: TrainingRound, store_id: str | None) -> dict[str, Any]:
+    """How a round ended, for the chain or for one store. It contains codes, no rows."""
+    version = ModelVersion.objects.filter(round=training.pk).only("number", "standing").first()
+    told = {
+        "round": training.pk,
+        "state": training.state,
+        "reason": training.reason,
+        "version": version.number if version else None,
+    }
+    if store_id is None:
+        return told
+    update = StoreUpdate.objects.filter(round=training.pk, store=store_id).first()
+    if update is None:
+        return told | {"store": store_id, "outcome": "not_invited", "store_reason": "no_history"}
+    return told | {
+        "store": store_id,
+        "outcome": update.state,
+        "store_reason": update.reason,
+    }

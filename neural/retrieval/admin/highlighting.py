@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from neural.retrieval.text.parts import joined, occurrences
+from neural.retrieval.text import joined_spans, occurrences
 
 LONGEST = 280
 """Characters that are shown of a longer text."""
@@ -53,4 +53,4 @@ def _begin_of_a_word(text: str, start: int) -> int:
 def _spans(text: str, parts: Sequence[str]) -> list[tuple[int, int]]:
     """Where the parts are; those that touch or overlap become one."""
     found = (span for part in dict.fromkeys(parts) if part for span in occurrences(text, part))
-    return joined(sorted(found)[:MOST_HIGHLIGHTS])
+    return joined_spans(sorted(found)[:MOST_HIGHLIGHTS])

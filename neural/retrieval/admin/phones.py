@@ -16,7 +16,7 @@ from neural.models.store import visible_stores
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules, redacted_text, sees_personal_data
 from neural.retrieval.collections.documents import parts_of
-from neural.retrieval.collections.events import NAME
+from neural.retrieval.neural_collections import NAME
 from neural.retrieval.query.searching import MOST, search
 from neural.runs.about import about_events
 

@@ -1,4 +1,8 @@
-"""How many records an indexing run reads, embeds and writes at a time."""
+"""How many records an indexing run reads, embeds and writes at a time, and halving a batch when one
+of them makes it fail."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from neural.ledger.work import current_run
 from neural.retrieval.conf import conf
@@ -10,3 +14,40 @@ def batch_size() -> int:
     run = current_run()
     halvings = 2 * run.losses + min(run.failures, 2) if run else 0
     return max(1, conf().index_batch >> halvings)
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def bisect(
+    items: Sequence[Item],
+    work: Callable[[Sequence[Item]], Result],
+    *,
+    blames: Callable[[Exception], bool],
+    all_may_fail: bool = False,
+) -> tuple[list[Result], list[tuple[Item, Exception]]]:
+    """Call ``work`` with all items. If it fails, call it with each half, down to single items.
+
+    Returns the results, and each failed item with its error. ``blames`` says whether an item may be
+    the cause of an error; any other error is raised. If every item fails, no single one is to
+    blame: the first error is raised, unless ``all_may_fail``.
+    """
+    results: list[Result] = []
+    failed: list[tuple[Item, Exception]] = []
+    waiting = [items]
+    while waiting:
+        some = waiting.pop()
+        try:
+            results.append(work(some))
+        except Exception as error:
+            if not blames(error):
+                raise
+            if len(some) == 1:
+                failed.append((some[0], error))
+            else:
+                middle = len(some) // 2
+                waiting += [some[middle:], some[:middle]]
+    if failed and not results and not all_may_fail:
+        raise failed[0][1]
+    return results, failed

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.stores.base import Shape
-from neural.retrieval.text.sounds import sound_tokens
-from neural.retrieval.text.tokens import name_tokens, word_tokens
+from neural.retrieval.text import name_tokens, sound_tokens, word_tokens
 
 TOKENS: tuple[str, ...] = ("names", "words", "sounds")
 """Columns of tokens: of the title and names; of the whole document; of how the title and names

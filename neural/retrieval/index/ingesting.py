@@ -20,9 +20,9 @@ from neural.retrieval.collections.documents import RecordRefused, parts_of
 from neural.retrieval.collections.registry import Record, collection_of, document_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.bisecting import bisect
+from neural.retrieval.index.batches import bisect
 from neural.retrieval.index.indexing import Indexed, blames_a_record, index_entries, reason_of
-from neural.retrieval.index.restored import count_writes
+from neural.retrieval.index.writing import count_writes
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.stored_json import plain
 

@@ -11,7 +11,7 @@ from neural.models.run import SET_ASIDE_STATES
 from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import notices_of
-from neural.retrieval.index.restored import knows_more_than_database
+from neural.retrieval.index.writing import knows_more_than_database
 from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
 

@@ -22,13 +22,16 @@ from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
-from neural.retrieval.index.batches import batch_size
-from neural.retrieval.index.bisecting import bisect
+from neural.retrieval.index.batches import batch_size, bisect
 from neural.retrieval.index.compaction import compact, drop_replaced
 from neural.retrieval.index.indexing import blames_a_record, reason_of
-from neural.retrieval.index.restored import count_writes
-from neural.retrieval.index.rows import documents_of, vectors_for, version_now
-from neural.retrieval.index.writing import write
+from neural.retrieval.index.writing import (
+    count_writes,
+    documents_of,
+    vectors_for,
+    version_now,
+    write,
+)
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 
 logger = logging.getLogger(__name__)

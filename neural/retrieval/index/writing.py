@@ -1,19 +1,138 @@
-"""Writing documents to the tables of indexes, including tables that are missing."""
+"""Turning records into rows of indexes, and writing them, also to tables that are missing.
+
+The database counts the writes of each index, and a vector store outside of the database notes the
+greatest count beside the table. When the database was restored from a backup, or a copy of it
+writes to the same index, the database's count is the lower one. A count is committed before it is
+noted. A comparison reads the store's number first. So neither a process that is killed in between
+nor one that writes meanwhile causes a false alarm."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
-from neural.errors import PermanentError
-from neural.retrieval.choosing import vector_store
+import numpy as np
+from django.db import transaction
+
+from neural.errors import NeuralError, PermanentError
+from neural.ledger import dialects
+from neural.retrieval.choosing import embedder, vector_store
 from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import Record, document_of
 from neural.retrieval.conf import conf
+from neural.retrieval.embedders.base import EmbedderRefused
+from neural.retrieval.embedders.base import Vectors as Embeddings
 from neural.retrieval.index.active import its_embedder, table_shape
-from neural.retrieval.index.rows import Vectors, rows_for
+from neural.retrieval.index.batches import bisect
+from neural.retrieval.index.fields import texts_of, tokens_of
 from neural.retrieval.models import IndexGap, SearchIndex
-from neural.retrieval.stores.base import Row, TableMissing
+from neural.retrieval.stores.base import Row, TableMissing, Vector
+
+# Documents, tokens and vectors of records
+
 
 logger = logging.getLogger(__name__)
+
+Vectors = Mapping[str, Vector]
+"""Vectors by text. A text without anything readable has none."""
+
+
+def version_now() -> int:
+    """The version of records that are read after this call. It is greater than that of all records
+    read before, by the database's clock, which all workers share."""
+    return dialects.ledger_dialect().microseconds(dialects.ledger_connection())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents:
+    """The documents of records by key, and for each other record the reason why it has none."""
+
+    read: Mapping[str, Document]
+    refused: Mapping[str, str]
+    unwanted: Collection[str] = ()
+    """Refused records that are no longer documents, so their rows are removed. For the other
+    refused ones code failed, and the index keeps their old rows."""
+
+
+def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
+    """The documents of these records of a collection."""
+    read: dict[str, Document] = {}
+    refused: dict[str, str] = {}
+    unwanted: set[str] = set()
+    for key, record in records.items():
+        try:
+            read[key] = document_of(collection, record)
+        except NeuralError as error:
+            refused[key] = str(error)
+            unwanted.add(key)
+        except Exception as error:  # noqa: BLE001 (an app's own function: others go on)
+            refused[key] = f"{collection}: {key}: {type(error).__name__}: {error}"
+    return Documents(read=read, refused=refused, unwanted=unwanted)
+
+
+def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -> Vectors:
+    """Vectors of all texts that these indexes need, computed in one call. Do not call it in a
+    transaction: a model is slow, and a remote one slower."""
+    columns = {
+        column for index in indexes if its_embedder(index) is not None for column in index.vectors
+    }
+    wanted = {text for each in documents for text in texts_of(each, sorted(columns)).values()}
+    if not wanted:
+        return {}
+    vectors: dict[str, Vector] = {}
+    for texts, answers in _embedded(sorted(wanted)):
+        found = zip(texts, answers, strict=True)
+        vectors.update((text, vector) for text, vector in found if np.any(vector))
+    return vectors
+
+
+def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]]:
+    """Vectors of texts. A text that the model refuses for its content gets none, and its record is
+    found by words. If the model refuses every text, it is set up wrongly and the error is
+    raised."""
+    try:
+        return [(texts, embedder().embed(texts))]
+    except EmbedderRefused:
+        embedder().embed([f"one text, {time.time_ns()}"])  # a new text: old ones are cached
+    done, failed = bisect(
+        texts,
+        lambda some: (some, embedder().embed(some)),
+        blames=lambda error: isinstance(error, EmbedderRefused),
+    )
+    for text, error in failed:
+        logger.warning("event=text_refused text=%r reason=%r", text[:80], str(error))
+    return done
+
+
+def rows_for(
+    index: SearchIndex, documents: Mapping[str, Document], vectors: Vectors, *, version: int
+) -> list[Row]:
+    """The rows of one index. They have no vectors if this process lacks the index's model: mixed
+    models would not compare."""
+    columns = index.vectors if its_embedder(index) is not None else []
+    return [_row(key, each, columns, vectors, version) for key, each in documents.items()]
+
+
+def _row(
+    key: str, document: Document, columns: Sequence[str], vectors: Vectors, version: int
+) -> Row:
+    texts = texts_of(document, columns)
+    return Row(
+        key=key,
+        store=document.store,
+        kind=document.kind,
+        at=document.at,
+        version=version,
+        title=document.title,
+        names=document.names,
+        text=document.text,
+        tokens=tokens_of(document),
+        vectors={column: vectors[text] for column, text in texts.items() if text in vectors},
+    )
+
+
+# The tables
 
 
 class IndexUnusable(PermanentError):
@@ -103,3 +222,45 @@ def measure(indexes: Sequence[SearchIndex]) -> int:
         )
         most = max(most, size.unindexed_rows)
     return most
+
+
+# Counting the writes, to notice an index that is newer than the database
+
+
+FOR_GOOD = 2**62
+"""The number that is noted once the database was found to be behind. No count reaches it, so
+neither this database nor its copy trusts the index again before a rebuild."""
+
+
+def count_writes(indexes: Sequence[SearchIndex]) -> None:
+    """Count a write of each of these indexes, at the end of a slice of work. In a transaction of
+    the caller, this happens when it commits."""
+    if vector_store().notes_writes:
+        for index in indexes:
+            transaction.on_commit(partial(_count, index), robust=True)
+
+
+def _count(index: SearchIndex) -> None:
+    store = vector_store()
+    try:
+        noted = store.writes_noted(index.table)
+        number = index.count_write()
+        if noted is not None and FOR_GOOD > noted >= number:
+            logger.warning("event=index_knows_more_than_database collection=%s", index.collection)
+            number = FOR_GOOD
+        store.note_writes(index.table, number)
+    except TableMissing:
+        return  # the table was dropped meanwhile, or has no rows yet
+
+
+def knows_more_than_database(index: SearchIndex) -> bool:
+    """Whether a later state of the database, or a copy of it, has written to the index. False where
+    that is unknown: no number was noted yet, or the store is unavailable."""
+    if index.store_kind != conf().vector_store:
+        return False
+    try:
+        store = vector_store()
+        noted = store.writes_noted(index.table) if store.notes_writes else None
+    except NeuralError:
+        return False
+    return noted is not None and noted > index.counted_writes()

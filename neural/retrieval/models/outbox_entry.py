@@ -1,17 +1,25 @@
-"""The outbox of the search index: the records that are still to be indexed.
+"""The outbox of the search index: the records that are still to be indexed, and who indexes them.
 
 An entry is written in the transaction that changes its record, so both are kept or neither. An
 entry is never changed, only read, then deleted by the run that has indexed its record. So writers
 of the same record do not wait for each other.
-"""
+
+Shards are how many indexing runs may work at the same time. An entry belongs to the shard whose
+number is the entry's id modulo the number of shards. If two runs had the same shard, they would do
+the same work twice but no harm.
+
+Ingested records were given by a caller to be searched, and are nowhere else in the database."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Mod, Now, StrIndex, Substr
 from django.utils.translation import gettext_lazy as _
+
+from neural.models.store import StoreScopedQuerySet
 
 ERROR_LENGTH = 500
 
@@ -126,3 +134,81 @@ class OutboxEntry(models.Model):
         if changed:
             self.error = ""
         return bool(changed)
+
+
+TROUBLE_LENGTH = 500
+
+
+class IndexShardQuerySet(models.QuerySet):
+    def troubled(self) -> Self:
+        """Shards that are blocked until a person does something."""
+        return self.exclude(trouble="")
+
+
+class IndexShard(models.Model):
+    """A shard of the index outbox, which one run at a time works on."""
+
+    history = models.BooleanField(_("history"))
+    number = models.PositiveSmallIntegerField(_("number"))
+    task_id = models.CharField(
+        _("task id"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("Of the run that was last asked for."),
+    )
+    trouble = models.CharField(
+        _("trouble"), max_length=TROUBLE_LENGTH, blank=True, default="", db_default=""
+    )
+
+    objects = IndexShardQuerySet.as_manager()
+
+    class Meta:
+        db_table = "neural_indexlane"
+        verbose_name = _("indexing shard")
+        verbose_name_plural = _("indexing shards")
+        constraints = (
+            models.UniqueConstraint("history", "number", name="neural_index_shard_identity"),
+        )
+
+    def __str__(self) -> str:
+        return f"{'history' if self.history else 'live'} {self.number}"
+
+    def hand_to(self, task_id: str) -> bool:
+        """Assign another run to this shard; False if another process was faster."""
+        rows = type(self).objects.filter(pk=self.pk, task_id=self.task_id)
+        return bool(rows.update(task_id=task_id))
+
+    def note_trouble(self, trouble: str) -> bool:
+        """Record why this shard waits; an empty text says that it no longer does. Returns whether
+        that is news."""
+        rows = type(self).objects.filter(pk=self.pk).exclude(trouble=trouble[:TROUBLE_LENGTH])
+        return bool(rows.update(trouble=trouble[:TROUBLE_LENGTH]))
+
+
+class IngestedRecordQuerySet(StoreScopedQuerySet):
+    store_field = "store_code"
+
+
+class IngestedRecord(models.Model):
+    """A record that ``index_to_vector_db`` was given. It is kept until an event says something
+    newer."""
+
+    collection = models.CharField(_("collection"), max_length=100)
+    key = models.CharField(_("record"), max_length=300)
+    store_code = models.CharField(_("store"), max_length=64, blank=True, default="")
+    data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
+    ingested_at = models.DateTimeField(_("ingested at"), db_default=Now(), db_column="supplied_at")
+
+    objects = IngestedRecordQuerySet.as_manager()
+
+    class Meta:
+        db_table = "neural_suppliedrecord"
+        verbose_name = _("ingested record")
+        verbose_name_plural = _("ingested records")
+        constraints = (
+            models.UniqueConstraint("collection", "key", name="neural_ingested_record_identity"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.key}"

@@ -24,8 +24,15 @@ from dataclasses import dataclass, field
 
 from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Match, Row, Vector
-from neural.retrieval.text.sounds import likeness, pieces, sound_of
-from neural.retrieval.text.tokens import characters_of, has_chinese, name_forms, word_tokens
+from neural.retrieval.text import (
+    characters_of,
+    has_chinese,
+    likeness,
+    name_forms,
+    pieces,
+    sound_of,
+    word_tokens,
+)
 
 _PART_OF_A_NAME = 0.9
 _CHANCE, _SAME = 0.3, 0.9

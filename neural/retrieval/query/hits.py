@@ -8,8 +8,7 @@ from neural.retrieval.collections import documents
 from neural.retrieval.query.fusion import Ranked
 from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Row
-from neural.retrieval.text.parts import parts_of
-from neural.retrieval.text.sounds import likeness, pieces, sound_of
+from neural.retrieval.text import likeness, matched_parts, pieces, sound_of
 
 MOST_PARTS = 12
 _LONGEST_READ = 5_000
@@ -89,9 +88,9 @@ def why(parsed: ParsedQuery, ranked: Ranked) -> Why:
 def _parts(parsed: ParsedQuery, row: Row) -> list[str]:
     tokens = parsed.words
     # Single characters match in names alone; in a text they mean nothing.
-    in_names = [part for name in _names(row) for part in parts_of(name, tokens)]
+    in_names = [part for name in _names(row) for part in matched_parts(name, tokens)]
     longer = frozenset(token for token in tokens if len(token) > 1)
-    return in_names + parts_of(row.text[:_LONGEST_READ], longer)
+    return in_names + matched_parts(row.text[:_LONGEST_READ], longer)
 
 
 def _sounds_most_alike(parsed: ParsedQuery, row: Row) -> str:

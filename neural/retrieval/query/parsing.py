@@ -5,9 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from neural.retrieval.text.forms import fold
-from neural.retrieval.text.sounds import pieces, sound_of
-from neural.retrieval.text.tokens import grams, has_chinese, name_forms, runs, units, word_tokens
+from neural.retrieval.text import (
+    fold,
+    grams,
+    has_chinese,
+    name_forms,
+    pieces,
+    runs,
+    sound_of,
+    units,
+    word_tokens,
+)
 
 LONGEST_NAME = 12
 """In units. Longer names are found by their pieces, or if they are the whole query."""

@@ -19,7 +19,7 @@ from neural.retrieval.query.hits import Found, hit_of
 from neural.retrieval.query.listing import Listing
 from neural.retrieval.query.parsing import parse_query, query_like
 from neural.retrieval.stores.base import TableMissing, Vector, Within
-from neural.retrieval.text.tokens import without_numbers
+from neural.retrieval.text import without_numbers
 
 MOST = 100
 """The most hits of one search."""

@@ -13,9 +13,9 @@ from celery.exceptions import WorkerTerminate
 from django.db import connection
 from django.utils import timezone
 
-from neural.forecasting.core import types
+from neural.forecasting.core import model_types
+from neural.forecasting.core.model_types import DishForecast, ModelType, register_model_type
 from neural.forecasting.core.protocol import AnswerRefused, Json, Question, Together
-from neural.forecasting.core.types import DishForecast, ModelType, register_model_type
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.rounds.opening import open_round
 from neural.ledger.settle import mark_lost
@@ -102,7 +102,7 @@ def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
     try:
         yield chain
     finally:
-        forget(types.TYPES, NAME)
+        forget(model_types.TYPES, NAME)
 
 
 def sold(store: Store, by_day: Mapping[int, float], dish: str = "") -> None:

@@ -9,8 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.forecasting.admin.charts import chart_of
-from neural.forecasting.outlook.days import TOGETHER, Band, ForecastDay, together
-from neural.forecasting.outlook.review import outlook, portions
+from neural.forecasting.outlook.review import (
+    TOGETHER,
+    Band,
+    ForecastDay,
+    outlook,
+    portions,
+    together,
+)
 from neural.restaurant.models import DailyDemand
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning

@@ -15,7 +15,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.celeryapp import shipped_schedules
 from neural.forecasting.admin import plans
 from neural.forecasting.core import privacy
-from neural.forecasting.core.types import model_type
+from neural.forecasting.core.model_types import model_type
 from neural.forecasting.models import PrivacySpend, TrainingPlan, TrainingRound
 from neural.forecasting.shipped import TRAINING_SCHEDULE
 from tests.unit.admin import admin_world as world
@@ -292,7 +292,7 @@ def test_without_the_accountant_it_says_what_to_install(monkeypatch):
     def missing(*_args, **_options):
         raise privacy.PrivacyAccountantMissing
 
-    monkeypatch.setattr("neural.forecasting.rounds.spending.check_budget", missing)
+    monkeypatch.setattr("neural.forecasting.rounds.advancing.check_budget", missing)
 
     assert "dp-accounting" in plans.warning_of(learning.plan(**PRIVATE))
 

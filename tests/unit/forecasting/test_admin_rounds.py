@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from neural.forecasting.admin.display import QUESTION_LABELS
 from neural.forecasting.admin.stations import stations
-from neural.forecasting.core.phases.order import PHASES
+from neural.forecasting.core.program import PHASES
 from neural.forecasting.models import PrivacySpend, StoreUpdate
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning

@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from neural.forecasting.core import client
+from neural.forecasting.core import program as demand
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.features import BEFORE_CHANNELS, NEWEST, SETS, WITH_CHANNELS
+from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.program import DemandProgram
 from neural.forecasting.core.protocol import AnswerRefused
 from neural.forecasting.core.series import CHANNELS
-from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 
@@ -144,7 +144,7 @@ def test_a_round_that_a_program_of_the_first_features_opened_is_gone_on_with(tol
     step = step._replace(server_state={"active": None})
     while step.question is not None:
         answers = {
-            name: client.answer(SMALL, step.server_state, step.question, sales, memories[name])
+            name: demand.answer(SMALL, step.server_state, step.question, sales, memories[name])
             for name, sales in told.items()
         }
         for answer in answers.values():
@@ -159,13 +159,13 @@ def test_a_round_of_features_that_are_not_known_here_is_not_answered(told):
     unknown = {**step.server_state, "features": "0" * 64}
 
     with pytest.raises(AnswerRefused, match="wrong_version"):
-        client.answer(SMALL, unknown, step.question, told["S00"], {})
+        demand.answer(SMALL, unknown, step.question, told["S00"], {})
 
 
 def test_an_answer_with_the_columns_of_another_set_is_refused(told):
     program = DemandProgram()
     newest, before = program.begin(SMALL, None), program.begin(OLDER, None)
-    answer = client.answer(OLDER, before.server_state, before.question, told["S00"], {})
+    answer = demand.answer(OLDER, before.server_state, before.question, told["S00"], {})
 
     with pytest.raises(AnswerRefused, match="wrong_version"):
         program.check(SMALL, newest.server_state, newest.question, answer)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural.forecasting.core.baselines import seasonal_naive, steadied, weekday_mean
+from neural.forecasting.core.evaluation import seasonal_naive, steadied, weekday_mean
 from neural.forecasting.core.features import Examples, forecast_examples, training_examples
 from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.series import Sales

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.forecasting.core.channels import OF_CHANNELS, of_channels
 from neural.forecasting.core.features import FEATURES, forecast_examples, training_examples
-from neural.forecasting.core.lags import Past
+from neural.forecasting.core.lags import OF_CHANNELS, Past, of_channels
 from neural.forecasting.core.series import CHANNELS
 from tests.unit.forecasting.sales_of_a_store import sales_of
 

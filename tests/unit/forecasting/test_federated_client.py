@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.forecasting.core import client
-from neural.forecasting.core.phases.order import PHASES
-from neural.forecasting.core.program import DemandProgram
+from neural.forecasting.core import program
+from neural.forecasting.core.program import PHASES, DemandProgram
 from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain, store
@@ -23,7 +22,7 @@ def exchanges(stores, config=SMALL):
     step = PROGRAM.begin(config, None)
     while step.question is not None:
         answers = {
-            name: client.answer(config, step.server_state, step.question, sales, memories[name])
+            name: program.answer(config, step.server_state, step.question, sales, memories[name])
             for name, sales in stores.items()
         }
         yield step.server_state, step.question, answers
@@ -127,7 +126,7 @@ def test_a_store_with_less_than_four_weeks_cannot_take_part():
     step = PROGRAM.begin(SMALL, None)
 
     with pytest.raises(NotEnoughHistory, match="27 days are known"):
-        client.answer(SMALL, step.server_state, step.question, store(days=27), {})
+        program.answer(SMALL, step.server_state, step.question, store(days=27), {})
 
 
 def test_four_weeks_are_enough_for_an_answer():
@@ -135,7 +134,7 @@ def test_four_weeks_are_enough_for_an_answer():
     config = replace(SMALL, held_out_days=7)
     step = PROGRAM.begin(config, None)
 
-    answer = client.answer(config, step.server_state, step.question, store(days=28), {})
+    answer = program.answer(config, step.server_state, step.question, store(days=28), {})
 
     assert answer["examples"] > 0
 
@@ -143,7 +142,7 @@ def test_four_weeks_are_enough_for_an_answer():
 def test_an_empty_memory_gives_the_same_answers():
     stores = chain(3)
     for server_state, question, answers in exchanges(stores):
-        again = client.answer(SMALL, server_state, question, stores["S01"], {})
+        again = program.answer(SMALL, server_state, question, stores["S01"], {})
         assert json.dumps(again) == json.dumps(answers["S01"]), question.kind
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from neural.forecasting.core.evaluation import (
+    add_up,
     band_sums,
     figures,
     naive_errors,
@@ -11,7 +12,6 @@ from neural.forecasting.core.evaluation import (
     point_sums,
     poisson_deviance,
 )
-from neural.forecasting.core.gate import add_up
 
 TARGET = np.array([10.0, 0.0, 4.0, np.nan])
 FORECAST = np.array([8.0, 1.0, 5.0, 100.0])

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from neural.forecasting.core import evaluation, gate
+from neural.forecasting.core import evaluation
 from neural.forecasting.core.dispersion import SUMS
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.phases.calibrate import bounded, check_residuals
+from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.phases.judge import bounded, check_residuals
 from neural.forecasting.core.protocol import AnswerRefused, check_stores
-from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 
@@ -48,7 +48,7 @@ def scattering(**times):
 def figures(found):
     """Of the honest stores together."""
     own = [each["figures"]["candidate"] for name, each in found.judged.items() if name != HOSTILE]
-    return evaluation.figures(gate.add_up([{"candidate": each} for each in own])["candidate"])
+    return evaluation.figures(evaluation.add_up([{"candidate": each} for each in own])["candidate"])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural.forecasting.core import glm, personal
+from neural.forecasting.core import glm
 from neural.forecasting.core.features import FEATURES, training_examples
 from tests.unit.forecasting.sales_of_a_store import sales_of, weekly_demand
 
@@ -30,8 +30,8 @@ def centre_of(stores: list[glm.LocalObjective]) -> np.ndarray:
 
 
 def variance_of(stores: list[glm.LocalObjective], centre: np.ndarray) -> np.ndarray:
-    spreads = [personal.spread(each, centre=centre, ridge=RIDGE, temper=2.0) for each in stores]
-    return personal.prior_variance(np.mean([each.excess for each in spreads], axis=0))
+    spreads = [glm.spread(each, centre=centre, ridge=RIDGE, temper=2.0) for each in stores]
+    return glm.prior_variance(np.mean([each.excess for each in spreads], axis=0))
 
 
 def test_stores_that_differ_leave_more_room_than_stores_that_are_alike():
@@ -43,11 +43,11 @@ def test_stores_that_differ_leave_more_room_than_stores_that_are_alike():
 
 
 def test_a_prior_variance_is_never_below_zero_nor_beyond_its_limit():
-    assert personal.prior_variance(np.array([0.15, -0.2, 7.0])) == pytest.approx([0.15, 0.0, 1.0])
+    assert glm.prior_variance(np.array([0.15, -0.2, 7.0])) == pytest.approx([0.15, 0.0, 1.0])
 
 
 def test_what_chance_explains_is_no_excess():
-    spread = personal.WeightDeviation(np.array([0.1, 0.0, 1e9]), np.array([0.04, 1e9, 0.0]))
+    spread = glm.WeightDeviation(np.array([0.1, 0.0, 1e9]), np.array([0.04, 1e9, 0.0]))
 
     assert spread.excess == pytest.approx([0.06, -1.0, 1.0])
 
@@ -55,7 +55,7 @@ def test_what_chance_explains_is_no_excess():
 def test_without_variance_a_stores_weights_are_the_chains():
     (store,) = problems(weekends=[2.0])
     centre = np.random.default_rng(0).normal(0, 0.02, SIZE)
-    found = personal.personal_weights(store, centre=centre, variance=np.zeros(SIZE), temper=3.0)
+    found = glm.personal_weights(store, centre=centre, variance=np.zeros(SIZE), temper=3.0)
 
     assert found == pytest.approx(centre, abs=1e-3)
 
@@ -65,7 +65,7 @@ def test_with_room_a_store_fits_its_own_days_better_than_the_chain_does():
     centre = centre_of(stores)
     variance = variance_of(stores, centre)
     for store in stores:
-        own = personal.personal_weights(store, centre=centre, variance=variance, temper=3.0)
+        own = glm.personal_weights(store, centre=centre, variance=variance, temper=3.0)
         assert glm.loss(store, own) < glm.loss(store, centre)
 
 
@@ -74,7 +74,7 @@ def test_a_higher_temper_holds_a_store_nearer_to_the_chain():
     centre, variance = centre_of(stores), np.full(SIZE, 0.01)
     far = [
         np.linalg.norm(
-            personal.personal_weights(stores[1], centre=centre, variance=variance, temper=temper)
+            glm.personal_weights(stores[1], centre=centre, variance=variance, temper=temper)
             - centre
         )
         for temper in (3.0, 30.0, 3000.0)
@@ -93,18 +93,18 @@ def test_a_store_without_examples_has_the_chains_weights():
     )
     centre = np.arange(SIZE, dtype=float)
 
-    found = personal.personal_weights(nothing, centre=centre, variance=np.ones(SIZE), temper=3.0)
+    found = glm.personal_weights(nothing, centre=centre, variance=np.ones(SIZE), temper=3.0)
     assert found.tolist() == centre.tolist()
 
 
 @pytest.mark.parametrize(("days", "expected"), [(365, 3), (1000, 3), (80, 29), (28, 141), (1, 200)])
 def test_a_short_history_is_trusted_less(days, expected):
-    assert personal.temper(days) == pytest.approx(expected, rel=0.02)
+    assert glm.temper(days) == pytest.approx(expected, rel=0.02)
 
 
 def test_a_target_seen_from_four_horizons_is_one_piece_of_evidence():
     sales = sales_of(weekly_demand(days=60))
     seen = training_examples(sales, first_day=30, end_day=60, horizons_each=4)
 
-    assert personal.sightings(seen) == 4
-    assert personal.temper(365, 4) == 12
+    assert glm.sightings(seen) == 4
+    assert glm.temper(365, 4) == 12

@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.forecasting.core import aggregation, gate
+from neural.forecasting.core import aggregation, evaluation
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.phases.order import expected_exchanges
-from neural.forecasting.core.program import DemandProgram
+from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.program import DemandProgram, expected_exchanges
 from neural.forecasting.core.protocol import AnswerRefused
-from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 from tests.unit.forecasting.test_federated_client import KINDS, exchanges
@@ -129,7 +128,7 @@ def test_the_model_beats_what_needs_no_learning():
     """A level and a weekday with chance: four weeks of a weekday tell less than all stores."""
     judged = trained(chain(8)).judged.values()
 
-    verdict = gate.judge([each["figures"] for each in judged])
+    verdict = evaluation.judge([each["figures"] for each in judged])
 
     assert verdict.better, verdict
 
@@ -286,13 +285,15 @@ def test_a_store_that_was_closed_on_the_days_kept_back_goes_on_taking_part(days)
 
     assert found.refused == {}
     assert found.judged["S01"]["figures"]["candidate"]["count"] == (0 if days > 13 else 28)
-    assert gate.judge([each["figures"] for each in found.judged.values()]).reason != "not_judged"
+    assert (
+        evaluation.judge([each["figures"] for each in found.judged.values()]).reason != "not_judged"
+    )
 
 
 def test_a_chain_that_was_closed_on_the_days_kept_back_is_not_judged():
     found = trained({name: closed_at_last(each) for name, each in chain(4).items()})
 
-    verdict = gate.judge([each["figures"] for each in found.judged.values()])
+    verdict = evaluation.judge([each["figures"] for each in found.judged.values()])
     assert verdict.reason == "not_judged"
 
 

@@ -13,20 +13,31 @@ from hypothesis import strategies as st
 from neural.forecasting.core.binning import Bins, agree, binned, sketch
 from neural.forecasting.core.encoding import encode
 from neural.forecasting.core.protocol import AnswerRefused, Json, Memory
-from neural.forecasting.core.trees.form import Form, features_taken, rows_taken
-from neural.forecasting.core.trees.growing import added, layout, sums_as_json, sums_from_json
-from neural.forecasting.core.trees.histograms import outlying
-from neural.forecasting.core.trees.judging import advanced, bounded
+from neural.forecasting.core.trees.forest import (
+    Form,
+    PartialForest,
+    begin,
+    features_taken,
+    rows_taken,
+)
+from neural.forecasting.core.trees.growing import (
+    added,
+    advanced,
+    bounded,
+    layout,
+    sums_as_json,
+    sums_from_json,
+)
 from neural.forecasting.core.trees.sums import (
     STEPS,
     Sums,
     TreeRows,
     joined,
+    outlying,
     rows_of,
     sums,
     whole_derivatives,
 )
-from neural.forecasting.core.trees.trees import PartialForest, begin
 
 FEATURES = 6
 FORM = Form(stages=5, together=2, depth=3, learning_rate=0.3, least_hessian=5.0, ridge=1.0)

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.protocol import NotEnoughHistory
-from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion
 from neural.forecasting.outlook import next_days

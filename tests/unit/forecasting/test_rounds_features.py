@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.forecasting.core.types import model_type
+from neural.forecasting.core.model_types import model_type
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion
 from neural.forecasting.outlook import next_days
 from neural.tasks import make_forecasts

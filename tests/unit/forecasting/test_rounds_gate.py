@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.forecasting.core.gate import add_up, deviance, judge
+from neural.forecasting.core.evaluation import add_up, deviance, judge
 
 
 def sums(mean: float, count: float = 10) -> dict[str, float]:

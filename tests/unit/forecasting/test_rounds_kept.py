@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 
 from neural.forecasting.core.series import HORIZONS, Sales
-from neural.forecasting.rounds.kept import Kept, KeptStores, size_of
+from neural.forecasting.rounds.exchange import Kept, KeptStores, size_of
 
 OPENED = dt.datetime(2026, 3, 2, 3, tzinfo=dt.UTC)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from django.utils import timezone
 
-from neural.forecasting.core.types import ModelTypeUnknown, model_type, register_model_type
+from neural.forecasting.core.model_types import ModelTypeUnknown, model_type, register_model_type
 from neural.forecasting.models import (
     ActiveModel,
     Forecast,
@@ -16,10 +16,10 @@ from neural.forecasting.models import (
     TrainingRound,
 )
 from neural.forecasting.outlook import next_days
-from neural.forecasting.rounds import waiting
+from neural.forecasting.rounds import opening
 from neural.forecasting.rounds.closing import ask_for_forecasts, cancel_round
+from neural.forecasting.rounds.exchange import Kept, kept_stores
 from neural.forecasting.rounds.gathering import round_progress
-from neural.forecasting.rounds.kept import Kept, kept_stores
 from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.registry import AlreadyRegistered
 from neural.restaurant.models import DailyDemand
@@ -154,7 +154,7 @@ def test_meanwhile_it_waits_without_a_worker_and_says_how_far_the_round_is(chain
     assert run.state == RunState.PENDING
     assert run.result["label"] == "collecting answers"
     assert (run.result["exchange"], run.result["about"], run.result["invited"]) == (1, 4, 3)
-    assert 20 < (run.available_at - timezone.now()).total_seconds() <= waiting.WAIT_SECONDS
+    assert 20 < (run.available_at - timezone.now()).total_seconds() <= opening.WAIT_SECONDS
 
 
 def test_it_joins_the_round_that_is_open(chain):
@@ -293,7 +293,7 @@ def test_the_next_look_is_at_the_next_moment_at_which_something_is_due(chain):
     begun = training.exchange_opened_at
 
     def wait(**span: float) -> float:
-        return waiting._seconds_until_due(training, begun + dt.timedelta(**span))
+        return opening._seconds_until_due(training, begun + dt.timedelta(**span))
 
     assert wait(seconds=10) == pytest.approx(50, abs=1)
     assert wait(seconds=70) == pytest.approx(50, abs=1)

@@ -9,9 +9,10 @@ import pytest
 from neural.registry import AlreadyRegistered
 from neural.restaurant import documents
 from neural.restaurant.models import Order
+from neural.retrieval import neural_collections
 from neural.retrieval.checks import check_collections
 from neural.retrieval.collections import documents as collected
-from neural.retrieval.collections import events, registry
+from neural.retrieval.collections import registry
 from neural.retrieval.collections.documents import (
     Document,
     RecordRefused,
@@ -19,8 +20,7 @@ from neural.retrieval.collections.documents import (
     check,
     parts_of,
 )
-from neural.retrieval.collections.registry import CollectionUnknown
-from neural.retrieval.collections.rows_of_stores import permission_of
+from neural.retrieval.collections.registry import CollectionUnknown, permission_of
 from neural.retrieval.index.fields import tokens_of
 from tests import probe
 from tests.unit.retrieval.searching import forget_collection
@@ -63,7 +63,7 @@ def test_a_shift_is_titled_by_who_works():
 
 
 def test_an_event_says_whatever_its_payload_says():
-    document = events.document(
+    document = neural_collections.document(
         {
             "id": "42",
             "type": "feedback.received",
@@ -192,7 +192,7 @@ def test_a_key_is_taken_apart_at_the_first_slash():
 def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
     one = documents.order({"id": "1", "lines": [{"name": "面", "quantity": 2}, {"name": "汤"}]})
     other = documents.order({"id": "2", "lines": [{"name": "汤", "quantity": 1}, {"name": "面"}]})
-    event = events.document(
+    event = neural_collections.document(
         {
             "id": "9",
             "type": "order.created",
@@ -208,7 +208,7 @@ def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
 
 
 def test_what_is_meant_leaves_out_words_with_digits():
-    document = events.document(
+    document = neural_collections.document(
         {
             "id": "1",
             "type": "feedback.received",

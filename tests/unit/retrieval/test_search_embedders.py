@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from neural.retrieval.choosing import embedder, make_embedder
-from neural.retrieval.embedders.base import LONGEST_TEXT, Embedder, EmbedderRefused, readable
-from neural.retrieval.embedders.remembered import Remembered
+from neural.retrieval.embedders.base import (
+    LONGEST_TEXT,
+    Embedder,
+    EmbedderRefused,
+    Remembered,
+    readable,
+)
 from neural.retrieval.embedders.usem3 import Usem3, in_parts
 
 FIRST = [0.0712, 0.0250, -0.0179, 0.0419]

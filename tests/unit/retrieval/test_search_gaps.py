@@ -4,10 +4,9 @@ import pytest
 
 from neural.ledger.work import Snooze
 from neural.models import TaskRun
-from neural.retrieval.index import filling, writing
+from neural.retrieval.index import indexing, writing
 from neural.retrieval.index.active import active_index
-from neural.retrieval.index.filling import fill_gaps
-from neural.retrieval.index.indexing import index_entries
+from neural.retrieval.index.indexing import fill_gaps, index_entries
 from neural.retrieval.index.rebuilding import open_rebuild, rebuild
 from neural.retrieval.index.scheduling import schedule_indexing
 from neural.retrieval.models import IndexGap, OutboxEntry
@@ -30,7 +29,7 @@ def just_begun(look_again):
 @pytest.fixture
 def look_again(monkeypatch):
     """Lets the next look for gaps be as the first one of a process."""
-    return lambda: monkeypatch.setattr(filling, "_looked_at", -filling.LOOKED_EVERY)
+    return lambda: monkeypatch.setattr(indexing, "_looked_at", -indexing.LOOKED_EVERY)
 
 
 @pytest.fixture
@@ -191,7 +190,7 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
     worker("other")
     tokens_of = writing.rows_for.__globals__["tokens_of"]
     broken = lambda document: 1 / 0 if document.title == "odd" else tokens_of(document)  # noqa: E731
-    monkeypatch.setattr("neural.retrieval.index.rows.tokens_of", broken)
+    monkeypatch.setattr("neural.retrieval.index.writing.tokens_of", broken)
 
     worker("tiny")
 

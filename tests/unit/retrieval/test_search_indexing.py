@@ -12,7 +12,7 @@ from django.utils import timezone
 from neural.ledger.work import Snooze
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
-from neural.retrieval.index import indexing, rows
+from neural.retrieval.index import indexing, writing
 from neural.retrieval.index.active import written_indexes
 from neural.retrieval.index.indexing import index_entries
 from neural.retrieval.index.rebuilding import open_rebuild
@@ -132,14 +132,14 @@ def test_entries_of_a_collection_that_nobody_registers_say_so():
 
 def test_a_record_that_no_code_foresaw_holds_up_no_other(guests, monkeypatch):
     """Tokens, vectors, the store: whatever trips over it, the others are indexed."""
-    tokens_of = rows.tokens_of
+    tokens_of = writing.tokens_of
 
     def trips(document):
         if document.title == "odd":
             raise ValueError("nobody thought of this")
         return tokens_of(document)
 
-    monkeypatch.setattr(rows, "tokens_of", trips)
+    monkeypatch.setattr(writing, "tokens_of", trips)
     to_outbox(*(guests.put(str(number), title="sound") for number in range(20)))
     to_outbox(guests.put("odd", title="odd"))
 
@@ -156,9 +156,9 @@ def test_what_fails_for_all_records_blames_none_and_holds_up_no_other_collection
     IndexShard.objects.create(history=False, number=0)
     OutboxEntry.objects.append("guests", [guests.put(str(n), title="Guest") for n in range(5)])
     OutboxEntry.objects.append("clients", [clients.put("1", title="Client")])
-    tokens_of = rows.tokens_of
+    tokens_of = writing.tokens_of
     broken = lambda document: 1 / 0 if document.title == "Guest" else tokens_of(document)  # noqa: E731
-    monkeypatch.setattr(rows, "tokens_of", broken)
+    monkeypatch.setattr(writing, "tokens_of", broken)
 
     with pytest.raises(Snooze) as snoozed:
         index_marked(shard=0)
@@ -167,7 +167,7 @@ def test_what_fails_for_all_records_blames_none_and_holds_up_no_other_collection
     assert OutboxEntry.objects.waiting().filter(collection="guests").count() == 5
     assert not OutboxEntry.objects.filter(collection="clients").exists()
     assert "event=indexing_failed collection=guests" in caplog.text
-    monkeypatch.setattr(rows, "tokens_of", tokens_of)
+    monkeypatch.setattr(writing, "tokens_of", tokens_of)
     assert index_marked(shard=0)["indexed"] == 5
 
 

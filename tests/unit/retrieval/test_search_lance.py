@@ -18,9 +18,9 @@ from neural.retrieval.stores.base import (
     ValueRefused,
     Within,
 )
-from neural.retrieval.stores.lance import compaction as lance_compaction
 from neural.retrieval.stores.lance import connection as lance_connection
-from neural.retrieval.stores.lance import nearest as lance_nearest
+from neural.retrieval.stores.lance import indexes as lance_compaction
+from neural.retrieval.stores.lance import indexes as lance_nearest
 from neural.retrieval.stores.lance.connection import after_conflicts
 from neural.retrieval.stores.lance.rows import VectorOfAnotherLength
 from neural.retrieval.stores.lance.store import LanceStore

@@ -17,7 +17,7 @@ from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.retrieval.index import filling
+from neural.retrieval.index import indexing
 from neural.retrieval.index.scheduling import INDEX_TASK, schedule_indexing
 from neural.retrieval.models import IndexShard, OutboxEntry
 from neural.tasks import process_neural_event
@@ -286,7 +286,7 @@ def test_two_relays_at_the_same_moment_make_one_run(monkeypatch):
 
 def test_with_nothing_to_do_a_look_is_two_small_queries(django_assert_num_queries, monkeypatch):
     schedule_indexing()
-    monkeypatch.setattr(filling, "_looked_at", math.inf)  # once in a while it looks for gaps, too
+    monkeypatch.setattr(indexing, "_looked_at", math.inf)  # once in a while it looks for gaps, too
 
     with django_assert_num_queries(2):
         schedule_indexing()

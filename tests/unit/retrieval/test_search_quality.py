@@ -8,10 +8,10 @@ from functools import cache
 
 import pytest
 
+from benchmarks.machine import DataAbsent
 from benchmarks.search_quality import data, hybrid
+from benchmarks.search_quality.data import scores
 from benchmarks.search_quality.disturbing import Disturber
-from benchmarks.search_quality.scoring import scores
-from benchmarks.shared_data import DataAbsent
 from neural.retrieval.collections.registry import SearchCollection, register_collection
 from neural.retrieval.query import searching as asking
 from neural.retrieval.query.searching import search

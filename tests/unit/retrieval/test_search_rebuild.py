@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown
-from neural.retrieval.index import indexing, rows
+from neural.retrieval.index import indexing, writing
 from neural.retrieval.index.compaction import compact_search_indexes
 from neural.retrieval.index.indexing import index_entries
 from neural.retrieval.index.lag import why_nobody_builds_it
@@ -250,9 +250,9 @@ def test_a_record_that_cannot_be_read_is_told_once_and_the_others_are_in(guests,
 
 def test_a_record_that_no_code_foresaw_holds_up_no_rebuild(guests, old, monkeypatch):
     guests.put("05", title="odd")
-    tokens_of = rows.tokens_of
+    tokens_of = writing.tokens_of
     odd = lambda document: 1 / 0 if document.title == "odd" else tokens_of(document)  # noqa: E731
-    monkeypatch.setattr(rows, "tokens_of", odd)
+    monkeypatch.setattr(writing, "tokens_of", odd)
     index = open_rebuild("guests").index
 
     run_slice()

@@ -12,7 +12,7 @@ from neural.health.situation import Situation
 from neural.retrieval.health import search_index
 from neural.retrieval.index.lag import index_notices
 from neural.retrieval.index.rebuilding import open_rebuild, rebuild
-from neural.retrieval.index.restored import FOR_GOOD, count_writes, knows_more_than_database
+from neural.retrieval.index.writing import FOR_GOOD, count_writes, knows_more_than_database
 from neural.retrieval.models import IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, index_to_vector_db

@@ -38,7 +38,7 @@ def test_shards_share_what_is_too_much_for_one_batch(guests, settings):
 
 def test_a_pass_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr("neural.retrieval.index.passes.others_wait", lambda **kind: True)
+    monkeypatch.setattr("neural.retrieval.index.scheduling.others_wait", lambda **kind: True)
     to_outbox(*(guests.put(str(number), title="x") for number in range(20)))
 
     assert index_marked(shard=0)["indexed"] == 2

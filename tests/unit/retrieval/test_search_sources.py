@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
 from neural.restaurant.models.newest import version_of
-from neural.retrieval.collections import rows_of_stores
+from neural.retrieval.collections import registry
 from neural.retrieval.collections.registry import collection_of, document_of
 from tests.unit.admin import admin_world as world
 
@@ -115,7 +115,7 @@ def _noting(read: list[str]) -> Any:
 
 
 def test_many_stores_are_looked_up_in_turn(monkeypatch):
-    monkeypatch.setattr(rows_of_stores, "_STORES_AT_A_TIME", 2)
+    monkeypatch.setattr(registry, "_STORES_AT_A_TIME", 2)
     for at in range(5):
         order("1", at=f"S{at}")
 

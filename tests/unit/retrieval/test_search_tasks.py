@@ -8,7 +8,7 @@ from neural.models import TaskRun
 from neural.retrieval.collections import registry
 from neural.retrieval.collections.documents import RecordRefused
 from neural.retrieval.collections.registry import CollectionUnknown
-from neural.retrieval.index import ingesting, rows
+from neural.retrieval.index import ingesting, writing
 from neural.retrieval.models import IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import batch_index_orders, index_to_vector_db
@@ -151,9 +151,9 @@ def test_good_orders_are_in_and_each_other_says_why():
 
 
 def _trips_over(monkeypatch, title):
-    tokens_of = rows.tokens_of
+    tokens_of = writing.tokens_of
     odd = lambda document: 1 / 0 if document.title == title else tokens_of(document)  # noqa: E731
-    monkeypatch.setattr(rows, "tokens_of", odd)
+    monkeypatch.setattr(writing, "tokens_of", odd)
 
 
 @pytest.mark.parametrize("others", [2, 0])

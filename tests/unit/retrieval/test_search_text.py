@@ -6,10 +6,16 @@ import pytest
 
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.index.fields import TOKENS, VECTORS, shape_of, texts_of, tokens_of
-from neural.retrieval.text.forms import fold, fold_with_places
-from neural.retrieval.text.parts import parts_of
-from neural.retrieval.text.sounds import likeness, pieces, sound_of
-from neural.retrieval.text.tokens import name_tokens, word_tokens
+from neural.retrieval.text import (
+    fold,
+    fold_with_places,
+    likeness,
+    matched_parts,
+    name_tokens,
+    pieces,
+    sound_of,
+    word_tokens,
+)
 
 
 @pytest.mark.parametrize("typed", ["Ｍojito莫吉託", "MOJITO莫吉托", "mojito莫吉托"])
@@ -129,19 +135,19 @@ def test_a_phrase_decides_between_readings():
 
 
 def test_a_part_is_shown_as_the_record_writes_it():
-    assert parts_of("老闆的紅燒肉，ＢＩＧ", {"红烧", "烧肉", "big"}) == ["紅燒肉", "ＢＩＧ"]
+    assert matched_parts("老闆的紅燒肉，ＢＩＧ", {"红烧", "烧肉", "big"}) == ["紅燒肉", "ＢＩＧ"]
 
 
 def test_parts_that_do_not_touch_stay_apart():
-    assert parts_of("红烧的鲈鱼", {"红烧", "鲈鱼"}) == ["红烧", "鲈鱼"]
+    assert matched_parts("红烧的鲈鱼", {"红烧", "鲈鱼"}) == ["红烧", "鲈鱼"]
 
 
 def test_a_part_of_a_latin_word_is_no_part():
-    assert parts_of("hamburger and ham", {"ham"}) == ["ham"]
+    assert matched_parts("hamburger and ham", {"ham"}) == ["ham"]
 
 
 def test_a_plural_is_a_part_as_it_is_written():
-    assert parts_of("Fried Dumplings", {"dumpling"}) == ["Dumplings"]
+    assert matched_parts("Fried Dumplings", {"dumpling"}) == ["Dumplings"]
 
 
 def test_every_document_has_the_same_columns():

@@ -12,8 +12,7 @@ from neural.forecasting.core import aggregation, binning, glm
 from neural.forecasting.core.days import special_days
 from neural.forecasting.core.demand_model import FLAT_WEEK, DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.feature_sets import FeatureSet
-from neural.forecasting.core.features import SETS, set_of
+from neural.forecasting.core.features import SETS, FeatureSet, set_of
 from neural.forecasting.core.phases.grow import form_of
 from neural.forecasting.core.phases.phase import (
     LARGEST_DEMAND,
@@ -21,14 +20,14 @@ from neural.forecasting.core.phases.phase import (
     Answers,
     Combined,
     Phase,
+    StorePart,
     arrays,
     is_private,
     typical,
 )
-from neural.forecasting.core.phases.store import StorePart
 from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 from neural.forecasting.core.series import FloatArray, Sales
-from neural.forecasting.core.trees import trees
+from neural.forecasting.core.trees.forest import PartialForest, begin
 
 DESCRIPTION = ("demand", "mean", "square", "sketch", "levels", "week")
 """The keys that a private round leaves empty."""
@@ -194,7 +193,7 @@ def _start(
 
 def _forest(
     config: TrainingConfig, most: FeatureSet, features: FeatureSet, answers: Answers
-) -> trees.PartialForest | None:
+) -> PartialForest | None:
     form = form_of(config)
     if form is None:
         return None
@@ -207,7 +206,7 @@ def _forest(
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
     bins = bins.of(len(features))
-    return trees.begin(form=form, bins=bins, unit=max(float(typical(demands, config)[0]), 1e-3))
+    return begin(form=form, bins=bins, unit=max(float(typical(demands, config)[0]), 1e-3))
 
 
 def _most_examples(config: TrainingConfig, claimed: Sequence[int]) -> int:

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from neural.forecasting.core import binning
-from neural.forecasting.core.phases.phase import Answers, Combined, Phase, is_private
-from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.phases.phase import Answers, Combined, Phase, StorePart, is_private
 from neural.forecasting.core.protocol import AnswerRefused, Json, Together, TrainingConfig
-from neural.forecasting.core.trees import growing, judging, sums, trees
-from neural.forecasting.core.trees.form import Form
+from neural.forecasting.core.trees import growing, sums
+from neural.forecasting.core.trees.forest import Form, PartialForest
 
 
 class Grow(Phase):
@@ -62,7 +61,7 @@ class Grow(Phase):
         # A group's stores were judged where their sums were added up. A single store's sums are
         # judged here, also beside those of groups.
         of = {store: answer["stores"] for store, answer in answers.items()}
-        grown, left_out = judging.advanced(forest=forest, answers=found, stores=of)
+        grown, left_out = growing.advanced(forest=forest, answers=found, stores=of)
         # Stores that were left out in an earlier exchange did not answer and are not refused again.
         out = [store for store in left_out if store in answers]
         model = {**server_state["model"], "forest": grown.as_json()}
@@ -84,11 +83,11 @@ def form_of(config: TrainingConfig) -> Form | None:
     )
 
 
-def _forest(server_state: Json) -> trees.PartialForest:
-    return trees.PartialForest.from_json(server_state["model"]["forest"])
+def _forest(server_state: Json) -> PartialForest:
+    return PartialForest.from_json(server_state["model"]["forest"])
 
 
-def _rows(store: StorePart, name: str, forest: trees.PartialForest) -> sums.TreeRows:
+def _rows(store: StorePart, name: str, forest: PartialForest) -> sums.TreeRows:
     """The store's examples in the form that trees need: bins, and the offset that the personal
     weights predict."""
     model = store.model
@@ -104,7 +103,7 @@ def _rows(store: StorePart, name: str, forest: trees.PartialForest) -> sums.Tree
     )
 
 
-def _together(parts: Mapping[str, StorePart], forest: trees.PartialForest) -> dict[str, Any]:
+def _together(parts: Mapping[str, StorePart], forest: PartialForest) -> dict[str, Any]:
     """The stores' rows joined, and the cache of growing. Joined rows are added up much faster than
     store by store. They are kept in the first store's memory; the separate rows are dropped."""
     first, names = next(iter(parts.values())), tuple(parts)

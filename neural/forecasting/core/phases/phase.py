@@ -1,26 +1,133 @@
-"""The base class of a round's phases: one question, asked in one exchange or several. Pure.
+"""The base class of a round's phases, and a store's side of an exchange. Pure.
 
-A phase keeps no state. A round's progress is in its server state, and anything a store has computed
-from its rows is in the store's memory.
-"""
+A phase is one question, asked in one exchange or several. It keeps no state: a round's progress is
+in its server state, and anything a store has computed from its rows is in the store's memory. No
+row, no target and no forecast of a day leaves a store; each phase's ``keys`` list what does."""
 
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from neural.forecasting.core import aggregation
+import numpy as np
+
+from neural.forecasting.core import aggregation, glm
+from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.evaluation import steadied
+from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
 from neural.forecasting.core.protocol import (
     AnswerRefused,
     Json,
+    Memory,
+    NotEnoughHistory,
     Question,
     Together,
     TrainingConfig,
 )
-from neural.forecasting.core.series import HORIZONS, FloatArray
+from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
+
+LEAST_DAYS = 28
+"""With fewer known days a store cannot take part."""
+
+
+class StorePart:
+    """A store's data for one exchange. Slow results are kept in its memory for later exchanges."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        server_state: Json,
+        question: Question,
+        sales: Sales,
+        memory: Memory,
+    ) -> None:
+        self.config, self.server_state, self.question = config, server_state, question
+        self.sales = sales
+        # Examples without the held-out days are of no use to a refit, and large.
+        of = "refit" if self.is_refit else "first"
+        if of not in memory:
+            memory.clear()
+            memory[of] = {}
+        self.memory: Memory = memory[of]
+
+    @property
+    def base(self) -> str:
+        """The question's fingerprint of the server state."""
+        return str(self.question.content["base"])
+
+    @property
+    def first_held_out(self) -> int:
+        """The row of the first held-out day."""
+        return self.sales.days - self.config.held_out_days
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether this is a refit, which trains on the held-out days, too."""
+        return "judged_model" in self.server_state
+
+    @property
+    def train(self) -> Examples:
+        """The training examples. Raises :class:`NotEnoughHistory` if the store has too little
+        history."""
+        return self.kept("train", self._training_examples)
+
+    @property
+    def held_out(self) -> Examples:
+        """The examples of the held-out days, for judging."""
+        return self.kept("held_out", self._held_out_examples)
+
+    @property
+    def model(self) -> DemandModel:
+        """The model under construction."""
+        return DemandModel.from_json(self.server_state["model"])
+
+    @property
+    def problem(self) -> glm.LocalObjective:
+        """The store's loss. It is not cached: it is as large as the examples, and computed in a
+        millisecond."""
+        return self.model.problem(self.train)
+
+    @property
+    def forecasts(self) -> FloatArray:
+        """The forecasts of the held-out days by the model under construction."""
+        return self.kept("forecasts", self._forecasts)
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """The entry of the store's memory under this name, made by ``make`` if it is missing."""
+        if name not in self.memory:
+            self.memory[name] = make()
+        return self.memory[name]
+
+    def _training_examples(self) -> Examples:
+        known = int(np.isfinite(self.sales.quantities).any(axis=1).sum())
+        if known < LEAST_DAYS:
+            raise NotEnoughHistory(f"{known} days are known, {LEAST_DAYS} are needed")
+        end = self.sales.days if self.is_refit else self.first_held_out
+        examples = training_examples(
+            self.sales,
+            first_day=end - self.config.history_days,
+            end_day=end,
+            horizons_each=HORIZONS_EACH,
+        )
+        if not len(examples):
+            raise NotEnoughHistory("no dish has been sold for long enough")
+        return examples
+
+    def _held_out_examples(self) -> Examples:
+        return training_examples(
+            self.sales,
+            first_day=self.first_held_out,
+            end_day=self.sales.days,
+            chain=self.model.chain(self.sales),
+        )
+
+    def _forecasts(self) -> FloatArray:
+        model = self.model
+        weights = model.personal_weights(self.train, self.problem)
+        return steadied(self.sales, self.held_out, model.forecast(self.held_out, weights))
+
 
 MOST_DISHES = 1000
 LARGEST_DEMAND = 1e12

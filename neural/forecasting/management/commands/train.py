@@ -10,11 +10,11 @@ from django.db import transaction
 from tqdm import tqdm
 
 from neural.errors import NeuralError
-from neural.forecasting.management.text import ended, is_good, lines, outcome
+from neural.forecasting.management.commands.federated_report import ended, is_good, lines, outcome
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.rounds.asking import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import open_round
 from neural.ledger.clock import database_clock

@@ -17,16 +17,18 @@ from neural.retrieval.stores.base import (
     Within,
     newest_of,
 )
-from neural.retrieval.stores.lance import compaction, nearest, writes
-from neural.retrieval.stores.lance.compaction import COMPACTORS, WRITERS, turn
+from neural.retrieval.stores.lance import indexes
 from neural.retrieval.stores.lance.connection import (
     Connection,
     after_conflicts,
     checked,
     unavailable,
 )
+from neural.retrieval.stores.lance.indexes import COMPACTORS, WRITERS, optimize, turn
 from neural.retrieval.stores.lance.rows import (
     PLAIN,
+    PRIMARY,
+    arrow,
     filter_of,
     fitting,
     one_of,
@@ -55,18 +57,18 @@ class LanceStore(VectorStore):
         database = self._connection.database()
         with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
             made = _made(database, checked(table), shape)
-            after_conflicts(lambda: compaction.make_first(made, shape))
+            after_conflicts(lambda: indexes.make_first(made, shape))
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
         # The noted number is dropped first: alone it would never be dropped.
-        for name in (writes.beside(checked(table)), table):
+        for name in (_beside(checked(table)), table):
             self._connection.close(name)
             with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
                 database.drop_table(name, ignore_missing=True)
 
     def tables(self) -> list[str]:
-        return [name for name in self._connection.names() if not writes.is_beside(name)]
+        return [name for name in self._connection.names() if not _is_beside(name)]
 
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         with self._connection.table(table) as opened:
@@ -95,7 +97,7 @@ class LanceStore(VectorStore):
             query = opened.search(asked, vector_column_name=vector_column(column))
             condition = filter_of(within)
             left = None if condition is None else opened.count_rows(condition)
-            query = nearest.nearly(query, rows=left)
+            query = indexes.nearly(query, rows=left)
             found = _answer(query, within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 
@@ -119,17 +121,17 @@ class LanceStore(VectorStore):
 
     def compact(self, table: str) -> TableSize:
         with self._connection.table(table) as opened, self._turn(table, COMPACTORS):
-            compaction.compact(opened, shape_of(opened.schema))
-            return compaction.size_of(opened)
+            indexes.compact(opened, shape_of(opened.schema))
+            return indexes.size_of(opened)
 
     def size(self, table: str) -> TableSize:
         with self._connection.table(table) as opened:
-            return compaction.size_of(opened)
+            return indexes.size_of(opened)
 
     def writes_noted(self, table: str) -> int | None:
         try:
-            with self._connection.table(writes.beside(table)) as opened:
-                return writes.number_in(opened)
+            with self._connection.table(_beside(table)) as opened:
+                return _number_in(opened)
         except TableMissing:
             return None
 
@@ -139,12 +141,12 @@ class LanceStore(VectorStore):
         except TableMissing:
             with self._connection.table(table) as opened:
                 opened.count_rows()  # raises TableMissing: no number without its table
-                writes.make(self._connection.database(), table)
+                _make_number(self._connection.database(), table)
             self._note_writes(table, number)
 
     def _note_writes(self, table: str, number: int) -> None:
-        with self._connection.table(writes.beside(table)) as opened:
-            writes.note(opened, number)
+        with self._connection.table(_beside(table)) as opened:
+            _note_number(opened, number)
 
     def _turn(self, table: str, of: str) -> AbstractContextManager[bool]:
         return turn(self._connection.location, table, of=of)
@@ -194,3 +196,58 @@ def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
 def _best(found: Any) -> list[Match]:
     """Matches, best first; equal ones are sorted by key."""
     return sorted((Match(*pair) for pair in found), key=lambda match: (-match.score, match.key))
+
+
+# The noted number of writes, kept beside each table in a table of one row. A file would be
+# simpler. But at ``s3://``, a process that raises the number in a file could overwrite a greater
+# one that another process has just noted.
+
+
+_SUFFIX = ".writes"
+_KEY = "writes"
+_COMPACTED_EVERY = 64
+
+
+def _beside(table: str) -> str:
+    """The name of the table that keeps the number of this table."""
+    return table + _SUFFIX
+
+
+def _is_beside(name: str) -> bool:
+    """Whether this is the name of a table that keeps a number."""
+    return name.endswith(_SUFFIX)
+
+
+def _number_in(table: Any) -> int | None:
+    """The noted number; None if there is none."""
+    numbers = table.search().select(["number"]).limit(1).to_arrow()["number"].to_pylist()
+    return int(numbers[0]) if numbers else None
+
+
+def _make_number(database: Any, table: str) -> None:
+    """Make the table of the number, unless it exists."""
+    name = _beside(table)
+    after_conflicts(lambda: database.create_table(name, schema=_schema(), exist_ok=True))
+
+
+def _note_number(table: Any, number: int) -> None:
+    """Raise the noted number. On a conflict with another writer, the write is retried."""
+    row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
+    after_conflicts(lambda: _raise(table, row))
+    if number % _COMPACTED_EVERY == 0:
+        optimize(table)
+
+
+def _raise(table: Any, row: Any) -> None:
+    merge = table.merge_insert("key").when_not_matched_insert_all()
+    merge.when_matched_update_all(where="source.number > target.number").execute(row)
+
+
+def _schema() -> Any:
+    pa = arrow()
+    return pa.schema(
+        [
+            pa.field("key", pa.string(), nullable=False, metadata=PRIMARY),
+            pa.field("number", pa.int64(), nullable=False),
+        ]
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 
 from neural.retrieval.stores.base import Match, Vector
-from neural.retrieval.stores.pgvector import wire
+from neural.retrieval.stores.pgvector import connection
 from neural.retrieval.stores.pgvector.tables import (
     Filter,
     index_name,
@@ -37,7 +37,7 @@ def nearest(
     cursor: CursorWrapper, *, table: str, column: str, vector: Vector, only: Filter, limit: int
 ) -> list[Match]:
     """At most ``limit`` rows by cosine similarity, best first."""
-    asked = wire.vector(vector / max(float(vector @ vector) ** 0.5, 1e-12))
+    asked = connection.vector(vector / max(float(vector @ vector) ** 0.5, 1e-12))
     every_row = _all_of(table, column, only)
     if _is_for_the_index(cursor, table, column, only):
         _explore(cursor, limit)
@@ -52,7 +52,7 @@ def nearest(
 
 
 def _best(
-    cursor: CursorWrapper, among: str, values: Sequence[Any], asked: wire.Binary, limit: int
+    cursor: CursorWrapper, among: str, values: Sequence[Any], asked: connection.Binary, limit: int
 ) -> list[Match]:
     cursor.execute(
         f"SELECT key, -(near <#> %s::vector) AS score FROM ({among}) AS among"

@@ -1,7 +1,9 @@
 """The vector store in PostgreSQL with pgvector: its tables are in the same database as Neural's
 own."""
 
+import datetime as dt
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
@@ -17,16 +19,23 @@ from neural.retrieval.stores.base import (
     Within,
     newest_of,
 )
-from neural.retrieval.stores.pgvector import compaction, nearest, tables, words
-from neural.retrieval.stores.pgvector.connection import PgVectorUnusable, database, transact
-from neural.retrieval.stores.pgvector.rows import (
-    row_of,
-    selection,
-    upsert_statement,
-    values_of,
+from neural.retrieval.stores.pgvector import compaction, connection, nearest, tables, words
+from neural.retrieval.stores.pgvector.connection import (
+    PgVectorUnusable,
+    database,
+    hashes_of,
+    transact,
 )
-from neural.retrieval.stores.pgvector.tables import filter_of, rows_table, words_table
-from neural.retrieval.stores.pgvector.wire import hashes_of
+from neural.retrieval.stores.pgvector.tables import (
+    Filter,
+    filter_of,
+    hashes_column,
+    rows_table,
+    vector_column,
+    weights_column,
+    words_table,
+)
+from neural.retrieval.stores.pgvector.words import repeated
 
 EXTENSION = "vector"
 OLDEST_VERSION = (0, 8)
@@ -178,3 +187,90 @@ def _extend(cursor: CursorWrapper) -> None:
             f"pgvector {found[0]} is too old, 0.8 is needed: install it on the database's machine, "
             "then ALTER EXTENSION vector UPDATE as a superuser"
         )
+
+
+# Rows as they are written and read
+
+
+_PLAIN = {
+    "key": "text",
+    "store": "text",
+    "kind": "text",
+    "at": "timestamptz",
+    "version": "bigint",
+    "title": "text",
+    "names": "text[]",
+    "text": "text",
+}
+
+
+def upsert_statement(table: str, shape: Shape) -> str:
+    """The statement that writes one row, unless the existing one has a greater version."""
+    types = _types(shape)
+    places = ", ".join(f"%s::{each}" for each in types.values())
+    changes = ", ".join(f"{name} = excluded.{name}" for name in types)
+    return (
+        f"INSERT INTO {rows_table(table)} AS kept ({', '.join(types)}) VALUES ({places})"
+        f" ON CONFLICT (key) DO UPDATE SET {changes} WHERE excluded.version >= kept.version"
+    )
+
+
+def values_of(row: Row, shape: Shape) -> list[Any]:
+    """The values that :func:`upsert_statement` binds."""
+    return [
+        *(row.key, row.store, row.kind, row.at, row.version),
+        connection.text(row.title),
+        [connection.text(name) for name in row.names],
+        connection.text(row.text),
+        *(value for name in shape.tokens for value in _token_values(row.tokens.get(name, ()))),
+        *(_vector_value(row, name) for name in shape.vectors),
+    ]
+
+
+def selection(table: str, shape: Shape, only: Filter) -> str:
+    """The statement that reads rows. It binds a list of keys, then the values of the filter."""
+    vectors = [f"vector_send({vector_column(name)})" for name in shape.vectors]
+    return (
+        f"SELECT {', '.join([*_PLAIN, *vectors])} FROM {rows_table(table)}"
+        f" WHERE key = ANY(%s::text[]) AND {only.sql}"
+    )
+
+
+def row_of(values: Sequence[Any], shape: Shape) -> Row:
+    """A row from the values that were read."""
+    plain = dict(zip(_PLAIN, values, strict=False))
+    sent = zip(shape.vectors, values[len(_PLAIN) :], strict=True)
+    at = plain["at"]
+    return Row(
+        **{
+            **plain,
+            "at": at and at.astimezone(dt.UTC),
+            "names": tuple(plain["names"]),
+            "vectors": {
+                name: connection.vector_from(each) for name, each in sent if each is not None
+            },
+        }
+    )
+
+
+def _types(shape: Shape) -> dict[str, str]:
+    """Types of all columns by their quoted names, in the order of :func:`values_of`."""
+    types = dict(_PLAIN)
+    for name in shape.tokens:
+        types |= {hashes_column(name): "bigint[]", weights_column(name): "sparsevec"}
+    return types | {vector_column(name): "vector" for name in shape.vectors}
+
+
+def _token_values(
+    tokens: Sequence[str],
+) -> tuple[connection.Binary | None, connection.Binary | None]:
+    occurrences = connection.hashes_of(tokens)
+    if not occurrences:
+        return None, None
+    return connection.bigints(list(occurrences)), connection.weights(repeated(occurrences))
+
+
+def _vector_value(row: Row, name: str) -> connection.Binary | None:
+    """A vector of zeros has no direction and is near to nothing, so it is stored as missing."""
+    vector = row.vectors.get(name)
+    return None if vector is None or not vector.any() else connection.vector(vector)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.db.backends.utils import CursorWrapper
 
 from neural.retrieval.stores.base import Match
-from neural.retrieval.stores.pgvector import wire
+from neural.retrieval.stores.pgvector import connection
 from neural.retrieval.stores.pgvector.tables import (
     Filter,
     hashes_column,
@@ -87,7 +87,7 @@ def matching(
     rarity = _kept_rarity(cursor, table, column, tokens) or _counted_rarity(
         cursor, table, column, tokens
     )
-    asked = wire.weights({token: rarity.weight(token) for token in tokens})
+    asked = connection.weights({token: rarity.weight(token) for token in tokens})
     found: list[Match] = []
     few = lets_few_through(cursor, table, only)
     for chosen in [tokens] if few else _widening(rarity, tokens, limit):
@@ -98,7 +98,7 @@ def matching(
                 SATURATION + 1,
                 SATURATION * (1 - LENGTH_SHARE),
                 SATURATION * LENGTH_SHARE / rarity.mean_length,
-                wire.bigints(chosen),
+                connection.bigints(chosen),
                 *only.values,
                 MOST_CANDIDATES,
                 limit,
@@ -144,7 +144,7 @@ def _kept_rarity(
     cursor.execute(
         f"SELECT hash, rows FROM {words_table(table)}"
         " WHERE field = %s AND hash = ANY(%s::bigint[])",
-        [column, wire.bigints([*tokens, ROWS_COUNTED, TOKENS_COUNTED])],
+        [column, connection.bigints([*tokens, ROWS_COUNTED, TOKENS_COUNTED])],
     )
     counted = dict(cursor.fetchall())
     rows, length = counted.pop(ROWS_COUNTED, 0), counted.pop(TOKENS_COUNTED, 0)
@@ -163,7 +163,7 @@ def _counted_rarity(
         f"SELECT asked, held FROM unnest(%s::bigint[]) AS asked, LATERAL"
         f" (SELECT count(*) FROM {rows} WHERE {hashes} @> ARRAY[asked]) AS counted(held)"
         " WHERE held > 0",
-        [wire.bigints(tokens)],
+        [connection.bigints(tokens)],
     )
     return Rarity(rows=total, mean_length=max(length or 1, 1), rows_with=dict(cursor.fetchall()))
 
