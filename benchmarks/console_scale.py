@@ -17,41 +17,26 @@ they do not answer; and how fast a file of 200,000 runs is made.
 """
 
 import argparse
+import datetime as dt
 import json
 import os
 import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth.database import Server
-from benchmarks.isolated import ROOT, SERVER
-from benchmarks.machine import machine
-from zhilian.supervision.embedded import EmbeddedBroker
+from benchmarks import isolated
+from benchmarks.machine import idle_share, machine
 
 DATABASE = "neural_console_scale"
-MODULE = "benchmarks.measure_console_scale"
-
-
-def main() -> None:
-    options = _options()
-    server = Server(options.postgresql)
-    if not options.reuse:
-        server.create(options.name)
-    figures: dict[str, Any] = {"machine": machine(), "server": server.settings()}
-    try:
-        figures |= _measured(server.url_of(options.name), options)
-    finally:
-        if not (options.keep or options.reuse):
-            server.drop(options.name)
-    json.dump(figures, sys.stdout, indent=2)
-    print()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How fast the console's pages are at scale.")
-    parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
+    parser.add_argument("--postgresql", default=isolated.SERVER, help="server to use")
     parser.add_argument("--name", default=DATABASE, help=f"its database (default {DATABASE})")
     parser.add_argument("--runs", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=400, help="days of figures")
@@ -66,28 +51,191 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(database: str, options: argparse.Namespace) -> Any:
-    numbers = [options.runs, options.days, options.rate, options.viewers, options.seconds]
-    arguments = [*numbers, round(1000 * options.pause)]
-    with (
-        tempfile.TemporaryDirectory(prefix="neural-console-") as folder,
-        EmbeddedBroker(Path(folder, "broker")) as broker,
-    ):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "ZHILIAN_VAR": folder,
-            "ZHILIAN_ENV_FILE": "",
-            "ZHILIAN_LOG_LEVEL": "WARNING",
-            "CELERY_BROKER_URL": broker.url,
-            "DATABASE_URL": database,
-        }
-        command = [sys.executable, "-m", MODULE, *map(str, arguments)]
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True
+def _measured_apart(options: argparse.Namespace) -> None:
+    """Measure in a further process, on a database of its own, and print the figures."""
+    server = isolated.Server(options.postgresql)
+    if not options.reuse:
+        server.create(options.name)
+    figures: dict[str, Any] = {"machine": machine(), "server": server.settings()}
+    try:
+        with isolated.environment(server.url_of(options.name)) as variables:
+            command = [sys.executable, "-m", "benchmarks.console_scale", *sys.argv[1:]]
+            figures |= isolated.output(command, variables)
+    finally:
+        if not (options.keep or options.reuse):
+            server.drop(options.name)
+    json.dump(figures, sys.stdout, indent=2)
+    print()
+
+
+if __name__ == "__main__" and isolated.MEASURES not in os.environ:
+    _measured_apart(_options())
+    sys.exit()
+isolated.set_up(migrates=__name__ == "__main__")
+
+from django.core.management import call_command
+from django.db.models import Max
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from benchmarks.console import figure_rows, ledger_rows
+from benchmarks.console.pages import viewers
+from benchmarks.console.walking import Waits, costs, file_of_runs, walk
+from benchmarks.growth.ledger import execute, rows
+from benchmarks.http_load import web_processes
+from benchmarks.processes import ALL, HIGH, workers
+from neural.models import RunState, TaskRun
+
+PROCESS_WAIT = 120
+SUBMITTING = """
+import sys
+import django
+
+django.setup()
+from benchmarks.console.ledger_rows import STORES
+from benchmarks.load.events import submit_for_ever
+
+submit_for_ever(int(sys.argv[1]), stores=STORES)
+"""
+TABLES = 12
+"""The largest tables that are reported."""
+
+
+def measure(options: argparse.Namespace) -> None:
+    runs = options.runs
+    call_command("collectstatic", interactive=False, verbosity=0)
+    filled = None if TaskRun.objects.exists() else _fill(runs, options.days)
+    figure_rows.fill(runs)
+    idle = round(idle_share(), 2)
+    live = _newest()
+    with web_processes() as (port, processes), workers(HIGH, ALL), beat(), submitter(options.rate):
+        walkers, not_walked = viewers(options.viewers, runs=runs)
+        walk(port, walkers, seconds=0, pause=options.pause / 2)  # templates, connections, caches
+        alone = costs(walkers)
+        _wait_until_drained(since=live, most=2 * options.rate)
+        began, busy = timezone.now(), _processor_seconds(processes)
+        waits = walk(port, walkers, seconds=options.seconds, pause=options.pause)
+        busy = _processor_seconds(processes) - busy
+        drained = _drained(live, began)
+    figures = {
+        "idle_before": idle,
+        "filled_seconds": filled,
+        "runs": runs,
+        **drained,
+        "web_processor_ms_a_request": round(1000 * busy / sum(map(len, waits.values())), 1),
+        "pages": _by_page(waits),
+        "not_walked": not_walked,
+        "alone": alone,
+        "file": file_of_runs(walkers[0]),
+        "megabytes": _sizes(),
+    }
+    json.dump(figures, sys.stdout)
+
+
+def _fill(runs: int, days: int) -> float:
+    began = time.perf_counter()
+    ledger_rows.fill(runs)
+    figure_rows.fill(days)
+    _schedules()
+    execute("ANALYZE")
+    return round(time.perf_counter() - began)
+
+
+def _schedules() -> None:
+    """Nightly schedules besides the project's own."""
+    nightly, _ = CrontabSchedule.objects.get_or_create(minute="10", hour="3", timezone="UTC")
+    for place in range(ledger_rows.SCHEDULES - PeriodicTask.objects.count()):
+        PeriodicTask.objects.create(
+            name=f"chain: nightly work {place}",
+            task="neural.tasks.tend_search_indexes",
+            crontab=nightly,
         )
-    return json.loads(done.stdout)
+
+
+@contextmanager
+def beat() -> Iterator[None]:
+    """Celery's beat, as `manage.py up` starts it."""
+    with _running([sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "beat"]):
+        yield
+
+
+@contextmanager
+def submitter(rate: int) -> Iterator[None]:
+    """A process that submits so many events a second."""
+    with _running([sys.executable, "-c", SUBMITTING, str(rate)]):
+        yield
+
+
+@contextmanager
+def _running(command: Sequence[str]) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=sys.stderr)
+    try:
+        yield
+        if process.poll() is not None:
+            raise RuntimeError(f"ended before its time: {' '.join(command)}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_drained(*, since: int, most: int) -> None:
+    """Wait until workers drain, and at most so many runs wait from the time of their start."""
+    live, deadline = TaskRun.objects.filter(pk__gt=since), time.monotonic() + PROCESS_WAIT
+    while time.monotonic() < deadline:
+        if live.filter(state=RunState.SUCCEEDED).exists() and live.due().count() <= most:
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the workers did not drain what was submitted within {PROCESS_WAIT} s")
+
+
+def _processor_seconds(processes: Sequence[int]) -> float:
+    """Processor time that these processes have used."""
+    told = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2] for each in processes]
+    ticks = sum(int(number) for each in told for number in each.split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _newest() -> int:
+    return TaskRun.objects.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def _drained(live: int, began: dt.datetime) -> dict[str, float]:
+    """Runs a second that were submitted and that succeeded, and those that wait now."""
+    new = TaskRun.objects.filter(pk__gt=live)
+    done = new.filter(state=RunState.SUCCEEDED, finished_at__gte=began)
+    submitted = new.filter(created_at__gte=began)
+    seconds = (timezone.now() - began).total_seconds()
+    return {
+        "seconds": round(seconds, 1),
+        "submitted_per_second": round(submitted.count() / seconds, 1),
+        "drained_per_second": round(done.count() / seconds, 1),
+        "waiting_at_end": new.due().count(),
+    }
+
+
+def _by_page(waits: Waits) -> dict[str, dict[str, float]]:
+    return {name: _spread(sorted(own)) for name, own in sorted(waits.items())} | {
+        "all": _spread(sorted(wait for own in waits.values() for wait in own))
+    }
+
+
+def _spread(waits: Sequence[float]) -> dict[str, float]:
+    at = {"p50_ms": 0.5, "p95_ms": 0.95, "max_ms": 1.0}
+    last = len(waits) - 1
+    found = {name: round(1000 * waits[round(last * share)], 1) for name, share in at.items()}
+    return {"visits": len(waits), **found}
+
+
+def _sizes() -> dict[str, Any]:
+    found = rows(
+        "SELECT relname, pg_total_relation_size(relid) / 1000000 FROM pg_stat_user_tables"
+        " ORDER BY 2 DESC LIMIT %s",
+        [TABLES],
+    )
+    ((whole,),) = rows("SELECT pg_database_size(current_database()) / 1000000")
+    return {"database": int(whole), **{name: int(size) for name, size in found}}
 
 
 if __name__ == "__main__":
-    main()
+    with suppress(BrokenPipeError):
+        measure(_options())

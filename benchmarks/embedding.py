@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,15 +23,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.load.menu import described_dishes
-from benchmarks.machine import machine
-from benchmarks.shared_data import DataAbsent, data_file
+from benchmarks.machine import DataAbsent, data_file, machine
 from neural.retrieval.embedders.base import Remembered
 from neural.retrieval.embedders.usem3 import Usem3
 
 QUICK = "--quick" in sys.argv  # also in the processes that it starts
 KINDS = ("orders",) if QUICK else ("names", "orders", "descriptions")
 BATCHES = (8,) if QUICK else (1, 8, 64, 256)
-THREADS = (1,) if QUICK else (1, 2)
+THREADS, PROCESSES = ((1,), 1) if QUICK else ((1, 2), 2)
 ROUNDS, SECONDS, SECONDS_OF_TWO = (1, 0.01, 0.01) if QUICK else (4, 0.3, 4)
 """The best of some rounds counts. The methods take turns, so other work disturbs all alike."""
 
@@ -76,10 +76,15 @@ def _mean_length(texts: list[str]) -> float:
     return round(sum(map(len, texts)) / len(texts), 1)
 
 
+@cache
+def embedder(threads: int = 1) -> Usem3:
+    """The embedder, loaded once a process."""
+    return Usem3(threads=threads)
+
+
 def _first_call() -> dict[str, float]:
     before, start = _resident_mib(), time.perf_counter()
-    usem3 = Usem3()
-    usem3.embed(["豆腐"])
+    embedder().embed(["豆腐"])
     took = time.perf_counter() - start
     return {"seconds": round(took, 2), "resident_mib": _resident_mib() - before}
 
@@ -93,8 +98,9 @@ def _rates(texts: list[str]) -> dict[str, dict[str, list[int]]]:
     """By method and texts a call: texts a second, and texts a second of processor time."""
     from usem3 import USE
 
-    ways: dict[str, Encode] = {"package": USE(threads=1).encode, "ours": Usem3().embed}
-    ways["ours, two threads"] = Usem3(threads=2).embed
+    ways: dict[str, Encode] = {"package": USE(threads=1).encode}
+    for threads, name in zip(THREADS, ("ours", "ours, two threads"), strict=False):
+        ways[name] = embedder(threads).embed
     figures: dict[str, dict[str, list[int]]] = {way: {} for way in ways}
     for batch in BATCHES:
         rounds = [
@@ -133,23 +139,25 @@ def _two_processes() -> dict[str, float]:
     """Orders a second of two processes together, with one BLAS thread each and with two."""
     both = {}
     for threads in THREADS:
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_loaded, [threads] * 2))
-            both[f"{threads} threads each"] = round(sum(pool.map(_rate_of_orders, [threads] * 2)))
+        with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+            list(pool.map(_loaded, [threads] * PROCESSES))
+            both[f"{threads} threads each"] = round(
+                sum(pool.map(_rate_of_orders, [threads] * PROCESSES))
+            )
     return both
 
 
 def _loaded(threads: int) -> None:
-    Usem3(threads=threads).embed(["豆腐"])
-    time.sleep(2)  # so that each of the two processes takes one task
+    embedder(threads).embed(["豆腐"])
+    time.sleep(2 * (PROCESSES - 1))  # so that each of the processes takes one task
 
 
 def _rate_of_orders(threads: int) -> float:
-    return _rate(Usem3(threads=threads).embed, _texts()["orders"], 256, seconds=SECONDS_OF_TWO)[0]
+    return _rate(embedder(threads).embed, _texts()["orders"], 256, seconds=SECONDS_OF_TWO)[0]
 
 
 def _remembered(orders: list[str]) -> dict[str, float]:
-    remembered = Remembered(Usem3())
+    remembered = Remembered(embedder())
     dishes = [dish for order in orders for dish in order.split(" ")]
     start = time.perf_counter()
     for place in range(0, len(dishes), 512):
@@ -163,7 +171,7 @@ def _remembered(orders: list[str]) -> dict[str, float]:
 
 def _queries(queries: list[str], batch: list[str]) -> dict[str, list[float]]:
     """Median and 95th percentile: alone, and while another thread embeds descriptions."""
-    usem3 = Usem3()
+    usem3 = embedder()
     usem3.embed(queries[:1])
     alone = _percentiles(usem3.embed, queries)
     other = threading.Thread(target=usem3.embed, args=[batch * 4])

@@ -1,20 +1,57 @@
-"""Runs a measuring module on its own database and broker, and reads its JSON."""
+"""Runs a benchmark in a process of its own, on its own database and broker, and reads its JSON."""
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.machine import QUICK, machine
 from zhilian.supervision.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = "postgres://postgres@127.0.0.1:5432/postgres"
 DATABASE = "neural_benchmark"
+SERVER_SETTINGS = (
+    "server_version",
+    "shared_buffers",
+    "effective_cache_size",
+    "work_mem",
+    "max_wal_size",
+    "fsync",
+    "synchronous_commit",
+    "autovacuum",
+)
+"""Settings of a server that affect the figures."""
+MEASURES = "BENCHMARK_MEASURES"
+"""Set in the process that measures."""
+Option = tuple[Any, str]
+"""An option's default and its help. The default's type is the option's; of None it is a number."""
+
+
+def started(name: str, text: str | None, **options: Option) -> argparse.Namespace:
+    """The options of the benchmark that calls this first of all, with its ``__name__`` and
+    ``__doc__``.
+
+    As a command it measures itself on each chosen database in a further process, prints all
+    figures and ends here. In that process, and where it is imported, Django is set up afterwards.
+    """
+    arguments = parser((text or "").partition("\n")[0])
+    for option, (default, what) in options.items():
+        arguments.add_argument(f"--{option.replace('_', '-')}", help=what, **_kind(default))
+    chosen = arguments.parse_args(None if name == "__main__" else [])
+    if name == "__main__" and MEASURES not in os.environ:
+        module = sys.modules[name].__spec__.name  # type: ignore[union-attr]  # it was run by -m
+        measure(module, sys.argv[1:], chosen)
+        sys.exit()
+    set_up(migrates=name == "__main__")
+    return chosen
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -25,47 +62,111 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
-def measure(module: str, arguments: list[object], options: argparse.Namespace) -> None:
+def set_up(*, migrates: bool) -> None:
+    """Set up Django, and with ``migrates`` the tables, unless they were copied (SQLite)."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    if migrates and not (QUICK and "DATABASE_URL" not in os.environ):
+        call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+def _kind(default: Any) -> dict[str, Any]:
+    if isinstance(default, bool):
+        return {"action": "store_true"}
+    if isinstance(default, list):
+        return {"type": int, "nargs": "+", "default": default}
+    return {"type": float if isinstance(default, float) else int, "default": default}
+
+
+def measure(module: str, arguments: Sequence[str], options: argparse.Namespace) -> None:
     """Run ``module`` for each chosen database and print all figures as JSON."""
     both = ["sqlite", "postgresql"]
     figures: dict[str, Any] = {"machine": machine()}
     for database in both if options.database == "both" else [options.database]:
-        with (
-            tempfile.TemporaryDirectory(prefix="neural-bench-") as folder,
-            EmbeddedBroker(Path(folder, "broker")) as broker,
-        ):
-            environment = _environment(database, folder, broker.url, options.postgresql)
-            figures[database] = _run(module, arguments, environment)
+        url = ""
+        if database == "postgresql":
+            url = Server(options.postgresql).create(DATABASE)
+        with environment(url) as variables:
+            figures[database] = output([sys.executable, "-m", module, *arguments], variables)
     json.dump(figures, sys.stdout, indent=2)
     print()
 
 
-def _run(module: str, arguments: list[object], environment: dict[str, str]) -> Any:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+@contextmanager
+def environment(database: str) -> Iterator[dict[str, str]]:
+    """The environment of a process that measures this database (empty: SQLite in a new folder),
+    with a folder and a broker of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="neural-bench-") as folder,
+        EmbeddedBroker(Path(folder, "broker")) as broker,
+    ):
+        if QUICK and not database:
+            shutil.copytree(QUICK, folder, dirs_exist_ok=True)
+        yield {
+            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "PYTHONPATH": str(ROOT),
+            "ZHILIAN_VAR": folder,
+            "ZHILIAN_ENV_FILE": "",
+            "ZHILIAN_LOG_LEVEL": "WARNING",
+            "CELERY_BROKER_URL": broker.url,
+            MEASURES: "1",
+            **({"DATABASE_URL": database} if database else {}),
+        }
+
+
+def output(command: list[str], variables: dict[str, str]) -> Any:
+    """What a command prints as JSON."""
+    done = subprocess.run(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
 
-def _environment(database: str, folder: str, broker: str, server: str) -> dict[str, str]:
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-        "PYTHONPATH": str(ROOT),
-        "ZHILIAN_VAR": folder,
-        "ZHILIAN_ENV_FILE": "",
-        "ZHILIAN_LOG_LEVEL": "WARNING",
-        "CELERY_BROKER_URL": broker,
-    }
-    environment.pop("DATABASE_URL", None)
-    if database == "postgresql":
-        _new_database(server)
-        environment["DATABASE_URL"] = f"{server.rpartition('/')[0]}/{DATABASE}"
-    return environment
+class Server:
+    """A PostgreSQL server, by the URL of a database whose user may create others."""
 
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._made: set[str] = set()
 
-def _new_database(server: str) -> None:
-    import psycopg
+    def url_of(self, name: str) -> str:
+        """The URL of another database of this server."""
+        base, _, options = self.url.partition("?")
+        return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
 
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
+    def create(self, name: str, *, template: str = "template1") -> str:
+        """Create a database anew and return its URL; nobody may be connected to the template. A
+        checkpoint follows, so that no measurement begins with pages left to be written."""
+        self.drop(name)
+        self._made.add(name)
+        # Copy files rather than use the log, which would write a large database twice.
+        by_files = "STRATEGY FILE_COPY" if int(self.show("server_version_num")) >= 150000 else ""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {by_files}')
+        self._execute("CHECKPOINT")
+        return self.url_of(name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database if it exists."""
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def drop_all(self, *, keep: Collection[str] = ()) -> None:
+        """Drop all databases that were created here."""
+        for name in self._made - set(keep):
+            self.drop(name)
+
+    def show(self, setting: str) -> str:
+        """A setting of the server."""
+        return str(self._execute(f"SHOW {setting}"))
+
+    def settings(self, *names: str) -> dict[str, str]:
+        """These settings of the server, or :data:`SERVER_SETTINGS`, by name."""
+        return {name: self.show(name) for name in names or SERVER_SETTINGS}
+
+    def _execute(self, statement: str) -> Any:
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None

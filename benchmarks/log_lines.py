@@ -22,11 +22,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
-from benchmarks.machine import machine  # noqa: E402
-from neural.models import NeuralEvent, TaskRun  # noqa: E402
-from neural.models.new_run import new_task_id  # noqa: E402
-from neural.models.run_log import log_change, logger  # noqa: E402
-from zhilian.logs import KeyValueFormatter  # noqa: E402
+from benchmarks.machine import machine
+from neural.models import NeuralEvent, TaskRun
+from neural.models.new_run import new_task_id
+from neural.models.run_log import log_change, logger
+from zhilian.logs import KeyValueFormatter
 
 BATCH, BATCHES, REPEATS = 50, 200, 7
 

@@ -1,6 +1,13 @@
-"""The project's settings with the benchmark's own event types."""
+"""The project's settings with the benchmark's own event types and the bare view beside the API."""
 
+from benchmarks.machine import QUICK
 from zhilian.settings import *  # noqa: F403
-from zhilian.settings import INSTALLED_APPS
+from zhilian.settings import ALLOWED_HOSTS, INSTALLED_APPS, NEURAL
 
-INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.load", "benchmarks.bare"]
+INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.load"]
+ROOT_URLCONF = "benchmarks.load.urls"
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1"]
+# One key sends everything: no limit but the machine's.
+NEURAL = {**NEURAL, "api_rate_per_second": 1e6, "api_rate_burst": 10**7}
+if QUICK:  # seconds for which a stopped worker finishes its runs
+    CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 0.1

@@ -1,11 +1,21 @@
-"""Viewers that walk pages over HTTP at once, each with a session and at a human's pace."""
+"""Viewers that walk pages over HTTP at once, each with a session and at a human's pace; and what a
+page or a file of many runs costs in the measuring process, whatever else the machine does."""
 
 import http.client
+import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
+from statistics import median
+from typing import Any
+
+from django.db import connection, reset_queries
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from benchmarks.console.pages import Page, Viewer
 from benchmarks.http_load import HOST
@@ -59,3 +69,77 @@ def _visit(port: int, page: Page, headers: Mapping[str, str], draw: Random) -> f
     if answer.status != http.HTTPStatus.OK:
         raise RuntimeError(f"{address} answered {answer.status}")
     return time.perf_counter() - started
+
+
+VISITS = 7
+Costs = dict[str, dict[str, float]]
+
+
+def costs(viewers: Sequence[Viewer]) -> Costs:
+    """Of each page of these viewers: milliseconds of the web process's processor time, and of its
+    statements by the clock, and the number of statements; medians."""
+    draw, client = Random(1), Client(SERVER_NAME=HOST)
+    pages = {page.name: (viewer, page) for viewer in viewers for page in viewer.pages}
+    return {
+        name: _cost([_visit_here(client, viewer, page, draw) for _ in range(VISITS)])
+        for name, (viewer, page) in sorted(pages.items())
+    }
+
+
+def _visit_here(
+    client: Client, viewer: Viewer, page: Page, draw: Random
+) -> tuple[float, float, int]:
+    address = page.address(draw)
+    reset_queries()  # Django keeps the last 9,000: later ones would not be counted
+    with CaptureQueriesContext(connection) as asked:
+        began = time.thread_time()
+        answer: Any = client.get(address, headers={**viewer.headers, **page.headers})
+        answer.getvalue()  # a file is made while it is read
+        seconds = time.thread_time() - began
+    if answer.status_code != 200:
+        raise RuntimeError(f"{address} answered {answer.status_code}")
+    in_database = sum(float(each["time"]) for each in asked.captured_queries)
+    return 1000 * seconds, 1000 * in_database, len(asked)
+
+
+def _cost(visits: Sequence[tuple[float, float, int]]) -> dict[str, float]:
+    names = ("processor_ms", "statements_ms", "statements")
+    return {
+        name: round(median(own), 1)
+        for name, own in zip(names, zip(*visits, strict=True), strict=True)
+    }
+
+
+ROWS = 200_000
+WARM_UP = 1_000
+
+
+def file_of_runs(viewer: Viewer) -> dict[str, float]:
+    """Rows, rows a second, bytes a row, and by how many MB the process grew while it made them."""
+    _read(viewer, WARM_UP)
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from now on
+    began = time.perf_counter()
+    lines, size = _read(viewer, ROWS)
+    seconds = time.perf_counter() - began
+    return {
+        "rows": lines,
+        "rows_per_second": round(lines / seconds),
+        "bytes_per_row": round(size / max(lines, 1)),
+        "megabytes_more": round((_memory("VmHWM") - before) / 1000, 1),
+    }
+
+
+def _read(viewer: Viewer, rows: int) -> tuple[int, int]:
+    address = f"{reverse('admin:neural_taskrun_export_csv')}?period=all&rows={rows}"
+    answer: Any = Client(SERVER_NAME=HOST).get(address, headers=dict(viewer.headers))
+    lines, size = 0, 0
+    for part in answer.streaming_content:
+        lines, size = lines + part.count(b"\r\n"), size + len(part)
+    return lines - 1, size  # without the headings
+
+
+def _memory(name: str) -> int:
+    """Of this process, in kB."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) if found else 0

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.forecasts import datasets, scoring
+from benchmarks.forecasts import datasets, windows
 from benchmarks.forecasts.methods import METHODS, Method, Settings, Window
 from benchmarks.forecasts.windows import origins, task
 from neural.forecasting.core.evaluation import Sums, figures
@@ -35,7 +35,7 @@ def measured(
     """Figures by method, over all windows."""
     sums: dict[str, list[Sums]] = {name: [] for name in methods}
     seconds = dict.fromkeys(methods, 0.0)
-    earlier: scoring.Residuals = []
+    earlier: windows.Residuals = []
     days = next(iter(stores.values())).days
     for origin in origins(days, windows=windows, skipped=skipped):
         window = Window(task(stores, origin=origin, history=history, kind=kind), Settings())
@@ -43,13 +43,13 @@ def measured(
             began = time.perf_counter()
             forecasts = method(window)
             seconds[name] += time.perf_counter() - began
-            found = scoring.scored(window.task, forecasts)
+            found = windows.scored(window.task, forecasts)
             if name == BANDED:
-                found |= scoring.banded(window.task, forecasts, earlier) if earlier else {}
-                earlier += scoring.residuals(window.task, forecasts)
+                found |= windows.banded(window.task, forecasts, earlier) if earlier else {}
+                earlier += windows.residuals(window.task, forecasts)
             sums[name].append(found)
         print(f"{kind}: origin {origin} of {days} days", file=sys.stderr, flush=True)
-    return {name: _told(scoring.added(sums[name]), seconds[name]) for name in methods}
+    return {name: _told(windows.added(sums[name]), seconds[name]) for name in methods}
 
 
 def _told(sums: Sums, seconds: float) -> dict[str, Any]:

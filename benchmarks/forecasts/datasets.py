@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.shared_data import DataAbsent, data_file
+from benchmarks.machine import DataAbsent, data_file
 from neural.forecasting.core.days import calendar
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.replay import bakery

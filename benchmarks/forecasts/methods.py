@@ -8,15 +8,52 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
-from neural.forecasting.core import aggregation, evaluation, glm
+from neural.forecasting.core import aggregation, binning, evaluation, glm
 from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
-from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
+from neural.forecasting.core.features import FEATURES, HORIZONS_EACH, Examples, training_examples
+from neural.forecasting.core.glm import FARTHEST
 from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.protocol import TrainingConfig
-from neural.forecasting.core.trees.forest import Form
+from neural.forecasting.core.trees import growing
+from neural.forecasting.core.trees import sums as trees_sums
+from neural.forecasting.core.trees.forest import Form, PartialForest, begin
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
+
+
+def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> PartialForest:
+    """The finished trees. All stores are one group: the sums are exact, so grouping makes no
+    difference."""
+    agreed = binning.agree(
+        sketches=[binning.sketch(values=each.values) for each in task.train.values()],
+        bins=bins,
+        features=len(FEATURES),
+    )
+    mean = np.mean([float(each.target.mean()) for each in task.train.values()])
+    ensemble = begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
+    rows = trees_sums.joined(
+        [
+            trees_sums.rows_of(
+                store=name,
+                codes=binning.binned(values=each.values, bins=agreed),
+                offset=each.offset,
+                target=each.target,
+            )
+            for name, each in task.train.items()
+        ]
+    )
+    memory: dict[str, object] = {}
+    while not ensemble.is_complete:
+        told = trees_sums.sums(forest=ensemble, rows=rows, memory=memory)
+        ensemble = growing.grown(forest=ensemble, sums=told.sums)
+    return ensemble
+
+
+def margins(ensemble: PartialForest, values: np.ndarray) -> np.ndarray:
+    """Log of forecast / level."""
+    codes = binning.binned(values=values, bins=ensemble.bins)
+    return np.clip(ensemble.finished.margins(codes), -FARTHEST, FARTHEST)
+
 
 Forecasts = dict[str, np.ndarray]
 Train = Callable[[glm.LocalObjective, np.ndarray], np.ndarray]
@@ -142,9 +179,9 @@ class Window:
 
     @cached_property
     def trees(self) -> Forecasts:
-        ensemble = forest.grown(self.task, form=self.settings.form)
+        ensemble = grown(self.task, form=self.settings.form)
         return {
-            name: np.exp(each.offset + forest.margins(ensemble, each.values))
+            name: np.exp(each.offset + margins(ensemble, each.values))
             for name, each in self.task.test.items()
         }
 
@@ -213,11 +250,11 @@ def blend(window: Window) -> Forecasts:
         name: replace(each, offset=each.offset + SHARE_BEFORE_TREES * window.linear(name, each))
         for name, each in task.train.items()
     }
-    ensemble = forest.grown(replace(task, train=train), form=window.settings.form)
+    ensemble = grown(replace(task, train=train), form=window.settings.form)
     forecasts = {}
     for name, each in task.test.items():
         linear = window.linear(name, each)
-        with_trees = SHARE_BEFORE_TREES * linear + forest.margins(ensemble, each.values)
+        with_trees = SHARE_BEFORE_TREES * linear + margins(ensemble, each.values)
         forecasts[name] = np.exp(each.offset + blended(linear, with_trees))
     return forecasts
 

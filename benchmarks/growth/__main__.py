@@ -14,27 +14,29 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth.database import GROWN, Server
-from benchmarks.isolated import SERVER
-from zhilian.supervision.embedded import EmbeddedBroker
+from benchmarks.isolated import SERVER, Server, environment, set_up
 
+GROWN = "neural_growth"
 LEAST = 5_000
-"""The smallest size. Of a hundred runs 55 are of orders, and `backlog` needs 2,500 of those."""
+"""The smallest size. Of a hundred runs 55 are of orders, and a backlog needs 2,500 of those."""
+HOUR = "3600"
+PATIENT = {
+    "NEURAL_REPUBLISH_SECONDS": HOUR,
+    "NEURAL_REPUBLISH_LEASE_SECONDS": HOUR,
+    "NEURAL_BATCH_CLAIM_SECONDS": "60",
+}
+"""No run becomes unpublished because a measurement takes long, and claims are whole batches however
+fast the machine is."""
 
 
 def main() -> int:
     options = _options()
     server = Server(options.postgresql)
-    with (
-        tempfile.TemporaryDirectory(prefix="neural-growth-") as folder,
-        EmbeddedBroker(Path(folder, "broker")) as broker,
-    ):
-        server.create(GROWN)
-        os.environ.update(_environment(folder, broker.url, server.url_of(GROWN)))
+    with environment(server.create(GROWN)) as variables:
+        os.environ.update(variables | PATIENT)
         try:
             figures = _measured(server, options)
         finally:
@@ -68,21 +70,8 @@ def _rows(text: str) -> list[int]:
     return sizes
 
 
-def _environment(folder: str, broker: str, database: str) -> dict[str, str]:
-    return {
-        "DJANGO_SETTINGS_MODULE": "benchmarks.growth.settings",
-        "ZHILIAN_VAR": folder,
-        "ZHILIAN_ENV_FILE": "",
-        "ZHILIAN_LOG_LEVEL": "WARNING",
-        "CELERY_BROKER_URL": broker,
-        "DATABASE_URL": database,
-    }
-
-
 def _measured(server: Server, options: argparse.Namespace) -> dict[str, Any]:
-    import django
-
-    django.setup()
+    set_up(migrates=False)
     from benchmarks.growth.course import measure  # needs the settings
 
     def save(figures: dict[str, Any]) -> None:

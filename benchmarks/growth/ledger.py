@@ -1,7 +1,10 @@
-"""The ledger in one database: chooses it, prepares it, and removes what was measured."""
+"""The ledger in one database: prepared, emptied of what was measured, weighed, and its server's
+processor time, which other work on the machine affects less than elapsed time."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
@@ -70,3 +73,64 @@ def rows(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall()
+
+
+MEGABYTE = 1_000_000
+
+
+def weights(runs: int) -> dict[str, Any]:
+    """Megabytes of each table and index, and bytes for each run in the ledger."""
+    tables = {table: _table(table, runs) for table in TABLES}
+    return {**tables, "bytes_a_run": round(sum(_total(table) for table in TABLES) / runs)}
+
+
+def index_names() -> dict[str, str]:
+    """The indexes of the tables that grow, each with its table."""
+    found = rows(
+        "SELECT indexname, tablename FROM pg_indexes WHERE tablename = ANY(%s)", [list(TABLES)]
+    )
+    return dict(found)
+
+
+def _table(table: str, runs: int) -> dict[str, Any]:
+    indexes = [name for name, owner in sorted(index_names().items()) if owner == table]
+    ((heap, toast),) = rows(
+        "SELECT pg_relation_size(%s::regclass), pg_table_size(%s::regclass)", [table, table]
+    )
+    return {
+        "table": _weight(heap, runs),
+        "with_toast": _weight(toast, runs),
+        "indexes": {name: _weight(_size(name), runs) for name in indexes},
+    }
+
+
+def _weight(size: int, runs: int) -> dict[str, float]:
+    return {"megabytes": round(size / MEGABYTE, 1), "bytes_a_run": round(size / runs, 1)}
+
+
+def _size(name: str) -> int:
+    return int(rows("SELECT pg_relation_size(%s::regclass)", [name])[0][0])
+
+
+def _total(table: str) -> int:
+    return int(rows("SELECT pg_total_relation_size(%s::regclass)", [table])[0][0])
+
+
+def server_seconds() -> float:
+    """Processor time so far of the server process behind this connection.
+
+    If the server is another machine, or its system does not report it, this is elapsed time.
+    """
+    ((process_id,),) = rows("SELECT pg_backend_pid()")
+    process = Path(f"/proc/{process_id}")
+    try:
+        is_ours = (process / "comm").read_text().startswith("postgres")
+        nanoseconds = (process / "schedstat").read_text().split()[0]
+    except OSError:
+        return time.perf_counter()
+    return int(nanoseconds) / 1e9 if is_ours else time.perf_counter()
+
+
+def both_seconds() -> float:
+    """Processor time so far of the server's process and of this one, added."""
+    return server_seconds() + time.process_time()

@@ -1,5 +1,6 @@
 """The steps of a round: what a submitter, a relay and a worker do all day."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -7,9 +8,9 @@ from typing import Any
 
 from celery import current_app
 
-from benchmarks.growth.kinds import EVENT_TASK
-from benchmarks.growth.ledger import execute
-from benchmarks.growth.reports import finish_newest, reports, submit, submit_many
+import neural
+from benchmarks.growth.growing import EVENT_TASK
+from benchmarks.growth.ledger import STORES, execute
 from neural.broker.publisher import Publisher
 from neural.events.registry import atomic_handler_names
 from neural.ledger.batch import run_claimed
@@ -17,6 +18,47 @@ from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_QUEUE
 from neural.worker.relay import publish_unpublished
+
+FIRST_DAY = dt.date(2030, 1, 1)
+DAYS_A_ROUND = 100
+
+
+def reports(place: int, first: int, last: int) -> list[dict[str, Any]]:
+    """Some reports of one round; no two rounds report the same day."""
+    return [_report(place, number) for number in range(first, last)]
+
+
+def _report(place: int, number: int) -> dict[str, Any]:
+    day = FIRST_DAY + dt.timedelta(days=DAYS_A_ROUND * place + number // STORES)
+    store = f"S{number % STORES:03}"
+    lines = [{"dish": f"dish-{each}", "quantity": number % 90 + each} for each in range(3)]
+    return {
+        "type": "sales.reported",
+        "store": store,
+        "source": "till",
+        "event_id": f"{store}-{day}",
+        "payload": {"day": day.isoformat(), "lines": lines},
+    }
+
+
+def finish_newest(number: int) -> None:
+    """Mark ``number`` waiting runs as finished, so that they are out of the way."""
+    execute(
+        "UPDATE neural_taskrun SET state = 'succeeded', finished_at = now() WHERE id IN "
+        "(SELECT id FROM neural_taskrun WHERE state = 'pending' ORDER BY id DESC LIMIT %s)",
+        [number],
+    )
+
+
+def submit(each: Sequence[dict[str, Any]]) -> None:
+    for report in each:
+        neural.submit(**report).or_raise()
+
+
+def submit_many(each: Sequence[dict[str, Any]]) -> None:
+    for answer in neural.submit_many(each):
+        answer.or_raise()
+
 
 SINGLE, MANY, KEPT = 500, 8000, 2000
 BATCH, CLAIMS = 50, 10

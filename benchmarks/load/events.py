@@ -1,5 +1,7 @@
 """The events that benchmarks submit."""
 
+import time
+from itertools import count
 from typing import Any
 
 import neural
@@ -29,3 +31,19 @@ def submit_all(requests: Any, **options: Any) -> None:
     for answer in neural.submit_many(requests, **options):
         answer.or_raise()
         assert answer.is_new
+
+
+SLICES_A_SECOND = 10
+
+
+def submit_for_ever(rate: int, *, stores: int) -> None:
+    """Submit ``rate`` sales reports of so many stores a second. What was late is made up for."""
+    source, size = f"console-{time.time_ns()}", max(rate // SLICES_A_SECOND, 1)
+    began = time.monotonic()
+    for turn in count():
+        first = turn * size
+        submit_all(
+            {**sales_report(source, number), "store": f"S{number % stores:03}"}
+            for number in range(first, first + size)
+        )
+        time.sleep(max(began + (first + size) / rate - time.monotonic(), 0))

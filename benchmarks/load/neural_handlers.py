@@ -1,10 +1,13 @@
-"""Event types whose handlers take a known time and do nothing else."""
+"""Event types whose handlers take a known time and do nothing else, or do the peers' task."""
 
 import time
 
+from benchmarks.peers.work import add_demand
 from neural import EventType, handles, register_event_type
 from neural.events.schema import Payload
+from neural.models import NeuralEvent
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
+from neural.restaurant.schemas import SalesReportPayload
 
 
 class Milliseconds(Payload):
@@ -22,3 +25,13 @@ register_event_type(
 @handles("bench.urgent", "bench.low")
 def take_time(event: object, data: Milliseconds) -> None:
     time.sleep(data.milliseconds / 1000)
+
+
+register_event_type(EventType(name="peers.reported", schema=SalesReportPayload))
+
+
+@handles("peers.reported")
+def add_to_demand(event: NeuralEvent, data: SalesReportPayload) -> None:
+    """Add a day's report to the demand."""
+    lines = [(line.dish_code, line.quantity) for line in data.lines]
+    add_demand(event.store_id, data.day, lines)

@@ -10,7 +10,7 @@ transaction. The handler is one ``INSERT … ON CONFLICT DO UPDATE`` of three ro
 that run handlers, persistent database connections, logs at WARNING, ANALYZE before each drain, and
 a fresh copy of a migrated database and a CHECKPOINT before each measurement. Workers start after
 everything was submitted, and their start is not counted. Delivery is at least once, except with
-Celery, which is measured in its common setup (``celery_peer/``).
+Celery, which is measured in its common setup (``celery_peer``).
 
 **The figures** are events a second:
 
@@ -29,8 +29,8 @@ the events, the outcomes and the sums of demand must be exactly right, with noth
 twice; otherwise the benchmark fails.
 
 In each repeat every system is measured once, in an order that rotates. A ratio is computed within
-one repeat; the table shows the median of the ratios. The docstrings of ``ours/``,
-``procrastinate_peer/``, ``celery_peer/``, ``django_tasks_peer/`` and ``django_q_peer/`` say how
+one repeat; the table shows the median of the ratios. The docstrings of ``ours``,
+``procrastinate_peer``, ``celery_peer``, ``django_tasks_peer`` and ``django_q_peer`` say how
 each system is set up, and why. An open choice was made in the peers' favour: their event row has no
 unique key and no index but its primary key, and their handlers get the report as an argument
 instead of reading the event.

@@ -3,17 +3,26 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 
 import redis
 
-from benchmarks.isolated import SERVER
+from benchmarks.isolated import SERVER, Server
 from benchmarks.machine import idle_share, machine
-from benchmarks.peers import report, venv
-from benchmarks.peers.measuring import Bench
-from benchmarks.peers.server import Server, is_durable
-from benchmarks.peers.systems import NEURAL, PEERS, Candidate
+from benchmarks.peers.measuring import (
+    FIGURES,
+    NEURAL,
+    PEERS,
+    PEERS_PYTHON,
+    SERVER_SETTINGS,
+    Bench,
+    Candidate,
+    is_durable,
+    make_venv,
+    versions,
+)
 
 IDLE = 0.9
 IDLE_SECONDS = 2
@@ -24,15 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     candidates = _chosen(options.only)
     _refuse_broker_in_use(options.broker)
-    if any(candidate.own_venv for candidate in candidates):
-        venv.make()
+    if any(candidate.apps for candidate in candidates):
+        make_venv()
     server = Server(options.postgresql)
     result = _about(server, candidates, options)
     try:
         result |= _measured(Bench(server, options.broker, options.events), candidates, options)
     finally:
         server.drop_all()
-    print(report.table(result["figures"]), file=sys.stderr)
+    print(table(result["figures"]), file=sys.stderr)
     with open(options.json, "w") if options.json else sys.stdout as file:
         json.dump(result, file, indent=2)
         file.write("\n")
@@ -45,7 +54,7 @@ def _measured(
         _say(f"preparing {candidate.name}")
         bench.prepare(candidate)
     repeats = [_repeat(bench, candidates, number) for number in range(options.repeats)]
-    return {"repeats": repeats, "figures": report.summary([each["rates"] for each in repeats])}
+    return {"repeats": repeats, "figures": summary([each["rates"] for each in repeats])}
 
 
 def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str, Any]:
@@ -76,12 +85,12 @@ def _idle(what: str) -> float:
 def _about(
     server: Server, candidates: list[Candidate], options: argparse.Namespace
 ) -> dict[str, Any]:
-    postgresql = server.settings()
+    postgresql = server.settings(*SERVER_SETTINGS)
     if not is_durable(postgresql):
         _say("WARNING: this server does not keep a commit through a power cut")
     return {
         "machine": machine(),
-        "packages_of_peers": venv.versions() if venv.PEERS_PYTHON.exists() else {},
+        "packages_of_peers": versions() if PEERS_PYTHON.exists() else {},
         "postgresql": postgresql,
         "broker": "a Redis server" if options.broker else "embedded Valkey, append-only file",
         "events": options.events,
@@ -117,6 +126,65 @@ def _refuse_broker_in_use(url: str | None) -> None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+# The table: medians and ratios
+
+Rates = dict[str, dict[str, float]]
+"""The rates of one repeat, by system and figure."""
+Spread = dict[str, float]
+
+
+def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
+    """For each figure, the systems' rates and Neural's ratio to each peer."""
+    return {
+        figure: {
+            "per_second": {
+                name: spread(rates[name][figure] for rates in repeats)
+                for name in repeats[0]
+                if figure in repeats[0][name]
+            },
+            "neural_is_times": {
+                name: spread(rates[NEURAL.name][figure] / rates[name][figure] for rates in repeats)
+                for name in repeats[0]
+                if figure in repeats[0][name] and name != NEURAL.name
+            },
+        }
+        for figure in FIGURES
+    }
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Median, minimum and maximum."""
+    given = list(values)
+    return {"median": median(given), "min": min(given), "max": max(given)}
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The summary as a Markdown table, with a row for each figure and system."""
+    rows = [
+        ("figure", "system", "events/s: median (min–max)", "Neural is … times: median (min–max)"),
+        ("---", "---", "---", "---"),
+    ]
+    for figure, both in figures.items():
+        for name, rates in both["per_second"].items():
+            ratio = both["neural_is_times"].get(name)
+            rows.append((figure, name, _text(rates, ",.0f"), _text(ratio, ".2f") if ratio else ""))
+    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _text(values: Spread, form: str) -> str:
+    return f"{values['median']:{form}} ({values['min']:{form}}–{values['max']:{form}})"
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    filler = "-" if row[0] == "---" else " "
+    return (
+        "| "
+        + " | ".join(f"{text:{filler}<{width}}" for text, width in zip(row, widths, strict=True))
+        + " |"
+    )
 
 
 if __name__ == "__main__":

@@ -2,26 +2,90 @@
 
     python -m benchmarks.peers.driver SYSTEM prepare|submit|submit_many|drain NUMBER
 
-``SYSTEM`` is a module of this folder that defines ``SYSTEM``. The figure is printed as a line of
-JSON.
+``SYSTEM`` is the dotted path of a :class:`System` within this folder. The figure is printed as a
+line of JSON.
 """
 
+import contextlib
 import json
+import subprocess
 import sys
+import tempfile
 import time
-from importlib import import_module
+from collections.abc import Iterator
 from typing import Any
 
 import django
+from django.core.management import call_command
+from django.db import connection
+from django.utils.module_loading import import_string
+
+from benchmarks.peers.work import (
+    DEMAND_TABLE,
+    Demand,
+    System,
+    reports,
+)
+
+STOP_SECONDS = 30
+LOG_BYTES = 8000
+
+
+class WorkerEnded(Exception):
+    """A worker ended while there was work left."""
+
+
+class Workers:
+    """The started processes. Their output is shown if a drain fails."""
+
+    def __init__(self, commands: list[list[str]]) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._processes = [
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
+            )
+            for command in commands
+        ]
+
+    def must_live(self) -> None:
+        """Raise unless all of them are running."""
+        for process in self._processes:
+            if process.poll() is not None:
+                raise WorkerEnded(f"code {process.returncode}: {process.args!r}")
+
+    def show_output(self) -> None:
+        """Print the end of their output to stderr."""
+        self._output.seek(0)
+        text = self._output.read().decode(errors="replace")
+        print(text[-LOG_BYTES:], file=sys.stderr)
+
+    def stop(self) -> None:
+        """Ask all processes to end, and kill those that do not."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def running(commands: list[list[str]]) -> Iterator[Workers]:
+    """Run these workers as long as the block lasts."""
+    workers = Workers(commands)
+    try:
+        yield workers
+    except BaseException:
+        workers.show_output()
+        raise
+    finally:
+        workers.stop()
+
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from benchmarks.peers.processes import running  # noqa: E402
-from benchmarks.peers.system import System  # noqa: E402
-from benchmarks.peers.work import DEMAND_TABLE, Demand, reports  # noqa: E402
 
 POLL_SECONDS = 0.5
 
@@ -31,7 +95,7 @@ class WorkWasLost(Exception):
 
 
 def main(name: str, step: str, number: int) -> None:
-    system: System = import_module(f"benchmarks.peers.{name}").SYSTEM
+    system: System = import_string(f"benchmarks.peers.{name}")
     steps = {
         "prepare": prepare,
         "submit": submit_rate,

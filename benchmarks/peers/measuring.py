@@ -6,14 +6,157 @@ import os
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.isolated import ROOT
-from benchmarks.peers.server import Server
-from benchmarks.peers.systems import Candidate, Measurement
-from benchmarks.peers.venv import PEERS_PYTHON
+from benchmarks.isolated import ROOT, Server
 from zhilian.supervision.embedded import EmbeddedBroker
+
+SINGLE = ("one_by_one_drain", "default_drain")
+FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Events are submitted to an empty database and drained: two rates, under these names."""
+
+    system: str
+    """The dotted path of its :class:`System` within this folder."""
+    submit: str
+    """The driver's step: ``submit`` or ``submit_many``."""
+    submit_figure: str | None
+    drain_figures: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A system with its settings."""
+
+    name: str
+    apps: str = ""
+    """The peer's apps and options in ``peer_settings``; empty: the benchmarks' own settings."""
+    measurements: tuple[Measurement, ...]
+    said: str
+    """How the system is set up, for readers of the figures."""
+    broker: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _single(system: str) -> Measurement:
+    return Measurement(
+        system=system, submit="submit", submit_figure="single_submit", drain_figures=SINGLE
+    )
+
+
+def _bulk(system: str) -> Measurement:
+    return Measurement(
+        system=system,
+        submit="submit_many",
+        submit_figure="bulk_submit",
+        drain_figures=("bulk_drain",),
+    )
+
+
+NEURAL = Candidate(
+    name="neural",
+    said="defaults, one worker with two processes; one_by_one_drain with batch_claim_runs 1",
+    broker=True,
+    environment={"NEURAL_SEARCH": "false"},
+    measurements=(
+        Measurement(
+            system="ours.SINGLE",
+            submit="submit",
+            submit_figure="single_submit",
+            drain_figures=("default_drain",),
+        ),
+        Measurement(
+            system="ours.SINGLE",
+            submit="submit",
+            submit_figure=None,
+            drain_figures=("one_by_one_drain",),
+            environment={"NEURAL_BATCH_CLAIM_RUNS": "1"},
+        ),
+        _bulk("ours.BULK"),
+    ),
+)
+
+PEERS = (
+    Candidate(
+        name="procrastinate",
+        apps="procrastinate_peer",
+        said="Django integration, two worker processes with concurrency 1, jobs kept",
+        measurements=(_single("procrastinate_peer.SYSTEM"), _bulk("procrastinate_peer.SYSTEM")),
+    ),
+    Candidate(
+        name="celery",
+        apps="celery_peer",
+        said="delay_on_commit, defaults, django-db results, one prefork worker with two processes",
+        broker=True,
+        measurements=(_single("celery_peer.SYSTEM"),),
+    ),
+    Candidate(
+        name="celery-reuse",
+        apps="celery_peer",
+        said="the same with CELERY_DB_REUSE_MAX=1000",
+        broker=True,
+        environment={"PEERS_DB_REUSE_MAX": "1000"},
+        measurements=(_single("celery_peer.SYSTEM"),),
+    ),
+    Candidate(
+        name="django-tasks-db",
+        apps="django_tasks_peer",
+        said="two db_worker processes, results kept",
+        measurements=(_single("django_tasks_peer.SYSTEM"),),
+    ),
+    Candidate(
+        name="django-q2",
+        apps="django_q_peer",
+        said="ORM broker, bulk 10, queue_limit 50, every outcome kept, a cluster of two workers",
+        measurements=(_single("django_q_peer.SYSTEM"),),
+    ),
+)
+
+
+FOLDER = Path(__file__).resolve().parent
+REQUIREMENTS = FOLDER / "requirements.txt"
+PEERS_PYTHON = FOLDER / ".venv" / "bin" / "python"
+_STAMP = FOLDER / ".venv" / ".installed"
+_VERSIONS = """
+import json
+from importlib.metadata import distributions
+print(json.dumps({each.name.lower().replace("_", "-"): each.version for each in distributions()}))
+"""
+
+
+def make_venv() -> None:
+    """Install the peers, unless exactly these versions are installed already."""
+    wanted = REQUIREMENTS.read_text()
+    if _STAMP.exists() and _STAMP.read_text() == wanted:
+        return
+    print("peers: installing into benchmarks/peers/.venv", file=sys.stderr)
+    venv.create(FOLDER / ".venv", with_pip=True, clear=True)
+    pip = [str(PEERS_PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True, stdout=sys.stderr)
+    _STAMP.write_text(wanted)
+
+
+def versions() -> dict[str, str]:
+    """The installed versions."""
+    command = [str(PEERS_PYTHON), "-c", _VERSIONS]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return dict(sorted(json.loads(done.stdout).items()))
+
+
+DURABILITY = ("fsync", "synchronous_commit", "wal_sync_method", "full_page_writes")
+SERVER_SETTINGS = ("server_version", "shared_buffers", "max_wal_size", "wal_level", *DURABILITY)
+
+
+def is_durable(settings: dict[str, str]) -> bool:
+    """Whether a commit survives a power cut."""
+    return settings["fsync"] == "on" and settings["synchronous_commit"] == "on"
 
 
 class StepFailed(Exception):
@@ -32,7 +175,7 @@ class Bench:
         """Create the migrated database that every measurement copies."""
         url = self._server.create(f"{_database(candidate)}_template")
         with self._environment(candidate, url) as environment:
-            self._step(candidate, candidate.measurements[0].module, "prepare", environment)
+            self._step(candidate, candidate.measurements[0].system, "prepare", environment)
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
         """The candidate's figures, by name."""
@@ -46,19 +189,19 @@ class Bench:
         url = self._server.create(name, template=f"{name}_template")
         with self._environment(candidate, url) as environment:
             environment |= measurement.environment
-            module = measurement.module
-            submitted = self._step(candidate, module, measurement.submit, environment)
-            drained = self._step(candidate, module, "drain", environment)
+            system = measurement.system
+            submitted = self._step(candidate, system, measurement.submit, environment)
+            drained = self._step(candidate, system, "drain", environment)
         rates = dict.fromkeys(measurement.drain_figures, drained)
         if measurement.submit_figure:
             rates[measurement.submit_figure] = submitted
         return rates
 
     def _step(
-        self, candidate: Candidate, module: str, step: str, environment: Mapping[str, str]
+        self, candidate: Candidate, system: str, step: str, environment: Mapping[str, str]
     ) -> float:
-        python = PEERS_PYTHON if candidate.own_venv else Path(sys.executable)
-        command = [str(python), "-m", "benchmarks.peers.driver", module, step, str(self._events)]
+        python = PEERS_PYTHON if candidate.apps else Path(sys.executable)
+        command = [str(python), "-m", "benchmarks.peers.driver", system, step, str(self._events)]
         return float(json.loads(_output(command, environment))["rate"])
 
     @contextlib.contextmanager
@@ -67,13 +210,14 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="neural-bench-") as folder:
             environment = {
                 **_inherited(),
-                "DJANGO_SETTINGS_MODULE": candidate.settings,
+                "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
                 "DATABASE_URL": url,
                 "PYTHONPATH": str(ROOT),
                 "ZHILIAN_VAR": folder,
                 "ZHILIAN_ENV_FILE": "",
                 "ZHILIAN_LOG_LEVEL": "WARNING",
                 **candidate.environment,
+                **_settings_of(candidate),
             }
             with self._running_broker(candidate, Path(folder, "broker")) as broker:
                 yield {**environment, "CELERY_BROKER_URL": broker}
@@ -106,6 +250,15 @@ def empty(url: str) -> None:
     import redis
 
     redis.Redis.from_url(url).flushdb()
+
+
+def _settings_of(candidate: Candidate) -> dict[str, str]:
+    if not candidate.apps:
+        return {}
+    return {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.peers.peer_settings",
+        "PEERS_APPS": candidate.apps,
+    }
 
 
 def _database(candidate: Candidate) -> str:

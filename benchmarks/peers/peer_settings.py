@@ -1,4 +1,4 @@
-"""Django settings that all peers share; each peer adds its own apps and options."""
+"""Django settings that all peers share, with the apps of the one that PEERS_APPS names."""
 
 import os
 from typing import Any
@@ -9,7 +9,13 @@ SECRET_KEY = "benchmark"
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["benchmarks.peers.rows"]
+APPS = {
+    "celery_peer": ["django_celery_results"],
+    "django_q_peer": ["django_q"],
+    "django_tasks_peer": ["django_tasks", "django_tasks_db"],
+    "procrastinate_peer": ["procrastinate.contrib.django"],
+}
+INSTALLED_APPS = [*APPS[os.environ["PEERS_APPS"]], "benchmarks.peers"]
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -32,4 +38,26 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
+}
+
+CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
+CELERY_RESULT_BACKEND = "django-db"
+# Absent in 'celery', 1000 in 'celery-reuse'.
+CELERY_DB_REUSE_MAX = int(os.environ.get("PEERS_DB_REUSE_MAX", "0")) or None
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+
+PROCRASTINATE_IMPORT_PATHS = ["benchmarks.peers.procrastinate_peer"]
+
+Q_CLUSTER = {
+    "name": "peers",
+    "orm": "default",
+    "workers": 2,
+    "timeout": 90,
+    "retry": 120,
+    "queue_limit": 50,
+    "bulk": 10,
+    "save_limit": 0,
+    "recycle": 1_000_000,
+    "log_level": "WARNING",
 }

@@ -1,9 +1,10 @@
-"""The work that every system does: the reports, the table and the handler's statement.
+"""The work that every system does (the reports, the table and the handler's statement), and how a
+system describes itself to the driver.
 
-This module runs both in the project's venv and in the peers'.
-"""
+This module runs both in the project's venv and in the peers'."""
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -100,3 +101,27 @@ def _demand(counted: list[Report], number: int) -> Demand:
     days = {(report.store, report.day) for report in reports(number)}
     sold = sum(line["quantity"] for report in counted for line in report.lines)
     return Demand(len(days) * LINES, Decimal(sold))
+
+
+DJANGO = [sys.executable, "-m", "django"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """How events are submitted to one system and drained. All but ``workers`` runs in its process.
+
+    ``outcomes`` selects the number of events that succeeded, when the first one started (NULL if
+    the system does not record it) and when the last one finished.
+    """
+
+    workers: list[list[str]]
+    """The commands that are started for a drain. In all, two processes run handlers."""
+    outcomes: str
+    submit: Callable[[Report], None] | None = None
+    """Submits one event in a transaction of its own."""
+    submit_many: Callable[[Sequence[Report]], None] | None = None
+    prepare: str = ""
+    """A statement that the new database needs beside its migrations."""
+    events: str = "SELECT count(*) FROM peers_event"
+    demand: str = "SELECT count(*), coalesce(sum(quantity), 0) FROM peers_demand"
+    expected: Callable[[int], Demand] = added_up

@@ -8,7 +8,7 @@ import numpy as np
 from lancedb.index import FTS
 from lancedb.query import MatchQuery
 
-from benchmarks.search_quality.scoring import DEPTH, Find
+from benchmarks.search_quality.data import DEPTH, Find
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import texts_of

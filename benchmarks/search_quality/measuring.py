@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.baselines import baselines
+from benchmarks.search_quality.data import Find, scores, summary
 from benchmarks.search_quality.disturbing import Disturber
-from benchmarks.search_quality.scoring import Find, scores, summary
 from neural.retrieval.choosing import embedder
 
 Sets = Mapping[str, Sequence[data.Asked]]

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.vector_store.stores import STORES
+from benchmarks.vector_store.building import STORES
 
 
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="neural-bench-", dir=options.folder) as folder:
-        _run("embedding", folder, options.embedded, options.questions, answers=False)
+        _run("corpus", folder, options.embedded, options.questions, answers=False)
         figures: dict[str, Any] = {
             "machine": machine(),
             "store": options.store,
@@ -36,13 +36,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--embedded", type=int, default=20_000, help="orders that are embedded")
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument(
+        "--unindexed", type=int, default=20_000, help="rows that are added unindexed"
+    )
     parser.add_argument("--folder", type=Path, help="where tables are made; 5 GB a million rows")
     return parser.parse_args()
 
 
 def _measured(options: argparse.Namespace, folder: str, count: int) -> dict[str, Any]:
     built = _run("building", options.store, folder, count)
-    asked = _run("asking", options.store, folder, count, options.questions)
+    asked = _run("asking", options.store, folder, count, options.questions, options.unindexed)
     return {"built": built, "asked": asked}
 
 

@@ -1,28 +1,62 @@
 """Asks questions of a table with a given number of orders; reports speed and accuracy.
 
-``python -m benchmarks.vector_store.asking STORE FOLDER ROWS QUESTIONS``
+``python -m benchmarks.vector_store.asking STORE FOLDER ROWS QUESTIONS MORE``
 """
 
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.vector_store import corpus, exact
-from benchmarks.vector_store.building import fill, peak_megabytes, table_of
-from benchmarks.vector_store.stores import STORES
-from benchmarks.vector_store.timing import milliseconds, overhead, told
+from benchmarks.vector_store import corpus
+from benchmarks.vector_store.building import STORES, fill, peak_megabytes, table_of
+from benchmarks.vector_store.corpus import Vectors
+from neural.retrieval.query.listing import LISTED, Listing
 from neural.retrieval.query.parsing import ParsedQuery, parse_query
-from neural.retrieval.query.searching import LISTED, Listing
 from neural.retrieval.stores.base import Match, VectorStore, Within
 
+TOP = 10
+
+
+def nearest(asked: Vectors, base: Vectors, count: int, *, store: str | None) -> list[set[int]]:
+    """The numbers of each question's ten nearest orders, in all stores or in one."""
+    numbers = np.zeros((len(asked), 0), dtype=np.int64)
+    scores = np.zeros((len(asked), 0), dtype=np.float32)
+    for start, stop in corpus.chunks(count):
+        seen = [n for n in range(start, stop) if store in (None, corpus.store_of(n))]
+        new = corpus.vectors(start, stop, base)[np.array(seen, dtype=np.int64) - start]
+        scores = np.concatenate([scores, asked @ new.T], axis=1)
+        numbers = np.concatenate([numbers, np.tile(seen, (len(asked), 1))], axis=1)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+        scores = np.take_along_axis(scores, best, axis=1)
+        numbers = np.take_along_axis(numbers, best, axis=1)
+    return [set(map(int, row)) for row in numbers]
+
+
+def milliseconds(call: Callable[[], Any]) -> tuple[float, Any]:
+    """A call's duration in milliseconds, and its result."""
+    began = time.perf_counter()
+    answer = call()
+    return (time.perf_counter() - began) * 1000, answer
+
+
+def told(times: Iterable[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    median, high = np.percentile(list(times), [50, 95])
+    return {"p50_ms": round(float(median), 2), "p95_ms": round(float(high), 2)}
+
+
+def overhead(ours: Sequence[float], raw: Sequence[float]) -> float:
+    """What our code adds to the library's median, as a share of it."""
+    return round(float(np.median(ours) / np.median(raw)) - 1, 3)
+
+
 COLUMNS = ("names", "words", "sounds")
-UNINDEXED = 20_000
 STORE = corpus.store_of(7)
 
 
@@ -85,8 +119,8 @@ class Asked:
         )
 
 
-def ask(kind: str, folder: Path, count: int, questions: int) -> dict[str, Any]:
-    """Figures of the table as it was built, and then with rows that no index covers."""
+def ask(kind: str, folder: Path, count: int, questions: int, more: int) -> dict[str, Any]:
+    """Figures of the table as it was built, and then with ``more`` rows that no index covers."""
     base = np.load(folder / "orders.npy")
     asked = _asked(kind, folder, count, questions)
     figures: dict[str, Any] = {
@@ -96,7 +130,7 @@ def ask(kind: str, folder: Path, count: int, questions: int) -> dict[str, Any]:
     }
     for name, store in (("everywhere", None), ("in_one_store", STORE)):
         figures[name]["recall_at_10"] = _recall(asked, base, count, store)
-    return figures | {"unindexed": _unindexed(asked, base, count)}
+    return figures | {"unindexed": _unindexed(asked, base, count, more)}
 
 
 def _asked(kind: str, folder: Path, count: int, questions: int) -> Asked:
@@ -124,9 +158,9 @@ def _compared(pairs: Any) -> dict[str, Any]:
 
 def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -> float:
     within = Within.every_store() if store is None else Within.of_stores([store])
-    right = exact.nearest(asked.vectors, base, count, store=store)
+    right = nearest(asked.vectors, base, count, store=store)
     found = [
-        {int(match.key.rpartition("-")[2]) for match in asked.nearest(vector, within)[: exact.TOP]}
+        {int(match.key.rpartition("-")[2]) for match in asked.nearest(vector, within)[:TOP]}
         for vector in asked.vectors
     ]
     return round(
@@ -134,17 +168,17 @@ def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -
     )
 
 
-def _unindexed(asked: Asked, base: corpus.Vectors, count: int) -> dict[str, Any]:
-    """What more rows cost a search before the table is compacted, how long compacting takes, and
-    what a search costs afterwards."""
-    seconds = fill(asked.store, asked.table, base, count, count + UNINDEXED)
+def _unindexed(asked: Asked, base: corpus.Vectors, count: int, more: int) -> dict[str, Any]:
+    """What so many more rows cost a search before the table is compacted, how long compacting
+    takes, and what a search costs afterwards."""
+    seconds = fill(asked.store, asked.table, base, count, count + more)
     before = asked.together(Within.every_store())
     began = time.perf_counter()
     asked.store.compact(asked.table)
     compacted = time.perf_counter() - began
     return {
-        "rows": UNINDEXED,
-        "rows_per_second": round(UNINDEXED / seconds),
+        "rows": more,
+        "rows_per_second": round(more / seconds),
         "together": told(before),
         "compacted_seconds": round(compacted, 1),
         "together_then": told(asked.together(Within.every_store())),
@@ -152,4 +186,4 @@ def _unindexed(asked: Asked, base: corpus.Vectors, count: int) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    print(json.dumps(ask(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    print(json.dumps(ask(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))))

@@ -4,17 +4,50 @@
 """
 
 import json
+import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.vector_store import corpus
-from benchmarks.vector_store.stores import STORES
 from neural.retrieval.stores.base import VectorStore
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Creates a store at a location, and the object that queries its library directly."""
+
+    ours: Callable[[str], VectorStore]
+    raw: Callable[[str, str], Any]
+
+
+def _lance() -> Measured:
+    from benchmarks.vector_store.raw_lance import RawLance
+    from neural.retrieval.stores.lance.store import LanceStore
+
+    return Measured(LanceStore, RawLance)
+
+
+def _pgvector() -> Measured:
+    """The store in the database that DATABASE_URL names; it ignores the location."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+    import django
+
+    django.setup()
+    from benchmarks.vector_store.raw_pgvector import RawPgVector
+    from neural.retrieval.stores.pgvector.store import PgVectorStore
+
+    return Measured(lambda location: PgVectorStore(), RawPgVector)
+
+
+STORES: dict[str, Callable[[], Measured]] = {"lance": _lance, "pgvector": _pgvector}
+
 
 COMMIT = 2_000
 """Rows in each commit."""

@@ -8,13 +8,16 @@ points lie between real ones, about as close to each other as orders that share 
 import datetime as dt
 import itertools
 import random
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from neural.retrieval.collections.documents import Document
+from neural.retrieval.embedders.usem3 import Usem3
 from neural.retrieval.index.fields import TOKENS, tokens_of
 from neural.retrieval.stores.base import Row, Shape
 
@@ -148,3 +151,18 @@ def _tokens_of_part(part: str) -> dict[str, list[str]]:
 
 def _dish(dice: random.Random) -> str:
     return "".join(dice.choice(part) for part in _PARTS)
+
+
+# Embedding is done by a process of its own, so that its memory is not counted as the store's:
+# ``python -m benchmarks.vector_store.corpus FOLDER ORDERS QUESTIONS``.
+
+
+def embed(folder: Path, orders: int, asked: int) -> None:
+    """Write ``orders.npy`` and ``questions.npy``."""
+    embedder = Usem3()
+    np.save(folder / "orders.npy", embedder.embed([text(n) for n in range(orders)]))
+    np.save(folder / "questions.npy", embedder.embed(questions(asked)))
+
+
+if __name__ == "__main__":
+    embed(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,13 +1,17 @@
-"""The task and the events that enqueue it."""
+"""django-tasks-db, the database backend of Django's Tasks, set up as its README says.
+
+``enqueue`` is called in the transaction of the event row. Two ``db_worker`` processes run, and
+results are kept (the default). It has no bulk enqueueing. On Django 5.2 the Tasks interface comes
+from the backport django-tasks, which contained this backend itself before its version 0.12.
+"""
 
 from typing import Any
 
 from django.db import transaction
 from django_tasks import task  # type: ignore[import-not-found]
 
-from benchmarks.peers.rows.models import Event, arguments
-from benchmarks.peers.system import DJANGO, System
-from benchmarks.peers.work import Report, add_report
+from benchmarks.peers.models import Event, arguments
+from benchmarks.peers.work import DJANGO, Report, System, add_report
 
 
 @task()

@@ -1,13 +1,26 @@
-"""Submits events as Procrastinate jobs."""
+"""Procrastinate with its Django integration: ``defer`` in the transaction of the event row.
+
+Two worker processes run with concurrency 1, the default of each. A job is fetched, run in the
+worker's thread with Django's connection, and finished, with one statement each. Finished jobs are
+kept (the default), and a trigger records when they started and ended. In bulk, ``bulk_create``
+writes event rows and ``batch_defer`` jobs, 500 in a transaction, as many as Neural's.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
+from procrastinate.contrib.django import app  # type: ignore[import-not-found]
 
-from benchmarks.peers.procrastinate_peer.tasks import add_to_demand
-from benchmarks.peers.rows.models import Event, arguments
-from benchmarks.peers.system import DJANGO, System
-from benchmarks.peers.work import Report
+from benchmarks.peers.models import Event, arguments
+from benchmarks.peers.work import DJANGO, Report, System, add_report
+
+
+@app.task(name="add_to_demand")
+def add_to_demand(store: str, day: str, lines: list[dict[str, Any]]) -> None:
+    """Add a day's report to the demand."""
+    add_report(store, day, lines)
+
 
 CHUNK = 500
 

@@ -1,1 +1,0 @@
-"""A Django app with the least that a view can do to keep an event: read JSON, insert one row."""

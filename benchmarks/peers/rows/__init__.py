@@ -1,1 +1,0 @@
-"""A Django app with the peers' event row."""
