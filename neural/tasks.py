@@ -22,7 +22,7 @@ from neural.ledger.retry import RetryPolicy
 from neural.models import EntryPoint
 from neural.optional import TASKS, look_up
 from neural.runs.bulk import acting
-from neural.runs.bulk.asking import ACT_TASK
+from neural.runs.bulk.deciding import ACT_TASK
 
 # A person waits for it, and can resume it: it is dead, and says so, after some minutes.
 _SOON = RetryPolicy(max_retries=6, base_seconds=2, cap_seconds=60)

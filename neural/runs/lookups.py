@@ -1,14 +1,20 @@
-"""Runs and stores by what people know of them: ids, beginnings of ids, names. Each is one look into
-an index, or into the table of stores, which is small."""
+"""Runs and stores by what people know of them: ids, beginnings of ids, names; and what free text in
+the search box means: an id, an order, a store, or a part of an error.
 
-from collections.abc import Sequence
+Each is one look into an index, or into the table of stores, which is small.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
+from neural.runs.query import QueryRefused, RunQuery
 
 MOST_FOUND = 1000
 """The most runs that an id finds: one event id may exist in every store."""
@@ -76,3 +82,49 @@ def stores_named(value: str, user: Any) -> list[str]:
         return found
     named = mine.filter(name__icontains=value).order_by("pk")
     return list(named.values_list("pk", flat=True)[:MOST_STORES])
+
+
+Reading = tuple[str, str]
+"""The name of a field, and its value."""
+ERROR = "error"
+
+
+def readings_of(text: str, user: Any) -> list[Reading]:
+    """The fields that know this text, for what the user may see; the likeliest first. The last one
+    is always the text of errors."""
+    return [*_known(text, user), (ERROR, text)]
+
+
+def _known(text: str, user: Any) -> Iterator[Reading]:
+    if runs_by_id(text, user):
+        yield "run", text
+    if runs_of_event_id(text, user):
+        yield "event", text
+    for finder in RUN_FINDERS:
+        if runs_by_finder(finder.name, text, user):
+            yield finder.name, text
+    if stores_named(text, user):
+        yield "store", text
+
+
+def meant(query: RunQuery, user: Any) -> RunQuery:
+    """The same query with a field in the place of its free text.
+
+    Raises :class:`QueryRefused` if that field has another value already.
+    """
+    if not query.text:
+        return query
+    return read_as(query, next(iter(readings_of(query.text, user))))
+
+
+def read_as(query: RunQuery, reading: Reading) -> RunQuery:
+    """The same query with this reading in the place of its free text."""
+    name, value = reading
+    given = query.others.get(name, "") if name in RUN_FINDERS else getattr(query, name)
+    if given not in ("", value):
+        text = _("“%(text)s” is read as %(field)s, and %(field)s=%(given)s is chosen already.")
+        raise QueryRefused({"text": text % {"text": value, "field": name, "given": given}})
+    if name in RUN_FINDERS:
+        return replace(query, text="", others={**query.others, name: value})
+    changes: dict[str, Any] = {"text": "", name: value}
+    return replace(query, **changes)

@@ -1,24 +1,154 @@
-"""Which runs are meant: what a person typed and chose, and the parameters of an address for it."""
+"""Which runs are meant: what a person typed and chose, and the parameters of an address for it.
+
+What is typed into the search box is taken apart: ``field=value``, quoted texts, the rest.
+"""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.errors import NeuralError
 from neural.models import RunState
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
-from neural.runs.typed import typed
-from neural.runs.values import (
-    Reader,
-    one_of,
-    read_few,
-    read_moment,
-    read_number,
-    read_text,
+
+LONGEST_TEXT = 500
+GREATEST = 2**63
+ROOM = dt.timedelta(days=2)
+"""A time has so much room to the first and the last that there are: readers' zones and margins move
+it."""
+
+
+def read_text(value: str) -> str:
+    """A text as it stands. Raises ``ValueError`` if it is too long for any row, or has a NUL."""
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(
+            _("The text has %(length)d characters; at most %(most)d are searched for.")
+            % {"length": len(value), "most": LONGEST_TEXT}
+        )
+    if "\0" in value:
+        raise ValueError(_("The text contains a NUL character, which no row has."))
+    return value
+
+
+def read_number(value: str) -> int | None:
+    """A whole number, or None for an empty text."""
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) < GREATEST):
+        raise ValueError(_("“%(value)s” is not a whole number.") % {"value": value})
+    return int(value)
+
+
+def read_few(value: str) -> int | None:
+    """A number of attempts."""
+    number = read_number(value)
+    if number is not None and number > MOST_TRIES:
+        raise ValueError(
+            _("“%(value)s”: no run is tried more than %(most)d times.")
+            % {"value": value, "most": MOST_TRIES}
+        )
+    return number
+
+
+MOST_TRIES = 60_000
+"""Less than the greatest number of failures and losses together that a row has room for."""
+
+
+def read_moment(value: str) -> dt.datetime | None:
+    """A time in ISO 8601; without a zone it is in the reader's."""
+    if not value:
+        return None
+    try:
+        found = dt.datetime.fromisoformat(value)
+        found = found if found.tzinfo else timezone.make_aware(found)
+        for room in (-ROOM, ROOM):
+            (found + room).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            _("“%(value)s” is not a time like 2026-01-31T08:00 or 2026-01-31T08:00+08:00.")
+            % {"value": value}
+        ) from None
+    return found
+
+
+def one_of(*values: str) -> Callable[[str], str]:
+    """A reader of one of these values, or nothing."""
+
+    def read(value: str) -> str:
+        if value and value not in values:
+            raise ValueError(
+                _("“%(value)s” is none of: %(values)s.")
+                % {"value": value, "values": ", ".join(values)}
+            )
+        return value
+
+    return read
+
+
+Reader = Callable[[str], Any]
+
+
+SHORT = {"by": "requested_by", "text": "error"}
+"""Other names that people type."""
+_QUOTES = '"“”„＂'
+_PIECE = re.compile(
+    rf"(?:(?P<name>[\w.]+)[=＝])?(?:[{_QUOTES}](?P<quoted>[^{_QUOTES}]*)[{_QUOTES}]|(?P<plain>\S+))"
+    r"(?=\s|$)"
+    rf"|(?P<bare>[\w.]+)[=＝](?=\s|$)|(?P<broken>\S+)"
 )
+
+
+@dataclass
+class Typed:
+    """``rest`` is free text, ``fields`` are the values of named fields, ``problems`` say by field
+    what could not be understood."""
+
+    rest: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def typed(text: str) -> Typed:
+    """Take a text apart. A quoted text without a field is looked for in errors, as it stands."""
+    found, rest = Typed(), []
+    for name, value in _pieces(text, found.problems):
+        if not name:
+            rest.append(value)
+        elif name in found.fields:
+            told = _("“%(name)s” is given again, as “%(value)s”: choose one value.")
+            _add(found.problems, name, told % {"name": name, "value": value})
+        else:
+            found.fields[name] = value
+    found.rest = " ".join(rest)
+    return found
+
+
+def _pieces(text: str, problems: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for piece in _PIECE.finditer(text):
+        name, quoted, plain = piece["name"] or "", piece["quoted"], piece["plain"]
+        if quoted is not None:
+            yield SHORT.get(name, name) or "error", quoted
+        elif piece["bare"]:
+            _add(problems, piece["bare"], _("“%(name)s=” has no value.") % {"name": piece["bare"]})
+        elif plain is None or any(mark in plain for mark in _QUOTES):
+            told = _("“%(piece)s”: a quotation mark has no partner beside it.")
+            _add(problems, "text", told % {"piece": piece[0]})
+        elif name or not ("=" in plain or "＝" in plain):
+            yield SHORT.get(name, name), plain
+        else:
+            told = _("“%(piece)s” is no filter. Put what stands in an error into quotation marks.")
+            _add(problems, "text", told % {"piece": plain})
+
+
+def _add(problems: dict[str, str], name: str, told: str) -> None:
+    """Tell this too, beside what is told of the same field already."""
+    problems[name] = f"{problems[name]} {told}" if name in problems else told
+
 
 PERIODS = {
     "1h": dt.timedelta(hours=1),
@@ -42,7 +172,7 @@ class QueryRefused(NeuralError):
 class RunQuery:
     """A choice of runs. Empty values do not limit it; without times it is the last seven days.
 
-    ``text`` is free text that a person typed: :mod:`neural.runs.meaning` finds out what it means.
+    ``text`` is free text that a person typed: :mod:`neural.runs.lookups` finds out what it means.
     ``run`` is a task id, the beginning of one, or ``#`` and a run's number; ``event`` is an event's
     id; ``store`` a code or a part of a name; ``error`` a part of the last error. ``period`` counts
     back from now by the time at which runs were submitted; ``since`` (inclusive) and ``until``

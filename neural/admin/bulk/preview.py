@@ -29,9 +29,15 @@ from neural.models import BulkAction, BulkVerb, RunState
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.personal.redacting import for_user
-from neural.runs import meaning
-from neural.runs.bulk.beginning import BulkActionRefused, begin
-from neural.runs.bulk.checking import FASTEST, LONGEST_REASON, MOST_CHOSEN, meant
+from neural.runs import lookups
+from neural.runs.bulk.beginning import (
+    FASTEST,
+    LONGEST_REASON,
+    MOST_CHOSEN,
+    BulkActionRefused,
+    begin,
+    meant,
+)
 from neural.runs.bulk.previewing import Part, Preview, preview
 from neural.runs.bulk.verbs import EFFECTS, QUEUE, is_permitted
 from neural.runs.query import QueryRefused, RunQuery
@@ -147,7 +153,7 @@ def asked_of(request: HttpRequest) -> Asked:
 
 def _query(params: dict[str, str], user: Any) -> RunQuery:
     """The query with the meaning of its free text in its place: it means the same later."""
-    return meaning.meant(RunQuery.from_params(params), user)
+    return lookups.meant(RunQuery.from_params(params), user)
 
 
 def _keys(texts: Sequence[str]) -> Sequence[int]:

@@ -20,7 +20,7 @@ from neural.models import (
     TaskRun,
 )
 from neural.personal.redacting import for_user
-from neural.runs.bulk.applying import WHY_UNFIT
+from neural.runs.bulk.acting import WHY_UNFIT
 from neural.runs.bulk.deciding import WHY_STOPPED
 from neural.runs.bulk.progress import progress_of
 from neural.sites import address_in_admin

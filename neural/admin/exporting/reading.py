@@ -21,7 +21,7 @@ from neural.keyset.bounded import KeyPage
 from neural.keyset.walks import Place
 from neural.ledger.clock import database_clock
 from neural.models import TaskRun
-from neural.runs.meaning import meant
+from neural.runs.lookups import meant
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import select
 

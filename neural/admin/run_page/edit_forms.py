@@ -13,8 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from neural.admin.forms import read_json
 from neural.models import RunEdit, TaskRun
-from neural.runs.correcting_events import problems_of
-from neural.runs.editing import content_of, fingerprint
+from neural.runs.editing import content_of, fingerprint, problems_of
 from neural.stored_json import NotStorable, plain
 from neural.worker.forwarding import signature_of
 

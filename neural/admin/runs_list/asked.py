@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.paging import AFTER, BEFORE, key_in
 from neural.keyset.walks import Place
-from neural.runs.meaning import Reading, read_as, readings_of
+from neural.runs.lookups import Reading, read_as, readings_of
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import Selection
 

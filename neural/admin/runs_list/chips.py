@@ -16,8 +16,7 @@ from neural.ledger.work import work_title
 from neural.models import RunState, Store, WorkerProcess
 from neural.runs.counting import PARTS, RETRYING, Count, Part
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
-from neural.runs.lookups import MOST_STORES, stores_named
-from neural.runs.meaning import Reading
+from neural.runs.lookups import MOST_STORES, Reading, stores_named
 
 
 @dataclass(frozen=True)

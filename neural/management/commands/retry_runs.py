@@ -13,7 +13,7 @@ from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import SET_ASIDE_STATES
-from neural.runs.bulk.checking import MOST_CHOSEN
+from neural.runs.bulk.beginning import MOST_CHOSEN
 
 SHOWN_GROUPS = 10
 SHOWN_EXAMPLES = 3

@@ -1,4 +1,4 @@
-"""Acts on the runs of a bulk action, slice by slice. A slice is one transaction.
+"""Acts on the runs of a bulk action, slice by slice, at its pace. A slice is one transaction.
 
 It holds the change of the runs, their outcomes and the action's new position, so that a process
 that is killed between slices loses nothing and repeats nothing. The action's row is locked first
@@ -9,26 +9,179 @@ finds that the position has moved.
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
+from neural.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.ledger.dialects import despite_contention
 from neural.ledger.pausing import others_wait
 from neural.ledger.work import Snooze, current_run
-from neural.models import AuditOutcome, BulkAction, BulkActionItem
-from neural.runs.bulk import pacing
-from neural.runs.bulk.applying import Applied, apply
-from neural.runs.bulk.deciding import NOT_PERMITTED, stop_for
-from neural.runs.bulk.recording import record
-from neural.runs.bulk.verbs import is_permitted
+from neural.models import AuditOutcome, BulkAction, BulkActionItem, BulkOutcome, TaskRun
+from neural.models.run_log import log_change
+from neural.runs.bulk.deciding import ACT_TASK, NOT_PERMITTED, record, stop_for
+from neural.runs.bulk.listeners import notify_changed
+from neural.runs.bulk.verbs import EFFECTS, is_permitted
 from neural.runs.query import RunQuery
-from neural.runs.selecting import Slice, select
+from neural.runs.selecting import Slice, matching, select
+
+_LARGE = ("args", "kwargs", "result")
+
+WHY_UNFIT: Mapping[str, Any] = {
+    "state": _("its state does not allow it"),
+    "gone": _("it does not exist any more, or is of a store that the user does not see"),
+    "no_match": _("it no longer matches the filter"),
+    "of_action": _("it does a bulk action, which is stopped on its own page"),
+    "payload_pruned": _("its event's payload was pruned"),
+    "there_already": _("it is on that queue already"),
+    "acted_on": _("another bulk action changed it meanwhile"),
+}
+"""Why a run was left as it was, for people, by the code that its row keeps."""
+
+
+class RunsNotLocked(NeuralError):
+    """The database changed runs that this transaction had locked; nothing of the slice is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What became of one run: ``before`` is its state before, ``detail`` says why it was left as it
+    was (a key of :data:`WHY_UNFIT`) or what failed."""
+
+    run_id: int
+    outcome: BulkOutcome
+    before: str = ""
+    detail: str = ""
+
+
+def apply(
+    action: BulkAction, user: Any, query: RunQuery | None, keys: Sequence[int]
+) -> Sequence[Applied]:
+    """Change the runs with these keys that fit, in the current transaction; the outcome of each."""
+    if not keys:
+        return []
+    found = _locked(keys)
+    unfit = _unfit(action, user, query, found)
+    unfit |= dict.fromkeys(set(keys) - set(found), "gone")
+    left = [_left(key, found, why) for key, why in unfit.items()]
+    fit = [run for key, run in found.items() if key not in unfit]
+    return [*left, *_change(action, fit)]
+
+
+def _locked(keys: Sequence[int]) -> dict[int, TaskRun]:
+    """The runs, locked in the order of their keys: somebody who changes one of them is waited
+    for."""
+    runs = TaskRun.objects.filter(pk__in=keys).order_by("pk").defer(*_LARGE)
+    return {run.pk: run for run in runs.select_for_update(of=("self",))}
+
+
+def _unfit(
+    action: BulkAction, user: Any, query: RunQuery | None, found: Mapping[int, TaskRun]
+) -> dict[int, str]:
+    """Why which of these runs are left as they are. Looked at now that they are locked."""
+    effect = EFFECTS[action.verb]
+    mine: Any = TaskRun.objects.filter(pk__in=found)
+    seen = set(mine.for_user(user).values_list("pk", flat=True))
+    match = seen if query is None else _still_matching(query, user, found)
+    excluded = effect.excluded(action.values)
+    out = set() if excluded is None else set(mine.filter(excluded).values_list("pk", flat=True))
+    taken = _acted_on_since(action, found)
+    why = {}
+    for key, run in found.items():
+        checks = {
+            "gone": key not in seen,
+            "of_action": run.task == ACT_TASK,
+            "acted_on": key in taken,
+            "state": run.state not in effect.states,
+            "no_match": key not in match,
+            effect.why_excluded: key in out,
+        }
+        if reason := next((name for name, holds in checks.items() if holds), ""):
+            why[key] = reason
+    return why
+
+
+def _still_matching(query: RunQuery, user: Any, found: Mapping[int, TaskRun]) -> set[int]:
+    return set(matching(query, user).filter(pk__in=found).values_list("pk", flat=True))
+
+
+def _acted_on_since(action: BulkAction, found: Mapping[int, TaskRun]) -> set[int]:
+    """The runs that another action has changed since this one began. Two people who act on the same
+    runs cause one execution, even if a run fails again in between."""
+    others = BulkActionItem.objects.exclude(action=action).filter(outcome=BulkOutcome.CHANGED)
+    since = others.filter(run_id__in=found, at__gte=action.created_at)
+    return set(since.values_list("run_id", flat=True))
+
+
+def _left(key: int, found: Mapping[int, TaskRun], why: str) -> Applied:
+    before = "" if why == "gone" else found[key].state  # of another store: nobody's business
+    return Applied(run_id=key, outcome=BulkOutcome.UNFIT, before=before, detail=why)
+
+
+def _change(action: BulkAction, runs: Sequence[TaskRun]) -> Sequence[Applied]:
+    """Change all of these runs in one statement, or one by one if the database refuses that."""
+    if not runs:
+        return []
+    try:
+        with transaction.atomic():
+            _update(action, runs)
+    except (IntegrityError, DataError) as error:
+        if len(runs) == 1:
+            return [_applied(runs[0], BulkOutcome.FAILED, detail=str(error))]
+        return [each for run in runs for each in _change(action, [run])]
+    return [_applied(run, BulkOutcome.CHANGED) for run in runs]
+
+
+def _update(action: BulkAction, runs: Sequence[TaskRun]) -> None:
+    effect = EFFECTS[action.verb]
+    keys = [run.pk for run in runs]
+    rows: Any = TaskRun.objects.filter(pk__in=keys, state__in=effect.states)
+    if effect.change(rows, action.values) != len(runs):
+        raise RunsNotLocked(f"{action}: runs changed although they were locked")
+    notify_changed(action.verb, keys)
+    facts: dict[str, Any] = {"by": action.requested_by, "bulk_action": action.pk}
+    transaction.on_commit(partial(log_change, effect.logged, runs, **facts), robust=True)
+
+
+def _applied(run: TaskRun, outcome: BulkOutcome, *, detail: str = "") -> Applied:
+    return Applied(run_id=run.pk, outcome=outcome, before=run.state, detail=detail)
+
+
+SLICE_RUNS = 200
+"""The most runs of one transaction."""
+SAVED = dt.timedelta(seconds=2)
+"""What an action that was kept waiting may catch up on: its pace holds over a few seconds."""
+
+
+def slice_size(pace: int | None) -> int:
+    """How many runs a slice has: what the pace allows in a second, if that is less."""
+    return SLICE_RUNS if pace is None else max(1, min(SLICE_RUNS, pace))
+
+
+def seconds_to_wait(next_at: dt.datetime | None, *, now: dt.datetime) -> float:
+    """How long it is until the next slice may begin."""
+    return 0.0 if next_at is None else max((next_at - now).total_seconds(), 0.0)
+
+
+def time_of_next(
+    before: dt.datetime | None, *, now: dt.datetime, changed: int, pace: int | None
+) -> dt.datetime | None:
+    """When the slice after one that changed so many runs may begin.
+
+    ``before`` is when that one might have begun. Time that was not used is saved up to
+    :data:`SAVED`.
+    """
+    if pace is None:
+        return None
+    began = now if before is None else max(before, now - SAVED)
+    return began + dt.timedelta(seconds=changed / pace)
+
 
 ATTEMPT_SECONDS = 10.0
 """How long one attempt goes on: a stop or a restart of the worker costs no more than a slice."""
@@ -67,7 +220,7 @@ def _slices(action_id: int, clock: Clock) -> Iterator[float]:
             stop_for(action, NOT_PERMITTED)
             return
         now = clock()
-        wait = pacing.seconds_to_wait(action.next_at, now=now)
+        wait = seconds_to_wait(action.next_at, now=now)
         if not wait:
             do_slice(action, user, now=now)
         yield wait
@@ -95,7 +248,7 @@ class _Work:
 def do_slice(action: BulkAction, user: Any, *, now: dt.datetime) -> None:
     """Do the next slice of an action, unless somebody else does it at the same time."""
     query = RunQuery.from_params(action.query) if action.query else None
-    size = pacing.slice_size(action.pace)
+    size = slice_size(action.pace)
     if query is None or action.run_ids is not None:
         found = _known(action, size)
     else:
@@ -112,7 +265,7 @@ def _known(action: BulkAction, size: int) -> Slice:
 def _matching(action: BulkAction, query: RunQuery, user: Any, size: int) -> Slice:
     """The next runs that match. Stretches without any are passed, up to a number of them."""
     selection, after = select(query, user), action.position
-    for _ in range(EMPTY_STEPS):
+    for _step in range(EMPTY_STEPS):
         found = selection.slice(after=after, up_to=action.up_to, size=size)
         if found.keys or found.done:
             break
@@ -131,7 +284,7 @@ def _transact(work: _Work) -> None:
         action.advance(
             position=work.found.read_to,
             outcomes=dict(outcomes),
-            next_at=pacing.time_of_next(
+            next_at=time_of_next(
                 action.next_at, now=work.now, changed=outcomes["changed"], pace=action.pace
             ),
         )

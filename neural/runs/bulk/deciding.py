@@ -1,4 +1,6 @@
-"""Stops and resumes bulk actions: people do, and so does an action that may not go on."""
+"""Asks for slices of a bulk action, stops and resumes it (people do, and so does an action that may
+not go on), and records how it stands in the audit log.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +8,85 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from neural.models import AuditOutcome, BulkAction, TaskRun
+from neural import audit
+from neural.ledger.pausing import pauses
+from neural.ledger.record import enqueue
+from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction, TaskRun
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
-from neural.runs.bulk.asking import ask_for_slices
-from neural.runs.bulk.recording import record
+from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY_QUEUE
 from neural.runs.bulk.verbs import is_permitted
+
+ACT_TASK = "neural.tasks.act_on_runs"
+
+
+def ask_for_slices(action: BulkAction) -> None:
+    """Record a run that does the next slices, in the caller's transaction, unless one waits.
+
+    A second run at the same time does no harm: each slice begins where the one before ended.
+    """
+    run = enqueue(
+        task=ACT_TASK,
+        args=[],
+        kwargs={"action_id": action.pk},
+        queue=_queue(),
+        priority=DEFAULT_PRIORITY,
+        unique_key=f"{ACT_TASK} {action.pk}",
+        requested_by=action.requested_by,
+    )
+    action.hand_to(run)
+
+
+def _queue() -> str:
+    """A queue that is not paused, if there is one: people act on runs because something is wrong.
+
+    Not the queue of urgent work, which many runs at a time would slow down.
+    """
+    paused = set(pauses().values_list("queue", flat=True))
+    found = (each for each in (DEFAULT_QUEUE, LOW_PRIORITY_QUEUE) if each not in paused)
+    return next(found, DEFAULT_QUEUE)
+
+
+MOST_NAMED = 100
+"""Chosen runs that an entry names."""
+
+
+def record(
+    action: BulkAction,
+    outcome: AuditOutcome,
+    *,
+    source: AuditSource = AuditSource.ADMIN,
+    **details: Any,
+) -> None:
+    """Record how the action stands, in the caller's transaction and in the name of who asked for
+    it, with the number of changed runs. People see the newest of its entries alone."""
+    action.refresh_from_db(fields=["changed", "unfit", "failed"])
+    code = f"runs.bulk.{action.verb}"
+    named = {"rows__model": action._meta.label_lower, "rows__object_id": str(action.pk)}
+    before = AuditEntry.objects.filter(action=code, **named).order_by("-pk").first()
+    audit.record(
+        action=code,
+        by=action.requested_by,
+        source=AuditSource(before.source) if before else source,
+        user_id=action.user_id,
+        rows=[action],
+        query=action.query,
+        store=action.query.get("store"),
+        reason=action.reason,
+        details=_told(action) | details,
+        outcome=outcome,
+        count=action.changed,
+        ends=before.pk if before else None,
+    )
+
+
+def _told(action: BulkAction) -> dict[str, Any]:
+    names = ("verb", "expected", "unfit", "failed", "pace")
+    told = {name: value for name in names if (value := getattr(action, name))}
+    if action.is_of_chosen:
+        told["runs"] = (action.run_ids or [])[:MOST_NAMED]
+    return told | action.values
+
 
 NOT_PERMITTED, RUN_DEAD = "not_permitted", "run_dead"
 WHY_STOPPED: Mapping[str, Any] = {

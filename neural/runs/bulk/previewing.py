@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from neural.models import Store, TaskRun
 from neural.registry import Registry
-from neural.runs.bulk.asking import ACT_TASK
-from neural.runs.bulk.counting import pages
+from neural.runs.bulk.beginning import pages
+from neural.runs.bulk.deciding import ACT_TASK
 from neural.runs.bulk.verbs import EFFECTS, Values
 from neural.runs.query import RunQuery
 

@@ -1,8 +1,15 @@
-"""How far a bulk action is, how fast, and how long it will take."""
+"""How far a bulk action is, how fast, and how long it will take; and how long its outcomes stay.
+
+Those of old actions are deleted, run by run, with `manage.py prune`. The actions stay.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy as _
+
+from neural.conf import conf
+from neural.ledger.prune import Prunable
 from neural.models import BulkAction, BulkActionItem, BulkActionState
 
 RECENT = 1000
@@ -52,3 +59,13 @@ def _left(action: BulkAction, rate: float, now: dt.datetime, share: float) -> dt
     if action.started_at is None or not share:
         return None
     return (now - action.started_at) * (1 / share - 1)
+
+
+OUTCOMES = Prunable(
+    name="outcomes of bulk actions",
+    which="what became of each run of bulk actions more than bulk_outcomes_kept_days ago",
+    model=BulkActionItem,
+    made_at="at",
+    kept_days=lambda: conf().bulk_outcomes_kept_days,
+    label=_("outcomes of bulk actions"),
+)

@@ -16,7 +16,7 @@ from neural.models import BulkAction, RunState, TaskRun
 from neural.monitoring.errors.groups import open_count, open_groups
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.personal import redacting
-from neural.runs.bulk import pacing
+from neural.runs.bulk import acting
 from neural.runs.query import QueryRefused, RunQuery
 from tests.unit.admin import admin_world as world
 from tests.unit.errors.failing import fail, grouped
@@ -275,7 +275,7 @@ def test_muting_for_a_week_ends_in_a_week() -> None:
 def test_all_dead_runs_of_a_group_are_acted_on_after_a_preview(
     verb: str, permission: str, state: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 2)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 2)
     dead = [fail().run for _ in range(5)]
     waiting = fail(state=RunState.PENDING).run
     other = fail("no stove").run

@@ -11,7 +11,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pauses
 from neural.models import RunState
 from neural.monitoring.models import Alert, Severity
-from neural.runs import periods
+from neural.runs import selecting
 from tests.unit.admin import admin_world as world
 from tests.unit.errors.failing import fail, grouped
 from tests.unit.factories import ago, make_run
@@ -46,7 +46,7 @@ def runs():
 
 
 def test_a_period_of_runs_counts_back_from_the_databases_time(runs, goes_wrong, monkeypatch):
-    monkeypatch.setattr(periods, "NEAR", 1)  # the keys of a period are looked for at once
+    monkeypatch.setattr(selecting, "NEAR", 1)  # the keys of a period are looked for at once
     old, new = runs
     client = world.superuser()
     goes_wrong()

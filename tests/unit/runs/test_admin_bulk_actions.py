@@ -144,14 +144,13 @@ def test_the_rate_and_the_time_left_are_those_of_the_last_runs() -> None:
     import datetime as dt
 
     from neural.ledger.clock import database_clock
-    from neural.runs.bulk import pacing
     from neural.runs.bulk.progress import progress_of
 
     bulk_world.make_runs(6)
     user = bulk_world.operator()
     action = bulk_world.act_on_all(user, pace=3)
     acting.do_slice(action, user, now=database_clock())
-    assert pacing.slice_size(3) == 3
+    assert acting.slice_size(3) == 3
     now = database_clock()
     BulkActionItem.objects.update(at=now - dt.timedelta(seconds=6))
     action.refresh_from_db()

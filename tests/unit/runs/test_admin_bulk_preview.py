@@ -6,7 +6,7 @@ import pytest
 
 from neural.models import BulkAction, RunState
 from neural.personal import redacting
-from neural.runs.bulk import counting, previewing
+from neural.runs.bulk import beginning, previewing
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import make_run, make_store
 from tests.unit.runs import bulk_world
@@ -55,8 +55,8 @@ def test_the_filter_is_shown_in_words() -> None:
 
 
 def test_counting_ends_at_a_number_and_the_rest_is_meant_too(monkeypatch: Any) -> None:
-    monkeypatch.setattr(counting, "MOST_COUNTED", 3)
-    monkeypatch.setattr(counting, "PAGE", 2)
+    monkeypatch.setattr(beginning, "MOST_COUNTED", 3)
+    monkeypatch.setattr(beginning, "PAGE", 2)
     bulk_world.make_runs(5)
     client = operator()
     text = client.get(PREVIEW, {"verb": "discard", "period": "all"}).content.decode()
@@ -70,13 +70,13 @@ def test_counting_ends_at_a_number_and_the_rest_is_meant_too(monkeypatch: Any) -
 
 
 def test_counting_ends_when_its_time_is_up(monkeypatch: Any) -> None:
-    monkeypatch.setattr(counting, "PAGE", 2)
+    monkeypatch.setattr(beginning, "PAGE", 2)
     bulk_world.make_runs(5)
     ticks = iter([0.0, 9.0, 9.0])
     from neural.runs.query import RunQuery
 
     user = bulk_world.operator()
-    read = list(counting.pages(RunQuery(), user, seconds=2, clock=lambda: next(ticks)))
+    read = list(beginning.pages(RunQuery(), user, seconds=2, clock=lambda: next(ticks)))
     assert [(len(keys), is_last) for keys, is_last in read] == [(2, False)]
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from neural.models import BulkAction, BulkActionItem, BulkActionState, RunState, TaskRun
-from neural.runs.bulk import applying, counting, pacing
+from neural.runs.bulk import acting, beginning
 from neural.runs.bulk.listeners import LISTENERS
 from tests.unit.factories import make_event, make_run, make_store
 from tests.unit.runs import bulk_world as world
@@ -18,15 +18,15 @@ pytestmark = pytest.mark.django_db
 DEAD, PENDING = RunState.DEAD, RunState.PENDING
 
 
-@pytest.fixture(autouse=True, params=[counting.MOST_COUNTED, 0], ids=["counted", "uncounted"])
+@pytest.fixture(autouse=True, params=[beginning.MOST_COUNTED, 0], ids=["counted", "uncounted"])
 def _counted_or_too_many(request: Any, monkeypatch: Any) -> None:
     """The runs of an action are known when it is begun, or they are too many to be counted."""
-    monkeypatch.setattr(counting, "MOST_COUNTED", request.param)
+    monkeypatch.setattr(beginning, "MOST_COUNTED", request.param)
 
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 3)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
 
 
 # What it does
@@ -166,14 +166,14 @@ def test_a_run_that_the_database_refuses_to_change_does_not_stop_the_others(
     monkeypatch: Any,
 ) -> None:
     runs = world.make_runs(5)
-    update = applying._update
+    update = acting._update
 
     def refusing(action: BulkAction, some: Any) -> None:
         update(action, some)
         if runs[1] in some:
             raise IntegrityError("a rule of the database")
 
-    monkeypatch.setattr(applying, "_update", refusing)
+    monkeypatch.setattr(acting, "_update", refusing)
     action = world.finish(world.act_on_all(world.operator()))
 
     assert world.states() == {"pending": 4, "dead": 1}

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from neural.models import BulkAction, BulkActionItem, TaskRun
-from neural.runs.bulk import acting, pacing
+from neural.runs.bulk import acting
 from neural.runs.bulk.beginning import begin
 from neural.runs.query import RunQuery
 from tests.unit.runs import bulk_world as world
@@ -51,7 +51,7 @@ def test_a_form_that_comes_twice_at_once_asks_once() -> None:
 
 
 def test_two_workers_at_one_action_change_each_run_once(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 3)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
     world.make_runs(20)
     action = world.act_on_all(world.operator())
 
@@ -64,7 +64,7 @@ def test_two_workers_at_one_action_change_each_run_once(monkeypatch: Any) -> Non
 
 
 def test_two_actions_that_overlap_change_each_run_once(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 3)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
     runs = world.make_runs(20)
     keys = [run.pk for run in runs]
     retry = world.act_on_all(world.operator("lee"), run_ids=keys)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import AuditEntry, BulkAction, RunState, TaskRun
-from neural.runs.bulk import acting, deciding, pacing
+from neural.runs.bulk import acting, deciding
 from neural.runs.bulk.beginning import BulkActionRefused
 from tests.unit.factories import make_run, make_store
 from tests.unit.runs import bulk_world as world
@@ -18,7 +18,7 @@ DEAD, PENDING = RunState.DEAD, RunState.PENDING
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 3)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
 
 
 # Who

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import AuditEntry, BulkAction, BulkActionItem, RunState, TaskRun
-from neural.runs.bulk import acting, pacing
+from neural.runs.bulk import acting
 from neural.runs.bulk.beginning import BulkActionRefused, begin
 from neural.runs.query import RunQuery
 from tests.unit.runs import bulk_world as world
@@ -18,7 +18,7 @@ DEAD, PENDING = RunState.DEAD, RunState.PENDING
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 3)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
 
 
 def test_a_form_that_is_sent_twice_asks_once() -> None:
@@ -106,7 +106,7 @@ def test_of_two_workers_with_the_same_slice_one_does_it(monkeypatch: Any) -> Non
 def test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits(
     monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(pacing, "SLICE_RUNS", 2)
+    monkeypatch.setattr(acting, "SLICE_RUNS", 2)
     world.make_runs(3)
     user = world.operator()
     action = world.act_on_all(user)

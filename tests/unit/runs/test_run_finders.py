@@ -11,7 +11,7 @@ from neural.models import NeuralEvent, Store, TaskRun
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.run_pages import ORDER, PAYMENT, orders_of
-from neural.runs.meaning import readings_of
+from neural.runs.lookups import readings_of
 from neural.runs.query import RunQuery
 from neural.runs.selecting import select
 from tests.unit.admin import admin_world as world

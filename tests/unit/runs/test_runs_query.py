@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neural.runs.query import EVER, QueryRefused, RunQuery
-from neural.runs.typed import typed
+from neural.runs.query import EVER, QueryRefused, RunQuery, typed
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 PARTS = st.sampled_from(

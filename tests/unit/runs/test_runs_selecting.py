@@ -13,11 +13,11 @@ from django.utils import timezone
 from neural.keyset import bounded
 from neural.keyset.walks import Place
 from neural.models import RunState, Store, TaskRun
-from neural.runs import counting, periods
+from neural.runs import counting, selecting
 from neural.runs.counting import COUNTED, PARTS, Part, counted
 from neural.runs.figures import histogram
 from neural.runs.filters import RUN_FILTERS, RunFilter
-from neural.runs.meaning import readings_of
+from neural.runs.lookups import readings_of
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import matching, select
 from tests.unit.admin import admin_world as world
@@ -222,7 +222,7 @@ def test_slices_have_every_run_once_and_end_at_the_key_that_was_newest() -> None
 def test_keys_of_a_period_leave_out_older_runs_and_no_other(
     gap: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(periods, "NEAR", 4)
+    monkeypatch.setattr(selecting, "NEAR", 4)
     now = timezone.now()
     TaskRun.objects.bulk_create(
         TaskRun(pk=number * gap + 1, task_id=f"t{number}", task="a", queue="q")
@@ -234,7 +234,7 @@ def test_keys_of_a_period_leave_out_older_runs_and_no_other(
         TaskRun.objects.filter(task_id=f"t{number}").update(created_at=at)
     for first, last in ((0, 400), (17, 90), (200, 201), (399, 400), (-50, 20), (390, 900)):
         since, until = (now - dt.timedelta(hours=400 - hour) for hour in (first, last))
-        span = periods.keys_between(since, until)
+        span = selecting.keys_between(since, until)
         keys = Q(pk__gt=span.above or -1, pk__lt=span.below or 10**6)
         inside = TaskRun.objects.filter(created_at__gte=since, created_at__lt=until)
         assert not inside.exclude(keys).exists()
@@ -243,7 +243,7 @@ def test_keys_of_a_period_leave_out_older_runs_and_no_other(
 
 
 def test_a_bisection_reads_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(periods, "NEAR", 4)
+    monkeypatch.setattr(selecting, "NEAR", 4)
     TaskRun.objects.bulk_create(
         TaskRun(task_id=f"t{number}", task="a", queue="q") for number in range(1000)
     )
@@ -251,7 +251,7 @@ def test_a_bisection_reads_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         created_at=timezone.now() - dt.timedelta(days=60)
     )
     with CaptureQueriesContext(connection) as captured:
-        periods.keys_between(timezone.now() - dt.timedelta(days=7), None)
+        selecting.keys_between(timezone.now() - dt.timedelta(days=7), None)
 
     assert len(captured) <= 12
     assert all("LIMIT 1" in each["sql"] for each in captured)
@@ -331,7 +331,7 @@ def test_a_histogram_of_found_runs_has_each_in_its_step() -> None:
 
 @on_postgresql
 def test_a_period_does_not_read_older_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(periods, "NEAR", 50)
+    monkeypatch.setattr(selecting, "NEAR", 50)
     old = [
         TaskRun(
             task_id=f"o{n}", task="a", queue="q", created_at=timezone.now() - dt.timedelta(days=30)
