@@ -16,9 +16,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -28,6 +25,8 @@ from neural.admin.audit.recording import acted, log_in_history
 from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import page_address
 from neural.admin.forms import ActionFormWithReason, reason_in
+from neural.admin.guards import address
+from neural.admin.scope import NeuralAdmin
 from neural.audit import action_of
 from neural.models import AuditOutcome
 from neural.models.store import sees_every_store
@@ -43,13 +42,14 @@ class Verb:
     """One action on a row.
 
     ``apply(row, user)`` performs it and returns whether the row was changed. ``fits(row)`` decides
-    whether the button is shown. ``change(row)`` returns the text of the audit entry; it is called
-    before ``apply``. ``message_for(row)`` returns the level and text of a message about a changed
-    row, for verbs where a count is not enough. ``whole_chain`` marks a verb that concerns every
-    store: users who are limited to some stores may not use it. ``allows(row, user)`` decides about
-    one row what the permission alone does not. ``leads_to(rows)`` is the address of a page that
-    shows what the verb would do to a selection before it is done; with ``asks_for_one``, the verb
-    of one row leads there, too. ``needs_reason``: nothing is done without the person's reason.
+    whether the button is shown. ``change`` is the text of the audit entry, in English and marked
+    for translation, or a function that returns it for a row and is called before ``apply``.
+    ``message_for(row)`` returns the level and text of a message about a changed row, for verbs
+    where a count is not enough. ``whole_chain`` marks a verb that concerns every store: users who
+    are limited to some stores may not use it. ``allows(row, user)`` decides about one row what the
+    permission alone does not. ``leads_to(rows)`` is the address of a page that shows what the verb
+    would do to a selection before it is done; with ``asks_for_one``, the verb of one row leads
+    there, too. ``needs_reason``: nothing is done without the person's reason.
     """
 
     name: str
@@ -58,13 +58,17 @@ class Verb:
     permission: str
     apply: Callable[[Any, Any], bool]
     fits: Callable[[Any], bool]
-    change: Callable[[Any], str]
+    change: str | Callable[[Any], str]
     message_for: Callable[[Any], tuple[int, str]] | None = None
     whole_chain: bool = False
     allows: Callable[[Any, Any], bool] = _whoever_sees_it
     leads_to: Callable[[Iterable[Any]], str] | None = None
     asks_for_one: bool = False
     needs_reason: bool = False
+
+    def change_of(self, row: Any) -> str:
+        """What the verb changes of this row, as the audit log tells it."""
+        return self.change if isinstance(self.change, str) else self.change(row)
 
     def is_permitted(self, user: Any) -> bool:
         """Whether this user may apply the verb to rows that they see."""
@@ -95,7 +99,7 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any, reason: str = "") -
     with transaction.atomic():
         for row in rows:
             # Read before the verb is applied: the audit entry names the state that the verb found.
-            change = verb.change(row)
+            change = verb.change_of(row)
             if verb.allows(row, user) and verb.apply(row, user):
                 changed[change].append(row)
             else:
@@ -114,7 +118,7 @@ def _record(verb: Verb, rows: Sequence[Model], user: Any, **facts: Any) -> None:
         acted(user=user, action=action_of(type(rows[0]), verb.name), rows=rows, **facts)
 
 
-class VerbsAdmin(admin.ModelAdmin):
+class VerbsAdmin(NeuralAdmin):
     """An admin with verbs: as buttons on a row's page and as actions on a list."""
 
     verbs: tuple[Verb, ...] = ()
@@ -158,14 +162,7 @@ class VerbsAdmin(admin.ModelAdmin):
 
     # For one row
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and one for a verb on a row."""
-        meta = self.opts
-        view = self.admin_site.admin_view(self.act_view)
-        name = f"{meta.app_label}_{meta.model_name}_act"
-        return [path("<path:object_id>/act/<slug:verb>/", view, name=name), *super().get_urls()]
-
-    @method_decorator(require_POST)
+    @address("<path:object_id>/act/<slug:verb>/", "_act", require_POST)
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """Apply the verb to one row and redirect to the row's page, or to the page of ours that the
         form names in ``next``."""
@@ -176,33 +173,21 @@ class VerbsAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         if not (found.is_permitted(request.user) and found.allows(row, request.user)):
-            return self._refused(request, row, found)
+            return self.refused_page(
+                request, title=found.label, refusal=refusal(found), back=page_address(row)
+            )
         if found.asks_for_one and (address := address_of_preview(found, [row])):
             return HttpResponseRedirect(address)
         do_with_reason(self, request, found, [row])
         return HttpResponseRedirect(_next(request) or page_address(row))
 
-    def _refused(self, request: HttpRequest, row: Model, verb: Verb) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": verb.label,
-            "refusal": refusal(verb),
-            "back": page_address(row),
-            "opts": self.opts,
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Buttons for the verbs that fit the row's state."""
+        fitting = [each for each in self.verbs_for(request) if each.allows(row, request.user)]
+        return super().row_context(request, row) | {
+            "verbs": [verb for verb in fitting if verb.fits(row)],
+            "act_address": page_address(row).removesuffix("change/") + "act/",
         }
-        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, with buttons for the verbs that fit the row's state."""
-        row = kwargs.get("obj")
-        if row is not None:
-            permitted = self.verbs_for(request)
-            fitting = [verb for verb in permitted if verb.allows(row, request.user)]
-            context["verbs"] = [verb for verb in fitting if verb.fits(row)]
-            context["act_address"] = page_address(row).removesuffix("change/") + "act/"
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
 
 
 def _next(request: HttpRequest) -> str:

@@ -1,15 +1,16 @@
-"""What all addresses of an admin refuse: methods that no page has, and NUL characters.
+"""The addresses of an admin: declared beside their views, and guarded all alike.
 
-PostgreSQL's text cannot hold a NUL, so nothing can match it. The check comes before any query,
-because PostgreSQL would raise an error, which the user would see as a crash.
+They answer the methods that a page has, lead to pages of their own site, mask personal data, and
+refuse NUL characters: PostgreSQL's text cannot hold a NUL, so nothing can match it. That check
+comes before any query, because PostgreSQL would raise an error, which the user would see as a
+crash.
 """
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import (
     HttpRequest,
@@ -18,34 +19,76 @@ from django.http import (
     HttpResponseNotAllowed,
     QueryDict,
 )
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
+from neural.admin.pages import on_its_site
+
 View = Callable[..., HttpResponse]
+Method = TypeVar("Method", bound=Callable[..., Any])
+METHODS = ("GET", "HEAD", "POST")
+STOCK_PAGES = ("changelist", "add", "change", "delete", "history")
+FILES = ("csv", "ndjson")
 
 
-def wrap_views(
-    model_admin: type[Any], wrapped: Callable[[URLPattern, ModelAdmin], View]
-) -> type[Any]:
-    """Give each address of these admins the view that ``wrapped`` returns for it, around what was
-    wrapped before; returns the class, for decorators."""
-    urls_before = model_admin.urls.fget
+def address(route: str, name: str, *guards: Callable[[Any], Any]) -> Callable[[Method], Method]:
+    """Decorator: the method is a view of its admin, at this route below the address of its list.
 
-    def urls(self: ModelAdmin) -> list[URLPattern]:
-        patterns: list[URLPattern] = urls_before(self)
+    A name that begins with ``_`` is that of the model and this. ``guards`` are decorators of views,
+    like ``require_POST``. The view checks permissions itself.
+    """
+
+    def decorate(method: Any) -> Any:
+        for guard in guards:
+            method = method_decorator(guard)(method)
+        method.address = route, name
+        return method
+
+    return decorate
+
+
+class GuardedPages(admin.ModelAdmin):
+    """Guards all addresses, on whatever site; the views among them that :func:`address` marks.
+
+    A NUL is refused in the address of Django's own pages, of files and of pages of one row, in the
+    selected rows, and in the rows that a field with autocompletion names. Other views, and a list
+    with ``answers_anything``, must check their input themselves.
+    """
+
+    answers_anything = False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses, and those of the marked views."""
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+        own = []
+        for name in dir(type(self)):
+            if marked := getattr(getattr(type(self), name, None), "address", None):
+                route, named = marked
+                view = self.admin_site.admin_view(getattr(self, name))
+                own.append(path(route, view, name=prefix + named if named[0] == "_" else named))
+        return [*own, *super().get_urls()]
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """The addresses with their guards, the outermost last."""
+        patterns: list[URLPattern] = super().urls
         for pattern in patterns:
-            pattern.callback = wrapped(pattern, self)
+            view = pattern.callback
+            if self._checks_nul(pattern):
+                view = _refuses_nul(view, self)
+            pattern.callback = answers_pages_alone(on_its_site(view, self.admin_site.name))
         return patterns
 
-    model_admin.urls = property(urls)
-    return model_admin
+    def _checks_nul(self, pattern: URLPattern) -> bool:
+        kind = str(pattern.name).rpartition("_")[2]
+        is_checked = kind in (*STOCK_PAGES, *FILES) or "object_id" in pattern.pattern.converters
+        return is_checked and not self.answers_anything
 
 
-METHODS = ("GET", "HEAD", "POST")
-
-
-def answers_pages_alone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Decorator: the view answers 405 to methods that no page has."""
+def answers_pages_alone(view: View) -> View:
+    """Decorator: the view answers 405 to methods that no page has. Django's admin shows a page to
+    every method."""
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -56,41 +99,12 @@ def answers_pages_alone(view: Callable[..., HttpResponse]) -> Callable[..., Http
     return answer
 
 
-def refuses_other_methods(model_admin: type[Any]) -> type[Any]:
-    """Class decorator: so do all addresses of these admins, on whatever site."""
-    return wrap_views(model_admin, lambda pattern, pages: answers_pages_alone(pattern.callback))
-
-
-Admin = type[Any]
-STOCK_PAGES = ("changelist", "add", "change", "delete", "history")
-FILES = ("csv", "ndjson")
-
-
-def refuses_nul(model_admin: Admin) -> Admin:
-    """Decorator: these admins' standard pages, files and pages of one row refuse a NUL in the
-    address, in the selected rows and in the rows that a field with autocompletion names.
-
-    Views of your own, and a list with ``answers_anything``, must check their input themselves.
-    """
-
-    def wrapped(pattern: URLPattern, pages: admin.ModelAdmin) -> View:
-        kind = str(pattern.name).rpartition("_")[2]
-        is_checked = kind in (*STOCK_PAGES, *FILES) or "object_id" in pattern.pattern.converters
-        if is_checked and not getattr(pages, "answers_anything", False):
-            return _guarded(pattern.callback, pages)
-        return pattern.callback
-
-    return wrap_views(model_admin, wrapped)
-
-
-def _guarded(
-    view: Callable[..., HttpResponse], pages: admin.ModelAdmin
-) -> Callable[..., HttpResponse]:
+def _refuses_nul(view: View, pages: admin.ModelAdmin) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if any("\0" in str(text) for text in _texts(request, kwargs, pages)):
-            said = _("The address holds the character NUL, which nothing that is kept here has.")
-            return HttpResponseBadRequest(said, content_type="text/plain; charset=utf-8")
+            text = _("The address holds the character NUL, which nothing that is kept here has.")
+            return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
         return view(request, *args, **kwargs)
 
     return guarded

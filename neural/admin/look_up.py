@@ -8,19 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import JSONField, Model, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from neural.admin.display import page_address
+from neural.admin.guards import address
+from neural.admin.scope import NeuralAdmin
 from neural.admin.store_links import may_view
 from neural.admin.tabs import tabs_of
 from neural.errors import NeuralError
@@ -34,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 MOST_SHOWN = 20
 LONGEST = 200
-PLACES = ("order", "payment", "run", "event", "phone", "store")
-"""The names of known look-ups in their order. Others come first."""
 
 Find = Callable[[QuerySet, str, Any], Iterable[Any]]
 """Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
@@ -72,6 +68,8 @@ class LookUp:
     moment: str = ""
     about: Callable[[Sequence[Any], Any], Mapping[Any, Sequence[About]]] = lambda rows, user: {}
     may_ask: Callable[[Any], bool] = lambda user: True
+    place: int = 0
+    """The likeliest are asked first: orders have 10, stores 60."""
 
 
 LOOK_UPS: Registry[LookUp] = Registry("look-up of ids")
@@ -90,7 +88,7 @@ def kinds_for(user: Any) -> str:
 def look_ups_for(user: Any) -> list[LookUp]:
     """What this user may ask for, the likeliest first."""
     mine = [each for each in LOOK_UPS if each.may_ask(user) and may_view(each.model)(user)]
-    return sorted(mine, key=lambda each: PLACES.index(each.name) if each.name in PLACES else -1)
+    return sorted(mine, key=lambda each: each.place)
 
 
 @dataclass(frozen=True)
@@ -221,14 +219,10 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
 PAGE = "neural_look_up"
 
 
-class LookUpAdmin(admin.ModelAdmin):
+class LookUpAdmin(NeuralAdmin):
     """An admin with one more address: the look-up of ids."""
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.look_up_view)
-        return [path("look-up/", view, name=PAGE), *super().get_urls()]
-
-    @method_decorator(require_safe)
+    @address("look-up/", PAGE, require_safe)
     def look_up_view(self, request: HttpRequest) -> HttpResponse:
         """What was found; the page of a row that alone was meant."""
         if not look_ups_for(request.user):
@@ -236,15 +230,14 @@ class LookUpAdmin(admin.ModelAdmin):
         answer = look_up(request.GET.get("q", ""), request.user)
         if answer.only and (address := page_address(answer.only)):
             return HttpResponseRedirect(address)
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "title": _("Look up"),
-            "opts": self.opts,
-            "media": self.media + Media(css={"all": ("neural/figures.css",)}),
-            "answer": answer,
-            "search_address": self._search_address(request, answer),
-        }
-        return TemplateResponse(request, "admin/neural/look_up.html", context)
+        return self.own_page(
+            request,
+            "admin/neural/look_up.html",
+            title=_("Look up"),
+            media=self.media + Media(css={"all": ("neural/figures.css",)}),
+            answer=answer,
+            search_address=self._search_address(request, answer),
+        )
 
     def _search_address(self, request: HttpRequest, answer: Answer) -> str:
         """Of the same text in the search by words and meaning; empty if the user has none."""

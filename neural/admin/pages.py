@@ -14,24 +14,23 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.utils.html import escape
 
-from neural.admin.guards import wrap_views
 from neural.optional import PARTS
 from neural.personal.redacting import redacted_text, sees_personal_data, viewing
 from neural.sites import on_site
 
 Page = TypeVar("Page", bound=type[Any])
 
-SHOWN_TOO = ("django_celery_beat", "django_celery_results")
-"""Apps whose pages are registered too, if they are installed: schedules, results of plain tasks."""
-
 _pages: dict[type[Model], type[admin.ModelAdmin]] = {}
 
 
 def page(model: type[Model]) -> Callable[[Page], Page]:
-    """Decorator: registers the model's pages on the default site and for :func:`register`."""
+    """Decorator: registers the model's pages on the default site and for :func:`register`, in the
+    place of those that another app has registered."""
 
     def decorate(model_admin: Page) -> Page:
         _pages[model] = model_admin
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
         admin.site.register(model, model_admin)
         return model_admin
 
@@ -47,26 +46,9 @@ def register(site: admin.AdminSite) -> None:
     """
     for part in filter(apps.is_installed, PARTS):
         import_module(f"{part}.admin")  # Django imports them only if the default site is used
-    for model, model_admin in [*_pages.items(), *_pages_of_other_apps()]:
+    for model, model_admin in _pages.items():
         if not site.is_registered(model):
             site.register(model, model_admin)
-
-
-def _pages_of_other_apps() -> list[tuple[type[Model], type[admin.ModelAdmin]]]:
-    """The admins that those apps registered on the default site."""
-    found = filter(apps.is_installed, SHOWN_TOO)
-    models = [model for name in found for model in apps.get_app_config(name).get_models()]
-    shown = [model for model in models if admin.site.is_registered(model)]
-    return [(model, type(admin.site.get_model_admin(model))) for model in shown]
-
-
-def stays_on_its_site(model_admin: type[Any]) -> type[Any]:
-    """Make all addresses in the pages of these admins those of their own site, and show personal
-    data in them to those alone who may see it."""
-    return wrap_views(
-        model_admin,
-        lambda pattern, pages: on_its_site(pattern.callback, pages.admin_site.name),
-    )
 
 
 def on_its_site(view: Callable[..., HttpResponse], site: str) -> Callable[..., HttpResponse]:

@@ -1,6 +1,7 @@
 """Base classes of all pages: users see only their stores' rows, and history is read-only."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from neural.admin.audit.recording import audited
+from neural.admin.audit.recording import Audited
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
-from neural.admin.guards import refuses_nul, refuses_other_methods
-from neural.admin.pages import stays_on_its_site
+from neural.admin.guards import GuardedPages
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.keyset.bounded import KeyPage, find, page_of_few
@@ -39,11 +39,45 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
-@audited
-@refuses_other_methods
-@stays_on_its_site
-@refuses_nul
-class NeuralAdmin(ExportingAdmin):
+class Permits(admin.ModelAdmin):
+    """Declares who may do what beyond Django's own permissions, which are needed as well."""
+
+    never: Collection[str] = ()
+    """What nobody does on these pages: of :data:`ACTS`."""
+    whole_chain: Collection[str] = ()
+    """What only those do who see every store: of :data:`ACTS`."""
+
+    def _allows(self, request: HttpRequest, act: str) -> bool:
+        return act not in self.never and (
+            act not in self.whole_chain or sees_every_store(request.user)
+        )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._allows(request, "module") and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "view") and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "add") and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "change") and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "delete") and super().has_delete_permission(request, obj)
+
+
+def section(title: Any, *fields: Any, **options: Any) -> Any:
+    """A part of a row's page, for ``fieldsets``."""
+    return title, {"fields": fields, **options}
+
+
+ACTS = ("module", "view", "add", "change", "delete")
+CHANGES = ("add", "change", "delete")
+
+
+class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
     """Django's admin with one more style sheet, the panels of other apps and files of its list."""
 
     class Media:
@@ -59,6 +93,11 @@ class NeuralAdmin(ExportingAdmin):
             db_field, request, **{"form_class": ChoiceOfRows, **kwargs}
         )
 
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the template of a row's page needs beside Django's own: override it, and add to the
+        base's."""
+        return {}
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
@@ -66,7 +105,29 @@ class NeuralAdmin(ExportingAdmin):
         row = kwargs.get("obj")
         if row is not None:
             add_panels(context, request, row)
+            context |= self.row_context(request, row)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+
+    def own_page(
+        self, request: HttpRequest, template: str, *, status: int = 200, **context: Any
+    ) -> TemplateResponse:
+        """A page of ours in the frame of Django's admin; ``context`` has its ``title``."""
+        request.current_app = self.admin_site.name
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return TemplateResponse(request, template, frame | context, status=status)
+
+    def refused_page(
+        self, request: HttpRequest, *, title: Any, refusal: str, back: str
+    ) -> TemplateResponse:
+        """The page that says why a user may not do something, and leads back."""
+        return self.own_page(
+            request,
+            "admin/neural/refused.html",
+            status=403,
+            title=title,
+            refusal=refusal,
+            back=back,
+        )
 
 
 class ScopedAdmin(NeuralAdmin):
@@ -81,6 +142,7 @@ class ScopedAdmin(NeuralAdmin):
 class ReadOnlyAdmin(NeuralAdmin):
     """Pages of rows that only machines write, in a table that may be large."""
 
+    never = CHANGES
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each facet is a COUNT
     paginator = FirstPagePaginator
@@ -94,15 +156,6 @@ class ReadOnlyAdmin(NeuralAdmin):
     """JSON fields with content from outside. They are read as text, and only when shown."""
     walks: tuple[Walk, ...] = ()
     """The indexes that serve the list's filters, the most selective first."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
@@ -209,36 +262,7 @@ class SearchedByNumber(ReadOnlyAdmin):
         return super().get_search_results(request, queryset, term)
 
 
-class ChainWide(admin.ModelAdmin):
-    """Denies everything to users who do not see every store; others need Django's permissions."""
+class ChainWide(NeuralAdmin):
+    """Denies everything to users who do not see every store."""
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return sees_every_store(request.user) and super().has_module_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_view_permission(request, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_add_permission(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return sees_every_store(request.user) and super().has_delete_permission(request, obj)
-
-
-def changed_for_the_whole_chain(model_admin: type[Any]) -> None:
-    """Let only those add, change or delete rows on these pages who see every store."""
-    for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
-        setattr(model_admin, name, _also_every_store(name))
-
-
-def _also_every_store(name: str) -> Any:
-    stock = getattr(admin.ModelAdmin, name)
-
-    def permission(model_admin: Any, request: HttpRequest, *args: Any) -> bool:
-        return stock(model_admin, request, *args) and sees_every_store(request.user)
-
-    permission.__name__ = name
-    return permission
+    whole_chain = ACTS

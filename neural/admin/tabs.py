@@ -16,12 +16,6 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.registry import Registry
 
-PLACES = (
-    *("home", "events", "runs", "errors", "queues", "workers", "schedules", "alerts"),
-    *("search", "forecasts", "stores", "audit", "tables"),
-)
-"""The names of known tabs from left to right. Others come before the last one."""
-
 Counted = Callable[[Any], int]
 
 
@@ -36,7 +30,8 @@ class Tab:
     ``model`` (``app_label.model_name``) says whose list it is: the tab is shown where that model is
     installed and registered, to users who may view it. ``pages`` are the names of its address
     (``neural_taskrun_changelist`` if left out); the first one that the site has is taken.
-    ``counted(user)`` is a number that waits there; 0 shows none. It must be cheap.
+    ``counted(user)`` is a number that waits there; 0 shows none. It must be cheap. Tabs stand in
+    the order of ``place``: the home is 10, all tables 130.
     """
 
     name: str
@@ -44,6 +39,7 @@ class Tab:
     model: str = ""
     pages: tuple[str, ...] = ()
     counted: Counted = _nothing
+    place: int = 125
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +67,7 @@ def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list
     ``current`` is the name of the tab whose page is shown; if it is empty, the tab whose address is
     the longest beginning of the request's address is the current one.
     """
-    found = [(tab, _address(tab, request, site)) for tab in sorted(TABS, key=_place)]
+    found = [(tab, _address(tab, request, site)) for tab in sorted(TABS, key=lambda tab: tab.place)]
     shown = [(tab, address) for tab, address in found if address]
     current = current or _opened(request.path, shown)
     return [
@@ -84,10 +80,6 @@ def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list
         )
         for tab, address in shown
     ]
-
-
-def _place(tab: Tab) -> float:
-    return PLACES.index(tab.name) if tab.name in PLACES else len(PLACES) - 1.5
 
 
 def _opened(path: str, shown: list[tuple[Tab, str]]) -> str:
@@ -120,7 +112,7 @@ def _reversed(page: str, site: AdminSite) -> str:
         return ""
 
 
-register_tab(Tab(name="events", label=_("Events"), model="neural.neuralevent"))
-register_tab(Tab(name="runs", label=_("Runs"), model="neural.taskrun"))
-register_tab(Tab(name="workers", label=_("Workers"), model="neural.workerprocess"))
-register_tab(Tab(name="stores", label=_("Stores"), model="neural.store"))
+register_tab(Tab(name="events", label=_("Events"), model="neural.neuralevent", place=20))
+register_tab(Tab(name="runs", label=_("Runs"), model="neural.taskrun", place=30))
+register_tab(Tab(name="workers", label=_("Workers"), model="neural.workerprocess", place=60))
+register_tab(Tab(name="stores", label=_("Stores"), model="neural.store", place=110))

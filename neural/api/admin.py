@@ -11,8 +11,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,11 +25,13 @@ from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant_column,
     link_column,
     page_address,
     short_instant_column,
 )
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.api import keys
@@ -135,6 +135,8 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     list_per_page = 50
     show_full_result_count = False
     autocomplete_fields = ("stores",)
+    # What a key permits stays as it was issued, and a revoked key stays: events name it.
+    never = ("change", "delete")
     issued_fields = (
         "name",
         "prefix_shown",
@@ -151,14 +153,6 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     )
 
     # Who may do what
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: what a key permits stays as it was issued."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: a revoked key stays, as events name it."""
-        return False
 
     def may_rotate(self, request: HttpRequest) -> bool:
         """Whether this user is permitted to rotate the keys that they see."""
@@ -212,31 +206,21 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         return self._shown_once(request, obj, request.issued_text)  # type: ignore[attr-defined]
 
     def _shown_once(self, request: HttpRequest, key: ApiKey, text: str) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The key is shown this once"),
-            "text": text,
-            "media": self.media,
-            "key": key,
-            "replaced": key.replaces,
-            "address": page_address(key),
-            "opts": self.opts,
-        }
-        request.current_app = self.admin_site.name
-        response = TemplateResponse(request, "admin/neural_api/apikey/shown_once.html", context)
+        response = self.own_page(
+            request,
+            "admin/neural_api/apikey/shown_once.html",
+            title=_("The key is shown this once"),
+            text=text,
+            key=key,
+            replaced=key.replaces,
+            address=page_address(key),
+        )
         response["Cache-Control"] = "no-store"
         return response
 
     # Rotating
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and one to rotate a key."""
-        view = self.admin_site.admin_view(self.rotate_view)
-        return [
-            path("<path:object_id>/rotate/", view, name="neural_api_apikey_rotate"),
-            *super().get_urls(),
-        ]
-
+    @address("<path:object_id>/rotate/", "_rotate")
     @sensitive_variables("text")
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the overlap; then replace the key and show the new one."""
@@ -265,30 +249,25 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         return _("This key is revoked or expired. Issue a new one.")
 
     def _asking(self, request: HttpRequest, key: ApiKey, form: forms.Form) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Rotate %(key)s") % {"key": key},
-            "form": form,
-            "media": self.media,
-            "key": key,
-            "address": page_address(key),
-            "opts": self.opts,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/neural_api/apikey/rotate.html", context)
+        return self.own_page(
+            request,
+            "admin/neural_api/apikey/rotate.html",
+            title=_("Rotate %(key)s") % {"key": key},
+            form=form,
+            key=key,
+            address=page_address(key),
+        )
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, with a button to rotate a key that is valid and not replaced."""
-        # Saving shows the key, whichever button it was.
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kw: Any) -> Any:
+        """Django's page. Saving shows the key, whichever button it was."""
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        key = kwargs.get("obj")
-        if key is not None:
-            is_valid = key.state(key.now) is KeyState.VALID
-            fits = is_valid and not key.replaced_by.exists()
-            context["can_rotate"] = fits and self.may_rotate(request)
-        return super().render_change_form(request, context, *args, **kwargs)
+        return super().render_change_form(request, context, *args, **kw)
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """A button to rotate a key that is valid and not replaced."""
+        fits = row.state(row.now) is KeyState.VALID and not row.replaced_by.exists()
+        can_rotate = fits and self.may_rotate(request)
+        return super().row_context(request, row) | {"can_rotate": can_rotate}
 
     # Columns
 
@@ -296,9 +275,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     def prefix_shown(self, key: ApiKey) -> str:
         return f"zn_{key.prefix}…"
 
-    @admin.display(description=_("scopes"))
-    def scopes_shown(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
+    scopes_shown = computed_column(_("scopes"), lambda key: ", ".join(key.scopes))
 
     @admin.display(description=_("state"))
     def state(self, key: Any) -> SafeString:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
         register_platform,
     )
 
+TASKS = (
+    "deliver_webhook",
+    "route_pushes",
+)
+"""The tasks of this part, which are reached as ``neural.tasks.…``."""
+
 _HOMES = {
     "Answer": "neural.hooks.platforms.base",
     "CannotTranslate": "neural.hooks.platforms.base",

@@ -5,14 +5,15 @@ from typing import Any
 from django.http import HttpRequest
 
 from neural.admin.pages import page
-from neural.admin.scope import ChainWide, NeuralAdmin
+from neural.admin.scope import ChainWide
 from neural.logins.models import LoginFailures
 
 
 @page(LoginFailures)
-class LoginFailuresAdmin(ChainWide, NeuralAdmin):
+class LoginFailuresAdmin(ChainWide):
     """Names of users of every store: for users who see every store."""
 
+    never = ("add", "change")
     change_form_template = "admin/neural/change_form.html"
     list_display = ("name", "counted_by", "failures", "failed_at", "waits_until")
     list_filter = ("counted_by",)
@@ -24,9 +25,3 @@ class LoginFailuresAdmin(ChainWide, NeuralAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         """Without the known browsers and addresses from which nothing failed."""
         return super().get_queryset(request).filter(failures__gt=0)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

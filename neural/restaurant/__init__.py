@@ -2,3 +2,6 @@
 
 It has the built-in event types, their handlers, read models and admin pages.
 """
+
+TASKS = ("analyse_demand",)
+"""The tasks of this part, which are reached as ``neural.tasks.…``."""

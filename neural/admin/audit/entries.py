@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -46,7 +45,7 @@ from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import Panel, register_panel
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, section
 from neural.admin.store_links import register_rows_of_stores
 from neural.admin.tabs import Tab, register_tab
 from neural.keyset.bounded import KeyPage
@@ -110,22 +109,18 @@ class AuditEntryAdmin(HistoryAdmin):
     search_keys = ("actor",)  # shows the field; audit_search says what is looked for
     search_help_text = _("Who; a row, like “run 123” or a run's task id; or words of the reason.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "what",
-                    instant_column(AuditEntry, "at"),
-                    "begun",
-                    "who",
-                    "why",
-                    ("outcome_shown", "number"),
-                    "rows_in_full",
-                    link_column(AuditEntry, "store"),
-                )
-            },
+            "what",
+            instant_column(AuditEntry, "at"),
+            "begun",
+            "who",
+            "why",
+            ("outcome_shown", "number"),
+            "rows_in_full",
+            link_column(AuditEntry, "store"),
         ),
-        (_("Details"), {"fields": ("changes", "query_shown", "details_shown", "code")}),
+        section(_("Details"), "changes", "query_shown", "details_shown", "code"),
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
@@ -164,14 +159,9 @@ class AuditEntryAdmin(HistoryAdmin):
             entry.seen = seen_rows(request, self.admin_site, [entry], most=NAMED_IN_FULL)
         return entry
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, under the act's title."""
-        entry = kwargs.get("obj")
-        if entry is not None:
-            context["subtitle"] = title_of(entry.action)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The act's title."""
+        return super().row_context(request, row) | {"subtitle": title_of(row.action)}
 
     # Columns
 
@@ -190,9 +180,7 @@ class AuditEntryAdmin(HistoryAdmin):
     def rows_in_full(self, entry: Any) -> SafeString | str:
         return rows_shown(entry, entry.seen, most=NAMED_IN_FULL)
 
-    @admin.display(description=_("reason"))
-    def why(self, entry: AuditEntry) -> str:
-        return entry.reason or NOTHING
+    why = computed_column(_("reason"), lambda entry: entry.reason or NOTHING)
 
     @admin.display(description=pgettext_lazy("audit log", "outcome"))
     def outcome_shown(self, entry: AuditEntry) -> SafeString:
@@ -239,7 +227,7 @@ class AuditEntryAdmin(HistoryAdmin):
 
 
 register_rows_of_stores(AuditEntry)
-register_tab(Tab(name="audit", label=_("Audit"), model="neural.auditentry"))
+register_tab(Tab(name="audit", label=_("Audit"), model="neural.auditentry", place=120))
 
 
 SHOWN = 10

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
@@ -22,40 +22,11 @@ from django.db import transaction
 from django.db.models import Model
 from django.forms import BooleanField, IntegerField, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_noop
+from django.urls import URLPattern
 
 from neural.admin.forms import reason_in
-from neural.admin.guards import wrap_views
 from neural.audit import action_of, record_user
 from neural.models import AuditOutcome
-
-RETRIED = {
-    "dead": gettext_noop("state: dead → pending (retry)"),
-    "cancelled": gettext_noop("state: cancelled → pending (retry)"),
-    "discarded": gettext_noop("state: discarded → pending (retry)"),
-}
-HURRIED = gettext_noop("due at: now (retry now)")
-CANCELLED = gettext_noop("state: pending → cancelled (cancel)")
-DISCARDED = gettext_noop("state: dead → discarded (discard)")
-REPLAYED = gettext_noop("runs: those of missing handlers (replay)")
-CONFIRMED = gettext_noop("confirmed: yes (confirm)")
-ROUND_OPENED = gettext_noop("rounds: a new one (run now)")
-ROUND_CANCELLED = gettext_noop("state: open → cancelled (cancel)")
-PUBLISHED = gettext_noop("in force: no → yes (publish)")
-REJECTED = gettext_noop("standing: candidate → rejected (reject)")
-ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
-REBUILT = gettext_noop("built anew: asked for (rebuild)")
-BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
-CORRECTED = gettext_noop("state: open → corrected (correct and submit)")
-DISMISSED = gettext_noop("state: open → dismissed (dismiss)")
-REOPENED = gettext_noop("state: dismissed → open (open again)")
-SWITCHED_ON = gettext_noop("state: off → on (switch on)")
-SWITCHED_OFF = gettext_noop("state: on → off (switch off)")
-SCHEDULE_RUN = gettext_noop("runs: one more (run now)")
-QUEUE_PAUSED = gettext_noop("paused: yes (pause)")
-QUEUE_RESUMED = gettext_noop("paused: yes → no (resume)")
-STOP_ASKED = gettext_noop("asked to stop: yes (stop softly)")
-INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
 def log_changes(
@@ -67,9 +38,9 @@ def log_changes(
     details: str = "",
     reason: str = "",
 ) -> None:
-    """Record an act on rows of one model, in both logs. ``change`` is one of the texts above;
-    ``details`` and ``reason`` are a person's own words. ``action`` is what was done, like
-    ``retry``, or the whole code."""
+    """Record an act on rows of one model, in both logs. ``change`` is a text marked by
+    ``gettext_noop``; ``details`` and ``reason`` are a person's own words. ``action`` is what was
+    done, like ``retry``, or the whole code."""
     if rows:
         with transaction.atomic():
             log_in_history(user=user, rows=rows, change=change, details=details or reason)
@@ -93,35 +64,71 @@ MOST_NAMES = 100
 Admin = type[Any]
 
 
-def audited(model_admin: Admin) -> Admin:
-    """Decorator: the forms of these admins, and what they refuse, leave entries in the audit log.
+class Audited(admin.ModelAdmin):
+    """An admin whose forms, and what it refuses, leave entries in the audit log.
 
     Django calls ``log_addition`` and its like within the transaction of the change, so both commit
     together.
     """
-    for name, act in (("log_addition", "add"), ("log_change", "change")):
-        setattr(model_admin, name, _recording(getattr(model_admin, name), act))
-    model_admin.log_deletions = _recording_deletions(model_admin.log_deletions)
-    model_admin.construct_change_message = _comparing(model_admin.construct_change_message)
-    return records_refusals(model_admin)
 
+    @property
+    def urls(self) -> list[URLPattern]:
+        """The addresses; what is posted to them, and refused, leaves an entry."""
+        patterns: list[URLPattern] = super().urls
+        for pattern in patterns:
+            pattern.callback = _watched(pattern.callback, self, str(pattern.name))
+        return patterns
 
-def _recording(stock: Callable[..., Any], act: str) -> Callable[..., Any]:
-    @wraps(stock)
-    def log(self: Any, request: HttpRequest, obj: Any, message: Any) -> Any:
-        told = {"changes": list(_fields(message)), **getattr(request, "_compared", {})}
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Django's entry, and ours."""
         with transaction.atomic():
-            entry = stock(self, request, obj, message)
-            acted(
-                user=request.user,
-                action=action_of(type(obj), act),
-                rows=[obj],
-                details={name: value for name, value in told.items() if value},
-                reason=reason_in(request),
-            )
-        return entry
+            _record_form(request, obj, message, "add")
+            return super().log_addition(request, obj, message)
 
-    return log
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Django's entry, and ours."""
+        with transaction.atomic():
+            _record_form(request, obj, message, "change")
+            return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Django's entries, and ours with names: nobody can look up any more what the keys stood
+        for."""
+        with transaction.atomic():
+            if rows := list(queryset):
+                acted(
+                    user=request.user,
+                    action=action_of(type(rows[0]), "delete"),
+                    rows=rows,
+                    details={"names": [str(row)[:200] for row in rows[:MOST_NAMES]]},
+                )
+            return super().log_deletions(request, queryset)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Django's message; what the form changed is compared for the entry."""
+        request._compared = compared(form)  # type: ignore[attr-defined]
+        return super().construct_change_message(request, form, *args, **kwargs)
+
+
+def audited(model_admin: Admin) -> Admin:
+    """Decorator: makes another admin one that is :class:`Audited`, in its own class, so that it
+    holds on every site and in every subclass."""
+    if not issubclass(model_admin, Audited):
+        model_admin.__bases__ = (Audited, *model_admin.__bases__)
+    return model_admin
+
+
+def _record_form(request: HttpRequest, row: Model, message: Any, act: str) -> None:
+    details = {"changes": list(_fields(message)), **getattr(request, "_compared", {})}
+    acted(
+        user=request.user,
+        action=action_of(type(row), act),
+        rows=[row],
+        details={name: value for name, value in details.items() if value},
+        reason=reason_in(request),
+    )
 
 
 def _fields(message: Any) -> Iterator[str]:
@@ -135,36 +142,6 @@ def _fields(message: Any) -> Iterator[str]:
         for kind in ("added", "deleted"):
             if name := each.get(kind, {}).get("name"):
                 yield f"{name} {each[kind]['object']}: {kind}"
-
-
-def _recording_deletions(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(stock)
-    def log_deletions(self: Any, request: HttpRequest, queryset: Any) -> Any:
-        rows = list(queryset)
-        with transaction.atomic():
-            entries = stock(self, request, queryset)
-            if rows:
-                acted(
-                    user=request.user,
-                    action=action_of(type(rows[0]), "delete"),
-                    rows=rows,
-                    # Nobody can look up any more what the keys stood for.
-                    details={"names": [str(row)[:200] for row in rows[:MOST_NAMES]]},
-                )
-        return entries
-
-    return log_deletions
-
-
-def _comparing(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(stock)
-    def construct_change_message(
-        self: Any, request: HttpRequest, form: Any, *args: Any, **kwargs: Any
-    ) -> Any:
-        request._compared = compared(form)  # type: ignore[attr-defined]
-        return stock(self, request, form, *args, **kwargs)
-
-    return construct_change_message
 
 
 def compared(form: Any) -> dict[str, Any]:
@@ -203,19 +180,8 @@ MOST_ROWS = 100
 """Rows of a refused selection that an entry names: as many as a page of a list has."""
 
 
-def records_refusals(model_admin: type[Any]) -> type[Any]:
-    """Decorator: what is posted to these admins' pages, and refused, leaves an entry.
-
-    That is an answer with status 403, or an action of a list that the user is not offered.
-    """
-    return wrap_views(
-        model_admin,
-        lambda pattern, pages: _watched(pattern.callback, pages, str(pattern.name)),
-    )
-
-
 def _watched(
-    view: Callable[..., HttpResponse], model_admin: ModelAdmin, name: str
+    view: Callable[..., HttpResponse], model_admin: admin.ModelAdmin, name: str
 ) -> Callable[..., HttpResponse]:
     @wraps(view)
     def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -237,7 +203,7 @@ def _watched(
     return watched
 
 
-def _act(model_admin: ModelAdmin, request: HttpRequest, name: str, kwargs: Any) -> str:
+def _act(model_admin: admin.ModelAdmin, request: HttpRequest, name: str, kwargs: Any) -> str:
     """What was asked for: a verb, an action of a list, or what the address is named for."""
     meta = model_admin.opts
     act = name.removeprefix(f"{meta.app_label}_{meta.model_name}_")

@@ -7,8 +7,6 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -29,6 +27,7 @@ from neural.admin.display import (
     short_instant,
 )
 from neural.admin.filters import choice_filter
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
@@ -44,8 +43,6 @@ BulkStateFilter = choice_filter(_("state"), "state", BulkActionState)
 BulkVerbFilter = choice_filter(_("action"), "verb", BulkVerb)
 
 
-STOPPED = gettext_noop("state: stopped (stop)")
-RESUMED = gettext_noop("state: stopped → waiting (resume)")
 STOP = Verb(
     name="stop",
     label=pgettext_lazy("bulk action", "Stop"),
@@ -53,7 +50,7 @@ STOP = Verb(
     permission="neural.view_taskrun",
     apply=lambda action, user: stop(action=action, user=user),
     fits=lambda action: action.is_under_way and not action.is_stalled,
-    change=lambda action: STOPPED,
+    change=gettext_noop("state: stopped (stop)"),
     allows=may_decide,
 )
 RESUME = Verb(
@@ -63,7 +60,7 @@ RESUME = Verb(
     permission="neural.view_taskrun",
     apply=lambda action, user: resume(action=action, user=user),
     fits=lambda action: action.can_resume,
-    change=lambda action: RESUMED,
+    change=gettext_noop("state: stopped → waiting (resume)"),
     allows=may_decide,
 )
 
@@ -95,25 +92,18 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
     list_filter = (BulkStateFilter, BulkVerbFilter)
     search_keys = ("pk",)
     search_help_text = _("The number of a bulk action.")
-    fieldsets = (
+    fields = (
+        "which",
+        "target",
+        "reason_in_full",
+        "requested_by",
+        "pace_shown",
         (
-            None,
-            {
-                "fields": (
-                    "which",
-                    "target",
-                    "reason_in_full",
-                    "requested_by",
-                    "pace_shown",
-                    (
-                        instant_column(BulkAction, "created_at"),
-                        instant_column(BulkAction, "started_at"),
-                        instant_column(BulkAction, "finished_at"),
-                    ),
-                    "run_shown",
-                )
-            },
+            instant_column(BulkAction, "created_at"),
+            instant_column(BulkAction, "started_at"),
+            instant_column(BulkAction, "finished_at"),
         ),
+        "run_shown",
     )
 
     class Media:
@@ -140,17 +130,11 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
             found.viewer = request.user
         return found
 
-    def get_urls(self) -> list[URLPattern]:
-        """The usual addresses, and that of an action's progress, a fragment of its page."""
-        view = self.admin_site.admin_view(self.progress_view)
-        name = "neural_bulkaction_progress"
-        return [path("<path:object_id>/progress/", view, name=name), *super().get_urls()]
-
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """None for a selection: each is stopped on its own page."""
         return {}
 
-    @method_decorator(require_safe)
+    @address("<path:object_id>/progress/", "_progress", require_safe)
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """How far the action is. When its state is another than the page's (``state``), the page
         is loaded again, with the buttons of the new state."""
@@ -169,24 +153,21 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         more = self.tabs_of(request) | {"title": capfirst(str(self.opts.verbose_name_plural))}
         return super().changelist_view(request, more | (extra_context or {}))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, with the progress and the outcome of each run."""
-        action = kwargs.get("obj")
-        if action is not None:
-            context |= progress_context(action) | {"items": items_page(action, request)}
-            context |= self.tabs_of(request)
-            context["live_media"] = HTMX if action.is_under_way else ""
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The progress, and the outcome of each run."""
+        return {
+            **super().row_context(request, row),
+            **progress_context(row),
+            **self.tabs_of(request),
+            "items": items_page(row, request),
+            "live_media": HTMX if row.is_under_way else "",
+        }
 
     # Columns
 
     number = computed_column(_("bulk action"), str)
 
-    @admin.display(description=_("state"))
-    def state_badge(self, action: BulkAction) -> SafeString:
-        return state_badge(action)
+    state_badge = computed_column(_("state"), state_badge)
 
     @admin.display(description=_("which runs"))
     def which(self, action: Any) -> SafeString:
@@ -213,9 +194,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
     def reason_in_full(self, action: Any) -> str:
         return str(for_user(action.reason, action.viewer))
 
-    @admin.display(description=_("to the queue"))
-    def target(self, action: BulkAction) -> str:
-        return target_of(action) or NOTHING
+    target = computed_column(_("to the queue"), lambda action: target_of(action) or NOTHING)
 
     @admin.display(description=_("pace"))
     def pace_shown(self, action: BulkAction) -> str:

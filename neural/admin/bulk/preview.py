@@ -9,20 +9,20 @@ from typing import Any
 
 from celery import current_app
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.crypto import salted_hmac
-from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from neural.admin.bulk.words import CHOSEN, told, words_of
+from neural.admin.bulk.words import CHOSEN, button_text, words_of
 from neural.admin.display import named_work, page_address
+from neural.admin.guards import address
+from neural.admin.scope import NeuralAdmin
 from neural.admin.tabs import tabs_of
 from neural.ledger.clock import database_clock
 from neural.models import BulkAction, BulkVerb, RunState
@@ -69,7 +69,7 @@ class BulkForm(forms.Form):
 
     def __init__(self, *args: Any, verb: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if verb == BulkVerb.MOVE:
+        if EFFECTS[verb].needs_queue:
             queues: Any = self.fields[TARGET]
             queues.choices = [
                 ("", "---------"),
@@ -170,7 +170,7 @@ def _keys(texts: Sequence[str]) -> Sequence[int]:
 UNDER_WAY_SHOWN = 5
 
 
-class BulkPreview(admin.ModelAdmin):
+class BulkPreview(NeuralAdmin):
     """An admin of bulk actions with the page of the preview."""
 
     def tabs_of(self, request: HttpRequest) -> dict[str, Any]:
@@ -179,11 +179,7 @@ class BulkPreview(admin.ModelAdmin):
             return {}
         return {"console_tabs": tabs_of(request, self.admin_site, current="runs")}
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.preview_view)
-        return [path("preview/", view, name="neural_bulkaction_preview"), *super().get_urls()]
-
-    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
+    @address("preview/", "_preview", require_http_methods(["GET", "HEAD", "POST"]))
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the verb would do; sent as a form with a token, begin it.
 
@@ -251,7 +247,7 @@ class BulkPreview(admin.ModelAdmin):
             form=form,
             found=_redacted(found, request.user),
             words=words_of(query, request.user) if query else (),
-            button=told(asked.verb, found.fit, counted(found.fit, found.is_more)),
+            button=button_text(asked.verb, found.fit, counted(found.fit, found.is_more)),
             matched=counted(found.matched, found.is_more),
             hidden=asked.hidden(query),
             others=_under_way(request.user),
@@ -260,29 +256,25 @@ class BulkPreview(admin.ModelAdmin):
     def _page(
         self, request: HttpRequest, asked: Asked | None, *, problems: Any, **more: Any
     ) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": asked.label if asked else gettext("Act on many runs"),
-            "asked": asked,
-            "problems": list(problems),
-            "runs_address": address_in_admin("neural_taskrun_changelist"),
+        return self.own_page(
+            request,
+            "admin/neural/bulkaction/preview.html",
+            title=asked.label if asked else gettext("Act on many runs"),
+            asked=asked,
+            problems=list(problems),
+            runs_address=address_in_admin("neural_taskrun_changelist"),
             **self.tabs_of(request),
             **more,
-        }
-        return TemplateResponse(request, "admin/neural/bulkaction/preview.html", context)
+        )
 
     def _refused_page(self, request: HttpRequest, asked: Asked) -> TemplateResponse:
         text = gettext("%(action)s needs a permission that you do not have.")
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": asked.label,
-            "refusal": text % {"action": asked.label},
-            "back": address_in_admin("neural_taskrun_changelist"),
-        }
-        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
+        return self.refused_page(
+            request,
+            title=asked.label,
+            refusal=text % {"action": asked.label},
+            back=address_in_admin("neural_taskrun_changelist"),
+        )
 
 
 def counted(number: int, is_more: bool) -> str:

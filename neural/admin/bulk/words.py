@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from neural.admin.display import instant, named_work
-from neural.models import BulkAction, BulkVerb, RunState, Store, WorkerProcess
-from neural.runs.bulk.verbs import QUEUE
+from neural.models import BulkAction, RunState, Store, WorkerProcess
+from neural.runs.bulk.verbs import EFFECTS, QUEUE
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.query import EVER, QueryRefused, RunQuery
 from neural.sites import address_if_there
@@ -92,16 +92,9 @@ def words_of_action(action: BulkAction, user: Any) -> Words:
         return [(_("filter"), str(refused))]
 
 
-def told(verb: str, number: int, count: str) -> str:
+def button_text(verb: str, number: int, count: str) -> str:
     """What the button says: the verb and how many runs. ``count`` is the number as text."""
-    texts = {
-        BulkVerb.RETRY: ngettext("Retry %(count)s run", "Retry %(count)s runs", number),
-        BulkVerb.HURRY: ngettext("Start %(count)s run now", "Start %(count)s runs now", number),
-        BulkVerb.CANCEL: ngettext("Cancel %(count)s run", "Cancel %(count)s runs", number),
-        BulkVerb.DISCARD: ngettext("Discard %(count)s run", "Discard %(count)s runs", number),
-        BulkVerb.MOVE: ngettext("Move %(count)s run", "Move %(count)s runs", number),
-    }
-    return texts[BulkVerb(verb)] % {"count": count}
+    return str(EFFECTS[verb].button % {"number": number, "count": count})
 
 
 def target_of(action: BulkAction) -> str:

@@ -8,22 +8,23 @@ from typing import Any
 
 from celery import current_app
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
-from neural.admin.audit import recording as audit
+from neural.admin.audit.recording import log_changes
 from neural.admin.display import indented, link, page_address
 from neural.admin.forms import read_json
+from neural.admin.guards import address
+from neural.admin.scope import NeuralAdmin
 from neural.events.answers import Submission
 from neural.events.submit import RefusalClosed, correct
 from neural.events.types import event_types
@@ -34,6 +35,8 @@ from neural.queues import PRIORITIES
 from neural.sites import address_in_admin
 
 PERMISSION = "neural.correct_refusedevent"
+ADDRESS = "neural_refusedevent_correct"
+CORRECTED = gettext_noop("state: open → corrected (correct and submit)")
 MASKED = gettext_lazy(
     "This event holds personal data, which you may not see: somebody who may has to correct it."
 )
@@ -124,27 +127,20 @@ def hides_anything(refused: RefusedEvent, user: Any) -> bool:
     return any(for_user(each, user) != each for each in given)
 
 
-class CorrectingAdmin(admin.ModelAdmin):
+class CorrectingAdmin(NeuralAdmin):
     """An admin with one more address: the form that corrects a refused event."""
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.correct_view)
-        name = "neural_refusedevent_correct"
-        return [path("<path:object_id>/correct/", view, name=name), *super().get_urls()]
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The address of the form; or why there is none, for who could correct the event if nothing
+        of it were masked."""
+        context = super().row_context(request, row)
+        if row.state == RefusalState.OPEN and request.user.has_perm(PERMISSION):
+            if hides_anything(row, request.user):
+                return context | {"cannot_correct": MASKED}
+            context["correct_address"] = address_in_admin(ADDRESS, quote(row.pk))
+        return context
 
-    def correct_address(self, refused: RefusedEvent) -> str:
-        return address_in_admin("neural_refusedevent_correct", quote(refused.pk))
-
-    def may_correct(self, request: HttpRequest, refused: RefusedEvent) -> bool:
-        """Whether the user gets the form: not for an event of which the page masks something."""
-        allowed = refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
-        return allowed and not hides_anything(refused, request.user)
-
-    def is_masked(self, request: HttpRequest, refused: RefusedEvent) -> bool:
-        """Whether the user could correct the event, if nothing of it were masked."""
-        allowed = refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
-        return allowed and hides_anything(refused, request.user)
-
+    @address("<path:object_id>/correct/", ADDRESS)
     def correct_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the form; when its event is recorded, redirect to that event."""
         refused = self.get_object(request, unquote(object_id))  # only of the user's stores
@@ -175,9 +171,7 @@ class CorrectingAdmin(admin.ModelAdmin):
             asked = form.cleaned_data | {"queue": form.cleaned_data["queue"] or None}
             answer = correct(refused, asked, by=request.user.get_username())
             if not answer.is_refused:
-                audit.log_changes(
-                    user=request.user, rows=[refused], change=audit.CORRECTED, action="correct"
-                )
+                log_changes(user=request.user, rows=[refused], change=CORRECTED, action="correct")
         return answer
 
     def _recorded(
@@ -197,14 +191,13 @@ class CorrectingAdmin(admin.ModelAdmin):
     def _page(
         self, request: HttpRequest, refused: RefusedEvent, form: CorrectionForm
     ) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Correct and submit"),
-            "subtitle": str(refused),
-            "refused": refused,
-            "form": form,
-            "media": self.media + form.media,
-            "back_address": page_address(refused),
-        }
-        return TemplateResponse(request, "admin/neural/refusedevent/correct.html", context)
+        return self.own_page(
+            request,
+            "admin/neural/refusedevent/correct.html",
+            title=_("Correct and submit"),
+            subtitle=str(refused),
+            refused=refused,
+            form=form,
+            media=self.media + form.media,
+            back_address=page_address(refused),
+        )

@@ -8,14 +8,11 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.html import escape
@@ -24,6 +21,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.exporting.streaming import streamed
+from neural.admin.guards import address
+from neural.admin.scope import NeuralAdmin
 from neural.events.erasing import ERASABLES, Step
 from neural.events.erasure import BESIDE, LONGEST_REASON, PERMISSION, Erasure
 from neural.events.not_erased import Findings, Look
@@ -105,13 +104,10 @@ class ErasingForm(PersonForm):
     )
 
 
-class ErasingAdmin(admin.ModelAdmin):
+class ErasingAdmin(NeuralAdmin):
     """An admin with one more address: the page that erases a person."""
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.erase_view)
-        return [path("erase-person/", view, name=PAGE), *super().get_urls()]
-
+    @address("erase-person/", PAGE)
     def erase_view(self, request: HttpRequest) -> HttpResponseBase:
         """The form; when it is sent, what names the person; when that is confirmed, erase."""
         if not request.user.has_perm(PERMISSION):
@@ -120,16 +116,13 @@ class ErasingAdmin(admin.ModelAdmin):
         confirmed = ErasingForm(
             request.POST if "erase" in request.POST else None, user=request.user
         )
-        context = {
-            **self.admin_site.each_context(request),
+        context: dict[str, Any] = {
             "title": _("Erase a person"),
-            "opts": self.opts,
-            "media": self.media,
             "form": form,
             "address": address_in_admin(PAGE),
         }
         if not form.is_valid():
-            return TemplateResponse(request, "admin/neural/erase_person.html", context)
+            return self.own_page(request, "admin/neural/erase_person.html", **context)
         erasure = form.erasure
         if confirmed.is_valid():
             erasure.by, erasure.source = request.user, AuditSource.ADMIN
@@ -137,8 +130,8 @@ class ErasingAdmin(admin.ModelAdmin):
         else:
             context["reason"] = confirmed["reason"]
         context["goes_here"] = GOES_HERE
-        page = render_to_string("admin/neural/erase_person.html", context, request)
-        return streamed(request, _sent(page, erasure))
+        page = self.own_page(request, "admin/neural/erase_person.html", **context)
+        return streamed(request, _sent(str(page.rendered_content), erasure))
 
 
 def _sent(page: str, erasure: Erasure) -> Iterator[bytes]:

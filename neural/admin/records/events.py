@@ -7,14 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -55,7 +53,7 @@ REPLAY = Verb(
     permission="neural.replay_neuralevent",
     apply=_replay,
     fits=lambda event: event.pruned_at is None and bool(missing_handlers(event)),
-    change=lambda event: audit.REPLAYED,
+    change=gettext_noop("runs: those of missing handlers (replay)"),
 )
 
 
@@ -81,24 +79,17 @@ class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
     )
     search_keys = ("event_id", "runs__task_id", "store")
     search_help_text = _("A whole event id, task id of a run or store code.")
-    fieldsets = (
+    fields = (
+        "type",
+        "event_id",
+        (link_column(NeuralEvent, "store"), "source"),
         (
-            None,
-            {
-                "fields": (
-                    "type",
-                    "event_id",
-                    (link_column(NeuralEvent, "store"), "source"),
-                    (
-                        instant_column(NeuralEvent, "occurred_at"),
-                        instant_column(NeuralEvent, "recorded_at"),
-                    ),
-                    "handling",
-                    json_column(NeuralEvent, "payload"),
-                    "content_hash",
-                )
-            },
+            instant_column(NeuralEvent, "occurred_at"),
+            instant_column(NeuralEvent, "recorded_at"),
         ),
+        "handling",
+        json_column(NeuralEvent, "payload"),
+        "content_hash",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -114,18 +105,19 @@ class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
             return self.list_display
         return tuple(column for column in self.list_display if column != "run_states")
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page with the event's runs. Names in the payload are masked in their errors,
-        too, and in the panels."""
-        event = kwargs.get("obj")
-        if event is None:
-            return super().render_change_form(request, context, *args, **kwargs)
+    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Django's page. Names in the payload are masked in the errors of its runs and in the
+        panels, too."""
+        if (event := kwargs.get("obj")) is None:
+            return super().render_change_form(request, *args, **kwargs)
         with masking_values_of(lambda: filter(is_readable, [value_of(event, "payload")])):
-            if request.user.has_perm("neural.view_taskrun"):
-                context["runs"] = _runs_with_attempts(event, request.user)
-            return super().render_change_form(request, context, *args, **kwargs)
+            return super().render_change_form(request, *args, **kwargs)
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The event's runs."""
+        may_see = request.user.has_perm("neural.view_taskrun")
+        runs = {"runs": _runs_with_attempts(row, request.user)} if may_see else {}
+        return super().row_context(request, row) | runs
 
     @admin.display(description=_("runs"))
     def run_states(self, event: NeuralEvent) -> SafeString | str:
@@ -163,6 +155,7 @@ def _attempts(run: TaskRun, user: Any) -> list[Attempt]:
 register_look_up(
     LookUp(
         name="event",
+        place=40,
         model=NeuralEvent,
         label=_("event"),
         find=by_columns("event_id"),

@@ -7,14 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -31,8 +29,8 @@ from neural.admin.display import (
 from neural.admin.filters import EventTypeFilter, StoreFilter, choice_filter
 from neural.admin.look_up import LookUp, LookUpAdmin, register_look_up
 from neural.admin.pages import page
-from neural.admin.records.correcting import MASKED, CorrectingAdmin
-from neural.admin.scope import HistoryAdmin
+from neural.admin.records.correcting import CorrectingAdmin
+from neural.admin.scope import HistoryAdmin, section
 from neural.keyset.exact import named_exactly
 from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
@@ -59,7 +57,7 @@ DISMISS = Verb(
     permission="neural.dismiss_refusedevent",
     apply=lambda refused, user: refused.dismiss(by=user.get_username()),
     fits=lambda refused: refused.state == RefusalState.OPEN,
-    change=lambda refused: audit.DISMISSED,
+    change=gettext_noop("state: open → dismissed (dismiss)"),
 )
 REOPEN = Verb(
     name="reopen",
@@ -68,7 +66,7 @@ REOPEN = Verb(
     permission="neural.dismiss_refusedevent",
     apply=lambda refused, user: refused.reopen(),
     fits=lambda refused: refused.state == RefusalState.DISMISSED,
-    change=lambda refused: audit.REOPENED,
+    change=gettext_noop("state: dismissed → open (open again)"),
 )
 
 
@@ -113,31 +111,23 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         "A whole event id, source or store code; or text in a payload of the newest 2,000."
     )
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    ("type_shown", "state_shown"),
-                    "problems_shown",
-                    ("store_code", "source", "event_id_shown"),
-                    "details_shown",
-                    "payload_shown",
-                )
-            },
+            ("type_shown", "state_shown"),
+            "problems_shown",
+            ("store_code", "source", "event_id_shown"),
+            "details_shown",
+            "payload_shown",
         ),
-        (
+        section(
             _("Course"),
-            {
-                "fields": (
-                    ("entry_point", "requested_by", "times"),
-                    (
-                        instant_column(RefusedEvent, "refused_at"),
-                        instant_column(RefusedEvent, "last_refused_at"),
-                    ),
-                    ("handled_by", instant_column(RefusedEvent, "handled_at")),
-                    link_column(RefusedEvent, "corrected_event"),
-                )
-            },
+            ("entry_point", "requested_by", "times"),
+            (
+                instant_column(RefusedEvent, "refused_at"),
+                instant_column(RefusedEvent, "last_refused_at"),
+            ),
+            ("handled_by", instant_column(RefusedEvent, "handled_at")),
+            link_column(RefusedEvent, "corrected_event"),
         ),
     )
 
@@ -157,21 +147,9 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
             return found, False
         return queryset.filter(pk__in=_shown_in(found, re.escape(term), request.user)), False
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        refused = kwargs.get("obj")
-        if refused is not None and self.may_correct(request, refused):
-            context["correct_address"] = self.correct_address(refused)
-        elif refused is not None and self.is_masked(request, refused):
-            context["cannot_correct"] = MASKED
-        return super().render_change_form(request, context, *args, **kwargs)
-
     # Columns
 
-    @admin.display(description=_("type"))
-    def type_shown(self, refused: RefusedEvent) -> SafeString | str:
-        return one_line(refused.type or "?")
+    type_shown = computed_column(_("type"), lambda refused: one_line(refused.type or "?"))
 
     @admin.display(description=_("event id"))
     def event_id_shown(self, refused: RefusedEvent) -> SafeString | str:

@@ -5,12 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.bulk.words import previewing
 from neural.admin.display import NOTHING, badge, computed_column, duration
 from neural.admin.look_up import LookUp, register_look_up
@@ -23,56 +21,25 @@ from neural.runs.bulk.verbs import EFFECTS
 from neural.runs.lookups import runs_by_id
 
 
-def _verb(verb: BulkVerb, explanation: Any, **options: Any) -> Verb:
-    """The verb for one run: the same as for many (:data:`neural.runs.bulk.verbs.EFFECTS`)."""
-    effect = EFFECTS[verb]
+def _verb(name: BulkVerb) -> Verb:
+    """The verb for one run: the same as for many."""
+    effect = EFFECTS[name]
     return Verb(
-        name=verb.value,
-        label=verb.label,
-        explanation=explanation,
+        name=name.value,
+        label=name.label,
+        explanation=effect.explanation,
         permission=effect.permission,
+        apply=lambda run, user: effect.change_one(run),
         fits=lambda run: run.state in effect.states,
-        leads_to=previewing(verb),
-        **options,
+        change=effect.audited,
+        leads_to=previewing(name),
+        asks_for_one=effect.needs_queue,
     )
-
-
-RETRY = _verb(
-    BulkVerb.RETRY,
-    _("Retry: run dead, cancelled or discarded runs again"),
-    apply=lambda run, user: run.retry(),
-    change=lambda run: audit.RETRIED.get(run.state, audit.RETRIED["dead"]),
-)
-HURRY = _verb(
-    BulkVerb.HURRY,
-    _("Retry now: start waiting runs at once"),
-    apply=lambda run, user: run.hurry(),
-    change=lambda run: audit.HURRIED,
-)
-CANCEL = _verb(
-    BulkVerb.CANCEL,
-    _("Cancel: withdraw waiting runs"),
-    apply=lambda run, user: run.cancel(),
-    change=lambda run: audit.CANCELLED,
-)
-DISCARD = _verb(
-    BulkVerb.DISCARD,
-    _("Discard: decide that dead runs stay undone"),
-    apply=lambda run, user: run.discard(),
-    change=lambda run: audit.DISCARDED,
-)
-MOVE = _verb(
-    BulkVerb.MOVE,
-    _("Move: give runs that wait, or were set aside, to another queue"),
-    apply=lambda run, user: False,  # it needs a queue: see the page of the preview
-    change=lambda run: "",
-    asks_for_one=True,
-)
 
 
 @page(TaskRun)
 class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
-    verbs = (RETRY, HURRY, CANCEL, DISCARD, MOVE)
+    verbs = tuple(map(_verb, BulkVerb))
     from_outside = ("args", "kwargs", "result", "options")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -82,9 +49,7 @@ class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
 
     work = computed_column(_("work"), str, "work_name")
 
-    @admin.display(description=_("state"))
-    def state_badge(self, run: TaskRun) -> SafeString:
-        return badge(run.state, run.get_state_display())
+    state_badge = computed_column(_("state"), lambda run: badge(run.state, run.get_state_display()))
 
     took = computed_column(_("duration"), duration, "duration")
 
@@ -110,6 +75,7 @@ def _named_so(rows: QuerySet, text: str, user: Any) -> list[int]:
 register_look_up(
     LookUp(
         name="run",
+        place=30,
         model=TaskRun,
         label=_("run"),
         find=_named_so,

@@ -1,8 +1,5 @@
-"""The form and the columns of django-celery-beat's pages, as everywhere else in the admin.
-
-A schedule's policy is edited with it. Its rhythm is told in the reader's language ("daily at 03:30,
-Asia/Shanghai"), times have one form, every input has a label, and no script stands in the page
-itself.
+"""The form of a schedule with its policy, and its rhythm in the reader's language: "daily at 03:30,
+Asia/Shanghai".
 """
 
 import re
@@ -12,31 +9,21 @@ from typing import Any
 from celery import current_app
 from cron_descriptor import Options, get_description
 from django import forms
-from django.contrib import admin
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.translation import get_language, gettext_lazy, ngettext, override
 from django.utils.translation import gettext as _
 from django_celery_beat.admin import (
-    ClockedScheduleAdmin,
-    CrontabScheduleAdmin,
-    PeriodicTaskAdmin,
     PeriodicTaskForm,
-    ScheduleAdmin,
 )
-from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
+from django_celery_beat.models import PeriodicTask
 
-from neural.admin.display import instant, instant_column, short_instant_column
-from neural.admin.panels import add_panels
+from neural.admin.display import instant
 from neural.audit import MOST_WORDS
 from neural.celeryapp.schedule_runs import try_out
-from neural.celeryapp.schedule_switches import switched_off
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.work_errors import describe
 from neural.models import Misfire, Overlap, SchedulePolicy
-from neural.models.schedule_policy import DEFAULT_GRACE_SECONDS
 
 _TIME_OF_DAY = re.compile(r"\d{1,2}")
 _LOCALES = {"en": "en_US", "zh": "zh_CN"}
@@ -144,7 +131,7 @@ class ScheduleForm(PeriodicTaskForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        policy = _policy_of(self.instance)
+        policy = policy_of(self.instance)
         for name in POLICY:
             self.initial.setdefault(name, getattr(policy, name))
 
@@ -193,7 +180,8 @@ class ScheduleForm(PeriodicTaskForm):
         )
 
 
-def _policy_of(schedule: Any) -> SchedulePolicy:
+def policy_of(schedule: Any) -> SchedulePolicy:
+    """The policy of a schedule; the default one if it has none."""
     policy = SchedulePolicy.objects.filter(pk=schedule.pk).first() if schedule.pk else None
     return policy or SchedulePolicy()
 
@@ -201,133 +189,3 @@ def _policy_of(schedule: Any) -> SchedulePolicy:
 def _is_on_ledger(task: str) -> bool:
     current_app.loader.import_default_modules()
     return isinstance(current_app.tasks.get(task), LedgerTask)
-
-
-# For those who may only look, the policy's fields are columns.
-
-
-@admin.display(description=ScheduleForm.base_fields["overlap"].label)
-def _overlap(model_admin: Any, schedule: PeriodicTask) -> str:
-    return str(_policy_of(schedule).get_overlap_display())
-
-
-@admin.display(description=ScheduleForm.base_fields["misfire"].label)
-def _misfire(model_admin: Any, schedule: PeriodicTask) -> str:
-    return str(_policy_of(schedule).get_misfire_display())
-
-
-@admin.display(description=ScheduleForm.base_fields["grace_seconds"].label)
-def _grace_seconds(model_admin: Any, schedule: PeriodicTask) -> str:
-    seconds = _policy_of(schedule).grace_seconds
-    return f"{DEFAULT_GRACE_SECONDS if seconds is None else seconds:g}"
-
-
-@admin.display(description=ScheduleForm.base_fields["reason"].label)
-def _reason(model_admin: Any, schedule: PeriodicTask) -> str:
-    return "" if schedule.enabled else switched_off([schedule.pk])[schedule.pk].told
-
-
-@admin.display(description=gettext_lazy("rhythm"))
-def _rhythm(model_admin: Any, schedule: PeriodicTask) -> str:
-    return in_words(schedule)
-
-
-@admin.display(description=gettext_lazy("rhythm"))
-def _crontab_rhythm(model_admin: Any, crontab: CrontabSchedule) -> str:
-    return crontab_in_words(crontab)
-
-
-@admin.display(description=gettext_lazy("rhythm"))
-def _crontab_translation(model_admin: Any, schedule: PeriodicTask) -> str:
-    return crontab_in_words(schedule.crontab) if schedule.crontab else ""
-
-
-def _media(self: Any) -> forms.Media:
-    stock: Any = admin.ModelAdmin.media
-    script = forms.Media(js=("neural/schedule_form.js",), css={"all": ("neural/admin.css",)})
-    return stock.fget(self) + script
-
-
-def _save_model(
-    self: Any, request: HttpRequest, schedule: PeriodicTask, form: Any, change: bool
-) -> None:
-    admin.ModelAdmin.save_model(self, request, schedule, form, change)
-    if isinstance(form, ScheduleForm):
-        form.save_policy(schedule)
-
-
-def _changeform_view(
-    self: Any,
-    request: HttpRequest,
-    object_id: str | None = None,
-    form_url: str = "",
-    extra_context: dict[str, Any] | None = None,
-) -> Any:
-    rhythms = {each.pk: crontab_in_words(each) for each in CrontabSchedule.objects.all()}
-    context = {**(extra_context or {}), "rhythms": rhythms}
-    return admin.ModelAdmin.changeform_view(self, request, object_id, form_url, context)
-
-
-def _labelled(self: Any, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-    """Django's form field; the two inputs of a time each say what they are."""
-    field = admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
-    widget = getattr(field, "widget", None)
-    if field is not None and isinstance(widget, AdminSplitDateTime):
-        for part, named in zip(
-            widget.widgets, (gettext_lazy("date"), gettext_lazy("time")), strict=True
-        ):
-            part.attrs["aria-label"] = f"{field.label}: {named}"
-    return field
-
-
-def _render_change_form(
-    self: Any, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-) -> Any:
-    if kwargs.get("obj") is not None:
-        add_panels(context, request, kwargs["obj"])
-    return admin.ModelAdmin.render_change_form(self, request, context, *args, **kwargs)
-
-
-def mend_pages() -> None:
-    """Put all of this into django-celery-beat's classes."""
-    for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
-        model_admin.formfield_for_dbfield = _labelled
-    _mend_schedules()
-    CrontabScheduleAdmin.human_readable = _crontab_rhythm
-    ClockedScheduleAdmin.list_display = (instant_column(ClockedSchedule, "clocked_time"),)
-
-
-def _mend_schedules() -> None:
-    last_run = instant_column(PeriodicTask, "last_run_at")
-    pages: Any = PeriodicTaskAdmin
-    pages.form = ScheduleForm
-    pages.change_form_template = "admin/neural/schedule_form.html"
-    pages.media = property(_media)
-    pages.save_model, pages.changeform_view = _save_model, _changeform_view
-    pages.render_change_form = _render_change_form
-    pages.overlap, pages.misfire, pages.grace_seconds = _overlap, _misfire, _grace_seconds
-    pages.reason = _reason
-    pages.rhythm, pages.crontab_translation = _rhythm, _crontab_translation
-    pages.list_display = (
-        "name",
-        "enabled",
-        "rhythm",
-        short_instant_column(PeriodicTask, "start_time"),
-        short_instant_column(PeriodicTask, "last_run_at"),
-        "one_off",
-    )
-    pages.readonly_fields = (last_run, "crontab_translation")
-    pages.fieldsets = (*_with(last_run, pages.fieldsets), _POLICY_SECTION)
-
-
-_POLICY_SECTION = (gettext_lazy("Late and overlapping runs"), {"fields": POLICY})
-
-
-def _with(last_run: Any, fieldsets: Any) -> list[Any]:
-    """The sections with this column in place of the time of the last run, and beside the switch the
-    reason for switching off."""
-    shown = {"last_run_at": last_run, "enabled": ("enabled", "reason")}
-    return [
-        (title, {**options, "fields": tuple(shown.get(each, each) for each in options["fields"])})
-        for title, options in fieldsets
-    ]

@@ -10,10 +10,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.display import NOTHING, badge, instant_column
 from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
@@ -30,13 +29,15 @@ CONFIRM = Verb(
     permission="neural.change_store",
     apply=lambda store, user: store.confirm(),
     fits=lambda store: not store.confirmed,
-    change=lambda store: audit.CONFIRMED,
+    change=gettext_noop("confirmed: yes (confirm)"),
 )
 
 
 @page(Store)
 class StoreAdmin(VerbsAdmin, ScopedAdmin):
     verbs = (CONFIRM,)
+    whole_chain = ("add",)  # a user who is limited to some stores would not see a new one
+    never = ("delete",)  # a store stays with its history; even asking would read all of it
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
     list_filter = ("confirmed",)
     search_fields = ("code", "name", "brand", "region")
@@ -60,14 +61,6 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         instant_column(Store, "created_at"),
         "records",
     )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """A user who is limited to some stores would not see a new one, so may not add it."""
-        return super().has_add_permission(request) and sees_every_store(request.user)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: a store stays with its history. Even asking would read all of that history."""
-        return False
 
     def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
         """The store, with the user to whom it is shown."""
@@ -105,6 +98,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
 register_look_up(
     LookUp(
         name="store",
+        place=60,
         model=Store,
         label=_("store"),
         find=by_columns("code"),

@@ -10,12 +10,11 @@ from django.db.models.functions import Now
 from django.forms import Media
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
-from neural.admin.display import NOTHING, badge, duration, instant_column, of_bytes
+from neural.admin.display import NOTHING, badge, computed_column, duration, instant_column, of_bytes
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import ReadOnlyAdmin
@@ -52,7 +51,7 @@ STOP = Verb(
     permission="neural.stop_workerprocess",
     apply=lambda worker, user: worker.ask_to_stop(by=user.get_username()),
     fits=may_be_asked_to_stop,
-    change=lambda worker: audit.STOP_ASKED,
+    change=gettext_noop("asked to stop: yes (stop softly)"),
     message_for=_told_of_the_stop,
     whole_chain=True,
 )
@@ -76,28 +75,21 @@ class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
     )
     search_keys = ("name", "host")
     search_help_text = _("A whole name or host.")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    *list_display[:-1],
-                    "memory",
-                    "version_names",
-                    instant_column(WorkerProcess, "started_at"),
-                    instant_column(WorkerProcess, "heartbeat_at"),
-                    instant_column(WorkerProcess, "stopped_at"),
-                    instant_column(WorkerProcess, "lost_at"),
-                    "recovered_runs",
-                    instant_column(WorkerProcess, "stop_asked_at"),
-                    "stop_asked_by",
-                    "clock_skew",
-                    "handlers",
-                    "tasks",
-                    "event_types",
-                )
-            },
-        ),
+    fields = (
+        *list_display[:-1],
+        "memory",
+        "version_names",
+        instant_column(WorkerProcess, "started_at"),
+        instant_column(WorkerProcess, "heartbeat_at"),
+        instant_column(WorkerProcess, "stopped_at"),
+        instant_column(WorkerProcess, "lost_at"),
+        "recovered_runs",
+        instant_column(WorkerProcess, "stop_asked_at"),
+        "stop_asked_by",
+        "clock_skew",
+        "handlers",
+        "tasks",
+        "event_types",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -119,9 +111,7 @@ class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
         age: dt.timedelta = worker.database_now - worker.heartbeat_at
         return str(_("%(duration)s ago") % {"duration": duration(age)})
 
-    @admin.display(description=_("queues"))
-    def queue_names(self, worker: WorkerProcess) -> str:
-        return ", ".join(worker.queues)
+    queue_names = computed_column(_("queues"), lambda worker: ", ".join(worker.queues))
 
     @admin.display(description=_("memory"))
     def memory(self, worker: WorkerProcess) -> str:
@@ -142,17 +132,11 @@ class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
         ahead, behind = _("%(span)s ahead of the database"), _("%(span)s behind the database")
         return str((ahead if seconds > 0 else behind) % {"span": duration(abs(worker.clock_ahead))})
 
-    @admin.display(description=_("handlers"))
-    def handlers(self, worker: WorkerProcess) -> str:
-        return _names(worker, "handlers")
+    handlers = computed_column(_("handlers"), lambda worker: _names(worker, "handlers"))
 
-    @admin.display(description=_("tasks"))
-    def tasks(self, worker: WorkerProcess) -> str:
-        return _names(worker, "tasks")
+    tasks = computed_column(_("tasks"), lambda worker: _names(worker, "tasks"))
 
-    @admin.display(description=_("event types"))
-    def event_types(self, worker: WorkerProcess) -> str:
-        return _names(worker, "event_types")
+    event_types = computed_column(_("event types"), lambda worker: _names(worker, "event_types"))
 
 
 def _names(worker: WorkerProcess, what: str) -> str:

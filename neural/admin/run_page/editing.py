@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
@@ -16,15 +16,16 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from neural.admin.display import link, name_of, page_address
+from neural.admin.guards import address
 from neural.admin.run_page.contents import values_of
 from neural.admin.run_page.differences import changes_of
 from neural.admin.run_page.edit_forms import EditForm, ReasonForm, form_of
+from neural.admin.scope import NeuralAdmin
 from neural.errors import PermanentError
 from neural.ledger.dialects import despite_contention
 from neural.models import NeuralEvent, TaskRun
@@ -44,22 +45,16 @@ METHODS = ("GET", "HEAD", "POST")
 LOGGED = gettext_noop("content: edited (edit and retry)")
 
 
-class EditingAdmin(admin.ModelAdmin):
+class EditingAdmin(NeuralAdmin):
     """An admin of runs with one more address: the form that edits a run and retries it."""
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.edit_view)
-        return [path("<path:object_id>/edit/", view, name=ADDRESS), *super().get_urls()]
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The address of the form for those who may use it."""
+        may_edit = not why_not(request.user) and row.may_be_edited
+        own = {"edit_address": address_in_admin(ADDRESS, quote(row.pk))} if may_edit else {}
+        return super().row_context(request, row) | own
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, with the address of the form for those who may use it."""
-        run = kwargs.get("obj")
-        if run is not None and not why_not(request.user) and run.may_be_edited:
-            context["edit_address"] = address_in_admin(ADDRESS, quote(run.pk))
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
-
+    @address("<path:object_id>/edit/", ADDRESS)
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The form; then the difference; then the run's page."""
         run = self.get_object(request, unquote(object_id))  # within the user's stores
@@ -68,7 +63,8 @@ class EditingAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request, run):
             raise PermissionDenied
         if refusal := why_not(request.user):
-            return self._refused_edit(request, run, refusal)
+            title = _("Edit and retry")
+            return self.refused_page(request, title=title, refusal=refusal, back=page_address(run))
         if request.method not in METHODS:
             return HttpResponseNotAllowed(METHODS)
         step = request.POST.get("step", "") if request.method == "POST" else ""
@@ -123,10 +119,6 @@ class EditingAdmin(admin.ModelAdmin):
     def _back_to_run(self, request: HttpRequest, run: TaskRun, told: str) -> HttpResponse:
         self.message_user(request, told, messages.WARNING)
         return HttpResponseRedirect(page_address(run))
-
-    def _refused_edit(self, request: HttpRequest, run: TaskRun, refusal: str) -> HttpResponse:
-        context = self._context(request, run) | {"refusal": refusal, "back": page_address(run)}
-        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
 
     def _difference(
         self, request: HttpRequest, run: TaskRun, form: EditForm, reason: ReasonForm

@@ -22,6 +22,7 @@ from neural.admin.panels import HTMX
 from neural.admin.run_page.contents import around, blocks_of, documents_of, values_of, written
 from neural.admin.run_page.editing import EditingAdmin
 from neural.admin.run_page.timeline import timeline
+from neural.admin.scope import section
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
 from neural.models.run import FINISHED_STATES, SET_ASIDE_STATES
@@ -37,19 +38,15 @@ class RunPageAdmin(EditingAdmin):
     """The page: what is wrong and what can be done first, then the course, then the rest."""
 
     fieldsets = (
-        (
+        section(
             _("Facts"),
-            {
-                "fields": (
-                    "work_shown",
-                    "task_id",
-                    link_column(TaskRun, "event"),
-                    link_column(TaskRun, "store"),
-                    ("queue", "priority"),
-                    ("requested_by", "unique_key"),
-                    "setbacks",
-                )
-            },
+            "work_shown",
+            "task_id",
+            link_column(TaskRun, "event"),
+            link_column(TaskRun, "store"),
+            ("queue", "priority"),
+            ("requested_by", "unique_key"),
+            "setbacks",
         ),
     )
 
@@ -63,10 +60,14 @@ class RunPageAdmin(EditingAdmin):
             return super().render_change_form(request, context, *args, **kwargs)
         with masking_values_of(partial(documents_of, run)):
             response = super().render_change_form(request, context, *args, **kwargs)
-            context |= page_of_run(run, request) | {"subtitle": name_of(run)}
         context["media"] += MEDIA + HTMX if context["refresh_seconds"] else MEDIA
         context["has_live_panel"] |= bool(context["refresh_seconds"])
         return response
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the run did, and what stands around it."""
+        own = page_of_run(row, request) | {"subtitle": name_of(row)}
+        return super().row_context(request, row) | own
 
     @admin.display(description=_("work"))
     def work_shown(self, run: TaskRun) -> Any:

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from neural.admin.guards import address
 from neural.admin.runs_list.asked import Asked, address_of
+from neural.admin.scope import NeuralAdmin
 from neural.models import SavedView
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.saved import ViewRefused, change_view, delete_view, save_view, views_of
@@ -57,29 +57,11 @@ def _shown(view: SavedView, user: Any, now: dict[str, str] | None) -> ShownView:
     )
 
 
-class SavedViews(admin.ModelAdmin):
+class SavedViews(NeuralAdmin):
     """The forms of saved views. Whoever may view runs may save views and show them to others: a
     view holds a search, and shows to each user only what that user may see."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and those of the forms."""
-        view = self.admin_site.admin_view
-        return [
-            path("views/save/", view(self.save_view_view), name="neural_savedview_save"),
-            path(
-                "views/<int:number>/change/",
-                view(self.change_view_view),
-                name="neural_savedview_change",
-            ),
-            path(
-                "views/<int:number>/delete/",
-                view(self.delete_view_view),
-                name="neural_savedview_delete",
-            ),
-            *super().get_urls(),
-        ]
-
-    @method_decorator(require_POST)
+    @address("views/save/", "neural_savedview_save", require_POST)
     def save_view_view(self, request: HttpRequest) -> HttpResponse:
         """Save the search that the form has under the name that it has."""
         self._must_view(request)
@@ -95,7 +77,7 @@ class SavedViews(admin.ModelAdmin):
             self.message_user(request, str(refused), messages.ERROR)
         return self._back_to_list(request, form, query.params() if query else {})
 
-    @method_decorator(require_POST)
+    @address("views/<int:number>/change/", "neural_savedview_change", require_POST)
     def change_view_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """Give one's own view another name, or show it to others or to nobody."""
         view, form = self._own(request, number), ViewForm(request.POST)
@@ -106,7 +88,7 @@ class SavedViews(admin.ModelAdmin):
             self.message_user(request, str(refused), messages.ERROR)
         return self._back_to_list(request, form, view.query)
 
-    @method_decorator(require_POST)
+    @address("views/<int:number>/delete/", "neural_savedview_delete", require_POST)
     def delete_view_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """Delete one's own view."""
         view = self._own(request, number)

@@ -6,17 +6,15 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from neural.admin.guards import address
 from neural.admin.paging import AFTER, BEFORE, key_in, neighbours
 from neural.admin.runs_list.asked import NEWEST, SHOWN, Asked, asked_by
 from neural.admin.runs_list.bars import drawn
@@ -40,17 +38,8 @@ MEDIA = Media(
 )
 
 
-class RunsList(SavedViews, admin.ModelAdmin):
+class RunsList(SavedViews):
     """The list of runs in place of Django's own."""
-
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and those of the parts and of saved views."""
-        view = self.admin_site.admin_view
-        return [
-            path("figures/", view(self.figures_view), name="neural_taskrun_figures"),
-            path("live/", view(self.live_view), name="neural_taskrun_live"),
-            *super().get_urls(),
-        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -59,16 +48,15 @@ class RunsList(SavedViews, admin.ModelAdmin):
         self._must_see(request)
         if request.method == "POST":
             return self._acted_on(request)
+        asked = asked_by(request.GET, request.user)
         context = {
-            **self.admin_site.each_context(request),
-            **list_context(asked_by(request.GET, request.user), request, size=self.list_per_page),
+            **list_context(asked, request, size=self.list_per_page),
             "is_nav_sidebar_enabled": False,
-            "opts": self.opts,
             "title": _("Runs"),
             "media": self.media + MEDIA,
             **(extra_context or {}),
         }
-        return TemplateResponse(request, f"{TEMPLATES}/list.html", context)
+        return self.own_page(request, f"{TEMPLATES}/list.html", **context)
 
     def _acted_on(self, request: HttpRequest) -> HttpResponse:
         """Let Django act on a selection; it answers with a redirect, unless nothing was chosen."""
@@ -77,14 +65,14 @@ class RunsList(SavedViews, admin.ModelAdmin):
             return HttpResponseRedirect(address_in_admin("neural_taskrun_changelist"))
         return response
 
-    @method_decorator(require_safe)
+    @address("figures/", "_figures", require_safe)
     def figures_view(self, request: HttpRequest) -> HttpResponse:
         """The tabs with their counts, and the histogram: they may take longer than the page."""
         self._must_see(request)
         context = figures_context(asked_by(request.GET, request.user))
         return TemplateResponse(request, f"{TEMPLATES}/figures.html", context)
 
-    @method_decorator(require_safe)
+    @address("live/", "_live", require_safe)
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """The rows that are shown, as they are now, and how many new ones would come before."""
         self._must_see(request)

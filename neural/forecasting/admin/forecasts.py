@@ -7,9 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop, pgettext_lazy
@@ -18,15 +15,22 @@ from django.views.decorators.http import require_POST, require_safe
 
 from neural.admin.audit.recording import log_changes
 from neural.admin.audit.titles import register_titles_of_rows
-from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
+from neural.admin.display import (
+    NOTHING,
+    computed_column,
+    instant_column,
+    link,
+    link_column,
+    one_line,
+)
 from neural.admin.filters import StoreFilter
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
 from neural.admin.tabs import Tab, register_tab
 from neural.forecasting.admin.charts import chart_of
-from neural.forecasting.admin.display import method_sentence, portions
-from neural.forecasting.admin.filters import MadeOnFilter
+from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
 from neural.forecasting.models import Forecast, StoreUpdate
 from neural.forecasting.outlook.review import TOGETHER, doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
@@ -37,7 +41,9 @@ from neural.sites import address_in_admin
 DAYS_LISTED = 28
 DAY_CONFIRMED = gettext_noop("a day in doubt: confirmed (confirm)")
 
-register_tab(Tab(name="forecasts", label=_("Forecasts"), model="neural_forecasting.forecast"))
+register_tab(
+    Tab(name="forecasts", label=_("Forecasts"), model="neural_forecasting.forecast", place=100)
+)
 
 
 @page(Forecast)
@@ -55,21 +61,14 @@ class ForecastAdmin(HistoryAdmin):
     walks = (by_store("made_on", "dish", day="made_on"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "store_outlook",
-                    ("dish", "name"),
-                    "made_on",
-                    "method_shown",
-                    link_column(Forecast, "version"),
-                    instant_column(Forecast, "made_at"),
-                    "days",
-                )
-            },
-        ),
+    fields = (
+        "store_outlook",
+        ("dish", "name"),
+        "made_on",
+        "method_shown",
+        link_column(Forecast, "version"),
+        instant_column(Forecast, "made_at"),
+        "days",
     )
 
     class Media:
@@ -81,16 +80,7 @@ class ForecastAdmin(HistoryAdmin):
 
     # A store's page
 
-    def get_urls(self) -> list[URLPattern]:
-        """The usual URLs, and that of a store's page."""
-        view, name = self.admin_site.admin_view, "neural_forecasting_forecast"
-        return [
-            path("store/<str:code>/", view(self.store_view), name=f"{name}_store"),
-            path("store/<str:code>/confirm/", view(self.confirm_view), name=f"{name}_confirm"),
-            *super().get_urls(),
-        ]
-
-    @method_decorator(require_safe)
+    @address("store/<str:code>/", "_store", require_safe)
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """A store's page: eight weeks back and two ahead. ``?dish=`` selects a dish, ``?day=`` the
         day to prepare for."""
@@ -104,26 +94,24 @@ class ForecastAdmin(HistoryAdmin):
             dish=request.GET.get("dish", ""),
             prepare_on=_day(request.GET.get("day")),
         )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Forecast of %(store)s") % {"store": store},
-            "opts": self.opts,
-            "media": self.media,
-            "store": store,
-            "outlook": found,
-            "chart": chart_of(found.days),
-            "weeks": found.days[::7],
-            "judged": found.judged[:DAYS_LISTED],
-            "is_tomorrow": found.prepare_on == today + dt.timedelta(days=1),
-            "is_old": bool(found.coming) and found.coming[-1] < today,
-            "one_method": found.methods[0] if len(found.methods) == 1 else "",
-            "together": TOGETHER,
-            "doubts": doubts_of(store, today=today),
-            "may_confirm": may_confirm(request),
-        }
-        return TemplateResponse(request, "admin/neural_forecasting/forecast/store.html", context)
+        return self.own_page(
+            request,
+            "admin/neural_forecasting/forecast/store.html",
+            title=gettext("Forecast of %(store)s") % {"store": store},
+            store=store,
+            outlook=found,
+            chart=chart_of(found.days),
+            weeks=found.days[::7],
+            judged=found.judged[:DAYS_LISTED],
+            is_tomorrow=found.prepare_on == today + dt.timedelta(days=1),
+            is_old=bool(found.coming) and found.coming[-1] < today,
+            one_method=found.methods[0] if len(found.methods) == 1 else "",
+            together=TOGETHER,
+            doubts=doubts_of(store, today=today),
+            may_confirm=may_confirm(request),
+        )
 
-    @method_decorator(require_POST)
+    @address("store/<str:code>/confirm/", "_confirm", require_POST)
     def confirm_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """Confirm what was sold of ``dish`` on ``day``: from the next forecast on, it counts."""
         source = demand_source()
@@ -153,12 +141,10 @@ class ForecastAdmin(HistoryAdmin):
 
     @admin.display(description=_("store"))
     def store_outlook(self, forecast: Forecast) -> SafeString:
-        address = address_in_admin("neural_forecasting_forecast_store", forecast.store_id)
-        return format_html('<a href="{}">{}</a>', address, one_line(forecast.store))
+        where = address_in_admin("neural_forecasting_forecast_store", forecast.store_id)
+        return format_html('<a href="{}">{}</a>', where, one_line(forecast.store))
 
-    @admin.display(description=_("next day: P50, P10 to P90"))
-    def next_day(self, forecast: Forecast) -> str:
-        return _band(forecast, 0)
+    next_day = computed_column(_("next day: P50, P10 to P90"), lambda forecast: _band(forecast, 0))
 
     @admin.display(description=pgettext_lazy("of a forecast", "method"))
     def method_in_short(self, forecast: Forecast) -> SafeString | str:

@@ -3,6 +3,8 @@
 Saving a plan warns if its noise exceeds the privacy budget, before a round spends it in vain.
 """
 
+import datetime as dt
+from itertools import islice
 from typing import Any
 
 from django import forms
@@ -14,23 +16,176 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import VerbsAdmin
+from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, link
 from neural.admin.pages import page
-from neural.admin.scope import NeuralAdmin
-from neural.forecasting.admin.display import state_badge
-from neural.forecasting.admin.plan_fields import FIELDSETS
-from neural.forecasting.admin.run_now import RUN_NOW, newest_round_of
+from neural.admin.scope import NeuralAdmin, section
+from neural.errors import NeuralError
+from neural.forecasting.admin.display import reason, state_badge
 from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.core.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
-from neural.forecasting.models import TrainingPlan
+from neural.forecasting.models import TrainingPlan, TrainingRound
 from neural.forecasting.rounds.advancing import epsilon_after
 from neural.forecasting.rounds.asking import ROUND_TASK
+from neural.forecasting.rounds.opening import eligible_stores, open_round
+from neural.forecasting.sources import demand_source
+from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.sites import address_in_admin
+
+FIELDSETS: Any = (
+    section(
+        None,
+        "model_type",
+        "enabled",
+        "publishing",
+        "schedule",
+        "newest",
+        description=_(
+            "A round asks stores again and again: each answers from its own sales, and "
+            "only sums and weights leave it. What you change here counts from the next "
+            "round on."
+        ),
+    ),
+    section(
+        _("Who takes part, and how long is waited"),
+        "participants",
+        ("least_stores", "least_share"),
+        ("exchange_seconds", "deadline_seconds"),
+        "stores_per_run",
+        description=_(
+            "A round goes on without stores that fail, hang or are late, as long as there "
+            "are enough others: the quorum. Otherwise it ends and the version in force "
+            "stays."
+        ),
+    ),
+    section(
+        _("What is learned from"),
+        ("history_days", "held_out_days", "refit_exchanges"),
+        ("dishes_per_store", "max_examples"),
+        description=_(
+            "The last days are kept apart: nobody trains on them, and the new version is "
+            "judged by them."
+        ),
+    ),
+    section(
+        _("Linear model"),
+        ("strategy", "fit_exchanges"),
+        ("proximal", "ridge"),
+        ("clipping_norm", "trim_share"),
+        description=_(
+            "Stores improve common weights together. The clipping norm bounds what one "
+            "store can do to them; trimmed mean and median stand up to stores that send "
+            "nonsense, at the price of some precision."
+        ),
+    ),
+    section(
+        _("Trees"),
+        ("trees", "trees_together", "tree_depth"),
+        ("learning_rate", "bins"),
+        "seed",
+        description=_(
+            "Trees find what a linear model cannot. They are grown from sums over the "
+            "stores and take most of a round's time. Without trees a round is short and "
+            "forecasts err by about three per cent more."
+        ),
+    ),
+    section(
+        _("Privacy"),
+        "noise_multiplier",
+        ("epsilon_budget", "delta"),
+        description=_(
+            "With noise nobody can tell from the model whether a store took part. It costs "
+            "precision: useful from about two hundred stores on. Each noisy release spends "
+            "some of the budget, which is never given back."
+        ),
+    ),
+)
+
+
+MOST_TRIED = 10
+"""The number of last sales days that are tried. Stores whose sales ended together share one."""
+
+
+def open_round_of(plan: TrainingPlan, user: Any) -> bool:
+    """Open a round in this user's name. Returns whether a new one was opened."""
+    now = database_clock()
+    try:
+        opened = open_round(
+            name=plan.model_type,
+            now=now,
+            requested_by=user.get_username(),
+            as_of=morning_after_the_last_sales(plan, today=now.date()),
+        )
+    except NeuralError:  # for example, the model type's app was removed
+        return False
+    return opened.is_new
+
+
+def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.date | None:
+    """The day to train as of, if the sales of most stores ended too long ago to train as of today.
+    This is so in a demo, or when history is loaded before the tills are connected. None if today
+    suffices, or if no day does."""
+    if _are_enough(plan, today):
+        return None
+    mornings = (last + dt.timedelta(days=1) for last in _last_days(plan))
+    earlier = (morning for morning in mornings if morning < today)
+    return next((day for day in islice(earlier, MOST_TRIED) if _are_enough(plan, day)), None)
+
+
+def _last_days(plan: TrainingPlan) -> list[dt.date]:
+    """The distinct last sales days of stores, the latest first, without the days that fewer than
+    the plan's ``least_stores`` reach."""
+    return list(dict.fromkeys(list(demand_source().last_days())[plan.least_stores - 1 :]))
+
+
+def _are_enough(plan: TrainingPlan, today: dt.date) -> bool:
+    count = eligible_stores(plan, today=today).count()
+    return count >= plan.quorum_of(count)
+
+
+def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
+    """The message about the newest round: it is open, or it ended at once for a reason."""
+    found = newest_round_of(plan)
+    if found is None:
+        return messages.WARNING, format_html("{}", gettext("No round was opened."))
+    shown = link(found, f"#{found.pk}")
+    if not found.is_open:
+        text = gettext("Round {} ended at once: {}")
+        return messages.WARNING, format_html(text, shown, reason(found))
+    said = format_html(gettext("Round {} is open: its page shows how far it is."), shown)
+    if day := found.config.get("as_of"):
+        why = gettext(
+            "Nothing was sold lately, so it trains as on the morning of {}, after the last sales."
+        )
+        said = format_html("{} {}", said, format_html(why, day))
+    return messages.SUCCESS, said
+
+
+def newest_round_of(plan: TrainingPlan) -> TrainingRound | None:
+    """The plan's newest round, without its large columns; None if there is none."""
+    rounds = TrainingRound.objects.filter(model_type=plan.model_type)
+    return rounds.defer("server_state", "question").order_by("-pk").first()
+
+
+def _is_idle(plan: TrainingPlan) -> bool:
+    return not TrainingRound.objects.open().filter(model_type=plan.model_type).exists()
+
+
+RUN_NOW = Verb(
+    name="run",
+    label=pgettext_lazy("training", "Run now"),
+    explanation=gettext_lazy("Run now: open a round of training for these plans"),
+    permission="neural_forecasting.run_traininground",
+    apply=open_round_of,
+    fits=lambda plan: plan.enabled and _is_idle(plan),
+    change=gettext_noop("rounds: a new one (run now)"),
+    message_for=what_came_of_it,
+    whole_chain=True,
+)
 
 
 @page(TrainingPlan)
@@ -38,6 +193,8 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     """A plan concerns every store, so only users who see every store may change it."""
 
     verbs = (RUN_NOW,)
+    whole_chain = ("add", "change")
+    never = ("delete",)  # rounds refer to plans; they can be switched off
     list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
     filter_horizontal = ("participants",)
     fieldsets = FIELDSETS
@@ -47,18 +204,9 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
     # Permissions
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A plan may be added if a registered model type has none yet."""
-        permitted = super().has_add_permission(request) and sees_every_store(request.user)
-        return permitted and bool(_types_without_plan())
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        permitted = super().has_change_permission(request, obj)
-        return permitted and sees_every_store(request.user)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Plans are never deleted, because rounds refer to them; they can be switched off."""
-        return False
+        return super().has_add_permission(request) and bool(_types_without_plan())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return ("schedule", "newest") if obj is None else ("type_name", "schedule", "newest")

@@ -1,6 +1,8 @@
 """The admin pages of training rounds: progress, results, and the stores that were left out."""
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -8,15 +10,13 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.display import (
     NOTHING,
     computed_column,
@@ -28,19 +28,88 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
-from neural.admin.scope import SearchedByNumber
-from neural.forecasting.admin.display import phase, reason, state_badge
-from neural.forecasting.admin.filters import ModelTypeFilter, RoundStateFilter
-from neural.forecasting.admin.stations import stations
+from neural.admin.scope import SearchedByNumber, section
+from neural.forecasting.admin.display import (
+    ModelTypeFilter,
+    RoundStateFilter,
+    phase,
+    reason,
+    state_badge,
+)
 from neural.forecasting.core.model_types import label_of
-from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
+from neural.forecasting.models import (
+    ModelVersion,
+    RoundState,
+    RoundTransition,
+    StoreUpdate,
+    TrainingRound,
+)
+from neural.forecasting.models.round import ASKING_STATES
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round
 from neural.forecasting.rounds.gathering import round_progress
 from neural.ledger.clock import database_clock
 from neural.sites import address_in_admin
+
+
+@dataclass(frozen=True)
+class Station:
+    """A stretch of a round's course, which joins consecutive exchanges. ``first_exchange`` and
+    ``last_exchange`` are 0 if stores were asked nothing."""
+
+    state: RoundState
+    first_exchange: int
+    last_exchange: int
+    began_at: dt.datetime
+    took: dt.timedelta | None
+
+
+def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
+    """The course of a round. Aggregating belongs to the collecting that it ends. Trees grow through
+    many exchanges without a transition, so a station lasts until the first exchange of the next."""
+    starts: list[RoundTransition] = []
+    for each in transitions:
+        if not starts or _station(each) != _station(starts[-1]):
+            starts.append(each)
+    following = [*starts[1:], None][: len(starts)]
+    ends = [each.at if each else training.closed_at for each in following]
+    return [
+        Station(
+            _station(each),
+            each.exchange if _asks(each) else 0,
+            _last_exchange(each, after, training) if _asks(each) else 0,
+            each.at,
+            _between(each.at, end),
+        )
+        for each, after, end in zip(starts, following, ends, strict=True)
+    ]
+
+
+def _station(transition: RoundTransition) -> RoundState:
+    state = RoundState(transition.to_state)
+    return RoundState.COLLECTING if state == RoundState.AGGREGATING else state
+
+
+def _asks(transition: RoundTransition) -> bool:
+    return _station(transition) in ASKING_STATES
+
+
+def _last_exchange(
+    begun: RoundTransition, after: RoundTransition | None, training: TrainingRound
+) -> int:
+    """A station's last exchange: the one before the next station's first, or the round's current
+    one."""
+    if after is None:
+        return training.exchange
+    return max(begun.exchange, after.exchange - 1 if _asks(after) else after.exchange)
+
+
+def _between(begin: dt.datetime, end: dt.datetime | None) -> dt.timedelta | None:
+    return end - begin if end and end > begin else None
+
 
 TRANSITIONS_SHOWN = 500
 
@@ -51,7 +120,7 @@ CANCEL = Verb(
     permission="neural_forecasting.cancel_traininground",
     apply=lambda training, user: cancel_round(training, now=database_clock()),
     fits=lambda training: training.is_open,
-    change=lambda training: audit.ROUND_CANCELLED,
+    change=gettext_noop("state: open → cancelled (cancel)"),
     whole_chain=True,
 )
 
@@ -76,28 +145,21 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     search_keys = ("pk",)
     search_help_text = _("A round's number.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "state_shown",
-                    "why",
-                    "type_name",
-                    ("version_made", link_column(TrainingRound, "base_version")),
-                    ("stores", "quorum"),
-                    (
-                        instant_column(TrainingRound, "opened_at"),
-                        instant_column(TrainingRound, "closed_at"),
-                        "took",
-                    ),
-                    ("requested_by", "morning", link_column(TrainingRound, "plan")),
-                )
-            },
+            "state_shown",
+            "why",
+            "type_name",
+            ("version_made", link_column(TrainingRound, "base_version")),
+            ("stores", "quorum"),
+            (
+                instant_column(TrainingRound, "opened_at"),
+                instant_column(TrainingRound, "closed_at"),
+                "took",
+            ),
+            ("requested_by", "morning", link_column(TrainingRound, "plan")),
         ),
-        (
-            _("Numbers"),
-            {"classes": ("collapse",), "fields": (json_column(TrainingRound, "config"),)},
-        ),
+        section(_("Numbers"), json_column(TrainingRound, "config"), classes=("collapse",)),
     )
 
     class Media:
@@ -117,13 +179,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     # A round's page
 
-    def get_urls(self) -> list[URLPattern]:
-        """The usual URLs, and that of a round's progress, a fragment of its page."""
-        view = self.admin_site.admin_view(self.progress_view)
-        name = "neural_forecasting_traininground_progress"
-        return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
-
-    @method_decorator(require_safe)
+    @address("<int:number>/progress/", "_progress", require_safe)
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The progress fragment, which the page reloads. When the round has ended, the whole page
         is reloaded."""
@@ -139,19 +195,17 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
             answer.headers["HX-Refresh"] = "true"
         return answer
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        found: TrainingRound | None = kwargs.get("obj")
-        if found is not None:
-            mine = StoreUpdate.objects.for_user(request.user)
-            transitions = list(found.transitions.order_by("pk")[:TRANSITIONS_SHOWN])
-            context |= _progress(found)
-            context["live_media"] = HTMX if found.is_open else ""
-            context["report"] = report_of_round(found, shown=mine)
-            context["stations"] = stations(transitions, found)
-            context["transitions"] = transitions
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        mine = StoreUpdate.objects.for_user(request.user)
+        transitions = list(row.transitions.order_by("pk")[:TRANSITIONS_SHOWN])
+        return {
+            **super().row_context(request, row),
+            **_progress(row),
+            "live_media": HTMX if row.is_open else "",
+            "report": report_of_round(row, shown=mine),
+            "stations": stations(transitions, row),
+            "transitions": transitions,
+        }
 
     # Columns
 

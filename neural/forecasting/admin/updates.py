@@ -23,9 +23,14 @@ from neural.admin.display import (
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin, SearchedByNumber
-from neural.forecasting.admin.display import number, reason, update_badge
-from neural.forecasting.admin.filters import RoundFilter, UpdateStateFilter
+from neural.admin.scope import HistoryAdmin, SearchedByNumber, section
+from neural.forecasting.admin.display import (
+    RoundFilter,
+    UpdateStateFilter,
+    number,
+    reason,
+    update_badge,
+)
 from neural.forecasting.models import PrivacySpend, StoreUpdate
 from neural.keyset.planning import WholeNumbers, by_store
 from neural.keyset.walks import Walk
@@ -53,30 +58,24 @@ class StoreUpdateAdmin(HistoryAdmin):
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    link_column(StoreUpdate, "store"),
-                    link_column(StoreUpdate, "round"),
-                    "state_shown",
-                    "why",
-                    ("exchange", instant_column(StoreUpdate, "answered_at")),
-                    ("examples", "norm"),
-                    ("sent", "worked"),
-                )
-            },
+            link_column(StoreUpdate, "store"),
+            link_column(StoreUpdate, "round"),
+            "state_shown",
+            "why",
+            ("exchange", instant_column(StoreUpdate, "answered_at")),
+            ("examples", "norm"),
+            ("sent", "worked"),
         ),
-        (
+        section(
             _("Figures"),
-            {
-                "description": _(
-                    "Sums over the days that the store kept back, by method. All that it sends of "
-                    "them; there is no row among them."
-                ),
-                "classes": ("collapse",),
-                "fields": (json_column(StoreUpdate, "figures"),),
-            },
+            json_column(StoreUpdate, "figures"),
+            description=_(
+                "Sums over the days that the store kept back, by method. All that it sends of "
+                "them; there is no row among them."
+            ),
+            classes=("collapse",),
         ),
     )
 
@@ -106,9 +105,7 @@ class StoreUpdateAdmin(HistoryAdmin):
             return shown
         return format_html("{}<br><small>{}</small>", shown, one_line(reason(update)))
 
-    @admin.display(description=_("exchange"))
-    def answered(self, update: StoreUpdate) -> int:
-        return update.exchange
+    answered = computed_column(_("exchange"), lambda update: update.exchange)
 
     why = computed_column(_("reason"), reason)
     norm = computed_column(_("length of the update"), number, "update_norm")
@@ -136,15 +133,14 @@ class PrivacySpendAdmin(SearchedByNumber):
     search_keys = ("round",)
     search_help_text = _("A round's number.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "description": _(
-                    "Written before the noisy sum is released. What is spent is never given back: "
-                    "a round that would pass the budget fails."
-                ),
-                "fields": (*list_display[:-1], instant_column(PrivacySpend, "at")),
-            },
+            *list_display[:-1],
+            instant_column(PrivacySpend, "at"),
+            description=_(
+                "Written before the noisy sum is released. What is spent is never given back: "
+                "a round that would pass the budget fails."
+            ),
         ),
     )
 
@@ -154,6 +150,4 @@ class PrivacySpendAdmin(SearchedByNumber):
 
     spent = computed_column(_("ε afterwards"), number, "epsilon")
 
-    @admin.display(description=_("budget"))
-    def budget(self, spend: PrivacySpend) -> str:
-        return number(spend.round.plan.epsilon_budget)
+    budget = computed_column(_("budget"), lambda spend: number(spend.round.plan.epsilon_budget))

@@ -5,14 +5,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit import recording as audit
 from neural.admin.display import (
     NOTHING,
     computed_column,
@@ -25,8 +23,13 @@ from neural.admin.display import (
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.forecasting.admin.charts import error_plot
-from neural.forecasting.admin.display import per_cent, reason, standing_badge
-from neural.forecasting.admin.filters import ModelTypeFilter, StandingFilter
+from neural.forecasting.admin.display import (
+    ModelTypeFilter,
+    StandingFilter,
+    per_cent,
+    reason,
+    standing_badge,
+)
 from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models import ActiveModel, ModelVersion, Standing, StoreUpdate
 from neural.forecasting.outlook.report import CANDIDATE, by_method, report_of_version
@@ -58,7 +61,7 @@ PUBLISH = Verb(
     permission="neural_forecasting.publish_modelversion",
     apply=lambda version, user: version.publish(by=user.get_username()),
     fits=lambda version: _pointer(version) is None,
-    change=lambda version: audit.PUBLISHED,
+    change=gettext_noop("in force: no → yes (publish)"),
     message_for=_now_in_force,
     whole_chain=True,
 )
@@ -69,7 +72,7 @@ REJECT = Verb(
     permission="neural_forecasting.reject_modelversion",
     apply=lambda version, user: version.reject(),
     fits=lambda version: version.standing == Standing.CANDIDATE,
-    change=lambda version: audit.REJECTED,
+    change=gettext_noop("standing: candidate → rejected (reject)"),
     whole_chain=True,
 )
 ROLL_BACK = Verb(
@@ -79,7 +82,7 @@ ROLL_BACK = Verb(
     permission="neural_forecasting.roll_back_modelversion",
     apply=_roll_back,
     fits=lambda version: version.parent_id is not None and _pointer(version) is not None,
-    change=lambda version: audit.ROLLED_BACK,
+    change=gettext_noop("in force: yes → no, its parent is (roll back)"),
     message_for=_now_in_force,
     whole_chain=True,
 )
@@ -104,26 +107,19 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     list_filter = (ModelTypeFilter, StandingFilter)
     search_keys = ("sha256",)
     search_help_text = _("A whole SHA-256.")
-    fieldsets = (
+    fields = (
+        "standing_shown",
+        "type_name",
+        "version_number",
+        (link_column(ModelVersion, "round"), "how_it_ended"),
+        link_column(ModelVersion, "parent"),
         (
-            None,
-            {
-                "fields": (
-                    "standing_shown",
-                    "type_name",
-                    "version_number",
-                    (link_column(ModelVersion, "round"), "how_it_ended"),
-                    link_column(ModelVersion, "parent"),
-                    (
-                        instant_column(ModelVersion, "created_at"),
-                        instant_column(ModelVersion, "published_at"),
-                    ),
-                    "in_force_since",
-                    "sha256",
-                    "schema_hash",
-                )
-            },
+            instant_column(ModelVersion, "created_at"),
+            instant_column(ModelVersion, "published_at"),
         ),
+        "in_force_since",
+        "sha256",
+        "schema_hash",
     )
 
     class Media:
@@ -136,15 +132,10 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         rows = rows.defer("content", "parent__content", "round__server_state", "round__question")
         return rows.annotate(is_active=active)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        version = kwargs.get("obj")
-        if version is not None:
-            report = report_of_version(version, shown=StoreUpdate.objects.for_user(request.user))
-            context["report"] = report
-            context["plot"] = error_plot(report)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        report = report_of_version(row, shown=StoreUpdate.objects.for_user(request.user))
+        own = {"report": report, "plot": error_plot(report)}
+        return super().row_context(request, row) | own
 
     # Columns
 

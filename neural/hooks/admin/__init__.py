@@ -1,9 +1,10 @@
-"""The admin's pages of webhooks: sources and pushes that come in, subscriptions and deliveries.
+"""The admin's pages of webhooks: what is received, and what we call.
 
-``sources``, ``codes`` and ``unrouted`` are of what platforms push to us; ``subscriptions`` and
-``deliveries`` of what we push to others. Django's admin loads this package.
+Its main names are ``WebhookSourceAdmin`` (platforms that push to us), ``UnroutedPushAdmin`` (pushes
+that wait for their store) and ``SubscriptionAdmin`` (whom we call). Django loads it with the other
+admin modules; nobody else imports it.
 """
 
-from neural.hooks.admin import codes, deliveries, sources, subscriptions, unrouted
+from neural.hooks.admin import deliveries, sources, subscriptions, unrouted
 
-__all__ = ["codes", "deliveries", "sources", "subscriptions", "unrouted"]
+__all__ = ["deliveries", "sources", "subscriptions", "unrouted"]

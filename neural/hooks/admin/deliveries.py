@@ -29,7 +29,7 @@ from neural.admin.display import (
 from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, section
 from neural.events.types import event_types
 from neural.hooks.models import Delivery, DeliveryState, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
@@ -110,38 +110,30 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     search_keys = ("event__event_id", "store")
     search_help_text = _("A whole message id, event id or store code.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    ("type_shown", "state_badge"),
-                    "message_id_shown",
-                    link_column(Delivery, "subscription"),
-                    link_column(Delivery, "store"),
-                    link_column(Delivery, "event"),
-                    link_column(Delivery, "run"),
-                    "sending_run",
-                )
-            },
+            ("type_shown", "state_badge"),
+            "message_id_shown",
+            link_column(Delivery, "subscription"),
+            link_column(Delivery, "store"),
+            link_column(Delivery, "event"),
+            link_column(Delivery, "run"),
+            "sending_run",
         ),
-        (
+        section(
             _("Answer"),
-            {
-                "fields": (
-                    ("attempts", "answer_status"),
-                    (
-                        instant_column(Delivery, "created_at"),
-                        instant_column(Delivery, "attempted_at"),
-                    ),
-                    (
-                        instant_column(Delivery, "delivered_at"),
-                        instant_column(Delivery, "failing_since"),
-                    ),
-                    "answer_shown",
-                )
-            },
+            ("attempts", "answer_status"),
+            (
+                instant_column(Delivery, "created_at"),
+                instant_column(Delivery, "attempted_at"),
+            ),
+            (
+                instant_column(Delivery, "delivered_at"),
+                instant_column(Delivery, "failing_since"),
+            ),
+            "answer_shown",
         ),
-        (_("What is sent"), {"fields": ("body",)}),
+        section(_("What is sent"), "body"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

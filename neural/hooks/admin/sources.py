@@ -1,14 +1,21 @@
-"""The admin's pages of webhook sources: the address for the platform, and its credentials."""
+"""The admin's pages of webhook sources: the address for the platform, credentials, and the codes
+of its stores.
 
+Secrets are write-only. The form never shows one, and an empty field keeps what is set.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, ForeignKey, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,22 +29,185 @@ from neural.admin.display import (
     page_address,
 )
 from neural.admin.pages import page
-from neural.admin.scope import ScopedAdmin
-from neural.hooks.admin.codes import OwnChoices, StoreCodesInline
-from neural.hooks.admin.source_form import (
-    credential_fields,
-    form_for,
-    platform_label,
-    stored_credentials,
-)
+from neural.admin.scope import ScopedAdmin, section
+from neural.encrypted import SecretUnreadable
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
-from neural.hooks.models import PushState, UnroutedPush, WebhookSource
-from neural.hooks.platforms.base import PLATFORMS
-from neural.models import NeuralEvent, TaskRun
-from neural.models.store import sees_every_store
+from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
+from neural.hooks.platforms.base import PLATFORMS, Credential
+from neural.models import NeuralEvent, Store, TaskRun
+from neural.models.store import sees_every_store, visible_stores
 from neural.sites import address_in_admin
+
+
+class OwnChoices:
+    """Offers only the user's own stores, and sources of these."""
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        related: Any = db_field.related_model
+        if related in (Store, WebhookSource):
+            kwargs["queryset"] = related.objects.for_user(request.user).order_by("pk")
+        if related is WebhookSource:
+            kwargs["queryset"] = kwargs["queryset"].defer("credentials").order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+@page(StoreCode)
+class StoreCodeAdmin(OwnChoices, ScopedAdmin):
+    list_display = ("code", "source", "store")
+    list_filter = (("source", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("store",)
+    search_fields = ("code", "store__code", "store__name")
+    ordering = ("source__name", "code")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("source").defer("source__credentials")
+
+
+class StoreCodesInline(OwnChoices, admin.TabularInline):
+    """The codes of a source, on its page."""
+
+    model = StoreCode
+    extra = 1
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name each field for screen readers, too: the headings of the columns are no labels."""
+        found: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None:
+            widget = getattr(found.widget, "widget", found.widget)
+            widget.attrs["aria-label"] = str(db_field.verbose_name)
+        return found
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        codes: QuerySet = super().get_queryset(request).order_by("code")
+        mine = visible_stores(request.user)
+        return codes if mine is None else codes.filter(store__in=mine)
+
+
+CREDENTIAL = "credential_"
+DELETED = "deleted_"
+ADDRESS = "api_url"
+"""The credential that says where requests with the secrets are sent."""
+_LONGEST = 4000
+
+
+class SourceForm(forms.ModelForm):
+    """The form of a new source, and what the forms of all platforms have in common."""
+
+    class Meta:
+        model = WebhookSource
+        fields = ("name", "platform", "store", "active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "platform" in self.fields:
+            label = self.fields["platform"].label
+            self.fields["platform"] = forms.ChoiceField(label=label, choices=_platforms())
+
+    def clean(self) -> dict[str, Any]:
+        """Put what was entered into the credentials of the instance."""
+        cleaned = super().clean() or self.cleaned_data
+        platform = PLATFORMS.find(self.instance.platform)
+        if self.instance.pk and platform is not None:
+            self._set_credentials(platform.credentials, cleaned)
+        return cleaned
+
+    def _set_credentials(self, known: Any, cleaned: Mapping[str, Any]) -> None:
+        stored = stored_credentials(self.instance)
+        changed = dict(stored or {})
+        for each in known:
+            given = cleaned.get(CREDENTIAL + each.name, "")
+            if cleaned.get(DELETED + each.name) or (not each.secret and not given):
+                changed.pop(each.name, None)
+            elif given:
+                changed[each.name] = given
+        self._guard_kept_secrets(known, stored or {}, changed, cleaned)
+        if changed != stored:
+            self.instance.credentials = changed
+
+    def _guard_kept_secrets(
+        self,
+        known: Any,
+        stored: Mapping[str, str],
+        changed: Mapping[str, str],
+        cleaned: Mapping[str, Any],
+    ) -> None:
+        """Refuse another address with secrets that nobody entered anew: whoever may change a source
+        could have them sent to a server of their own, although no page shows them."""
+        if changed.get(ADDRESS, "") == stored.get(ADDRESS, ""):
+            return
+        for each in known:
+            is_kept = each.secret and changed.get(each.name) and stored.get(each.name)
+            if is_kept and not cleaned.get(CREDENTIAL + each.name):
+                said = _("Enter it again: the address to which it is sent was changed.")
+                self.add_error(CREDENTIAL + each.name, said)
+
+
+def _platforms() -> list[tuple[str, str]]:
+    return [("", "---------"), *((each.name, platform_label(each.name)) for each in PLATFORMS)]
+
+
+def platform_label(name: str) -> str:
+    """A platform's name for people; of one that is not registered, its code."""
+    platform = PLATFORMS.find(name)
+    return name if platform is None else translation.gettext(str(platform.label))
+
+
+def stored_credentials(source: WebhookSource) -> Mapping[str, str] | None:
+    """The credentials of a source; None if they were encrypted with another key."""
+    try:
+        credentials: Mapping[str, str] = source.credentials
+    except SecretUnreadable:
+        return None
+    return credentials
+
+
+def form_for(source: WebhookSource | None) -> type[forms.ModelForm]:
+    """The form of one source, with the fields of its platform."""
+    fields = credential_fields(source) if source else {}
+    return type("SourceForm", (SourceForm,), fields)
+
+
+def credential_fields(source: WebhookSource) -> dict[str, forms.Field]:
+    """The fields of a source's credentials by their names in the form."""
+    platform = PLATFORMS.find(source.platform)
+    stored = stored_credentials(source)
+    fields: dict[str, forms.Field] = {}
+    for each in platform.credentials if platform else ():
+        value = (stored or {}).get(each.name, "")
+        fields[CREDENTIAL + each.name] = _field(each, value, unreadable=stored is None)
+        if each.secret and not each.required and value:
+            label = _("Delete: %(credential)s") % {
+                "credential": translation.gettext(str(each.label))
+            }
+            fields[DELETED + each.name] = forms.BooleanField(label=label, required=False)
+    return fields
+
+
+def _field(credential: Credential, value: str, *, unreadable: bool) -> forms.Field:
+    label = capfirst(translation.gettext(str(credential.label)))
+    if not credential.secret:
+        return forms.CharField(
+            label=label,
+            initial=value,
+            required=credential.required,
+            max_length=_LONGEST,
+            widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        )
+    said = _("Set. Leave it empty to keep it.") if value else ""
+    if unreadable:
+        said = _("It was encrypted with another SECRET_KEY: enter it again.")
+    return forms.CharField(
+        label=label,
+        required=credential.required and not value,
+        max_length=_LONGEST,
+        help_text=said,
+        widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
+    )
+
 
 MOST_LOOKED_THROUGH = 2_000
 """Among how many of the newest pushes the last one of a source is looked for: no index has the
@@ -59,6 +229,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     list_filter = ("active",)
     list_select_related = ("store",)
     search_fields = ("name", "store__code")
+    whole_chain = ("add",)  # a user of some stores would not see a source without a store
     ordering = ("name",)  # the query's count of pushes makes Django forget the model's
     inlines = (StoreCodesInline,)
 
@@ -74,10 +245,6 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         return source
 
     # Who may do what
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """A user who is limited to some stores would not see a source without a store."""
-        return super().has_add_permission(request) and sees_every_store(request.user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Name and platform stay: the name is the source of recorded events and a part of the
@@ -105,15 +272,15 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         if obj is None:
             explained = _("Its address and the fields for its credentials appear once it is saved.")
             fields = ("name", "platform", "store", "active")
-            return ((None, {"fields": fields, "description": explained}),)
+            return (section(None, *fields, description=explained),)
         entered: Any = ("credentials_shown",)
         if self.has_change_permission(request, obj):
             entered = tuple(credential_fields(obj)) or entered
         state = ("last_push", "waiting", _CREATED)
         return (
-            (None, {"fields": ("name", "platform_shown", "address", "store", "active")}),
-            (_("Credentials"), {"fields": (*entered, "documents")}),
-            (_("Course"), {"fields": state}),
+            section(None, "name", "platform_shown", "address", "store", "active"),
+            section(_("Credentials"), *entered, "documents"),
+            section(_("Course"), *state),
         )
 
     def get_form(

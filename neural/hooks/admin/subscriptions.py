@@ -7,16 +7,19 @@ log.
 from typing import Any
 from urllib.parse import urlsplit
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -34,18 +37,92 @@ from neural.admin.display import (
 )
 from neural.admin.filters import choice_filter
 from neural.admin.forms import save_edited
+from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.scope import ScopedAdmin
-from neural.hooks.admin.subscription_form import SubscriptionForm
+from neural.admin.scope import ScopedAdmin, section
+from neural.events.types import event_types
 from neural.hooks.health import is_beyond_its_maker
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
 from neural.hooks.outgoing.messages import OVERLAP, rotate_secret
 from neural.hooks.outgoing.scheduling import send_test
 from neural.hooks.outgoing.sending import FAILURES
+from neural.hooks.outgoing.subscribed import OUTCOMES, matches_nothing
 from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.models.store import sees_every_store
+from neural.outbound.client import AddressRefused, NoAnswer, check_url
 from neural.sites import address_in_admin
+
+MOST_TYPES = 100
+
+
+class SubscriptionForm(forms.ModelForm):
+    """A subscription. Its types are typed, one in a line; its address is checked when it is saved,
+    and again whenever something is sent."""
+
+    types = forms.CharField(
+        label=_("types"),
+        widget=AdminTextareaWidget({"rows": 5, "spellcheck": "false"}),
+        help_text=_(
+            "One in each line: an event type like order.stated, a family like order.*, or * for "
+            "every event. Outcomes of the events' runs: run.succeeded, run.dead."
+        ),
+    )
+
+    class Meta:
+        model = Subscription
+        fields = ("name", "url", "types", "every_store", "stores", "history")
+        widgets = {"url": AdminTextInputWidget({"class": "vLargeTextField"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "types" in self.fields:  # Django writes only the labels of a model's fields large
+            self.fields["types"].label = capfirst(_("types"))
+        if self.instance.pk and "types" in self.fields:
+            self.initial["types"] = "\n".join(self.instance.types)
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"].strip()
+        try:
+            check_url(url)
+        except AddressRefused as error:
+            raise ValidationError(translation.gettext(error.text) % error.values) from None
+        except NoAnswer as error:
+            raise ValidationError(str(error)) from None
+        return url
+
+    def clean_types(self) -> set[str]:
+        """The names, without repetitions. Each must be able to match something."""
+        names = {each.strip() for each in self.cleaned_data["types"].splitlines()} - {""}
+        known = [each.name for each in event_types()]
+        problems = []
+        if len(names) > MOST_TYPES:
+            told = _("At most %(count)d types; a family like order.* needs only one.")
+            problems.append(told % {"count": MOST_TYPES})
+        for name in sorted(names)[:MOST_TYPES]:
+            if matches_nothing(name, known):
+                told = _("Nothing is ever called “%(name)s”. Known are: %(known)s")
+                listed = ", ".join(sorted([*known, *OUTCOMES]))
+                problems.append(told % {"name": name[:100], "known": listed})
+        if problems:
+            raise ValidationError(problems)
+        return names
+
+    def clean(self) -> dict[str, Any]:
+        """Require stores, or every store: never both, and never none."""
+        cleaned = super().clean() or {}
+        every_store, stores = cleaned.get("every_store", False), cleaned.get("stores")
+        if every_store and stores:
+            raise ValidationError({"stores": _("Leave this empty for every store.")})
+        if (
+            not every_store
+            and not stores
+            and "stores" in self.fields
+            and "stores" not in self.errors
+        ):
+            raise ValidationError({"stores": _("Choose the stores whose events are sent.")})
+        return cleaned
+
 
 PAUSED = gettext_noop("state: active → paused (pause)")
 RESUMED = gettext_noop("state: paused → active (resume)")
@@ -143,10 +220,8 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         given = tuple(name for name in self.given_fields if chain or name != "every_store")
         if obj is not None and not self.has_change_permission(request, obj):
             given = tuple("types_in_full" if name == "types" else name for name in given)
-        fieldsets: list[Any] = [(None, {"fields": given})]
-        return (
-            fieldsets if obj is None else [*fieldsets, (_("Course"), {"fields": self.shown_fields})]
-        )
+        fieldsets: list[Any] = [section(None, *given)]
+        return fieldsets if obj is None else [*fieldsets, section(_("Course"), *self.shown_fields)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return () if obj is None else (*self.shown_fields, "types_in_full")
@@ -179,16 +254,11 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
 
     # The secret
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and one for a new secret."""
-        view = self.admin_site.admin_view(self.rotate_view)
-        name = "neural_hooks_subscription_rotate"
-        return [path("<path:object_id>/rotate/", view, name=name), *super().get_urls()]
-
     def may_rotate(self, request: HttpRequest) -> bool:
         """Whether this user may give the subscriptions that they see a new secret."""
         return request.user.has_perm("neural_hooks.rotate_subscription")
 
+    @address("<path:object_id>/rotate/", "_rotate")
     @sensitive_variables("text")
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what a new secret means; when that is confirmed, make it and show it."""
@@ -216,28 +286,22 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     def _page(
         self, request: HttpRequest, subscription: Subscription, name: str, title: Any, **more: Any
     ) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "subscription": subscription,
-            "address": page_address(subscription),
-            "hours": OVERLAP.total_seconds() / 3600,
-            "opts": self.opts,
-            "media": self.media,
+        return self.own_page(
+            request,
+            f"admin/neural_hooks/subscription/{name}.html",
+            title=title,
+            subscription=subscription,
+            address=page_address(subscription),
+            hours=OVERLAP.total_seconds() / 3600,
             **more,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, f"admin/neural_hooks/subscription/{name}.html", context)
+        )
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        subscription = kwargs.get("obj")
-        if subscription is not None:
-            context["can_rotate"] = self.may_rotate(request)
-            if request.user.has_perm("neural_hooks.view_delivery"):
-                context["deliveries_address"] = deliveries_of(subscription)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        may_see = request.user.has_perm("neural_hooks.view_delivery")
+        return super().row_context(request, row) | {
+            "can_rotate": self.may_rotate(request),
+            "deliveries_address": deliveries_of(row) if may_see else "",
+        }
 
     # Columns
 

@@ -27,7 +27,7 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, section
 from neural.hooks.incoming.routing import route
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
 from neural.personal.masks import HIDDEN
@@ -109,22 +109,18 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
     search_help_text = _("A whole push id or store code.")
     from_outside = ("payload",)
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    ("source", "state_shown"),
-                    "reason_whole",
-                    ("push_id", "store_code"),
-                    (
-                        instant_column(UnroutedPush, "received_at"),
-                        instant_column(UnroutedPush, "occurred_at"),
-                    ),
-                    link_column(UnroutedPush, "event"),
-                )
-            },
+            ("source", "state_shown"),
+            "reason_whole",
+            ("push_id", "store_code"),
+            (
+                instant_column(UnroutedPush, "received_at"),
+                instant_column(UnroutedPush, "occurred_at"),
+            ),
+            link_column(UnroutedPush, "event"),
         ),
-        (_("As it came"), {"fields": ("address", "headers", "body")}),
+        section(_("As it came"), "address", "headers", "body"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -142,9 +138,7 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
     store_code_shown = computed_column(_("store code"), one_line, "store_code")
     reason_shown = computed_column(_("reason"), one_line, "reason")
 
-    @admin.display(description=_("reason"))
-    def reason_whole(self, kept: UnroutedPush) -> str:
-        return kept.reason or NOTHING
+    reason_whole = computed_column(_("reason"), lambda kept: kept.reason or NOTHING)
 
     @admin.display(description=_("request"))
     def address(self, kept: UnroutedPush) -> SafeString:

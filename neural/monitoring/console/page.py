@@ -185,14 +185,15 @@ class Viewer:
 register_tab(
     Tab(
         name="home",
+        place=10,
         label=_("Home"),
         model="neural_monitoring.examination",
         pages=("console_home", "neural_monitoring_examination_changelist"),
     )
 )
-register_tab(Tab(name="errors", label=_("Errors"), model="neural_monitoring.errorgroup"))
-register_tab(Tab(name="queues", label=_("Queues"), model="neural.queuepause"))
-register_tab(Tab(name="schedules", label=_("Schedules"), model="neural.schedulepolicy"))
-register_tab(Tab(name="alerts", label=_("Alerts"), model="neural_monitoring.alert"))
+register_tab(Tab(name="errors", label=_("Errors"), model="neural_monitoring.errorgroup", place=40))
+register_tab(Tab(name="queues", label=_("Queues"), model="neural.queuepause", place=50))
+register_tab(Tab(name="schedules", label=_("Schedules"), model="neural.schedulepolicy", place=70))
+register_tab(Tab(name="alerts", label=_("Alerts"), model="neural_monitoring.alert", place=80))
 # On a ConsoleSite, whose index is the home, Django's index has another address.
-register_tab(Tab(name="tables", label=_("All tables"), pages=("all_tables", "index")))
+register_tab(Tab(name="tables", label=_("All tables"), pages=("all_tables", "index"), place=130))

@@ -16,12 +16,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, perform, refusal
-from neural.admin.audit import recording as audit
+from neural.admin.audit.recording import log_changes
 from neural.admin.display import instant_column
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
@@ -161,7 +161,7 @@ RESUME = Verb(
     permission="neural.pause_queue",
     apply=lambda paused, user: resume(queue=paused.queue, by=user.get_username()),
     fits=lambda paused: True,
-    change=lambda paused: audit.QUEUE_RESUMED,
+    change=gettext_noop("paused: yes → no (resume)"),
     whole_chain=True,
 )
 PAUSE = Verb(
@@ -171,7 +171,7 @@ PAUSE = Verb(
     permission="neural.pause_queue",
     apply=lambda paused, user: False,  # it needs a form: see pause_view
     fits=lambda paused: False,
-    change=lambda paused: audit.QUEUE_PAUSED,
+    change=gettext_noop("paused: yes (pause)"),
     whole_chain=True,
 )
 
@@ -247,10 +247,10 @@ class QueuesAdmin(ReadOnlyAdmin):
         queue, reason = form.cleaned_data["queue"], form.cleaned_data["reason"]
         with transaction.atomic():
             paused = pause(queue=queue, reason=reason, by=user.get_username(), until=form.end)
-            audit.log_changes(
+            log_changes(
                 user=user,
                 rows=[paused],
-                change=audit.QUEUE_PAUSED,
+                change=PAUSE.change_of(paused),
                 action=PAUSE.name,
                 details=paused.reason,
             )

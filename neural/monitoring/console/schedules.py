@@ -31,9 +31,9 @@ from neural.admin.panels import add_panels
 from neural.admin.records.schedules import (
     DISABLE,
     ENABLE,
-    has_run_permission,
+    may_run,
+    report_runs,
     run_each,
-    tell_of_runs,
 )
 from neural.admin.scope import ReadOnlyAdmin
 from neural.celeryapp.schedule_runs import prefix_of, runs_of
@@ -155,10 +155,10 @@ class SchedulesPage(ReadOnlyAdmin):
     def run_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """Run a schedule now, in the user's name."""
         self._must_view(request)
-        if not has_run_permission(self, request):
+        if not may_run(request.user):
             raise PermissionDenied(_("Run now needs a permission that you do not have."))
         schedule = get_object_or_404(PeriodicTask, pk=number)
-        tell_of_runs(self, request, run_each(request.user, [schedule]))
+        report_runs(self, request, run_each(request.user, [schedule]))
         return self._back(request)
 
     @method_decorator(require_POST)
@@ -187,7 +187,7 @@ class SchedulesPage(ReadOnlyAdmin):
             **page_context(self, request, tab="schedules", title=title),
             "page_address": _address_of_all(),
             "beats": _beats(),
-            "may_run": has_run_permission(self, request),
+            "may_run": may_run(request.user),
             "may_switch": _may_switch(request.user, ENABLE),
         }
 

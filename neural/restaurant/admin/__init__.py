@@ -1,13 +1,10 @@
-"""The admin pages of orders, payments, business days, dishes, stock, shifts and demand."""
+"""The admin pages of orders, payments, business days, dishes, stock, shifts and demand.
 
-from neural.restaurant.admin import (
-    analysis,
-    days,
-    event_rows,
-    orders,
-    payment_events,
-    payments,
-    readmodels,
-)
+Its main names are ``OrderAdmin`` (with an order's receipt and its events), ``PaymentAdmin`` and
+``DayCloseAdmin`` (a store's business day). Django loads it with the other admin modules; the
+templatetags of this app use its displays.
+"""
 
-__all__ = ["analysis", "days", "event_rows", "orders", "payment_events", "payments", "readmodels"]
+from neural.restaurant.admin import analysis, days, orders, payments, readmodels
+
+__all__ = ["analysis", "days", "orders", "payments", "readmodels"]

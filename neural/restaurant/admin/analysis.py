@@ -7,9 +7,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,9 +17,10 @@ from django.views.decorators.http import require_safe
 from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import computed_column, money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.paging import OrderedChangeList
-from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.scope import HistoryAdmin, section, store_or_404
 from neural.admin.store_links import may_view, register_store_page
 from neural.restaurant.admin.analysis_display import (
     CHANGE_RULE,
@@ -63,43 +61,31 @@ class DemandSummaryAdmin(HistoryAdmin):
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "period",
-                    "beginning",
-                    "store_weeks",
-                    "dish",
-                    "name",
-                    quantity_column(DemandSummary, "quantity"),
-                    money_column(DemandSummary, "revenue"),
-                    "days",
-                    "rank",
-                )
-            },
+            "period",
+            "beginning",
+            "store_weeks",
+            "dish",
+            "name",
+            quantity_column(DemandSummary, "quantity"),
+            money_column(DemandSummary, "revenue"),
+            "days",
+            "rank",
         ),
-        (
+        section(
             _("Change"),
-            {
-                "description": CHANGE_RULE,
-                "fields": (
-                    "change_shown",
-                    quantity_column(DemandSummary, "previous_quantity"),
-                    "days_compared",
-                ),
-            },
+            "change_shown",
+            quantity_column(DemandSummary, "previous_quantity"),
+            "days_compared",
+            description=CHANGE_RULE,
         ),
-        (
+        section(
             _("Unusual days"),
-            {
-                "description": RULE,
-                "fields": (
-                    "unusual_shown",
-                    quantity_column(DemandSummary, "usual_quantity"),
-                    "deviations",
-                ),
-            },
+            "unusual_shown",
+            quantity_column(DemandSummary, "usual_quantity"),
+            "deviations",
+            description=RULE,
         ),
     )
 
@@ -114,15 +100,7 @@ class DemandSummaryAdmin(HistoryAdmin):
 
     # A store's page
 
-    def get_urls(self) -> list[URLPattern]:
-        """Adds the URL of a store's last weeks."""
-        view = self.admin_site.admin_view(self.store_view)
-        return [
-            path("store/<str:code>/", view, name="neural_restaurant_demandsummary_store"),
-            *super().get_urls(),
-        ]
-
-    @method_decorator(require_safe)
+    @address("store/<str:code>/", "_store", require_safe)
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """Eight weeks of one store: those that end with the day in ``?until=``, by default the last
         ones."""
@@ -130,20 +108,16 @@ class DemandSummaryAdmin(HistoryAdmin):
             raise PermissionDenied
         store = store_or_404(request, code)
         found = review(store=store, until=_day(request.GET.get("until")))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Demand of %(store)s") % {"store": store},
-            "opts": self.opts,
-            "media": self.media,
-            "store": store,
-            "review": found,
-            "bars": bars(found.days) if found else (),
-            "highest": highest(found.days) if found else None,
-            "rule": RULE,
-            "change_rule": CHANGE_RULE,
-        }
-        return TemplateResponse(
-            request, "admin/neural_restaurant/demandsummary/store.html", context
+        return self.own_page(
+            request,
+            "admin/neural_restaurant/demandsummary/store.html",
+            title=gettext("Demand of %(store)s") % {"store": store},
+            store=store,
+            review=found,
+            bars=bars(found.days) if found else (),
+            highest=highest(found.days) if found else None,
+            rule=RULE,
+            change_rule=CHANGE_RULE,
         )
 
     # Columns
@@ -154,9 +128,7 @@ class DemandSummaryAdmin(HistoryAdmin):
             return date_format(summary.starts_on, "Y-m-d D")
         return f"{summary.starts_on} – {summary.starts_on + dt.timedelta(days=6):%m-%d}"
 
-    @admin.display(description=_("dish"))
-    def dish_name(self, summary: DemandSummary) -> SafeString | str:
-        return one_line(summary.name or summary.dish)
+    dish_name = computed_column(_("dish"), lambda summary: one_line(summary.name or summary.dish))
 
     @admin.display(description=_("change"))
     def change_shown(self, summary: DemandSummary) -> SafeString | str:
@@ -175,8 +147,8 @@ class DemandSummaryAdmin(HistoryAdmin):
 
     @admin.display(description=_("store"))
     def store_weeks(self, summary: DemandSummary) -> SafeString:
-        address = address_in_admin("neural_restaurant_demandsummary_store", summary.store_id)
-        return format_html('<a href="{}">{}</a>', address, one_line(summary.store))
+        where = address_in_admin("neural_restaurant_demandsummary_store", summary.store_id)
+        return format_html('<a href="{}">{}</a>', where, one_line(summary.store))
 
 
 def _day(text: str | None) -> dt.date | None:

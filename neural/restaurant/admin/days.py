@@ -7,9 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,18 +15,31 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.display import NOTHING, json_column, link_column, money, short_instant
+from neural.admin.display import (
+    NOTHING,
+    computed_column,
+    json_column,
+    link_column,
+    money,
+    short_instant,
+)
 from neural.admin.filters import StoreFilter
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
-from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.scope import HistoryAdmin, section, store_or_404
 from neural.admin.store_links import register_store_page
 from neural.keyset.planning import by_store
 from neural.ledger.clock import database_clock
 from neural.models import Store
-from neural.restaurant.admin.day_access import sees_days, shown_to
-from neural.restaurant.admin.day_display import agreement
-from neural.restaurant.admin.day_page import context_of, day_address, day_in
+from neural.restaurant.admin.day_display import (
+    agreement,
+    context_of,
+    day_address,
+    day_in,
+    sees_days,
+    shown_to,
+)
 from neural.restaurant.admin.filters import OrderDayFilter
 from neural.restaurant.days.comparing import Comparison
 from neural.restaurant.days.summary import compare_closes, latest_day
@@ -68,30 +79,22 @@ class DayCloseAdmin(HistoryAdmin):
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "day_page",
-                    "till_shown",
-                    link_column(DayClose, "store"),
-                    "agreement_shown",
-                    "as_of",
-                )
-            },
+            "day_page",
+            "till_shown",
+            link_column(DayClose, "store"),
+            "agreement_shown",
+            "as_of",
         ),
-        (
+        section(
             _("As stated"),
-            {
-                "fields": (
-                    "currency",
-                    "orders",
-                    "guests",
-                    ("first_ticket", "last_ticket"),
-                    json_column(DayClose, "sums"),
-                    json_column(DayClose, "tenders"),
-                )
-            },
+            "currency",
+            "orders",
+            "guests",
+            ("first_ticket", "last_ticket"),
+            json_column(DayClose, "sums"),
+            json_column(DayClose, "tenders"),
         ),
     )
 
@@ -114,17 +117,7 @@ class DayCloseAdmin(HistoryAdmin):
 
     # A store's business day
 
-    def get_urls(self) -> list[URLPattern]:
-        """Adds the addresses of business days: one to choose a store and a day, and a store's."""
-        choose = self.admin_site.admin_view(self.choose_view)
-        show = self.admin_site.admin_view(self.day_view)
-        return [
-            path("day/", choose, name="neural_restaurant_dayclose_choose"),
-            path("day/<str:code>/", show, name="neural_restaurant_dayclose_day"),
-            *super().get_urls(),
-        ]
-
-    @method_decorator(require_safe)
+    @address("day/", "_choose", require_safe)
     def choose_view(self, request: HttpRequest) -> HttpResponse:
         """A form for a store and a day; leads to the day if a store is given."""
         _check(request)
@@ -135,7 +128,7 @@ class DayCloseAdmin(HistoryAdmin):
         context = {"title": gettext("Business day"), "today": timezone.localdate(database_clock())}
         return self._shown(request, context)
 
-    @method_decorator(require_safe)
+    @address("day/<str:code>/", "_day", require_safe)
     def day_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """A store's business day: that of ``?day=``, by default the newest with orders
         up to today."""
@@ -147,14 +140,9 @@ class DayCloseAdmin(HistoryAdmin):
         return self._shown(request, shown)
 
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
-        context |= {
-            **self.admin_site.each_context(request),
-            "title": context["title"],
-            "opts": self.opts,
-            "media": self.media,
-            "stores": Store.objects.for_user(request.user).order_by("code")[:STORES_OFFERED],
-        }
-        return TemplateResponse(request, "admin/neural_restaurant/dayclose/day.html", context)
+        offered = Store.objects.for_user(request.user).order_by("code")[:STORES_OFFERED]
+        template = "admin/neural_restaurant/dayclose/day.html"
+        return self.own_page(request, template, **context, stores=offered)
 
     # Columns
 
@@ -164,19 +152,17 @@ class DayCloseAdmin(HistoryAdmin):
 
     @admin.display(description=_("business day"))
     def day_page(self, close: DayClose) -> SafeString:
-        address = day_address(close.store_id, close.business_day)
-        return format_html('<a href="{}">{}</a>', address, self.day_shown(close))
+        where = day_address(close.store_id, close.business_day)
+        return format_html('<a href="{}">{}</a>', where, self.day_shown(close))
 
-    @admin.display(description=_("till"))
-    def till_shown(self, close: DayClose) -> str:
-        return close.till or gettext("whole store")
+    till_shown = computed_column(_("till"), lambda close: close.till or gettext("whole store"))
 
     @admin.display(description=_("compared with ours"))
     def agreement_shown(self, close: DayClose) -> SafeString | str:
         found: Comparison | None = getattr(close, "comparison", None)
         shown = agreement(found or compare_closes([close])[close.pk])
-        address = day_address(close.store_id, close.business_day)
-        return format_html('<a href="{}#closes">{}</a>', address, shown)
+        where = day_address(close.store_id, close.business_day)
+        return format_html('<a href="{}#closes">{}</a>', where, shown)
 
     @admin.display(description=_("stated total"))
     def stated_total(self, close: DayClose) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from neural.admin.display import DEEPEST
 from neural.events.types import event_type, event_types
 from neural.keyset.walks import indexes_alone
-from neural.models import NeuralEvent
+from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import event_of
@@ -29,6 +29,22 @@ from neural.restaurant.schemas import (
 )
 from neural.restaurant.schemas.tills import OfOrder
 from neural.stored_json import depth_of
+
+MOST_RUNS = 500
+
+
+def runs_by_event(events: Iterable[NeuralEvent], user: Any) -> Mapping[int, Sequence[TaskRun]]:
+    """The runs of these events by the events' keys; none for a user who may view no runs. The
+    events are of stores that the user sees, and so are their runs."""
+    found: dict[int, list[TaskRun]] = defaultdict(list)
+    if not user.has_perm("neural.view_taskrun"):
+        return found
+    columns = ("event_id", "task", "handler", "task_id", "state")
+    runs = TaskRun.objects.filter(event__in=[event.pk for event in events]).only(*columns)
+    for run in runs.order_by("event", "handler")[:MOST_RUNS]:
+        found[run.event_id or 0].append(run)
+    return found
+
 
 MOST_NEAR = 1000
 """How many events of the store are looked through for further ones about the order."""

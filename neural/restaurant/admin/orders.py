@@ -1,11 +1,12 @@
-"""The admin pages of orders: the list, and each order as a receipt."""
+"""The admin pages of orders: the list, and each order as a receipt, with links to its rows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from neural.admin.display import (
     badge,
     computed_column,
     instant_column,
+    link,
     link_column,
     one_line,
     personal_column,
@@ -24,7 +26,7 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, section
 from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
 from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
@@ -37,10 +39,51 @@ from neural.restaurant.admin.filters import (
     OrderStatusFilter,
     UnsettledFilter,
 )
-from neural.restaurant.admin.order_links import other_orders
-from neural.restaurant.admin.order_page import order_page
+from neural.restaurant.admin.receipt import order_page
+from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, OrderState
 from neural.restaurant.run_pages import ORDER_IDS
+
+MOST_LINKS = 50
+
+FORWARD = {
+    "split_from": _("split from"),
+    "replaces": _("replaces"),
+    "merged_into": _("merged into"),
+}
+BACKWARD = {
+    "split_from": _("split off"),
+    "replaces": _("replaced by"),
+    "merged_into": _("merged into this one"),
+}
+
+
+@dataclass(frozen=True)
+class OtherOrder:
+    """What another order has to do with this one, and a link to it."""
+
+    relation: Any
+    link: SafeString | str
+
+
+def other_orders(order: Order) -> Sequence[OtherOrder]:
+    """The orders that this one names, then those that name it."""
+    named = {name: getattr(order, name) for name in FORWARD if getattr(order, name)}
+    rows = Order.objects.filter(store=order.store_id, key__in=named.values())
+    known = {row.key: row for row in rows}
+    found = [OtherOrder(FORWARD[name], _linked(key, known.get(key))) for name, key in named.items()]
+    for row in Order.objects.referring_to(order).order_by("pk")[:MOST_LINKS]:
+        relations = [label for name, label in BACKWARD.items() if getattr(row, name) == order.key]
+        found += [OtherOrder(label, link(row)) for label in relations]
+    return found
+
+
+def _linked(key: str, order: Order | None) -> SafeString | str:
+    """A link to the order; its number if it is not known yet."""
+    if order is None:
+        return format_html("{} <small>{}</small>", number_of(key), _("not known"))
+    return link(order)
+
 
 UNSETTLED = {"also": "unsettled", "condition": Q(unsettled=True), "values": ("1",)}
 NOT_ADDING_UP = {"also": "differs", "condition": Q(adds_up=False), "values": ("1",)}
@@ -116,7 +159,7 @@ class OrderAdmin(HistoryAdmin):
         for names in FACTS:
             known = tuple(name for name in names if obj is not None and self._is_known(obj, name))
             rows += [known] if known else []
-        return ((None, {"fields": rows}),)
+        return (section(None, *rows),)
 
     def _is_known(self, order: Any, name: Any) -> bool:
         if name == "key":  # says more than the number
@@ -126,19 +169,12 @@ class OrderAdmin(HistoryAdmin):
         value = self.others(order) if name == "others" else _value(order, name)
         return value not in (None, "", NOTHING)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        order: Any = kwargs.get("obj")
-        if order is not None:
-            context |= order_page(order, request.user)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().row_context(request, row) | order_page(row, request.user)
 
     # Columns
 
-    @admin.display(description=_("order number"))
-    def order_number(self, order: Order) -> SafeString | str:
-        return one_line(str(order))
+    order_number = computed_column(_("order number"), lambda order: one_line(str(order)))
 
     till_shown = computed_column(_("till"), one_line, "till")
 
@@ -184,6 +220,7 @@ class OrderAdmin(HistoryAdmin):
 register_look_up(
     LookUp(
         name="order",
+        place=10,
         model=Order,
         label=_("order"),
         find=by_columns(*ORDER_IDS),

@@ -1,5 +1,6 @@
-"""The admin pages of payments and refunds."""
+"""The admin pages of payments, with the events about each and their runs."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,12 +25,15 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin
+from neural.admin.panels import Panel, register_panel
+from neural.admin.scope import HistoryAdmin, section
 from neural.keyset.planning import by_store
 from neural.restaurant.admin import amounts
 from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import PaymentDayFilter, PaymentStatusFilter
+from neural.restaurant.admin.order_events import MOST_NEAR, OrderEvent, events_of, runs_by_event
 from neural.restaurant.models import Payment, PaymentKind
+from neural.restaurant.models.newest import event_of
 
 OF_REFUNDS = ("refund_of", "returned_lines")
 OF_PAYMENTS = (amount_column(Payment, "given"), "change", "paid", "settled")
@@ -67,30 +71,22 @@ class PaymentAdmin(HistoryAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         is_refund = getattr(obj, "kind", "") == PaymentKind.REFUND
         return (
-            (
+            section(
                 None,
-                {
-                    "fields": (
-                        ("reference_shown", "key"),
-                        ("kind_shown", "status_badge"),
-                        link_column(Payment, "order"),
-                        link_column(Payment, "store"),
-                        ("business_day", instant_column(Payment, "occurred_at")),
-                        "reason",
-                    )
-                },
+                ("reference_shown", "key"),
+                ("kind_shown", "status_badge"),
+                link_column(Payment, "order"),
+                link_column(Payment, "store"),
+                ("business_day", instant_column(Payment, "occurred_at")),
+                "reason",
             ),
-            (
+            section(
                 _("Money"),
-                {
-                    "fields": (
-                        "amount_shown",
-                        amount_column(Payment, "tip"),
-                        "tender_shown",
-                        *(OF_REFUNDS if is_refund else OF_PAYMENTS),
-                        amount_column(Payment, "fee"),
-                    )
-                },
+                "amount_shown",
+                amount_column(Payment, "tip"),
+                "tender_shown",
+                *(OF_REFUNDS if is_refund else OF_PAYMENTS),
+                amount_column(Payment, "fee"),
             ),
         )
 
@@ -108,9 +104,7 @@ class PaymentAdmin(HistoryAdmin):
         refund = payment.get_refund_kind_display()
         return f"{kind} · {refund}" if refund else str(kind)
 
-    @admin.display(description=_("status"))
-    def status_badge(self, payment: Payment) -> SafeString:
-        return payment_badge(payment)
+    status_badge = computed_column(_("status"), lambda payment: payment_badge(payment))
 
     @admin.display(description=_("amount"))
     def amount_shown(self, payment: Payment) -> SafeString:
@@ -163,9 +157,46 @@ def _returned(line: dict[str, Any], currency: str) -> str:
 register_look_up(
     LookUp(
         name="payment",
+        place=20,
         model=Payment,
         label=_("payment"),
         find=by_columns("reference", "key"),
         moment="occurred_at",
+    )
+)
+
+
+_TYPES = {
+    PaymentKind.PAYMENT: ("payment.completed", "payment.stated"),
+    PaymentKind.REFUND: ("payment.refunded", "refund.stated"),
+}
+
+
+def _context(request: HttpRequest, payment: Payment) -> Mapping[str, Any] | None:
+    if not request.user.has_perm("neural.view_neuralevent"):
+        return None
+    found = [each for each in events_of(payment.order, [payment]) if _is_about(each, payment)]
+    runs = runs_by_event((each.event for each in found), request.user)
+    return {
+        "events": [(each, runs.get(each.event.pk, ())) for each in found],
+        "most_near": MOST_NEAR,
+    }
+
+
+def _is_about(found: OrderEvent, payment: Payment) -> bool:
+    """The event that the payment is taken from, and others that state a payment of its name."""
+    if (found.event.event_id, found.event.source) == event_of(bytes(payment.version)):
+        return True
+    types = _TYPES[PaymentKind(payment.kind)]
+    return found.event.type in types and payment.reference in found.names
+
+
+register_panel(
+    Panel(
+        name="events",
+        model=Payment,
+        title=_("Events"),
+        template="neural_restaurant/payment_events.html",
+        context=_context,
     )
 )

@@ -1,10 +1,12 @@
 """The admin pages of the other read models: dishes, menus, what was sold out, stock, shifts,
 time cards, opening states, sales reports and daily demand."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.forms import Media
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -23,10 +25,13 @@ from neural.admin.display import (
 )
 from neural.admin.filters import DayFilter, StoreFilter
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin
+from neural.admin.panels import Panel, register_panel
+from neural.admin.run_page.contents import shown_rows
+from neural.admin.scope import HistoryAdmin, section
 from neural.admin.store_links import register_rows_of_stores
 from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
+from neural.models import NeuralEvent
 from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (
     Availability,
@@ -42,6 +47,7 @@ from neural.restaurant.models import (
     TimeCard,
 )
 from neural.restaurant.models.newest import moment_of
+from neural.restaurant.run_pages import rows_of
 
 
 class ReadModelAdmin(HistoryAdmin):
@@ -52,9 +58,7 @@ class ReadModelAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
 
-    @admin.display(description=_("as of"))
-    def as_of(self, row: Any) -> SafeString | str:
-        return instant(moment_of(bytes(row.version)))
+    as_of = computed_column(_("as of"), lambda row: instant(moment_of(bytes(row.version))))
 
 
 @page(Dish)
@@ -73,7 +77,7 @@ class DishAdmin(ReadModelAdmin):
     walks = (by_store("code"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
-    fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
+    fields = (*list_display, json_column(Dish, "details"))
 
 
 @page(Menu)
@@ -82,7 +86,7 @@ class MenuAdmin(ReadModelAdmin):
     walks = (by_store(),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
-    fieldsets = ((None, {"fields": ("dishes", link_column(Menu, "store"), "as_of")}),)
+    fields = ("dishes", link_column(Menu, "store"), "as_of")
 
     store_code = computed_column(_("menu"), str)
 
@@ -105,7 +109,7 @@ class StockLevelAdmin(ReadModelAdmin):
     )
     search_keys = ("item", "store")
     search_help_text = _("A whole item or store code.")
-    fieldsets = ((None, {"fields": (*list_display, "reported_low")}),)
+    fields = (*list_display, "reported_low")
 
     @admin.display(description=_("alert"))
     def alert(self, stock: StockLevel) -> SafeString | str:
@@ -131,7 +135,7 @@ class AvailabilityAdmin(ReadModelAdmin):
     walks = (by_store("-at"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
-    fieldsets = ((None, {"fields": list_display}),)
+    fields = list_display
 
 
 @page(Shift)
@@ -149,7 +153,7 @@ class ShiftAdmin(ReadModelAdmin):
     walks = (by_store("starts_at"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole shift code or store code.")
-    fieldsets = ((None, {"fields": list_display}),)
+    fields = list_display
 
 
 @page(TimeCard)
@@ -167,7 +171,7 @@ class TimeCardAdmin(ReadModelAdmin):
     walks = (by_store(),)
     search_keys = ("code", "store")
     search_help_text = _("A whole time card or store code.")
-    fieldsets = ((None, {"fields": (*list_display, json_column(TimeCard, "breaks"))}),)
+    fields = (*list_display, json_column(TimeCard, "breaks"))
 
     hours_worked = computed_column(_("hours worked"), quantity, "hours")
 
@@ -186,7 +190,7 @@ class OpeningStateAdmin(ReadModelAdmin):
     walks = (by_store(),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
-    fieldsets = ((None, {"fields": list_display}),)
+    fields = list_display
 
 
 @page(SalesReport)
@@ -197,17 +201,10 @@ class SalesReportAdmin(ReadModelAdmin):
     walks = (by_store("day", day="day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    *list_display,
-                    json_column(SalesReport, "lines"),
-                    json_column(SalesReport, "context"),
-                )
-            },
-        ),
+    fields = (
+        *list_display,
+        json_column(SalesReport, "lines"),
+        json_column(SalesReport, "context"),
     )
 
 
@@ -226,20 +223,33 @@ class DailyDemandAdmin(ReadModelAdmin):
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
-        (None, {"fields": list_display}),
-        (
+        section(None, *list_display),
+        section(
             _("Where it comes from"),
-            {
-                "fields": (
-                    quantity_column(DailyDemand, "reported_quantity"),
-                    quantity_column(DailyDemand, "ordered_quantity"),
-                    money_column(DailyDemand, "reported_revenue"),
-                    money_column(DailyDemand, "ordered_revenue"),
-                )
-            },
+            quantity_column(DailyDemand, "reported_quantity"),
+            quantity_column(DailyDemand, "ordered_quantity"),
+            money_column(DailyDemand, "reported_revenue"),
+            money_column(DailyDemand, "ordered_revenue"),
         ),
     )
 
 
 for _model in (Order, StockLevel, DailyDemand, DemandSummary, OpeningState, TimeCard):
     register_rows_of_stores(_model)
+
+
+def _context(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
+    found = shown_rows(rows_of(event), request.user)
+    return {"written": found} if found else None
+
+
+register_panel(
+    Panel(
+        name="written",
+        model=NeuralEvent,
+        title=_("What is written for it"),
+        template="neural/run/written_panel.html",
+        context=_context,
+        media=Media(css={"all": ("neural/run_page.css",)}),
+    )
+)

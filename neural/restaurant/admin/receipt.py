@@ -1,5 +1,6 @@
-"""An order as a receipt: its lines, its bill and its payments."""
+"""The page of an order: its receipt with lines, bill and payments, and its course."""
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,137 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from neural.personal.redacting import shown
 from neural.restaurant.admin.amounts import amount_in, rate
+from neural.restaurant.admin.order_events import MOST_NEAR, events_of, runs_by_event
 from neural.restaurant.models import (
     Order,
     OrderLine,
     OrderState,
+    OrderStatus,
     Payment,
     PaymentKind,
 )
+from neural.restaurant.models.order_status import DeliveryStatus
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A row of a sum: what is added, with its sign, or a result."""
+
+    label: str
+    amount: Decimal
+    is_result: bool = False
+
+
+def owed(order: Order) -> Sequence[Sum]:
+    """How what is owed follows from the total and the payments."""
+    rows = [Sum(_("Total"), order.counted), Sum(_("Paid"), -order.paid)]
+    if order.reversed:
+        rows.append(Sum(_("Payments undone"), order.reversed))
+    label = _("Paid too much") if order.balance < 0 else _("Still owed")
+    return [*rows, Sum(label, abs(order.balance), is_result=True)]
+
+
+def sold(order: Order) -> Sequence[Sum]:
+    """What was sold in the end, if something was returned."""
+    if not order.returned:
+        return ()
+    parts = [Sum(_("Total"), order.counted), Sum(_("Returned"), -order.returned)]
+    return [*parts, Sum(_("Net"), order.net, is_result=True)]
+
+
+def payout(order: Order) -> Sequence[Sum]:
+    """What a platform should pay out, if the order has anything to do with one."""
+    shares = order.platform_discounts, order.platform_charges, order.commission, order.fees
+    if order.payout is None and not any(shares):
+        return ()
+    rows = (
+        Sum(_("Discounts that the platform bears"), order.platform_discounts),
+        Sum(_("Charges that the platform keeps"), -order.platform_charges),
+        Sum(_("Commission"), -order.commission),
+        Sum(_("Fees"), -order.fees),
+    )
+    expected = Sum(_("Expected payout"), order.expected_payout, is_result=True)
+    return [Sum(_("Total"), order.counted), *(row for row in rows if row.amount), expected]
+
+
+def payout_said(order: Order) -> str:
+    """What the platform states that it pays out, and how that compares; empty if it states
+    nothing."""
+    if order.payout is None:
+        return ""
+    stated = amount_in(order.payout, order.currency)
+    text = (
+        _("The platform pays out %(stated)s")
+        if order.payout_is_final
+        else _("The platform estimates a payout of %(stated)s")
+    )
+    said = text % {"stated": stated}
+    return f"{said}: {compared(order.payout - order.expected_payout, order.currency)}."
+
+
+def difference_said(order: Order) -> str:
+    """That the order does not add up, in words; empty if it does."""
+    if order.adds_up:
+        return ""
+    said = _("The till states %(stated)s, its parts add up to %(parts)s") % {
+        "stated": amount_in(order.total, order.currency),
+        "parts": amount_in(order.total - order.difference, order.currency),
+    }
+    return f"{said}: {compared(order.difference, order.currency)}."
+
+
+def compared(difference: Decimal, currency: str) -> str:
+    """How an amount differs from what was expected."""
+    if not difference:
+        return _("as expected")
+    text = _("%(amount)s more") if difference > 0 else _("%(amount)s less")
+    return text % {"amount": amount_in(abs(difference), currency)}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One point of an order's life."""
+
+    at: dt.datetime
+    status: str
+    label: str
+    by: str = ""
+    reason: str = ""
+
+
+def progress(order: Order) -> Sequence[Moment]:
+    """The order's life as far as it is known: when it was placed, and each status."""
+    labels = dict(OrderStatus.choices)
+    found = [
+        Moment(
+            dt.datetime.fromisoformat(step["at"]),
+            step["status"],
+            str(labels.get(step["status"], step["status"])),
+            step["by"],
+            step["reason"],
+        )
+        for step in order.progress
+    ]
+    if order.placed_at:
+        found.append(Moment(order.placed_at, "placed", _("placed")))
+    return sorted(found, key=lambda moment: (moment.at, moment.status != "placed"))
+
+
+def delivery_steps(order: Order) -> Sequence[Moment]:
+    """The order's way to the guest: each status of the delivery, and its courier."""
+    labels = dict(DeliveryStatus.choices)
+    return [
+        Moment(
+            dt.datetime.fromisoformat(step["at"]),
+            step["status"],
+            str(labels[step["status"]]),
+            by=shown(step["courier"], key="courier"),
+        )
+        for step in (order.delivered.steps if order.delivered else ())
+    ]
+
 
 DEEPEST = 5
 """How far lines are indented."""
@@ -154,3 +278,25 @@ def receipt_of(order: Order, payments: Sequence[Payment] | None) -> Receipt:
 
 def _of_kind(payments: Sequence[Payment] | None, kind: str) -> Sequence[Payment] | None:
     return None if payments is None else [each for each in payments if each.kind == kind]
+
+
+def order_page(order: Order, user: Any) -> dict[str, Any]:
+    """The context of the template: payments and events only for who may see these."""
+    payments = newest_payments(order)
+    sees_payments = user.has_perm("neural_restaurant.view_payment")
+    events = events_of(order, payments) if user.has_perm("neural.view_neuralevent") else None
+    runs = runs_by_event((each.event for each in events or ()), user)
+    return {
+        "receipt": receipt_of(order, payments if sees_payments else None),
+        "bill": bill_rows(order),
+        "difference": difference_said(order),
+        "owed": owed(order),
+        "sold": sold(order),
+        "payout": payout(order),
+        "payout_said": payout_said(order),
+        "progress": progress(order),
+        "delivery": order.delivered,
+        "delivery_steps": delivery_steps(order),
+        "events": events and [(each, runs.get(each.event.pk, ())) for each in events],
+        "most_near": MOST_NEAR,
+    }

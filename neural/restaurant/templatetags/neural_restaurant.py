@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 
 from neural.admin import display
-from neural.restaurant.admin import amounts, analysis_display, day_access, day_display, payments
+from neural.restaurant.admin import amounts, analysis_display, day_display, payments
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "amount_in": amounts.amount_in,
@@ -28,7 +28,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "figure": day_display.figure,
     "figure_name": day_display.name_of_figure,
     "orders_counted": day_display.orders_counted,
-    "sees_days": day_access.sees_days,
+    "sees_days": day_display.sees_days,
     "share": day_display.share,
     "signed_figure": day_display.signed,
     "tender_name": day_display.name_of_tender,

@@ -1,21 +1,69 @@
-"""The answer of the search page: the hits of each collection, and notices about them."""
+"""Hits without personal data, for users who may not see it.
+
+The index has a record's text without the keys under which it stood, so names in it look like
+nothing in particular. So a hit is shown as the document of its record with the record masked.
+"""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
 from neural.errors import NeuralError
-from neural.personal.redacting import is_masked
+from neural.personal.redacting import is_masked, redacted, redacted_text
 from neural.retrieval.admin.criteria import FEW_OF_EACH, MANY, SearchCriteria
-from neural.retrieval.admin.masking import masked_title
-from neural.retrieval.collections.documents import parts_of
-from neural.retrieval.collections.registry import SearchCollection, document_of
+from neural.retrieval.collections.documents import Document, parts_of
+from neural.retrieval.collections.registry import Record, SearchCollection, document_of
+from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found, Hit
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+
+
+def masked_hits(hits: Sequence[Hit], collection: SearchCollection) -> list[Hit]:
+    """These hits of a collection, masked. One whose record is gone keeps its title alone."""
+    records = _records(collection, [hit.key for hit in hits])
+    return [_masked(hit, _document(collection.name, records.get(hit.key))) for hit in hits]
+
+
+def masked_title(collection: SearchCollection, record: Record) -> str:
+    """The title of a record with personal data masked."""
+    found = _document(collection.name, record)
+    return found.title if found else ""
+
+
+def _records(collection: SearchCollection, keys: Sequence[str]) -> Mapping[str, Record]:
+    if collection.source is not None:
+        return collection.source.load(keys)
+    rows = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)
+    return dict(rows.values_list("key", "data"))
+
+
+def _document(name: str, record: Record | None) -> Document | None:
+    if record is None:
+        return None
+    try:
+        return document_of(name, redacted(dict(record)))
+    except Exception:  # noqa: BLE001 (it is no longer a document, or its app's code fails)
+        return None
+
+
+def _masked(hit: Hit, document: Document | None) -> Hit:
+    if document is None:
+        why = replace(hit.why, names=(), parts=())
+        return replace(hit, title=redacted_text(hit.title), names=(), text="", why=why)
+    shown = [document.title, *document.names, document.text]
+    why = replace(hit.why, names=_within(hit.why.names, shown), parts=_within(hit.why.parts, shown))
+    names = tuple(document.names)
+    return replace(hit, title=document.title, names=names, text=document.text, why=why)
+
+
+def _within(parts: Iterable[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """What matched and is not masked: the rest would tell what is."""
+    return tuple(part for part in parts if any(part in text for text in texts))
+
 
 logger = logging.getLogger("neural.search")
 

@@ -1,39 +1,115 @@
 """The admin pages of search indexes: which one is searched, how large it is, and the progress of a
-rebuild."""
+rebuild.
+"""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_safe
 
-from neural.admin.actions import VerbsAdmin
+from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant_column,
     json_column,
     link,
     of_bytes,
     short_instant_column,
 )
+from neural.admin.filters import EqualityFilter, choice_filter
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
-from neural.admin.scope import SearchedByNumber
+from neural.admin.scope import SearchedByNumber, section
+from neural.errors import NeuralError
 from neural.models import TaskRun
-from neural.retrieval.admin.overview import behind, lag_of, notices_of
-from neural.retrieval.admin.shared import CANCEL, REBUILD, CollectionFilter, IndexStateFilter
+from neural.retrieval.admin.page import behind, lag_of, notices_of
+from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.lag import all_notices_of, why_it_waits, why_nobody_builds_it
+from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.sites import address_in_admin
+
+
+class CollectionFilter(EqualityFilter):
+    title = gettext_lazy("collection")
+    parameter_name = "collection"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(each.name, each.name) for each in collections()]
+
+
+IndexStateFilter = choice_filter(gettext_lazy("state"), "state", IndexState)
+
+
+class RefusedFilter(admin.SimpleListFilter):
+    title = gettext_lazy("outcome")
+    parameter_name = "refused"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", gettext_lazy("refused")), ("0", gettext_lazy("waiting"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        if self.value() == "1":
+            return queryset.refused()
+        return queryset.waiting() if self.value() == "0" else queryset
+
+
+def _rebuild(index: SearchIndex, user: Any) -> bool:
+    try:
+        open_rebuild(index.collection, requested_by=user.get_username())
+    except NeuralError:  # the collection is no longer registered
+        return False
+    return True
+
+
+def _what_came_of_it(index: SearchIndex) -> tuple[int, SafeString]:
+    built = SearchIndex.objects.filter(collection=index.collection).order_by("-pk").first()
+    text = _("{} is being built; until it is ready, search goes on with the index before.")
+    return messages.SUCCESS, format_html(text, link(built))
+
+
+REBUILD = Verb(
+    name="rebuild",
+    label=gettext_lazy("Rebuild"),
+    explanation=gettext_lazy("Rebuild: build the index of these collections anew"),
+    permission="neural_retrieval.rebuild_searchindex",
+    apply=_rebuild,
+    fits=lambda index: index.state == IndexState.ACTIVE or bool(why_nobody_builds_it(index)),
+    change=gettext_noop("built anew: asked for (rebuild)"),
+    message_for=_what_came_of_it,
+    whole_chain=True,
+)
+CANCEL = Verb(
+    name="cancel",
+    label=gettext_lazy("Cancel"),
+    explanation=gettext_lazy("Cancel: give up building; the index that is searched stays"),
+    permission="neural_retrieval.rebuild_searchindex",
+    apply=lambda index, user: index.cancel(),
+    fits=lambda index: index.state == IndexState.BUILDING,
+    change=gettext_noop("state: being built → cancelled (cancel)"),
+    whole_chain=True,
+)
+RETRY = Verb(
+    name="retry",
+    label=gettext_lazy("Try again"),
+    explanation=gettext_lazy("Try again: index these records that were refused"),
+    permission="neural_retrieval.rebuild_searchindex",
+    apply=lambda entry, user: entry.retry(),
+    fits=lambda entry: bool(entry.error),
+    change=gettext_noop("state: refused → waiting (try again)"),
+)
 
 
 @page(SearchIndex)
@@ -56,42 +132,30 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     search_keys = ("pk",)
     search_help_text = gettext_lazy("The number of an index.")
     fieldsets = (
-        (None, {"fields": ("collection", "state_badge", "behind", "embedder", "dimensions")}),
-        (
+        section(None, "collection", "state_badge", "behind", "embedder", "dimensions"),
+        section(
             gettext_lazy("Size"),
-            {
-                "fields": (
-                    ("rows_shown", "unindexed_shown"),
-                    "size_shown",
-                    instant_column(SearchIndex, "compacted_at"),
-                )
-            },
+            ("rows_shown", "unindexed_shown"),
+            "size_shown",
+            instant_column(SearchIndex, "compacted_at"),
         ),
-        (
+        section(
             gettext_lazy("Course"),
-            {
-                "fields": (
-                    ("records_done", "records_total"),
-                    "requested_by",
-                    "run",
-                    (
-                        instant_column(SearchIndex, "created_at"),
-                        instant_column(SearchIndex, "activated_at"),
-                        instant_column(SearchIndex, "ended_at"),
-                    ),
-                )
-            },
+            ("records_done", "records_total"),
+            "requested_by",
+            "run",
+            (
+                instant_column(SearchIndex, "created_at"),
+                instant_column(SearchIndex, "activated_at"),
+                instant_column(SearchIndex, "ended_at"),
+            ),
         ),
-        (
+        section(
             gettext_lazy("How it is made"),
-            {
-                "fields": (
-                    "store_kind",
-                    "table",
-                    json_column(SearchIndex, "vectors"),
-                    "token_form",
-                )
-            },
+            "store_kind",
+            "table",
+            json_column(SearchIndex, "vectors"),
+            "token_form",
         ),
     )
 
@@ -100,13 +164,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     # The progress of an index that is being built
 
-    def get_urls(self) -> list[URLPattern]:
-        """Adds the URL of the progress of an index, as an HTML fragment."""
-        view = self.admin_site.admin_view(self.progress_view)
-        name = "neural_retrieval_searchindex_progress"
-        return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
-
-    @method_decorator(require_safe)
+    @address("<int:number>/progress/", "_progress", require_safe)
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The fragment that refreshes itself. When the index is built, the whole page is loaded
         again."""
@@ -122,20 +180,18 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
             answer.headers["HX-Refresh"] = "true"
         return answer
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Adds the progress of the index, and notices about it."""
-        index: SearchIndex | None = kwargs.get("obj")
-        if index is not None:
-            context |= _progress(index)
-            context["live_media"] = HTMX if index.state == IndexState.BUILDING else ""
-            is_active = index.state == IndexState.ACTIVE
-            context["notices"] = all_notices_of(index) if is_active else ()
-            why = why_it_waits(index) or why_nobody_builds_it(index)
-            if why and REBUILD.is_permitted(request.user):
-                context["notices"] = [why]
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The progress of the index, and notices about it."""
+        notices: Any = all_notices_of(row) if row.state == IndexState.ACTIVE else ()
+        why = why_it_waits(row) or why_nobody_builds_it(row)
+        if why and REBUILD.is_permitted(request.user):
+            notices = [why]
+        return {
+            **super().row_context(request, row),
+            **_progress(row),
+            "live_media": HTMX if row.state == IndexState.BUILDING else "",
+            "notices": notices,
+        }
 
     # Columns
 
@@ -156,9 +212,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         notices = ((notice,) for notice in notices_of(index))
         return format_html("{}{}", shown, format_html_join("", "<br><small>{}</small>", notices))
 
-    @admin.display(description=gettext_lazy("rows"))
-    def rows_shown(self, index: SearchIndex) -> str:
-        return f"{index.rows:,}"
+    rows_shown = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
 
     @admin.display(description=gettext_lazy("rows outside of its indexes"))
     def unindexed_shown(self, index: SearchIndex) -> str:

@@ -59,6 +59,7 @@ def _is_phone(text: str) -> bool:
 register_look_up(
     LookUp(
         name="phone",
+        place=50,
         model=NeuralEvent,
         label=_("phone"),
         find=lambda rows, text, user: _naming(rows, text, user) if _is_phone(text) else (),

@@ -23,7 +23,7 @@ from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.keyset.walks import Walk
 from neural.retrieval.admin.criteria import stores_of
-from neural.retrieval.admin.shared import RETRY, CollectionFilter, RefusedFilter
+from neural.retrieval.admin.indexes import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 
 
@@ -41,20 +41,13 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
     )
     list_filter = (RefusedFilter, CollectionFilter)
     walks = (Walk(parameter="refused", values=("1",), condition=~Q(error="")),)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "collection",
-                    "key",
-                    "state",
-                    "error",
-                    ("ingested", "history"),
-                    instant_column(OutboxEntry, "created_at"),
-                )
-            },
-        ),
+    fields = (
+        "collection",
+        "key",
+        "state",
+        "error",
+        ("ingested", "history"),
+        instant_column(OutboxEntry, "created_at"),
     )
 
     class Media:
@@ -85,19 +78,12 @@ class IngestedRecordAdmin(HistoryAdmin):
     )
     list_filter: ClassVar[Any] = (CollectionFilter,)
     from_outside = ("data",)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "collection",
-                    "key",
-                    "store_shown",
-                    instant_column(IngestedRecord, "ingested_at"),
-                    json_column(IngestedRecord, "data"),
-                )
-            },
-        ),
+    fields = (
+        "collection",
+        "key",
+        "store_shown",
+        instant_column(IngestedRecord, "ingested_at"),
+        json_column(IngestedRecord, "data"),
     )
 
     @admin.display(description=gettext_lazy("store"))

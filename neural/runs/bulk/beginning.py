@@ -107,7 +107,7 @@ def _of_pace(wanted: Wanted) -> str:
 
 
 def _of_queue(wanted: Wanted) -> str:
-    if wanted.verb != BulkVerb.MOVE:
+    if not EFFECTS[wanted.verb].needs_queue:
         return ""
     queue = wanted.values.get(QUEUE)
     if isinstance(queue, str) and queue and ports.has_queue(queue):

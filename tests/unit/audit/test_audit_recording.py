@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from neural.admin.actions import perform
-from neural.admin.records.runs import RETRY
+from neural.admin.records.runs import TaskRunAdmin
 from neural.audit import record
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState, Store
 from neural.monitoring.alerts.rules import RULES
@@ -20,6 +20,7 @@ from tests.unit.hooks.test_hooks_incoming_admin import form
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 USER = "auth.user"
+RETRY = next(verb for verb in TaskRunAdmin.verbs if verb.name == "retry")
 
 
 def entry(**of: str) -> AuditEntry:

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from neural.forecasting.admin.display import QUESTION_LABELS
-from neural.forecasting.admin.stations import stations
+from neural.forecasting.admin.rounds import stations
 from neural.forecasting.core.program import PHASES
 from neural.forecasting.models import PrivacySpend, StoreUpdate
 from tests.unit.admin import admin_world as world

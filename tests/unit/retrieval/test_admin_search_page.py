@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from neural.restaurant.models import Order
-from neural.retrieval.admin.highlighting import excerpt, highlight
+from neural.retrieval.admin.display import excerpt, highlight
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import SearchCollection, register_collection
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
