@@ -12,9 +12,9 @@ from django.contrib.auth.models import Permission
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
-from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
+from neural.admin.records.schedules import SchedulesAdmin
 from neural.celeryapp.schedule_runs import options_of, runs_of
 from neural.celeryapp.schedules import LedgerEntry
 from neural.forecasting.models import TrainingRound
@@ -263,9 +263,9 @@ def test_who_does_not_see_every_store_neither_runs_nor_changes_what_concerns_the
     assert audited() == []
 
 
-def test_another_site_and_a_class_derived_from_theirs_are_guarded_as_well() -> None:
+def test_another_site_and_a_class_derived_from_ours_are_guarded_as_well() -> None:
     site = admin.AdminSite("own")
-    site.register(PeriodicTask, type("OwnAdmin", (PeriodicTaskAdmin,), {}))
+    site.register(PeriodicTask, type("OwnAdmin", (SchedulesAdmin,), {}))
     request = RequestFactory().get("/")
     request.user = user_with()
 
