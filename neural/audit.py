@@ -99,8 +99,8 @@ def record_end(**facts: Any) -> None:
     try:
         record(**facts)
     except Error as error:
-        told = [facts.get(name) for name in ("action", "outcome", "count", "details")]
-        logger.warning("event=end_not_in_the_audit_log facts=%r error=%r", told, error)
+        text = [facts.get(name) for name in ("action", "outcome", "count", "details")]
+        logger.warning("event=end_not_in_the_audit_log facts=%r error=%r", text, error)
 
 
 def record_user(user: Any, *, source: AuditSource = AuditSource.ADMIN, **facts: Any) -> None:

@@ -107,8 +107,8 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any, reason: str = "") -
         for change, theirs in changed.items():
             log_in_history(user=user, rows=theirs, change=change, details=reason)
         done = [row for theirs in changed.values() for row in theirs]
-        told: dict[str, Any] = {"details": {"changes": list(changed)}}
-        _record(verb, done, user, reason=reason, **told)
+        text: dict[str, Any] = {"details": {"changes": list(changed)}}
+        _record(verb, done, user, reason=reason, **text)
         _record(verb, unfit, user, reason=reason, outcome=AuditOutcome.FAILED)
     return VerbResult(done, len(unfit))
 
@@ -238,8 +238,8 @@ def do_with_reason(
         text = _("%(action)s needs a reason, which everybody sees.")
         model_admin.message_user(request, text % {"action": verb.label}, messages.ERROR)
         return
-    told = perform(verb=verb, rows=rows, user=request.user, reason=reason)
-    _message_user(model_admin, request, verb, told)
+    message = perform(verb=verb, rows=rows, user=request.user, reason=reason)
+    _message_user(model_admin, request, verb, message)
 
 
 def _message_user(
@@ -248,8 +248,8 @@ def _message_user(
     values = {"action": verb.label}
     if verb.message_for:
         for row in tally.rows:
-            level, said = verb.message_for(row)
-            model_admin.message_user(request, said, level)
+            level, message = verb.message_for(row)
+            model_admin.message_user(request, message, level)
     elif tally.changed:
         text = ngettext(
             "%(action)s: %(count)d changed.", "%(action)s: %(count)d changed.", tally.changed

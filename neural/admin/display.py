@@ -289,9 +289,9 @@ def _texts_of(row: Any) -> dict[str, str | None]:
 
 
 def _as_written(text: str) -> SafeString:
-    said = _("Nested %(depth)d levels deep. As it is written, its first characters:")
+    message = _("Nested %(depth)d levels deep. As it is written, its first characters:")
     return format_html(
         '<p><small>{}</small></p><pre class="neural-code">{}</pre>',
-        said % {"depth": depth_of(text)},
+        message % {"depth": depth_of(text)},
         text[:SHOWN_CHARACTERS],
     )

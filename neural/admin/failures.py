@@ -30,10 +30,10 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
     """Answer 400. Unlike Django's page, it does not read the body again, which may be what
     failed."""
     if isinstance(exception, SessionInterrupted):  # raised after the page had done its work
-        told = _("Your login ended meanwhile, or the database could not keep it: log in again.")
-        return _page(_("Your login has ended"), [told, _what_to_do(request)], status=400)
-    told = _("The server could not read what your browser sent. Nothing was done.")
-    return _page(_("This request cannot be read"), [told], status=400)
+        text = _("Your login ended meanwhile, or the database could not keep it: log in again.")
+        return _page(_("Your login has ended"), [text, _what_to_do(request)], status=400)
+    text = _("The server could not read what your browser sent. Nothing was done.")
+    return _page(_("This request cannot be read"), [text], status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -56,10 +56,10 @@ def _of_database(error: BaseException) -> list[str]:
     """What is wrong with it, for people: its own words name hosts and files."""
     is_full = getattr(error.__cause__, "sqlstate", "") == _DISK_FULL or "is full" in str(error)
     if is_full:
-        told = _("The disk of the database is full: it can be read, and takes no changes.")
+        text = _("The disk of the database is full: it can be read, and takes no changes.")
     else:
-        told = _("The database does not answer, or does not do what is asked of it.")
-    return [told, _("The command manage.py doctor says what to do.")]
+        text = _("The database does not answer, or does not do what is asked of it.")
+    return [text, _("The command manage.py doctor says what to do.")]
 
 
 def _of_program() -> str:

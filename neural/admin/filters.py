@@ -169,8 +169,8 @@ class ChoiceOfRows(forms.ModelMultipleChoiceField):
         try:
             return super()._check_values(value)  # type: ignore[misc]
         except OverflowError as error:
-            said = self.error_messages["invalid_pk_value"]
+            text = self.error_messages["invalid_pk_value"]
             longest = max(map(str, value), key=len)[:100]
             raise forms.ValidationError(
-                said, code="invalid_pk_value", params={"pk": longest}
+                text, code="invalid_pk_value", params={"pk": longest}
             ) from error

@@ -54,7 +54,7 @@ def read_json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         place = {"line": error.lineno, "column": error.colno, "reason": error.msg}
-        told = gettext("Not JSON at line %(line)s, column %(column)s: %(reason)s.")
-        raise ValidationError(told % place) from error
+        message = gettext("Not JSON at line %(line)s, column %(column)s: %(reason)s.")
+        raise ValidationError(message % place) from error
     except ValueError as error:  # for example a number of 5,000 digits
         raise ValidationError(str(error)) from error

@@ -54,9 +54,9 @@ class LookUp:
 
     ``find`` finds the rows of ``model`` that an id names exactly, for users who may view the model
     and for whom ``may_ask`` is true; ``label`` is what the id then names, like "order". Where it
-    finds none, ``near`` finds others, and ``told`` says so: a lazy ``ngettext`` with ``%(count)s``
-    like "%(count)s run begins so", whose number is ``number``. ``moment`` is the field with the
-    time that is shown, and ``about`` says more about the shown rows, by their keys.
+    finds none, ``near`` finds others, and ``sentence`` says so: a lazy ``ngettext`` with
+    ``%(count)s`` like "%(count)s run begins so", whose number is ``number``. ``moment`` is the
+    field with the time that is shown, and ``about`` says more about the shown rows, by their keys.
     """
 
     name: str
@@ -64,7 +64,7 @@ class LookUp:
     label: Any = ""
     find: Find = names_nothing
     near: Find = names_nothing
-    told: Any = ""
+    sentence: Any = ""
     moment: str = ""
     about: Callable[[Sequence[Any], Any], Mapping[Any, Sequence[About]]] = lambda rows, user: {}
     may_ask: Callable[[Any], bool] = lambda user: True
@@ -168,8 +168,8 @@ def look_up(text: str, user: Any, *, store: str = "") -> Answer:
                 answer.exact.append(_shown(each, rows, exact, title, user))
             elif near := list(each.near(rows, own, user)):
                 count = f"{len(near):,}" + ("+" if len(near) == MOST_FOUND else "")
-                told = each.told % {"number": len(near), "count": count}
-                answer.near.append(_shown(each, rows, near, told, user))
+                message = each.sentence % {"number": len(near), "count": count}
+                answer.near.append(_shown(each, rows, near, message, user))
         except NeuralError as error:
             logger.warning("event=look_up_failed name=%s error=%r", each.name, str(error))
             answer.asked.remove(each)
@@ -203,7 +203,7 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
     large = [each.name for each in rows.model._meta.fields if isinstance(each, JSONField)]
     found: Any = list(rows.filter(pk__in=newest).order_by("-pk").defer(*large))
     about = look_up.about(found, user)
-    shown = [
+    visible = [
         Shown(
             row=row,
             store=getattr(row, "store_id", "") or getattr(row, "store_code", ""),
@@ -213,7 +213,7 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
         )
         for row in found
     ]
-    return Rows(look_up, title, shown, is_more=len(keys) > MOST_SHOWN)
+    return Rows(look_up, title, visible, is_more=len(keys) > MOST_SHOWN)
 
 
 PAGE = "neural_look_up"

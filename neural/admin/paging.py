@@ -188,8 +188,8 @@ class OrderedChangeList(KeysetChangeList):
             stop = _last(days, way) if days and cut else None
         if not page and place.rises and stop is None:
             return self.show(Place(), request)
-        shown = page[:size]
-        self.result_list = shown[::-1] if place.rises else shown
+        visible = page[:size]
+        self.result_list = visible[::-1] if place.rises else visible
         self.looked_at = bounded.MOST_ROWS if cut else None
         keys = [row.pk for row in self.result_list]
         return neighbours(KeyPage(keys, len(page) > size or cut, stop), place)

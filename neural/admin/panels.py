@@ -60,10 +60,10 @@ def addresses_of(model_admin: ModelAdmin) -> list[URLPattern]:
 def add_panels(page: dict[str, Any], request: HttpRequest, row: Model) -> None:
     """Put the panels of a row into the context of its page, for ``neural/change_form.html``."""
     found = [(panel, panel.context(request, row)) for panel in _of(type(row))]
-    shown = [(panel, context) for panel, context in found if context is not None]
-    page["panels"] = [{"of": panel, "context": context} for panel, context in shown]
-    page["has_live_panel"] = any(panel.is_live for panel, _ in shown)
-    own = [panel.media + HTMX if panel.is_live else panel.media for panel, _ in shown]
+    visible = [(panel, context) for panel, context in found if context is not None]
+    page["panels"] = [{"of": panel, "context": context} for panel, context in visible]
+    page["has_live_panel"] = any(panel.is_live for panel, _ in visible)
+    own = [panel.media + HTMX if panel.is_live else panel.media for panel, _ in visible]
     page["media"] = sum(own, page["media"])
 
 

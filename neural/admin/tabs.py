@@ -43,7 +43,7 @@ class Tab:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownTab:
+class TabLink:
     """A tab of one page of one user."""
 
     name: str
@@ -61,24 +61,24 @@ def register_tab(tab: Tab) -> None:
     TABS.add(tab.name, tab)
 
 
-def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list[ShownTab]:
+def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list[TabLink]:
     """The tabs that this user sees on this admin site, from left to right.
 
     ``current`` is the name of the tab whose page is shown; if it is empty, the tab whose address is
     the longest beginning of the request's address is the current one.
     """
     found = [(tab, _address(tab, request, site)) for tab in sorted(TABS, key=lambda tab: tab.place)]
-    shown = [(tab, address) for tab, address in found if address]
-    current = current or _opened(request.path, shown)
+    visible = [(tab, address) for tab, address in found if address]
+    current = current or _opened(request.path, visible)
     return [
-        ShownTab(
+        TabLink(
             name=tab.name,
             label=tab.label,
             address=address,
             number=tab.counted(request.user),
             is_current=tab.name == current,
         )
-        for tab, address in shown
+        for tab, address in visible
     ]
 
 

@@ -16,8 +16,8 @@ def add_who(parser: CommandParser, *, reason: bool = True) -> None:
     """Add the options --by and --reason; the second not where the command has its own."""
     parser.add_argument("--by", default="", help="who asks (the user of this machine)")
     if reason:
-        told = f"why, at most {MOST_WORDS} characters; kept in the audit log"
-        parser.add_argument("--reason", default="", help=told)
+        text = f"why, at most {MOST_WORDS} characters; kept in the audit log"
+        parser.add_argument("--reason", default="", help=text)
 
 
 def who(options: Mapping[str, Any]) -> str:

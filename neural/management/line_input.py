@@ -39,8 +39,8 @@ class Position:
         if path is None or not path.exists():
             return cls(path, url=url)
         try:
-            kept = json.loads(path.read_text())
-            found = cls(path, int(kept["lines"]), str(kept["digest"]), str(kept["url"]))
+            stored = json.loads(path.read_text())
+            found = cls(path, int(stored["lines"]), str(stored["digest"]), str(stored["url"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputChanged(f"{path} is not a position: delete it to start again") from error
         if found.url != url:
@@ -54,11 +54,11 @@ class Position:
         """Keep that this line and all before it have been answered."""
         self.lines, self.digest = line, _digest(text)
         if self.path is not None:
-            kept = self.path.with_name(self.path.name + ".new")
-            kept.write_text(
+            stored = self.path.with_name(self.path.name + ".new")
+            stored.write_text(
                 json.dumps({"lines": self.lines, "digest": self.digest, "url": self.url})
             )
-            os.replace(kept, self.path)
+            os.replace(stored, self.path)
 
     def forget(self) -> None:
         """Everything has been answered."""

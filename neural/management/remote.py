@@ -27,7 +27,7 @@ def position_of(name: str | None, given: str | None, url: str) -> Position:
         raise CommandError(f"--position: {error}", returncode=WRONG_USAGE) from error
 
 
-def sender_of(options: Mapping[str, Any], told: Callable[[str], None]) -> Sender:
+def sender_of(options: Mapping[str, Any], notify: Callable[[str], None]) -> Sender:
     """The sender for the server and key that the options or the environment name."""
     key = options["key"] or os.environ.get(KEY_VARIABLE, "")
     try:
@@ -46,7 +46,7 @@ def sender_of(options: Mapping[str, Any], told: Callable[[str], None]) -> Sender
         key=key,
         backfill=options["backfill"],
         give_up_seconds=options["give_up_seconds"],
-        told=told,
+        notify=notify,
     )
 
 

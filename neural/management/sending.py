@@ -63,8 +63,8 @@ class Sender:
     """Sends to one server.
 
     ``url`` is that of the API, like ``https://chain.example.com/api/v1``. After
-    ``give_up_seconds`` without an answer, :class:`ServerAway` is raised. ``told`` is called with a
-    sentence before each wait.
+    ``give_up_seconds`` without an answer, :class:`ServerAway` is raised. ``notify`` is called with
+    a sentence before each wait.
     """
 
     url: str
@@ -72,7 +72,7 @@ class Sender:
     backfill: bool = False
     timeout: float = 60
     give_up_seconds: float = 600
-    told: Callable[[str], None] = lambda sentence: None
+    notify: Callable[[str], None] = lambda sentence: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _opener: Any = field(default_factory=lambda: urllib.request.build_opener(_NoRedirect))
@@ -96,7 +96,7 @@ class Sender:
                 pause = interrupted.wait if interrupted.wait is not None else wait
                 if self.clock() + pause - failing_since > self.give_up_seconds:
                     raise ServerAway(str(interrupted)) from interrupted
-                self.told(f"{interrupted}; trying again in {pause:.0f} s")
+                self.notify(f"{interrupted}; trying again in {pause:.0f} s")
                 self.sleep(pause)
                 wait = min(2 * wait, LONGEST_WAIT)
             except _TooLarge as refused:
@@ -147,17 +147,17 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _of_status(error: urllib.error.HTTPError, url: str) -> Exception:
-    said = _said_by(error)
+    text = _error_text(error)
     if error.code in _TRIED_AGAIN:
-        return _Interrupted(f"{url} answers {said}", _retry_after(error.headers))
+        return _Interrupted(f"{url} answers {text}", _retry_after(error.headers))
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _TooLarge(f"{url} answers {said}")
+        return _TooLarge(f"{url} answers {text}")
     if location := error.headers.get("Location"):
-        said += f"; it redirects to {location}: give that address"
-    return ServerRefused(f"{url} answers {said}")
+        text += f"; it redirects to {location}: give that address"
+    return ServerRefused(f"{url} answers {text}")
 
 
-def _said_by(error: urllib.error.HTTPError) -> str:
+def _error_text(error: urllib.error.HTTPError) -> str:
     try:
         problem = json.loads(error.read(64 * 1024))
         detail = problem.get("detail") or problem.get("title")
@@ -191,14 +191,14 @@ def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[Answered]:
 
 def _of_problem(problem: Mapping[str, Any]) -> Exception:
     """Why the server stopped in the middle of a batch."""
-    said = f"the server stopped: {problem.get('detail') or problem['status']}"
+    text = f"the server stopped: {problem.get('detail') or problem['status']}"
     if problem["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _TooLarge(said)
-    return _Interrupted(said) if problem["status"] in _TRIED_AGAIN else ServerRefused(said)
+        return _TooLarge(text)
+    return _Interrupted(text) if problem["status"] in _TRIED_AGAIN else ServerRefused(text)
 
 
 def _problems(answer: Mapping[str, Any], status: int) -> Sequence[Problem]:
     if status in _VERDICTS:
         return ()
-    told = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
-    return [Problem(str(each["field"]), str(each["reason"])) for each in told]
+    text = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
+    return [Problem(str(each["field"]), str(each["reason"])) for each in text]

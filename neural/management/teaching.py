@@ -48,18 +48,18 @@ class TeachingCommand(BaseCommand):
         """Run the command; exit quietly if the reader closes the pipe (`| head`)."""
         _refuse_what_is_no_text(options)
         try:
-            told = self.tells_of_runs or options.get("verbosity", 1) > 1
-            with nullcontext() if told else ledger_kept_quiet():
+            text = self.tells_of_runs or options.get("verbosity", 1) > 1
+            with nullcontext() if text else quiet_ledger():
                 return super().execute(*args, **options)
         except BrokenPipeError:
             # Otherwise Python would report the closed pipe again when it flushes standard output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
         except Exception as error:
-            said = sentence(error)
-            if said is None or options.get("traceback"):
+            message = sentence(error)
+            if message is None or options.get("traceback"):
                 raise
-            raise CommandError(said) from error
+            raise CommandError(message) from error
 
 
 def sentence(error: BaseException) -> str | None:
@@ -77,12 +77,12 @@ def sentence(error: BaseException) -> str | None:
 
 
 def _of_the_database(error: BaseException) -> str | None:
-    said = " ".join(str(error).split())
-    if any(words in said for words in _NO_TABLE) and "database" not in said:
-        return f"The database lacks tables of this version ({said}). Type: manage.py migrate"
+    text = " ".join(str(error).split())
+    if any(words in text for words in _NO_TABLE) and "database" not in text:
+        return f"The database lacks tables of this version ({text}). Type: manage.py migrate"
     if isinstance(error, OperationalError | InterfaceError):
-        return f"The database does not answer: {said}. Type: manage.py doctor"
-    return said if isinstance(error, ProgrammingError) else None
+        return f"The database does not answer: {text}. Type: manage.py doctor"
+    return text if isinstance(error, ProgrammingError) else None
 
 
 def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def ledger_kept_quiet() -> Iterator[None]:
+def quiet_ledger() -> Iterator[None]:
     """Inside the block, show only warnings of neural's loggers: a command reports what it did, and
     log lines are for services. A child logger whose level the project has set is unaffected."""
     logger = logging.getLogger("neural")
@@ -155,10 +155,10 @@ def point_in_time(text: str) -> dt.datetime:
 
 def wide(text: str, width: int) -> str:
     """The text, cut or padded to a number of terminal columns; a Chinese character takes two."""
-    shown, used = "", 0
+    visible, used = "", 0
     for character in text:
         columns = 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if used + columns >= width:
             break
-        shown, used = shown + character, used + columns
-    return shown + " " * (width - used)
+        visible, used = visible + character, used + columns
+    return visible + " " * (width - used)

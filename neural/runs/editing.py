@@ -194,7 +194,7 @@ def _with_arguments(run: TaskRun, content: Mapping[str, Any], editor: Editor) ->
     kwargs = plain(dict(content["kwargs"]), what="the keyword arguments")
     if not run.retry_with(args=args, kwargs=kwargs):
         raise RunNotEditable("the run has started meanwhile")
-    return _kept(run, editor, before=before, after={"args": args, "kwargs": kwargs})
+    return _record_edit(run, editor, before=before, after={"args": args, "kwargs": kwargs})
 
 
 def _with_event(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> RunEdit:
@@ -203,7 +203,7 @@ def _with_event(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> Run
     if not run.supersede():
         raise RunNotEditable("the run has started meanwhile")
     mine = event.runs.filter(handler=run.handler).values_list("pk", flat=True)
-    return _kept(
+    return _record_edit(
         run,
         editor,
         before=content_of(run),
@@ -213,7 +213,7 @@ def _with_event(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> Run
     )
 
 
-def _kept(run: TaskRun, editor: Editor, **values: Any) -> RunEdit:
+def _record_edit(run: TaskRun, editor: Editor, **values: Any) -> RunEdit:
     return RunEdit.objects.create(
         run_id=run.pk,
         reason=editor.reason,

@@ -92,10 +92,10 @@ ERROR = "error"
 def readings_of(text: str, user: Any) -> list[Reading]:
     """The fields that know this text, for what the user may see; the likeliest first. The last one
     is always the text of errors."""
-    return [*_known(text, user), (ERROR, text)]
+    return [*_ids_in(text, user), (ERROR, text)]
 
 
-def _known(text: str, user: Any) -> Iterator[Reading]:
+def _ids_in(text: str, user: Any) -> Iterator[Reading]:
     if runs_by_id(text, user):
         yield "run", text
     if runs_of_event_id(text, user):

@@ -1,6 +1,6 @@
-"""Which runs are meant: what a person typed and chose, and the parameters of an address for it.
+"""Which runs are meant: what a person parsed and chose, and the parameters of an address for it.
 
-What is typed into the search box is taken apart: ``field=value``, quoted texts, the rest.
+What is parsed into the search box is taken apart: ``field=value``, quoted texts, the rest.
 """
 
 import datetime as dt
@@ -104,7 +104,7 @@ _PIECE = re.compile(
 
 
 @dataclass
-class Typed:
+class SearchText:
     """``rest`` is free text, ``fields`` are the values of named fields, ``problems`` say by field
     what could not be understood."""
 
@@ -113,15 +113,15 @@ class Typed:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def typed(text: str) -> Typed:
+def parsed(text: str) -> SearchText:
     """Take a text apart. A quoted text without a field is looked for in errors, as it stands."""
-    found, rest = Typed(), []
+    found, rest = SearchText(), []
     for name, value in _pieces(text, found.problems):
         if not name:
             rest.append(value)
         elif name in found.fields:
-            told = _("“%(name)s” is given again, as “%(value)s”: choose one value.")
-            _add(found.problems, name, told % {"name": name, "value": value})
+            message = _("“%(name)s” is given again, as “%(value)s”: choose one value.")
+            _add(found.problems, name, message % {"name": name, "value": value})
         else:
             found.fields[name] = value
     found.rest = " ".join(rest)
@@ -136,18 +136,20 @@ def _pieces(text: str, problems: dict[str, str]) -> Iterator[tuple[str, str]]:
         elif piece["bare"]:
             _add(problems, piece["bare"], _("“%(name)s=” has no value.") % {"name": piece["bare"]})
         elif plain is None or any(mark in plain for mark in _QUOTES):
-            told = _("“%(piece)s”: a quotation mark has no partner beside it.")
-            _add(problems, "text", told % {"piece": piece[0]})
+            message = _("“%(piece)s”: a quotation mark has no partner beside it.")
+            _add(problems, "text", message % {"piece": piece[0]})
         elif name or not ("=" in plain or "＝" in plain):
             yield SHORT.get(name, name), plain
         else:
-            told = _("“%(piece)s” is no filter. Put what stands in an error into quotation marks.")
-            _add(problems, "text", told % {"piece": plain})
+            message = _(
+                "“%(piece)s” is no filter. Put what stands in an error into quotation marks."
+            )
+            _add(problems, "text", message % {"piece": plain})
 
 
-def _add(problems: dict[str, str], name: str, told: str) -> None:
-    """Tell this too, beside what is told of the same field already."""
-    problems[name] = f"{problems[name]} {told}" if name in problems else told
+def _add(problems: dict[str, str], name: str, text: str) -> None:
+    """Tell this too, beside what is text of the same field already."""
+    problems[name] = f"{problems[name]} {text}" if name in problems else text
 
 
 PERIODS = {
@@ -172,7 +174,7 @@ class QueryRefused(NeuralError):
 class RunQuery:
     """A choice of runs. Empty values do not limit it; without times it is the last seven days.
 
-    ``text`` is free text that a person typed: :mod:`neural.runs.lookups` finds out what it means.
+    ``text`` is free text that a person parsed: :mod:`neural.runs.lookups` finds out what it means.
     ``run`` is a task id, the beginning of one, or ``#`` and a run's number; ``event`` is an event's
     id; ``store`` a code or a part of a name; ``error`` a part of the last error. ``period`` counts
     back from now by the time at which runs were submitted; ``since`` (inclusive) and ``until``
@@ -206,7 +208,7 @@ class RunQuery:
         nothing."""
         found: dict[str, Any] = {}
         others: dict[str, str] = {}
-        box = typed(params.get("text", ""))
+        box = parsed(params.get("text", ""))
         problems = dict(box.problems)
         for name, value in {**params, "text": box.rest, **box.fields}.items():
             try:
@@ -282,7 +284,7 @@ def _of_app(name: str, value: str) -> dict[str, str]:
 
 
 def known_filters() -> list[str]:
-    """The names of all fields that can be typed or be in an address."""
+    """The names of all fields that can be parsed or be in an address."""
     return [*_READERS, *RUN_FILTERS.names(), *RUN_FINDERS.names()]
 
 

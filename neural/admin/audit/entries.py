@@ -25,7 +25,7 @@ from neural.admin.audit.searching import (
     began,
     entries_about,
     found_by,
-    rows_shown,
+    links_to_rows,
     seen_rows,
 )
 from neural.admin.audit.titles import title_of
@@ -174,11 +174,11 @@ class AuditEntryAdmin(HistoryAdmin):
 
     @admin.display(description=pgettext_lazy("audit log", "rows"))
     def rows_named(self, entry: Any) -> SafeString | str:
-        return rows_shown(entry, entry.seen, most=NAMED)
+        return links_to_rows(entry, entry.seen, most=NAMED)
 
     @admin.display(description=pgettext_lazy("audit log", "rows"))
     def rows_in_full(self, entry: Any) -> SafeString | str:
-        return rows_shown(entry, entry.seen, most=NAMED_IN_FULL)
+        return links_to_rows(entry, entry.seen, most=NAMED_IN_FULL)
 
     why = computed_column(_("reason"), lambda entry: entry.reason or NOTHING)
 
@@ -189,9 +189,9 @@ class AuditEntryAdmin(HistoryAdmin):
     @admin.display(description=pgettext_lazy("audit log", "outcome"))
     def outcome_and_number(self, entry: AuditEntry) -> SafeString:
         """The outcome, with the number of changed rows if it is not one."""
-        shown = self.outcome_shown(entry)
-        is_told = entry.count > 1 or (entry.outcome == AuditOutcome.DONE and not entry.count)
-        return format_html("{} × {}", shown, f"{entry.count:,}") if is_told else shown
+        visible = self.outcome_shown(entry)
+        has_number = entry.count > 1 or (entry.outcome == AuditOutcome.DONE and not entry.count)
+        return format_html("{} × {}", visible, f"{entry.count:,}") if has_number else visible
 
     @admin.display(description=_("earlier entry"))
     def begun(self, entry: AuditEntry) -> SafeString | str:
@@ -199,8 +199,8 @@ class AuditEntryAdmin(HistoryAdmin):
         stopped or resumed."""
         keys = entry.rows.filter(model="neural.auditentry").values_list("object_id", flat=True)
         earlier = AuditEntry.objects.filter(pk__in=list(map(int, keys)))
-        told = ((each.get_outcome_display(), link(each, instant(each.at))) for each in earlier)
-        return format_html_join("; ", "{}: {}", told) or NOTHING
+        text = ((each.get_outcome_display(), link(each, instant(each.at))) for each in earlier)
+        return format_html_join("; ", "{}: {}", text) or NOTHING
 
     @admin.display(description=_("changed rows"))
     def number(self, entry: AuditEntry) -> str:
@@ -210,8 +210,8 @@ class AuditEntryAdmin(HistoryAdmin):
     @admin.display(description=_("what was changed"))
     def changes(self, entry: AuditEntry) -> SafeString | str:
         """What the action changed, in the reader's language."""
-        told = ((translation.gettext(each),) for each in entry.details.get("changes", ()) if each)
-        return format_html_join("; ", "{}", told) or NOTHING
+        text = ((translation.gettext(each),) for each in entry.details.get("changes", ()) if each)
+        return format_html_join("; ", "{}", text) or NOTHING
 
     @admin.display(description=pgettext_lazy("audit log", "code"))
     def code(self, entry: AuditEntry) -> SafeString:
@@ -223,7 +223,7 @@ class AuditEntryAdmin(HistoryAdmin):
 
     @admin.display(description=_("details"))
     def details_shown(self, entry: AuditEntry) -> SafeString | str:
-        return json_block({name: told for name, told in entry.details.items() if name != "changes"})
+        return json_block({name: text for name, text in entry.details.items() if name != "changes"})
 
 
 register_rows_of_stores(AuditEntry)

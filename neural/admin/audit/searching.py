@@ -167,18 +167,18 @@ def _visible(
         return ()
 
 
-def rows_shown(entry: AuditEntry, seen: Seen, *, most: int) -> SafeString | str:
+def links_to_rows(entry: AuditEntry, seen: Seen, *, most: int) -> SafeString | str:
     """The first rows of an entry, and how many more it names."""
     if not entry.target_model:
         return NOTHING
     kind = kind_of(entry.target_model)
-    shown = [_row(entry, key, kind, seen) for key in entry.target_ids[:most]]
-    text = format_html_join(mark_safe("<br>"), "{}", ((each,) for each in shown))
-    more = len(entry.target_ids) - len(shown)
+    visible = [_row(entry, key, kind, seen) for key in entry.target_ids[:most]]
+    text = format_html_join(mark_safe("<br>"), "{}", ((each,) for each in visible))
+    more = len(entry.target_ids) - len(visible)
     if more <= 0:
         return text or kind
-    told = npgettext("audit log", "and %(count)d more", "and %(count)d more", more)
-    return format_html("{}<br>{}", text, told % {"count": more})
+    message = npgettext("audit log", "and %(count)d more", "and %(count)d more", more)
+    return format_html("{}<br>{}", text, message % {"count": more})
 
 
 def _row(entry: AuditEntry, key: str, kind: str, seen: Seen) -> Any:

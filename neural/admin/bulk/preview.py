@@ -159,11 +159,11 @@ def _query(params: dict[str, str], user: Any) -> RunQuery:
 def _keys(texts: Sequence[str]) -> Sequence[int]:
     wrong = [text for text in texts if not (text.isascii() and text.isdigit() and len(text) < 19)]
     if wrong:
-        told = gettext("“%(value)s” is not the number of a run.") % {"value": wrong[0][:100]}
-        raise QueryRefused({CHOSEN: told})
+        message = gettext("“%(value)s” is not the number of a run.") % {"value": wrong[0][:100]}
+        raise QueryRefused({CHOSEN: message})
     if len(texts) > MOST_CHOSEN:
-        told = gettext("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
-        raise QueryRefused({CHOSEN: told % {"count": len(texts), "most": MOST_CHOSEN}})
+        message = gettext("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
+        raise QueryRefused({CHOSEN: message % {"count": len(texts), "most": MOST_CHOSEN}})
     return sorted({int(text) for text in texts})
 
 
@@ -217,8 +217,8 @@ class BulkPreview(NeuralAdmin):
             form.show(refused)
             return self._previewed(request, asked, form)
         if not begun.is_new:
-            said = gettext("This form was sent before: here is what it began.")
-            self.message_user(request, said, messages.WARNING)
+            text = gettext("This form was sent before: here is what it began.")
+            self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(page_address(begun.action))
 
     def _asking(self, request: HttpRequest, asked: Asked) -> HttpResponse:

@@ -76,7 +76,7 @@ OUTCOME_COLOURS: dict[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownItem:
+class ItemRow:
     """What became of a run; ``run`` is None if it was pruned, or the user does not see it."""
 
     item: BulkActionItem
@@ -93,7 +93,7 @@ class ShownItem:
 class ItemsPage:
     """One page of outcomes; ``onward`` is the key after which the next page begins."""
 
-    shown: Sequence[ShownItem]
+    shown: Sequence[ItemRow]
     choices: Sequence[tuple[str, Any, int]]
     outcome: str
     onward: int | None
@@ -109,12 +109,12 @@ def items_page(action: BulkAction, request: HttpRequest) -> ItemsPage:
     rows = BulkActionItem.objects.filter(action=action, run_id__gt=after)
     rows = rows.filter(outcome=outcome) if outcome else rows
     found = list(rows.order_by("run_id")[: SIZE + 1])
-    shown = found[:SIZE]
+    visible = found[:SIZE]
     return ItemsPage(
-        shown=_shown(shown, request.user),
+        shown=_rows_for(visible, request.user),
         choices=_choices(action),
         outcome=outcome,
-        onward=shown[-1].run_id if len(found) > SIZE else None,
+        onward=visible[-1].run_id if len(found) > SIZE else None,
         is_first=not after,
     )
 
@@ -127,10 +127,10 @@ def _choices(action: BulkAction) -> Sequence[tuple[str, Any, int]]:
     ]
 
 
-def _shown(items: Sequence[BulkActionItem], user: Any) -> Sequence[ShownItem]:
+def _rows_for(items: Sequence[BulkActionItem], user: Any) -> Sequence[ItemRow]:
     runs = _runs([item.run_id for item in items], user)
     return [
-        ShownItem(
+        ItemRow(
             item=item,
             run=runs.get(item.run_id),
             before=_state(item.before),

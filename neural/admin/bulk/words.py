@@ -1,6 +1,6 @@
 """A query of runs, and what a bulk action does, in words for people."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,10 +9,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from neural.admin.display import instant, named_work
-from neural.models import BulkAction, RunState, Store, WorkerProcess
+from neural.admin.display import instant
+from neural.admin.runs_list.chips import in_words, labels
+from neural.models import BulkAction
 from neural.runs.bulk.verbs import EFFECTS, QUEUE
-from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.query import EVER, QueryRefused, RunQuery
 from neural.sites import address_if_there
 
@@ -21,49 +21,15 @@ Words = Sequence[tuple[Any, Any]]
 
 
 def words_of(query: RunQuery, user: Any) -> Words:
-    """What the query is limited by."""
-    return [(label, value) for label, value in _words(query, user) if value not in ("", None)]
+    """What the query is limited by. A parameter without words of its own is displayed as it is: an
+    action is never begun without a person seeing all that limits it."""
+    named = labels()
+    params = {name: value for name, value in query.params().items() if name not in TIMES}
+    words = [(named.get(name, name), in_words(name, params[name], user)[0]) for name in params]
+    return [*words, (pgettext("time", "submitted"), _time(query))]
 
 
-def _words(query: RunQuery, user: Any) -> Iterator[tuple[Any, Any]]:
-    yield _("state"), RunState(query.state).label if query.state else ""
-    yield pgettext("searched for", "text"), query.text
-    yield _("work"), named_work(query.work) if query.work else ""
-    yield _("store"), _store(query.store, user)
-    yield _("queue"), query.queue
-    yield _("worker"), _worker(query.worker, user)
-    yield _("requested by"), query.requested_by
-    yield _("attempts at least"), query.tries
-    for each in RUN_FILTERS:
-        if value := query.others.get(each.name, ""):
-            yield each.label, each.shown(user, value) or value
-    for finder in RUN_FINDERS:
-        yield finder.label, query.others.get(finder.name, "")
-    for name, value in query.params().items():
-        if name not in (*_NAMED, *query.others):
-            yield name, value
-    yield pgettext("time", "submitted"), _time(query)
-
-
-_NAMED = {
-    *("state", "text", "work", "store", "queue", "worker", "requested_by", "tries"),
-    *("period", "since", "until"),
-}
-"""The parameters that have words of their own. Any other is shown as it is: an action is never
-begun without a person seeing all that limits it."""
-
-
-def _store(code: str, user: Any) -> str:
-    found = Store.objects.for_user(user).filter(pk=code).first() if code else None
-    return str(found or code)
-
-
-def _worker(key: int | None, user: Any) -> str:
-    if key is None:
-        return ""
-    named = user.has_perm("neural.view_workerprocess")
-    found = WorkerProcess.objects.filter(pk=key).first() if named else None
-    return found.name if found else f"#{key}"
+TIMES = ("period", "since", "until")
 
 
 def _time(query: RunQuery) -> Any:

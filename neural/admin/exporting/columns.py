@@ -63,19 +63,19 @@ def columns_of(
 ) -> Sequence[Column]:
     """The columns of these paths, in this order; without any, all that a model's file may have."""
     paths = names if names is not None else list(_paths_of(model, left_out))
-    return _told_apart([_column(model, path) for path in paths])
+    return _with_unique_labels([_column(model, path) for path in paths])
 
 
 def _paths_of(model: type[Model], left_out: Sequence[str]) -> Iterator[str]:
     for each in model._meta.concrete_fields:
-        if each.name in left_out or _is_kept_back(each):
+        if each.name in left_out or _is_withheld(each):
             continue
         if isinstance(each, ForeignKey) and each.related_model is Store:
             yield f"{each.name}__name"  # names before codes
         yield each.name
 
 
-def _is_kept_back(field: Field) -> bool:
+def _is_withheld(field: Field) -> bool:
     """Whether the column is not for people, or may be a secret. A field that converts what the
     database has may decrypt it."""
     converts = hasattr(field, "from_db_value") and not isinstance(field, JSON_FIELDS)
@@ -117,7 +117,7 @@ def _label(way: Sequence[Any]) -> str:
     return "Id" if label == "ID" else str(capfirst(label))
 
 
-def _told_apart(columns: Sequence[Column]) -> Sequence[Column]:
+def _with_unique_labels(columns: Sequence[Column]) -> Sequence[Column]:
     """Add its name to the heading of a column whose heading another one has too."""
     times = Counter(each.label for each in columns)
     return [
@@ -161,10 +161,10 @@ def _json_for(user: Any, text: str | None, *, as_text: bool) -> Any:
         return None
     value = _decoded(text)
     if value is text:
-        told = _("(%(count)d characters, nested too deep to hide personal data in them)")
-        return for_user(text, user) if as_text else told % {"count": len(text)}
-    shown = for_user(value, user)
-    return json.dumps(shown, ensure_ascii=False) if as_text else shown
+        message = _("(%(count)d characters, nested too deep to hide personal data in them)")
+        return for_user(text, user) if as_text else message % {"count": len(text)}
+    visible = for_user(value, user)
+    return json.dumps(visible, ensure_ascii=False) if as_text else visible
 
 
 def _decoded(text: str | None) -> Any:

@@ -74,11 +74,11 @@ class ExportingAdmin(admin.ModelAdmin):
         if request.method == "HEAD":
             return _described(HttpResponse(), self, written)
         if is_sent_to(request.user.pk):
-            told = _("A file is being made for you already. Try again when it is ready.")
-            return _sentence(told, status=503)
+            text = _("A file is being made for you already. Try again when it is ready.")
+            return _sentence(text, status=503)
         if not has_room():
-            told = _("%(count)d files are being made already. Try again when one is ready.")
-            return _sentence(told % {"count": AT_ONCE}, status=503)
+            text = _("%(count)d files are being made already. Try again when one is ready.")
+            return _sentence(text % {"count": AT_ONCE}, status=503)
         return _described(self._sent(request, written, keys, limit), self, written)
 
     def _sent(
@@ -162,10 +162,10 @@ def links_for(request: HttpRequest, model: type[Model]) -> list[tuple[str, str]]
 
 def filters_of(params: QueryDict) -> QueryDict:
     """The parameters that choose rows."""
-    kept = params.copy()
+    stored = params.copy()
     for name in (*NO_FILTERS, ROWS):
-        kept.pop(name, None)
-    return kept
+        stored.pop(name, None)
+    return stored
 
 
 def most_rows(params: Mapping[str, Any]) -> int | None:

@@ -42,10 +42,10 @@ def keys_of(model_admin: Any, request: HttpRequest) -> Slices:
     once, before any row is read."""
     if issubclass(model_admin.model, TaskRun):
         return _of_runs(request)
-    shown = _changelist(model_admin, request)
-    if not getattr(shown, "keyset", False):
-        return _rising(shown.queryset)
-    rows = shown.queryset
+    visible = _changelist(model_admin, request)
+    if not getattr(visible, "keyset", False):
+        return _rising(visible.queryset)
+    rows = visible.queryset
     return _falling(lambda place: model_admin.find(request, rows, place=place, size=SLICE))
 
 

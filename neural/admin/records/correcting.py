@@ -177,15 +177,15 @@ class CorrectingAdmin(NeuralAdmin):
     def _recorded(
         self, request: HttpRequest, refused: RefusedEvent, answer: Submission
     ) -> HttpResponse:
-        said = _("Recorded as {}.") if answer.is_new else _("It was recorded before, as {}.")
+        text = _("Recorded as {}.") if answer.is_new else _("It was recorded before, as {}.")
         may_see = request.user.has_perm("neural.view_neuralevent")
-        shown = link(answer.event) if may_see else str(answer.event)
-        self.message_user(request, format_html(said, shown), messages.SUCCESS)
+        visible = link(answer.event) if may_see else str(answer.event)
+        self.message_user(request, format_html(text, visible), messages.SUCCESS)
         return HttpResponseRedirect(page_address(refused))
 
     def _is_closed(self, request: HttpRequest, refused: RefusedEvent) -> HttpResponse:
-        told = _("Somebody has corrected or dismissed it already.")
-        self.message_user(request, told, messages.WARNING)
+        text = _("Somebody has corrected or dismissed it already.")
+        self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(page_address(refused))
 
     def _page(

@@ -128,7 +128,7 @@ class ErasingAdmin(NeuralAdmin):
             erasure.by, erasure.source = request.user, AuditSource.ADMIN
             erasure.reason = confirmed.cleaned_data["reason"]
         else:
-            context["reason"] = confirmed["reason"]
+            context["reason"] = [confirmed["reason"]]
         context["goes_here"] = GOES_HERE
         page = self.own_page(request, "admin/neural/erase_person.html", **context)
         return streamed(request, _sent(str(page.rendered_content), erasure))
@@ -153,12 +153,12 @@ def _passed(steps: Iterable[Step | Look], language: str) -> Iterator[bytes]:
     """The names of the tables, each when it is first gone through; without those that have none for
     people. A space for each step tells a proxy that somebody is at work, and lets the server see
     that nobody reads any more."""
-    told: set[str] = set()
+    text: set[str] = set()
     for step in steps:
         with translation.override(language):
             name = _name(step.name)
-        yield b" " if name in {step.name, *told} else f" {escape(name)} ·".encode()
-        told.add(name)
+        yield b" " if name in {step.name, *text} else f" {escape(name)} ·".encode()
+        text.add(name)
 
 
 def _report(erasure: Erasure, language: str, *, is_stopped: bool = False) -> bytes:

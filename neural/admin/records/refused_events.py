@@ -163,8 +163,8 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     def state_and_times(self, refused: RefusedEvent) -> SafeString:
         """A column of the list: the state, with how often the event has come."""
         label = refused.get_state_display()
-        told = label if refused.times == 1 else f"{label} × {refused.times:,}"
-        return badge(COLOURS[refused.state], told)
+        text = label if refused.times == 1 else f"{label} × {refused.times:,}"
+        return badge(COLOURS[refused.state], text)
 
     @admin.display(description=_("problem"))
     def problem(self, refused: RefusedEvent) -> SafeString | str:
@@ -182,12 +182,12 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         """The payload, indented if it is JSON; else as it came, cut if it was too long to keep."""
         if not refused.payload:
             return NOTHING
-        shown = code_block(indented(refused.payload))
+        visible = code_block(indented(refused.payload))
         if not refused.payload_cut:
-            return shown
+            return visible
         return format_html(
             '{}<p class="help">{}</p>',
-            shown,
+            visible,
             _("It was longer than what is kept: the rest is cut."),
         )
 
@@ -227,7 +227,7 @@ register_look_up(
         name="refused_event",
         model=RefusedEvent,
         near=_naming,
-        told=ngettext_lazy(
+        sentence=ngettext_lazy(
             "%(count)s refused event names it", "%(count)s refused events name it", "number"
         ),
         moment="last_refused_at",

@@ -80,7 +80,7 @@ register_look_up(
         label=_("run"),
         find=_named_so,
         near=_begun_so,
-        told=ngettext_lazy("%(count)s run begins so", "%(count)s runs begin so", "number"),
+        sentence=ngettext_lazy("%(count)s run begins so", "%(count)s runs begin so", "number"),
         moment="created_at",
     )
 )

@@ -64,11 +64,11 @@ def crontab_in_words(crontab: Any) -> str:
     """When a crontab's schedules run, and by which zone's clock."""
     names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
     fields = tuple(getattr(crontab, name).replace(" ", "") or "*" for name in names)
-    return f"{_told(fields, get_language() or 'en')}, {crontab.timezone}"
+    return f"{_crontab_words(fields, get_language() or 'en')}, {crontab.timezone}"
 
 
 @lru_cache(maxsize=1000)
-def _told(fields: tuple[str, ...], language: str) -> str:
+def _crontab_words(fields: tuple[str, ...], language: str) -> str:
     minute, hour, *days = fields
     if days == ["*", "*", "*"] and all(map(_TIME_OF_DAY.fullmatch, (minute, hour))):
         return _("daily at %(time)s") % {"time": f"{int(hour):02}:{int(minute):02}"}
@@ -148,8 +148,8 @@ class ScheduleForm(PeriodicTaskForm):
             )
         goes_off = self.initial.get("enabled") and not data.get("enabled")
         if goes_off and not data.get("reason"):
-            said = gettext_lazy("%(action)s needs a reason, which everybody sees.")
-            self.add_error("reason", said % {"action": gettext_lazy("Switch off")})
+            text = gettext_lazy("%(action)s needs a reason, which everybody sees.")
+            self.add_error("reason", text % {"action": gettext_lazy("Switch off")})
         return data
 
     def _post_clean(self) -> None:
@@ -163,8 +163,8 @@ class ScheduleForm(PeriodicTaskForm):
         except (DatabaseError, InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 (whatever the task or the ledger refuses it with)
-            said = gettext_lazy("It would be refused each time it is due: %(reason)s")
-            self.add_error(None, said % {"reason": describe(error)})
+            text = gettext_lazy("It would be refused each time it is due: %(reason)s")
+            self.add_error(None, text % {"reason": describe(error)})
 
     def save_policy(self, schedule: PeriodicTask) -> None:
         """Keep the policy as it was entered; another site's form may have left it out."""

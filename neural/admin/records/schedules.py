@@ -168,6 +168,7 @@ class BeatAdmin(NeuralAdmin):
 
     exported = False
     whole_chain = CHANGES
+    change_form_template = "admin/neural/change_form.html"
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Django's form field; the two inputs of a time each say what they are."""

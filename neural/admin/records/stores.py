@@ -103,7 +103,7 @@ register_look_up(
         label=_("store"),
         find=by_columns("code"),
         near=lambda rows, text, user: stores_named(text, user),
-        told=ngettext_lazy(
+        sentence=ngettext_lazy(
             "%(count)s store has it in its name",
             "%(count)s stores have it in their names",
             "number",

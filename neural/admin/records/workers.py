@@ -32,7 +32,7 @@ def may_be_asked_to_stop(worker: WorkerProcess) -> bool:
     return is_present and worker.stop_asked_at is None and worker.kind != ProcessKind.BEAT
 
 
-def _told_of_the_stop(worker: WorkerProcess) -> tuple[int, str]:
+def _stop_message(worker: WorkerProcess) -> tuple[int, str]:
     about = {
         "worker": worker.name,
         "span": duration(dt.timedelta(seconds=conf().heartbeat_seconds)),
@@ -52,7 +52,7 @@ STOP = Verb(
     apply=lambda worker, user: worker.ask_to_stop(by=user.get_username()),
     fits=may_be_asked_to_stop,
     change=gettext_noop("asked to stop: yes (stop softly)"),
-    message_for=_told_of_the_stop,
+    message_for=_stop_message,
     whole_chain=True,
 )
 

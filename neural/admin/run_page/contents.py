@@ -41,7 +41,7 @@ def blocks_of(run: TaskRun, user: Any) -> Sequence[Block]:
         payload = ("payload", gettext_lazy("The event's payload"), run.event, "payload")
         values.insert(0, payload)
     return [
-        Block(name, title, shown_json(value, user))
+        Block(name, title, json_for(value, user))
         for name, title, row, field in values
         if (value := value_of(row, field)) not in (None, [], {})
     ]
@@ -59,7 +59,7 @@ def documents_of(run: TaskRun) -> Sequence[Any]:
     return list(filter(is_readable, found))
 
 
-def shown_json(value: Any, user: Any) -> SafeString | str:
+def json_for(value: Any, user: Any) -> SafeString | str:
     """A value of :func:`value_of` as a block. What cannot be decoded cannot be masked either."""
     if is_readable(value):
         return json_block(for_user(value, user))
@@ -138,7 +138,7 @@ def _schedule(run: TaskRun, user: Any) -> SafeString | str:
 
 
 @dataclass(frozen=True)
-class ShownRow:
+class WrittenLink:
     """A row that was written for the run's event."""
 
     kind: str
@@ -147,12 +147,12 @@ class ShownRow:
     by_run: bool
 
 
-def written(run: TaskRun, user: Any) -> list[ShownRow]:
+def written(run: TaskRun, user: Any) -> list[WrittenLink]:
     """The rows that apps say were written for the run's event."""
-    return shown_rows(written_by(run, user), user)
+    return visible_rows(written_by(run, user), user)
 
 
-def shown_rows(found: Iterable[WrittenRow], user: Any) -> list[ShownRow]:
+def visible_rows(found: Iterable[WrittenRow], user: Any) -> list[WrittenLink]:
     """Those of models that this user may view."""
     return [_shown(each) for each in found if _may_view(user, each.row)]
 
@@ -162,6 +162,6 @@ def _may_view(user: Any, row: Model) -> bool:
     return bool(user.has_perm(f"{meta.app_label}.view_{meta.model_name}"))
 
 
-def _shown(found: WrittenRow) -> ShownRow:
+def _shown(found: WrittenRow) -> WrittenLink:
     kind = str(found.row._meta.verbose_name)
-    return ShownRow(kind[:1].upper() + kind[1:], link(found.row), found.is_current, found.by_run)
+    return WrittenLink(kind[:1].upper() + kind[1:], link(found.row), found.is_current, found.by_run)

@@ -14,7 +14,7 @@ LONGEST_SHOWN = 2000
 
 
 @dataclass(frozen=True)
-class ShownChange:
+class ChangeLines:
     """A place, and its lines before and after; empty where there is no value."""
 
     place: str
@@ -23,25 +23,25 @@ class ShownChange:
 
 
 @dataclass(frozen=True)
-class ShownChanges:
+class ChangesForUser:
     """The first changes. ``more`` is how many are left out; ``all_hidden`` says that what differs
     are values that this user may not see."""
 
-    changes: Sequence[ShownChange]
+    changes: Sequence[ChangeLines]
     more: int = 0
     all_hidden: bool = False
 
 
-def changes_of(before: Any, after: Any, user: Any) -> ShownChanges:
+def changes_of(before: Any, after: Any, user: Any) -> ChangesForUser:
     """The difference as this user may see it."""
     found = difference(for_user(before, user), for_user(after, user))
     if not found:
-        return ShownChanges((), all_hidden=bool(difference(before, after)))
-    shown = [
-        ShownChange(each.place, list(_lines(each.before)), list(_lines(each.after)))
+        return ChangesForUser((), all_hidden=bool(difference(before, after)))
+    visible = [
+        ChangeLines(each.place, list(_lines(each.before)), list(_lines(each.after)))
         for each in found[:MOST_SHOWN]
     ]
-    return ShownChanges(shown, more=len(found) - len(shown))
+    return ChangesForUser(visible, more=len(found) - len(visible))
 
 
 def _lines(value: Any) -> Iterator[str]:

@@ -92,8 +92,8 @@ class ArgumentsForm(EditForm):
         try:
             signature.bind(*self.cleaned_data["args"], **self.cleaned_data["kwargs"])
         except TypeError as error:
-            told = _("The task does not take these: %(reason)s.") % {"reason": error}
-            self.add_error(None, told)
+            text = _("The task does not take these: %(reason)s.") % {"reason": error}
+            self.add_error(None, text)
 
 
 class PayloadForm(EditForm):

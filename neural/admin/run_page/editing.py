@@ -68,8 +68,8 @@ class EditingAdmin(NeuralAdmin):
         if request.method not in METHODS:
             return HttpResponseNotAllowed(METHODS)
         step = request.POST.get("step", "") if request.method == "POST" else ""
-        if told := unreadable(run) or ("" if step == "confirm" else unfit(run)):
-            return self._back_to_run(request, run, told)
+        if text := unreadable(run) or ("" if step == "confirm" else unfit(run)):
+            return self._back_to_run(request, run, text)
         if not step:
             return self._page(request, run, form_of(run).opened(run))
         return self._step(request, run, step)
@@ -93,8 +93,8 @@ class EditingAdmin(NeuralAdmin):
         try:
             done = despite_contention(partial(_edit, run, form.content, editor))
         except RunNotEditable:
-            told = _("Somebody has changed the run since you opened the form: nothing was changed.")
-            return self._back_to_run(request, run, told)
+            text = _("Somebody has changed the run since you opened the form: nothing was changed.")
+            return self._back_to_run(request, run, text)
         except NothingChanged:
             form.add_error(None, _("Nothing was changed: retry the run as it is."))
             return self._page(request, run, form)
@@ -107,17 +107,17 @@ class EditingAdmin(NeuralAdmin):
         """To the run that is tried next."""
         new = TaskRun.objects.filter(pk__in=[done.edit.new_run_id or 0]).first()
         if done.edit.new_event_id is None:
-            said: Any = _("The run was edited and is due again.")
+            text: Any = _("The run was edited and is due again.")
         else:
             event = NeuralEvent.objects.filter(pk=done.edit.new_event_id).first()
             may_see = request.user.has_perm("neural.view_neuralevent")
-            shown = link(event) if may_see else str(event)
-            said = format_html(_("The corrected event is recorded as {}."), shown)
-        self.message_user(request, said, messages.SUCCESS)
+            visible = link(event) if may_see else str(event)
+            text = format_html(_("The corrected event is recorded as {}."), visible)
+        self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(page_address(new or run))
 
-    def _back_to_run(self, request: HttpRequest, run: TaskRun, told: str) -> HttpResponse:
-        self.message_user(request, told, messages.WARNING)
+    def _back_to_run(self, request: HttpRequest, run: TaskRun, text: str) -> HttpResponse:
+        self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(page_address(run))
 
     def _difference(

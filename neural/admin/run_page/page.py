@@ -88,7 +88,7 @@ def page_of_run(run: TaskRun, request: HttpRequest) -> dict[str, Any]:
         "zone": timezone.get_current_timezone_name(),
         "error": for_user(run.error, user),
         "last_traceback": failed[-1].traceback if failed else "",
-        "due": told(run.available_at, now) if is_waiting else "",
+        "due": due_text(run.available_at, now) if is_waiting else "",
         "steps": steps,
         "refresh_seconds": _refresh_seconds(run, now),
         "blocks": blocks_of(run, user),
@@ -133,19 +133,19 @@ def _of_event(run: TaskRun, user: Any) -> Iterator[Command]:
     values = values_of(event, "payload")
     if values is None or values[0] is None or not user.has_perm("neural.view_neuralevent"):
         return
-    shown = for_user(values[0], user)
-    text = submit_command(event, payload=shown)
+    visible = for_user(values[0], user)
+    text = submit_command(event, payload=visible)
     title = _("Submit the same event elsewhere (here it changes nothing)")
-    yield Command("command-submit", title, text, is_masked=shown != values[0])
+    yield Command("command-submit", title, text, is_masked=visible != values[0])
 
 
 def _of_task(run: TaskRun, user: Any) -> Iterator[Command]:
     values = values_of(run, "args", "kwargs")
     if values is None:
         return
-    args, kwargs = shown = [for_user(each, user) for each in values]
+    args, kwargs = visible = [for_user(each, user) for each in values]
     text = call_command(run, args=args, kwargs=kwargs, app=current_app.main)
-    yield Command("command-call", _("Call the task anew"), text, is_masked=shown != values)
+    yield Command("command-call", _("Call the task anew"), text, is_masked=visible != values)
 
 
 def from_now(moment: dt.datetime, now: dt.datetime) -> str:
@@ -155,7 +155,7 @@ def from_now(moment: dt.datetime, now: dt.datetime) -> str:
     return gettext("%(duration)s ago") % {"duration": duration(now - moment)}
 
 
-def told(moment: dt.datetime, now: dt.datetime) -> SafeString:
+def due_text(moment: dt.datetime, now: dt.datetime) -> SafeString:
     """A time with its zone, and how far it is from now."""
     zone = timezone.get_current_timezone_name()
     return format_html("{} {} · {}", instant(moment), zone, from_now(moment, now))

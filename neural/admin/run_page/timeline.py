@@ -13,7 +13,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 
 from neural.admin.audit.titles import title_of
 from neural.admin.display import badge, duration, page_address
-from neural.admin.run_page.differences import ShownChanges, changes_of
+from neural.admin.run_page.differences import ChangesForUser, changes_of
 from neural.models import (
     AuditedRow,
     AuditEntry,
@@ -42,7 +42,7 @@ class Act:
     reason: str = ""
     outcome: Any = ""
     address: str = ""
-    changes: ShownChanges | None = field(default=None)
+    changes: ChangesForUser | None = field(default=None)
 
 
 def acts_on(run: TaskRun, user: Any) -> Sequence[Act]:

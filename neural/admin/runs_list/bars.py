@@ -52,7 +52,10 @@ def drawn(histogram: Histogram, asked: Asked) -> Drawing:
     steps = histogram.steps
     moments = [steps.first + steps.step * n for n in range(steps.number + 1)]
     return Drawing(
-        _bars(histogram, moments, asked), _said(moments[0]), _said(moments[-1]), histogram.sampled
+        _bars(histogram, moments, asked),
+        _moment_text(moments[0]),
+        _moment_text(moments[-1]),
+        histogram.sampled,
     )
 
 
@@ -85,8 +88,8 @@ def _title(count: int, since: dt.datetime, until: dt.datetime) -> str:
     text = ngettext(
         "%(since)s to %(until)s: %(count)d run", "%(since)s to %(until)s: %(count)d runs", count
     )
-    return text % {"since": _said(since), "until": _said(until), "count": count}
+    return text % {"since": _moment_text(since), "until": _moment_text(until), "count": count}
 
 
-def _said(moment: dt.datetime) -> str:
+def _moment_text(moment: dt.datetime) -> str:
     return timezone.localtime(moment).strftime("%m-%d %H:%M")

@@ -50,6 +50,7 @@ def labels() -> dict[str, Any]:
         "requested_by": _("requested by"),
         "tries": _("attempts"),
         "state": _("state"),
+        "text": pgettext("searched for", "text"),
         "since": pgettext("time", "from"),
         "until": pgettext("time", "to"),
         "period": pgettext("time", "period"),
@@ -65,10 +66,10 @@ def _chips(asked: Asked, user: Any) -> Iterator[Chip]:
     for name, value in asked.query.params().items():
         if name in ("text", "state"):
             continue
-        shown, known = _shown(name, value, user)
+        visible, known = in_words(name, value, user)
         yield Chip(
             named[name],
-            shown,
+            visible,
             asked.address(**{name: ""}),
             is_warning=not known,
             page=filter_page(name, value, user),
@@ -79,7 +80,7 @@ def _read(asked: Asked, user: Any, named: dict[str, Any]) -> Chip:
     """What free text is read as, and what else it could be."""
     (name, value), *others = asked.readings
     instead = tuple((str(named[other]), _instead(asked, other)) for other in _names(others))
-    return Chip(named[name], _shown(name, value, user)[0], asked.address(text=""), instead)
+    return Chip(named[name], in_words(name, value, user)[0], asked.address(text=""), instead)
 
 
 def _names(readings: list[Reading]) -> list[str]:
@@ -91,12 +92,12 @@ def _instead(asked: Asked, name: str) -> str:
     return asked.address(text="", **{name: value})
 
 
-def _shown(name: str, value: str, user: Any) -> tuple[str, bool]:
+def in_words(name: str, value: str, user: Any) -> tuple[str, bool]:
     """A value for people, and whether there is such a thing."""
     if name in RUN_FILTERS:
-        shown = RUN_FILTERS.get(name).shown(user, value)
-        return shown or value, bool(shown)
-    show = _SHOWN.get(name)
+        visible = RUN_FILTERS.get(name).shown(user, value)
+        return visible or value, bool(visible)
+    show = _IN_WORDS.get(name)
     return show(value, user) if show else (value, True)
 
 
@@ -107,8 +108,8 @@ def _store(value: str, user: Any) -> tuple[str, bool]:
     if len(codes) == 1:
         return str(Store.objects.get(pk=codes[0])), True
     text = ngettext("%(value)s: %(count)d store", "%(value)s: %(count)d stores", len(codes))
-    shown = text % {"value": value, "count": len(codes)}
-    return shown + ("+" if len(codes) == MOST_STORES else ""), True
+    visible = text % {"value": value, "count": len(codes)}
+    return visible + ("+" if len(codes) == MOST_STORES else ""), True
 
 
 def _worker(value: str, user: Any) -> tuple[str, bool]:
@@ -129,7 +130,8 @@ def _moment(value: str, user: Any) -> tuple[str, bool]:
     return local.strftime("%Y-%m-%d %H:%M"), True
 
 
-_SHOWN: dict[str, Any] = {
+_IN_WORDS: dict[str, Any] = {
+    "state": lambda value, user: (str(RunState(value).label), True),
     "store": _store,
     "worker": _worker,
     "tries": _tries,

@@ -28,7 +28,7 @@ class ViewForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class ShownView:
+class ViewLink:
     """A saved view as a link; ``owner`` is empty for one's own, which has addresses of forms."""
 
     view: SavedView
@@ -39,15 +39,15 @@ class ShownView:
     delete: str
 
 
-def shown_views(asked: Asked, user: Any) -> list[ShownView]:
+def visible_views(asked: Asked, user: Any) -> list[ViewLink]:
     """The views that the user can choose."""
     now = asked.query.params() if asked.query else None
-    return [_shown(view, user, now) for view in views_of(user)]
+    return [_link(view, user, now) for view in views_of(user)]
 
 
-def _shown(view: SavedView, user: Any, now: dict[str, str] | None) -> ShownView:
+def _link(view: SavedView, user: Any, now: dict[str, str] | None) -> ViewLink:
     is_own = view.owner_id == user.pk
-    return ShownView(
+    return ViewLink(
         view,
         address_of(view.query),
         owner="" if is_own else view.owner.get_username(),

@@ -21,7 +21,7 @@ from neural.admin.runs_list.bars import drawn
 from neural.admin.runs_list.chips import chips_of, part_of, tabs_of
 from neural.admin.runs_list.choices import choices_of, more_choices_of, period_of
 from neural.admin.runs_list.rows import acts_of, preview_address, rows_of
-from neural.admin.runs_list.saving import SavedViews, shown_views
+from neural.admin.runs_list.saving import SavedViews, visible_views
 from neural.keyset import bounded
 from neural.keyset.bounded import KeyPage
 from neural.keyset.walks import Place
@@ -125,7 +125,7 @@ def list_context(asked: Asked, request: HttpRequest, *, size: int) -> dict[str, 
         "until": _local(asked.query.until if asked.query else None),
         "chips": chips_of(asked, user),
         "tabs": tabs_of(asked),
-        "views": shown_views(asked, user),
+        "views": visible_views(asked, user),
         "acts": acts_of(asked, user),
         "preview_address": preview_address(),
         "figures_address": address_in_admin("neural_taskrun_figures") + asked.address(),

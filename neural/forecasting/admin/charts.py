@@ -135,11 +135,11 @@ def error_plot(report: Report) -> ErrorPlot:
     """The plot of a report's stores. Those with the least gain come first, because they need
     attention."""
     judged = [each for each in report.stores if each.methods]
-    shown = sorted(judged, key=_gain)[:SHOWN_STORES]
-    top = _round_up(max((w for each in shown for w in _errors(each)), default=0.0))
-    rows = [_row(each, report.methods, top) for each in shown]
+    visible = sorted(judged, key=_gain)[:SHOWN_STORES]
+    top = _round_up(max((w for each in visible for w in _errors(each)), default=0.0))
+    rows = [_row(each, report.methods, top) for each in visible]
     ticks = [per_cent(top * quarter / 4).replace(".0%", "%") for quarter in range(5)]
-    return ErrorPlot(rows, report.methods, ticks, len(judged) - len(shown))
+    return ErrorPlot(rows, report.methods, ticks, len(judged) - len(visible))
 
 
 def _gain(store: StoreReport) -> tuple[bool, float, str]:

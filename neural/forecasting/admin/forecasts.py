@@ -129,8 +129,8 @@ class ForecastAdmin(HistoryAdmin):
                 user=request.user, rows=[row], change=DAY_CONFIRMED, action="confirm",
                 details=day.isoformat(),
             )  # fmt: skip
-        told = gettext("Confirmed. It counts from the next forecast on, tonight at the latest.")
-        self.message_user(request, told, messages.SUCCESS)
+        text = gettext("Confirmed. It counts from the next forecast on, tonight at the latest.")
+        self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect("../")
 
     # Columns

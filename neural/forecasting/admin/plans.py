@@ -152,17 +152,17 @@ def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
     found = newest_round_of(plan)
     if found is None:
         return messages.WARNING, format_html("{}", gettext("No round was opened."))
-    shown = link(found, f"#{found.pk}")
+    visible = link(found, f"#{found.pk}")
     if not found.is_open:
         text = gettext("Round {} ended at once: {}")
-        return messages.WARNING, format_html(text, shown, reason(found))
-    said = format_html(gettext("Round {} is open: its page shows how far it is."), shown)
+        return messages.WARNING, format_html(text, visible, reason(found))
+    message = format_html(gettext("Round {} is open: its page shows how far it is."), visible)
     if day := found.config.get("as_of"):
         why = gettext(
             "Nothing was sold lately, so it trains as on the morning of {}, after the last sales."
         )
-        said = format_html("{} {}", said, format_html(why, day))
-    return messages.SUCCESS, said
+        message = format_html("{} {}", message, format_html(why, day))
+    return messages.SUCCESS, message
 
 
 def newest_round_of(plan: TrainingPlan) -> TrainingRound | None:
@@ -270,8 +270,8 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         if not apps.is_installed("django_celery_beat"):
             return NOTHING
         tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
-        shown = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
-        return format_html("{}" + "<br>{}" * (len(shown) - 1), *shown) if shown else NOTHING
+        visible = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
+        return format_html("{}" + "<br>{}" * (len(visible) - 1), *visible) if visible else NOTHING
 
 
 def warning_of(plan: TrainingPlan) -> str:

@@ -218,11 +218,11 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     @admin.display(description=_("state"))
     def state_and_reason(self, training: TrainingRound) -> SafeString:
         """The badge, and below it the reason of the round's end."""
-        shown = state_badge(training)
+        visible = state_badge(training)
         if training.reason:
             words = one_line(reason(training))
-            shown = format_html("{}<br><small>{}</small>", shown, words)
-        return shown
+            visible = format_html("{}<br><small>{}</small>", visible, words)
+        return visible
 
     type_name = computed_column(_("model type"), label_of, "model_type")
 

@@ -100,10 +100,10 @@ class StoreUpdateAdmin(HistoryAdmin):
     @admin.display(description=_("state"))
     def state_and_reason(self, update: StoreUpdate) -> SafeString:
         """The badge, and below it the reason if the store's part was not used."""
-        shown = update_badge(update)
+        visible = update_badge(update)
         if not update.reason:
-            return shown
-        return format_html("{}<br><small>{}</small>", shown, one_line(reason(update)))
+            return visible
+        return format_html("{}<br><small>{}</small>", visible, one_line(reason(update)))
 
     answered = computed_column(_("exchange"), lambda update: update.exchange)
 

@@ -167,13 +167,15 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     @admin.display(description=_("state"))
     def state_and_answer(self, delivery: Delivery) -> SafeString:
         """The state, with the last answer below it unless it was delivered at once."""
-        shown = self.state_badge(delivery)
+        visible = self.state_badge(delivery)
         if delivery.attempts > 1:
-            shown = format_html("{} × {}", shown, delivery.attempts)
+            visible = format_html("{} × {}", visible, delivery.attempts)
         if delivery.state == DeliveryState.DELIVERED or not delivery.attempts:
-            return shown
+            return visible
         status = f"HTTP {delivery.answer_status}" if delivery.answer_status else delivery.answer
-        return format_html('{}<br><small class="neural-error">{}</small>', shown, one_line(status))
+        return format_html(
+            '{}<br><small class="neural-error">{}</small>', visible, one_line(status)
+        )
 
     @admin.display(description=_("event"))
     def about(self, delivery: Delivery) -> SafeString | str:
@@ -213,7 +215,7 @@ def _deliveries_of(request: HttpRequest, event: Any) -> dict[str, Any] | None:
     rows = Delivery.objects.for_user(request.user).filter(event=event)
     rows = rows.select_related("subscription").defer("payload", "subscription__secrets")
     found = list(rows.order_by("pk")[:LISTED])
-    shown = [
+    visible = [
         {
             "link": link(each, each.type),
             "subscription": link(each.subscription),
@@ -222,7 +224,7 @@ def _deliveries_of(request: HttpRequest, event: Any) -> dict[str, Any] | None:
         }
         for each in found
     ]
-    return {"deliveries": shown} if shown else None
+    return {"deliveries": visible} if visible else None
 
 
 register_panel(

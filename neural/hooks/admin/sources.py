@@ -142,8 +142,8 @@ class SourceForm(forms.ModelForm):
         for each in known:
             is_kept = each.secret and changed.get(each.name) and stored.get(each.name)
             if is_kept and not cleaned.get(CREDENTIAL + each.name):
-                said = _("Enter it again: the address to which it is sent was changed.")
-                self.add_error(CREDENTIAL + each.name, said)
+                text = _("Enter it again: the address to which it is sent was changed.")
+                self.add_error(CREDENTIAL + each.name, text)
 
 
 def _platforms() -> list[tuple[str, str]]:
@@ -197,14 +197,14 @@ def _field(credential: Credential, value: str, *, unreadable: bool) -> forms.Fie
             max_length=_LONGEST,
             widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
         )
-    said = _("Set. Leave it empty to keep it.") if value else ""
+    text = _("Set. Leave it empty to keep it.") if value else ""
     if unreadable:
-        said = _("It was encrypted with another SECRET_KEY: enter it again.")
+        text = _("It was encrypted with another SECRET_KEY: enter it again.")
     return forms.CharField(
         label=label,
         required=credential.required and not value,
         max_length=_LONGEST,
-        help_text=said,
+        help_text=text,
         widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
     )
 
@@ -251,7 +251,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         address, and the credentials are those of the platform."""
         if obj is None:
             return ()
-        shown = (
+        visible = (
             "name",
             "platform_shown",
             "address",
@@ -261,7 +261,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
             "waiting",
             _CREATED,
         )
-        return shown if sees_every_store(request.user) else (*shown, "store")
+        return visible if sees_every_store(request.user) else (*visible, "store")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None else ()
@@ -295,8 +295,8 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     ) -> HttpResponse:
         """Go on to the page of the new source, to enter its credentials."""
         if "_save" in request.POST:
-            said = gettext("The source was added. Now enter the credentials of its platform.")
-            self.message_user(request, said, messages.SUCCESS)
+            text = gettext("The source was added. Now enter the credentials of its platform.")
+            self.message_user(request, text, messages.SUCCESS)
             return HttpResponseRedirect(page_address(obj))
         return super().response_add(request, obj, post_url_continue)
 
@@ -305,8 +305,8 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     @admin.display(description=_("platform"))
     def platform_shown(self, source: WebhookSource) -> SafeString | str:
         if source.platform not in PLATFORMS:
-            told = gettext("%(platform)s: not installed") % {"platform": source.platform}
-            return badge("dead", told)
+            text = gettext("%(platform)s: not installed") % {"platform": source.platform}
+            return badge("dead", text)
         return platform_label(source.platform)
 
     @admin.display(description=_("address for the platform"))
@@ -336,14 +336,14 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     def waiting(self, source: Any) -> SafeString | str:
         if not source.waits:
             return NOTHING
-        told = gettext("%(count)d waiting") % {"count": source.waits}
-        shown = badge("unhandled", told)
+        text = gettext("%(count)d waiting") % {"count": source.waits}
+        visible = badge("unhandled", text)
         try:
             address = address_in_admin(f"neural_hooks_{UnroutedPush._meta.model_name}_changelist")
         except NoReverseMatch:
-            return shown
+            return visible
         query = f"?source={source.pk}&state={PushState.WAITING}"
-        return format_html('<a href="{}{}">{}</a>', address, query, shown)
+        return format_html('<a href="{}{}">{}</a>', address, query, visible)
 
     @admin.display(description=_("last push"))
     def last_push(self, source: WebhookSource) -> SafeString | str:

@@ -97,13 +97,13 @@ class SubscriptionForm(forms.ModelForm):
         known = [each.name for each in event_types()]
         problems = []
         if len(names) > MOST_TYPES:
-            told = _("At most %(count)d types; a family like order.* needs only one.")
-            problems.append(told % {"count": MOST_TYPES})
+            text = _("At most %(count)d types; a family like order.* needs only one.")
+            problems.append(text % {"count": MOST_TYPES})
         for name in sorted(names)[:MOST_TYPES]:
             if matches_nothing(name, known):
-                told = _("Nothing is ever called “%(name)s”. Known are: %(known)s")
+                text = _("Nothing is ever called “%(name)s”. Known are: %(known)s")
                 listed = ", ".join(sorted([*known, *OUTCOMES]))
-                problems.append(told % {"name": name[:100], "known": listed})
+                problems.append(text % {"name": name[:100], "known": listed})
         if problems:
             raise ValidationError(problems)
         return names
@@ -317,30 +317,30 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     @admin.display(description=_("state"))
     def state_in_full(self, subscription: Subscription) -> SafeString:
         """The state, with why and since when."""
-        shown = self.state_shown(subscription)
+        visible = self.state_shown(subscription)
         if subscription.state == SubscriptionState.PAUSED:
             why = subscription.get_paused_reason_display()
-            return format_html("{} {} · {}", shown, why, instant(subscription.paused_at))
+            return format_html("{} {} · {}", visible, why, instant(subscription.paused_at))
         if not subscription.failures:
-            return shown
-        told = ngettext(
+            return visible
+        text = ngettext(
             "%(count)d failure in a row", "%(count)d failures in a row", subscription.failures
         )
         return format_html(
             "{} {} · {}",
-            shown,
-            told % {"count": subscription.failures},
+            visible,
+            text % {"count": subscription.failures},
             instant(subscription.failing_since),
         )
 
     @admin.display(description=_("created by"))
     def made_by(self, subscription: Subscription) -> SafeString | str:
         """Who answers for it, and whether that person may no longer see all that it sends."""
-        shown = str(subscription.created_by or NOTHING)
+        visible = str(subscription.created_by or NOTHING)
         if not is_beyond_its_maker(subscription):
-            return shown
+            return visible
         return format_html(
-            "{} {}", shown, badge("unhandled", gettext("may no longer see all of its stores"))
+            "{} {}", visible, badge("unhandled", gettext("may no longer see all of its stores"))
         )
 
     @admin.display(description=_("waiting deliveries"))
@@ -376,8 +376,8 @@ def deliveries_of(subscription: Subscription) -> str:
 
 
 def _shortened(names: list[str], most: int) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} +{len(names) - most}" if len(names) > most else shown or NOTHING
+    visible = ", ".join(names[:most])
+    return f"{visible} +{len(names) - most}" if len(names) > most else visible or NOTHING
 
 
 register_titles_of_rows(Subscription, [("rotate", _("New secret"))])

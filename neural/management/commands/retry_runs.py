@@ -129,7 +129,7 @@ class Acts:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
-        self.query = {name: _told(options[name]) for name in CHOOSING if options[name]}
+        self.query = {name: _summary(options[name]) for name in CHOOSING if options[name]}
         self.named = 0
         self.done = Counted()
 
@@ -150,7 +150,7 @@ def chosen(options: dict[str, Any]) -> Selection:
     return Selection(states=tuple(dict.fromkeys(states)), **narrowing)
 
 
-def _told(value: Any) -> str:
+def _summary(value: Any) -> str:
     """An option's value, for the audit log."""
     return ",".join(value) if isinstance(value, list) else str(value)
 

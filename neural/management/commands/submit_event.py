@@ -209,8 +209,8 @@ class Command(TeachingCommand):
             for problem in problems:
                 if self.as_json:
                     place = {"line": line} if line else {}
-                    said = {**place, "field": problem.field, "reason": problem.reason}
-                    self.stderr.write(json.dumps(said, ensure_ascii=False))
+                    text = {**place, "field": problem.field, "reason": problem.reason}
+                    self.stderr.write(json.dumps(text, ensure_ascii=False))
                 else:
                     self.stderr.write((f"line {line}: " if line else "") + str(problem))
 
@@ -220,8 +220,8 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
     given = [name for name in FOR_ONE if options[name] is not None]
     missing = [option(name) for name in REQUIRED if options[name] is None]
     if file is not None and given:
-        told = ", ".join(map(option, given))
-        reason = f"{told}: a file's lines say this themselves; leave out the file or the options"
+        text = ", ".join(map(option, given))
+        reason = f"{text}: a file's lines say this themselves; leave out the file or the options"
         if options["type"] is None and file != "-" and not os.path.exists(file):  # of any length
             reason += f". There is no file {file}; if that is the event's type, write --type {file}"
         raise CommandError(reason, returncode=WRONG_USAGE)

@@ -132,10 +132,10 @@ class DemandSummaryAdmin(HistoryAdmin):
 
     @admin.display(description=_("change"))
     def change_shown(self, summary: DemandSummary) -> SafeString | str:
-        shown = change(summary.change)
+        visible = change(summary.change)
         if summary.change is None or summary.days_compared == summary.days:
-            return shown
-        return format_html("{} <small>{}</small>", shown, days_compared(summary.days_compared))
+            return visible
+        return format_html("{} <small>{}</small>", visible, days_compared(summary.days_compared))
 
     unusual_shown = computed_column(_("unusual"), unusual_badge)
 

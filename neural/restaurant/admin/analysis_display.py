@@ -58,8 +58,8 @@ def unusual_badge(summary: DemandSummary) -> SafeString | str:
     high = (summary.score or 0) > 0
     label = _("unusually high") if high else _("unusually low")
     usual = _("usually %(quantity)s") % {"quantity": quantity(summary.usual_quantity)}
-    shown = badge("high" if high else "low", label)
-    return format_html('{} <small class="neural-usual">{}</small>', shown, usual)
+    visible = badge("high" if high else "low", label)
+    return format_html('{} <small class="neural-usual">{}</small>', visible, usual)
 
 
 @dataclass(frozen=True)

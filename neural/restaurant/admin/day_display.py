@@ -144,9 +144,9 @@ def steps(sales: Sales, currency: str) -> list[Step]:
     """The sum from gross to total and from total to net. A difference of nothing is left out."""
 
     def step(sign: str, label: Any, amount: Decimal, *notes: tuple[str, Decimal]) -> Step:
-        shown = (signed if sign == "±" else figure)(amount, currency)
+        visible = (signed if sign == "±" else figure)(amount, currency)
         parts = (text % {"amount": figure(part, currency)} for text, part in notes if part)
-        return Step(sign, label, shown, "; ".join(parts))
+        return Step(sign, label, visible, "; ".join(parts))
 
     return [
         step("", _("gross"), sales.gross),

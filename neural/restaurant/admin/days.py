@@ -136,8 +136,8 @@ class DayCloseAdmin(HistoryAdmin):
         store = store_or_404(request, code)
         now = database_clock()
         day = day_in(request.GET.get("day")) or latest_day(store, now) or store.business_day(now)
-        shown = context_of(store, day, user=request.user)
-        return self._shown(request, shown)
+        visible = context_of(store, day, user=request.user)
+        return self._shown(request, visible)
 
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
         offered = Store.objects.for_user(request.user).order_by("code")[:STORES_OFFERED]
@@ -160,9 +160,9 @@ class DayCloseAdmin(HistoryAdmin):
     @admin.display(description=_("compared with ours"))
     def agreement_shown(self, close: DayClose) -> SafeString | str:
         found: Comparison | None = getattr(close, "comparison", None)
-        shown = agreement(found or compare_closes([close])[close.pk])
+        visible = agreement(found or compare_closes([close])[close.pk])
         where = day_address(close.store_id, close.business_day)
-        return format_html('<a href="{}#closes">{}</a>', where, shown)
+        return format_html('<a href="{}#closes">{}</a>', where, visible)
 
     @admin.display(description=_("stated total"))
     def stated_total(self, close: DayClose) -> str:

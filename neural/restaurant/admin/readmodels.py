@@ -26,7 +26,7 @@ from neural.admin.display import (
 from neural.admin.filters import DayFilter, StoreFilter
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
-from neural.admin.run_page.contents import shown_rows
+from neural.admin.run_page.contents import visible_rows
 from neural.admin.scope import HistoryAdmin, section
 from neural.admin.store_links import register_rows_of_stores
 from neural.keyset.planning import by_store
@@ -239,7 +239,7 @@ for _model in (Order, StockLevel, DailyDemand, DemandSummary, OpeningState, Time
 
 
 def _context(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
-    found = shown_rows(rows_of(event), request.user)
+    found = visible_rows(rows_of(event), request.user)
     return {"written": found} if found else None
 
 

@@ -76,19 +76,19 @@ def payout_said(order: Order) -> str:
         if order.payout_is_final
         else _("The platform estimates a payout of %(stated)s")
     )
-    said = text % {"stated": stated}
-    return f"{said}: {compared(order.payout - order.expected_payout, order.currency)}."
+    message = text % {"stated": stated}
+    return f"{message}: {compared(order.payout - order.expected_payout, order.currency)}."
 
 
 def difference_said(order: Order) -> str:
     """That the order does not add up, in words; empty if it does."""
     if order.adds_up:
         return ""
-    said = _("The till states %(stated)s, its parts add up to %(parts)s") % {
+    text = _("The till states %(stated)s, its parts add up to %(parts)s") % {
         "stated": amount_in(order.total, order.currency),
         "parts": amount_in(order.total - order.difference, order.currency),
     }
-    return f"{said}: {compared(order.difference, order.currency)}."
+    return f"{text}: {compared(order.difference, order.currency)}."
 
 
 def compared(difference: Decimal, currency: str) -> str:
@@ -179,8 +179,8 @@ def grouped(lines: Sequence[OrderLine]) -> Sequence[ReceiptLine]:
         below[line.parent if line.parent in places else None].append(line)
     found = list(_tree(below))
     # Lines that belong to each other in a circle are under no other line.
-    shown = {each.line.position for each in found}
-    return [*found, *(ReceiptLine(line, 0) for line in lines if line.position not in shown)]
+    visible = {each.line.position for each in found}
+    return [*found, *(ReceiptLine(line, 0) for line in lines if line.position not in visible)]
 
 
 def _tree(below: dict[int | None, list[OrderLine]]) -> Iterator[ReceiptLine]:
@@ -229,8 +229,8 @@ def _details(entry: dict[str, Any], order: Order, included: bool) -> Iterator[st
         yield _("included in the prices") if included else _("added")
     share = Decimal(entry.get("platform", 0))
     if share:
-        kept = entry["kind"] == "charge"
-        text = _("the platform keeps %(amount)s") if kept else _("the platform bears %(amount)s")
+        stored = entry["kind"] == "charge"
+        text = _("the platform keeps %(amount)s") if stored else _("the platform bears %(amount)s")
         yield text % {"amount": amount_in(share, order.currency)}
 
 

@@ -54,8 +54,10 @@ def _masked(hit: Hit, document: Document | None) -> Hit:
     if document is None:
         why = replace(hit.why, names=(), parts=())
         return replace(hit, title=redacted_text(hit.title), names=(), text="", why=why)
-    shown = [document.title, *document.names, document.text]
-    why = replace(hit.why, names=_within(hit.why.names, shown), parts=_within(hit.why.parts, shown))
+    visible = [document.title, *document.names, document.text]
+    why = replace(
+        hit.why, names=_within(hit.why.names, visible), parts=_within(hit.why.parts, visible)
+    )
     names = tuple(document.names)
     return replace(hit, title=document.title, names=names, text=document.text, why=why)
 

@@ -33,11 +33,11 @@ MOST_HIGHLIGHTS = 500
 def highlight(text: str, parts: Sequence[str]) -> SafeString:
     """The text, escaped, with every occurrence of these parts highlighted."""
     pieces: list[SafeString] = []
-    shown = 0
+    visible = 0
     for start, end in _spans(text, parts):
-        pieces.append(format_html("{}<mark>{}</mark>", text[shown:start], text[start:end]))
-        shown = end
-    pieces.append(format_html("{}", text[shown:]))
+        pieces.append(format_html("{}<mark>{}</mark>", text[visible:start], text[start:end]))
+        visible = end
+    pieces.append(format_html("{}", text[visible:]))
     return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
@@ -161,7 +161,7 @@ def _shown(
     names = shown_names(hit)
     page = address_in_admin("neural_retrieval_search_changelist")
     own = {"collection": collection.name, "q": "", "like": "", "kind": ""}
-    told = sees_events and hit.collection != EVENTS and hit.store
+    text = sees_events and hit.collection != EVENTS and hit.store
     return ShownHit(
         hit=hit,
         title=highlight(hit.title, parts),
@@ -176,7 +176,7 @@ def _shown(
         else "",
         events_address=page
         + SearchCriteria(text=hit.id, collection=EVENTS, store=hit.store).address()
-        if told
+        if text
         else "",
         runs=runs,
     )
@@ -189,8 +189,8 @@ def shown_names(hit: Hit) -> list[str]:
         return []
     matched = [name for name in hit.names if any(part in name for part in hit.why.parts)]
     first = dict.fromkeys([*hit.why.names, *matched, *hit.names])
-    kept = [name for name in first if name in hit.names][:MOST_NAMES]
-    return sorted(kept, key=hit.names.index)
+    stored = [name for name in first if name in hit.names][:MOST_NAMES]
+    return sorted(stored, key=hit.names.index)
 
 
 def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:

@@ -206,11 +206,11 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     @admin.display(description=gettext_lazy("state"))
     def state_shown(self, index: SearchIndex) -> SafeString:
         """The badge of the state, with a progress bar or the notices below it."""
-        shown = self.state_badge(index)
+        visible = self.state_badge(index)
         if index.state == IndexState.BUILDING:
-            return format_html("{}{}", shown, _bar(index))
+            return format_html("{}{}", visible, _bar(index))
         notices = ((notice,) for notice in notices_of(index))
-        return format_html("{}{}", shown, format_html_join("", "<br><small>{}</small>", notices))
+        return format_html("{}{}", visible, format_html_join("", "<br><small>{}</small>", notices))
 
     rows_shown = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
 

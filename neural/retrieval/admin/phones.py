@@ -64,7 +64,7 @@ register_look_up(
         label=_("phone"),
         find=lambda rows, text, user: _naming(rows, text, user) if _is_phone(text) else (),
         near=lambda rows, text, user: () if _is_phone(text) else _naming(rows, text, user),
-        told=ngettext_lazy("%(count)s event names it", "%(count)s events name it", "number"),
+        sentence=ngettext_lazy("%(count)s event names it", "%(count)s events name it", "number"),
         moment="occurred_at",
         about=about_events,
         may_ask=sees_personal_data,

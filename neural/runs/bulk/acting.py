@@ -202,12 +202,12 @@ def act(*, action_id: int, clock: Clock = database_clock) -> dict[str, Any]:
     began = time.monotonic()
     for seconds in _slices(action_id, clock):
         if seconds:
-            raise Snooze(seconds, checkpoint=_told(action_id))
+            raise Snooze(seconds, checkpoint=_result(action_id))
         passed = time.monotonic() - began
         yields = passed > UNDISTURBED_SECONDS and others_wait()
         if current_run() and (yields or passed > ATTEMPT_SECONDS):
-            raise Snooze(0, checkpoint=_told(action_id))
-    return _told(action_id)
+            raise Snooze(0, checkpoint=_result(action_id))
+    return _result(action_id)
 
 
 def _slices(action_id: int, clock: Clock) -> Iterator[float]:
@@ -226,7 +226,7 @@ def _slices(action_id: int, clock: Clock) -> Iterator[float]:
         yield wait
 
 
-def _told(action_id: int) -> dict[str, Any]:
+def _result(action_id: int) -> dict[str, Any]:
     action = BulkAction.objects.filter(pk=action_id).first()
     if action is None:
         return {"bulk_action": action_id, "state": "gone"}
@@ -250,13 +250,13 @@ def do_slice(action: BulkAction, user: Any, *, now: dt.datetime) -> None:
     query = RunQuery.from_params(action.query) if action.query else None
     size = slice_size(action.pace)
     if query is None or action.run_ids is not None:
-        found = _known(action, size)
+        found = _chosen(action, size)
     else:
         found = _matching(action, query, user, size)
     despite_contention(partial(_transact, _Work(action, user, query, found, now)))
 
 
-def _known(action: BulkAction, size: int) -> Slice:
+def _chosen(action: BulkAction, size: int) -> Slice:
     left = [key for key in action.run_ids or () if key > action.position]
     keys = left[:size]
     return Slice(keys, keys[-1] if keys else action.up_to, done=len(left) <= size)

@@ -58,7 +58,7 @@ def problems_of(wanted: Wanted) -> dict[str, str]:
         QUEUE: _of_queue(wanted),
         "token": _of_token(wanted),
     }
-    return {name: told for name, told in found.items() if told}
+    return {name: text for name, text in found.items() if text}
 
 
 def _of_permission(wanted: Wanted) -> str:
@@ -73,8 +73,8 @@ def _of_choice(wanted: Wanted) -> str:
         if not wanted.run_ids:
             return _("No run is chosen.")
         if len(wanted.run_ids) > MOST_CHOSEN:
-            told = _("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
-            return told % {"count": len(wanted.run_ids), "most": MOST_CHOSEN}
+            text = _("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
+            return text % {"count": len(wanted.run_ids), "most": MOST_CHOSEN}
         return ""
     state = meant(wanted.verb, wanted.query or RunQuery()).state
     if state in EFFECTS[wanted.verb].states:
@@ -87,8 +87,8 @@ def _of_reason(wanted: Wanted) -> str:
     if not wanted.reason:
         return _("Say why: the reason stands in the audit log.")
     if len(wanted.reason) > LONGEST_REASON:
-        told = _("The reason has %(length)d characters; at most %(most)d are kept.")
-        return told % {"length": len(wanted.reason), "most": LONGEST_REASON}
+        text = _("The reason has %(length)d characters; at most %(most)d are kept.")
+        return text % {"length": len(wanted.reason), "most": LONGEST_REASON}
     return ""
 
 

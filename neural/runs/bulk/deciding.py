@@ -73,19 +73,19 @@ def record(
         query=action.query,
         store=action.query.get("store"),
         reason=action.reason,
-        details=_told(action) | details,
+        details=_details(action) | details,
         outcome=outcome,
         count=action.changed,
         ends=before.pk if before else None,
     )
 
 
-def _told(action: BulkAction) -> dict[str, Any]:
+def _details(action: BulkAction) -> dict[str, Any]:
     names = ("verb", "expected", "unfit", "failed", "pace")
-    told = {name: value for name in names if (value := getattr(action, name))}
+    text = {name: value for name in names if (value := getattr(action, name))}
     if action.is_of_chosen:
-        told["runs"] = (action.run_ids or [])[:MOST_NAMED]
-    return told | action.values
+        text["runs"] = (action.run_ids or [])[:MOST_NAMED]
+    return text | action.values
 
 
 NOT_PERMITTED, RUN_DEAD = "not_permitted", "run_dead"

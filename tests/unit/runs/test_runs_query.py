@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neural.runs.query import EVER, QueryRefused, RunQuery, typed
+from neural.runs.query import EVER, QueryRefused, RunQuery, parsed
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 PARTS = st.sampled_from(
@@ -142,7 +142,7 @@ def test_no_parameters_do_anything_but_be_understood_or_refused(params: dict[str
 @example("0=\x85=")
 @example('“a” "b"')
 def test_nothing_that_was_typed_is_lost(text: str) -> None:
-    found = typed(text)
+    found = parsed(text)
 
     kept = " ".join([found.rest, *found.fields, *found.fields.values(), *found.problems.values()])
     assert all(sign in kept or sign in '"“”„＂=＝' or sign.isspace() for sign in text)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
 from neural.broker.publisher import BrokerUnavailable, publisher
-from neural.management.teaching import ledger_kept_quiet
+from neural.management.teaching import quiet_ledger
 from neural.queues import QUEUES
 from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
 from neural.replay.management.commands.replay_bakery import positive, positive_rate
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             )
             demonstration.progress.say(f"The workers' log is {log}")
             try:
-                with ledger_kept_quiet():
+                with quiet_ledger():
                     finished = demonstration.run()
             except Stalled as error:
                 raise CommandError(f"Given up: {error}. See {log}") from error
