@@ -11,8 +11,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -167,11 +165,9 @@ class VerbsAdmin(NeuralAdmin):
         """Apply the verb to one row and redirect to the row's page, or to the page of ours that the
         form names in ``next``."""
         found = next((each for each in self.verbs if each.name == verb), None)
-        row = self.get_object(request, unquote(object_id))  # within the user's stores
-        if found is None or row is None:
+        if found is None:
             raise Http404
-        if not self.has_view_permission(request, row):
-            raise PermissionDenied
+        row = self.row_or_404(request, object_id)
         if not (found.is_permitted(request.user) and found.allows(row, request.user)):
             return self.refused_page(
                 request, title=found.label, refusal=refusal(found), back=page_address(row)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,12 @@ class ActionFormWithReason(ActionForm):
         max_length=MOST_WORDS,
         widget=forms.TextInput({"placeholder": _("optional"), "class": "neural-reason"}),
     )
+
+
+def capitalise_labels(form: forms.BaseForm) -> None:
+    """Begin the labels of a form's fields with capitals, as Django's own forms do for models."""
+    for field in form.fields.values():
+        field.label = capfirst(str(field.label))
 
 
 def reason_in(request: HttpRequest) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -107,6 +108,15 @@ class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
             add_panels(context, request, row)
             context |= self.row_context(request, row)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+
+    def row_or_404(self, request: HttpRequest, object_id: object) -> Any:
+        """The row of a page, within the user's stores, if the user may view it."""
+        row = self.get_object(request, unquote(str(object_id)))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
 
     def own_page(
         self, request: HttpRequest, template: str, *, status: int = 200, **context: Any

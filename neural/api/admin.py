@@ -6,11 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -224,10 +223,8 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     @sensitive_variables("text")
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the overlap; then replace the key and show the new one."""
-        key = self.get_object(request, unquote(object_id))  # within the user's stores
-        if key is None:
-            raise Http404
-        if not self.has_view_permission(request, key) or not self.may_rotate(request):
+        key = self.row_or_404(request, object_id)
+        if not self.may_rotate(request):
             raise PermissionDenied
         form = RotateForm(request.POST or None)
         if form.is_valid():

@@ -14,13 +14,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.crypto import salted_hmac
-from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from neural.admin.bulk.words import CHOSEN, button_text, words_of
 from neural.admin.display import named_work, page_address
+from neural.admin.forms import capitalise_labels
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.admin.tabs import tabs_of
@@ -77,8 +77,7 @@ class BulkForm(forms.Form):
             ]
         else:
             del self.fields[TARGET]
-        for field in self.fields.values():
-            field.label = capfirst(str(field.label))
+        capitalise_labels(self)
 
     @property
     def values(self) -> dict[str, Any]:

@@ -9,20 +9,19 @@ from typing import Any
 from celery import current_app
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from neural.admin.audit.recording import log_changes
 from neural.admin.display import indented, link, page_address
-from neural.admin.forms import read_json
+from neural.admin.forms import capitalise_labels, read_json
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.events.answers import Submission
@@ -74,8 +73,7 @@ class CorrectionForm(forms.Form):
         self._user = user
         self._choose("type", (each.name for each in event_types()))
         self._choose("queue", current_app.amqp.queues)
-        for field in self.fields.values():
-            field.label = capfirst(str(field.label))
+        capitalise_labels(self)
         for name in ("store", "source", "event_id", "occurred_at"):
             self.fields[name].widget = AdminTextInputWidget(
                 {"maxlength": self.fields[name].max_length}  # type: ignore[attr-defined]
@@ -143,10 +141,8 @@ class CorrectingAdmin(NeuralAdmin):
     @address("<path:object_id>/correct/", ADDRESS)
     def correct_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the form; when its event is recorded, redirect to that event."""
-        refused = self.get_object(request, unquote(object_id))  # only of the user's stores
-        if refused is None:
-            raise Http404
-        if not request.user.has_perm(PERMISSION) or not self.has_view_permission(request, refused):
+        refused = self.row_or_404(request, object_id)
+        if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
         if refused.state != RefusalState.OPEN:
             return self._is_closed(request, refused)

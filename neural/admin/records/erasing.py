@@ -16,11 +16,11 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.html import escape
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.exporting.streaming import streamed
+from neural.admin.forms import capitalise_labels
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.events.erasing import ERASABLES, Step
@@ -67,8 +67,7 @@ class PersonForm(forms.Form):
         stores: Any = self.fields["store"]
         stores.queryset = Store.objects.for_user(user).order_by("pk")
         stores.required = not sees_every_store(user)
-        for each in self.fields.values():
-            each.label = capfirst(str(each.label))
+        capitalise_labels(self)
 
     def clean(self) -> dict[str, Any]:
         """Whoever is meant can be told from others."""

@@ -5,11 +5,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.utils import quote
 from django.db import transaction
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
@@ -57,11 +55,7 @@ class EditingAdmin(NeuralAdmin):
     @address("<path:object_id>/edit/", ADDRESS)
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The form; then the difference; then the run's page."""
-        run = self.get_object(request, unquote(object_id))  # within the user's stores
-        if run is None:
-            raise Http404
-        if not self.has_view_permission(request, run):
-            raise PermissionDenied
+        run = self.row_or_404(request, object_id)
         if refusal := why_not(request.user):
             title = _("Edit and retry")
             return self.refused_page(request, title=title, refusal=refusal, back=page_address(run))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -183,11 +182,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The progress fragment, which the page reloads. When the round has ended, the whole page
         is reloaded."""
-        found = self.get_queryset(request).filter(pk=number).first()
-        if found is None:
-            raise Http404
-        if not self.has_view_permission(request, found):
-            raise PermissionDenied
+        found = self.row_or_404(request, number)
         answer = TemplateResponse(
             request, "neural_forecasting/round_progress.html", _progress(found)
         )

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import translation
 from django.utils.html import format_html, format_html_join
@@ -262,10 +261,8 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     @sensitive_variables("text")
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what a new secret means; when that is confirmed, make it and show it."""
-        subscription = self.get_object(request, unquote(object_id))  # of the user's stores
-        if subscription is None:
-            raise Http404
-        if not self.has_view_permission(request, subscription) or not self.may_rotate(request):
+        subscription = self.row_or_404(request, object_id)
+        if not self.may_rotate(request):
             raise PermissionDenied
         if request.method != "POST":
             return self._page(request, subscription, "rotate", _("New secret"))

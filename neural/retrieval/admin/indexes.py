@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -168,11 +167,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The fragment that refreshes itself. When the index is built, the whole page is loaded
         again."""
-        index = self.get_queryset(request).filter(pk=number).first()
-        if index is None:
-            raise Http404
-        if not self.has_view_permission(request, index):
-            raise PermissionDenied
+        index = self.row_or_404(request, number)
         answer = TemplateResponse(
             request, "neural_retrieval/search_progress.html", _progress(index)
         )

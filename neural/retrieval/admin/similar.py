@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
 from django.forms import Media
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -50,20 +49,19 @@ def _addresses(model_admin: ModelAdmin) -> list[URLPattern]:
     return [path("<int:number>/similar/", guarded, name="neural_neuralevent_similar")]
 
 
-def _similar(model_admin: ModelAdmin, request: HttpRequest, number: int) -> HttpResponse:
+def _similar(model_admin: Any, request: HttpRequest, number: int) -> HttpResponse:
     """Events similar to this one in the user's own stores: a fragment for htmx, else a page."""
-    event = model_admin.get_queryset(request).filter(pk=number).first()
-    if event is None:
-        raise Http404
-    if not model_admin.has_view_permission(request, event):
-        raise PermissionDenied
+    event = model_admin.row_or_404(request, number)
     context = _context(event, request.user)
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, "neural_retrieval/search_similar.html", context)
-    context |= model_admin.admin_site.each_context(request)
-    media = model_admin.media + STYLES
-    context |= {"title": _("Similar events"), "opts": model_admin.opts, "media": media}
-    return TemplateResponse(request, "admin/neural_retrieval/search_similar.html", context)
+    return model_admin.own_page(
+        request,
+        "admin/neural_retrieval/search_similar.html",
+        title=_("Similar events"),
+        media=model_admin.media + STYLES,
+        **context,
+    )
 
 
 def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
