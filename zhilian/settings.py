@@ -4,7 +4,9 @@ Every environment variable is read in `environment.py`; `.env.example` lists the
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +14,7 @@ from zhilian import cache, database, environment, logs, mail, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
+_ninja: Any = find_spec("ninja")
 
 # The only place that is written to: database, search index, broker's file, secret key, collected
 # static files and the logs of `manage.py up`.
@@ -126,6 +129,8 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
+# Swagger UI, for the page of the API. "ninja" among the apps would have every worker load it.
+STATICFILES_DIRS = [f"{place}/static" for place in _ninja.submodule_search_locations or ()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -30,8 +30,9 @@ from ninja.security.base import AuthBase
 from neural.api import keys
 from neural.api.limits import Allowance, charge_ahead, count_failure, remember
 from neural.api.models import ApiKey, Scope
-from neural.api.problems import ApiProblem, database_away
+from neural.api.problems import MOST_ERRORS, ApiProblem, database_away
 from neural.audit import record
+from neural.events.answers import Problem
 from neural.ledger.dialects import dialect_of
 from neural.models import AuditOutcome, AuditSource
 
@@ -74,7 +75,9 @@ class KeyWith(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         """The caller. Raises :class:`ApiProblem`: 401 without a valid key, 403 without the scope,
-        429 above the key's rate or after too many failures, 503 if the database is away."""
+        422 for
+        a parameter that the operation does not have, 429 above the key's rate or after too many
+        failures, 503 if the database is away."""
         try:
             caller = _caller(request)
         except (OperationalError, InterfaceError) as error:
@@ -90,6 +93,7 @@ class KeyWith(AuthBase):
                 f"the key {caller.key.prefix} does not have the scope {self.scope}",
                 headers={"WWW-Authenticate": challenge},
             )
+        _refuse_unknown(request)
         write_use(caller.key)
         return caller
 
@@ -103,6 +107,19 @@ class NoKeyOpens(AuthBase):
     def __call__(self, request: HttpRequest) -> Any:
         """Raises :class:`ApiProblem` 403."""
         raise ApiProblem(403, "this endpoint names no scope, so no key opens it")
+
+
+def _refuse_unknown(request: HttpRequest) -> None:
+    """Raise :class:`ApiProblem` 422 for query parameters that the operation does not have, of which
+    django-ninja takes no notice: what is mistyped would look like no filter."""
+    parameters = request.api_parameters  # type: ignore[attr-defined]
+    if unknown := sorted(request.GET.keys() - parameters):
+        reason = f"is no parameter here; there are: {', '.join(sorted(parameters)) or 'none'}"
+        raise ApiProblem(
+            422,
+            f"query.{unknown[0]} {reason}",
+            errors=[Problem(f"query.{name}", reason) for name in unknown[:MOST_ERRORS]],
+        )
 
 
 def _record_refusal(caller: Caller, address: str) -> None:
@@ -164,7 +181,7 @@ def write_use(key: ApiKey) -> None:
     try:
         _write(key)
     except (DatabaseError, InterfaceError) as error:
-        logger.info("event=api_key_use_not_used_at key=%s error=%r", key.prefix, str(error))
+        logger.info("event=api_key_use_not_noted key=%s error=%r", key.prefix, str(error))
 
 
 def _write(key: ApiKey) -> None:

@@ -45,27 +45,13 @@ PROBLEMS = {
     401: _("There is no valid key."),
     403: _("The key does not have the scope, or not the store."),
     404: _("There is no such row in the stores of the key."),
+    408: _("The body took too long."),
     409: _("What was recorded stands in the way."),
     413: _("The body is too large."),
     415: _("The body is of a type that is not read here."),
     422: _("A parameter or a field is missing or wrong."),
     429: _("The key sends too much. Wait for as long as Retry-After says."),
     503: _("Something that is needed cannot be reached just now. Try again later."),
-}
-EXAMPLES: dict[int, dict[str, Any]] = {
-    400: {"detail": "the body is no JSON"},
-    401: {"detail": "give a valid key in the header Authorization: Bearer zn_…"},
-    403: {"detail": "the key 3f9c0a71be does not have the scope events:read"},
-    404: {"detail": "there is no such event in the stores of this key"},
-    409: {"detail": "the payload was pruned; its handlers cannot run"},
-    413: {"detail": "the body is larger than 16 MiB"},
-    415: {"detail": "send application/json"},
-    422: {
-        "detail": "query.limit is at most 100",
-        "errors": [{"field": "query.limit", "reason": "is at most 100"}],
-    },
-    429: {"detail": "the key sends more than 200 events a second"},
-    503: {"detail": "the database cannot be reached just now; try again"},
 }
 # 400 also without a body: there may be more parameters in the query than Django reads.
 ALWAYS = (400, 401, 403, 422, 429, 503)
@@ -181,8 +167,10 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def _example(status: int) -> dict[str, Any]:
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-    return {**told, **EXAMPLES.get(status, {})}
+    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        return {**example, "errors": [{"field": "query.limit", "reason": "is at most 100"}]}
+    return {**example, "detail": PROBLEMS[status]}
 
 
 def _headers(*names: str) -> dict[str, Any]:
@@ -236,30 +224,27 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
 
 def _add_examples(holder: dict[str, Any], schemas: dict[str, Any]) -> None:
     for content in holder.get("content", {}).values():
-        if "example" in content or "examples" in content:
-            continue
-        schema = content.get("schema", {})
-        name = schema.get("$ref", "").rpartition("/")[2]
-        found = schemas.get(name, schema).get("examples")
-        if found:
-            content["example"] = _in_order(found[0], schema, schemas)
+        if "example" not in content and "examples" not in content:
+            content["example"] = _example_of(content.get("schema", {}), schemas)
 
 
-def _in_order(example: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """The example with its members in the order of the schema, which pydantic has sorted."""
-    kinds = (schema, *schema.get("anyOf", ()))
-    known: Any = next(
-        (schemas[each["$ref"].rpartition("/")[2]] for each in kinds if "$ref" in each), {}
-    )
-    found = known or schema
-    if isinstance(example, list):
-        return [_in_order(each, found.get("items", {}), schemas) for each in example]
-    if not isinstance(example, dict):
-        return example
-    properties = found.get("properties", {})
-    ordered = [name for name in properties if name in example]
-    ordered += [name for name in example if name not in properties]
-    return {name: _in_order(example[name], properties.get(name, {}), schemas) for name in ordered}
+def _example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """The schema's own example, or one put together from those of its parts."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return _example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if kinds := schema.get("anyOf"):
+        return _example_of(kinds[0], schemas)
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    if kind == "object":
+        parts = schema.get("properties", {})
+        return {name: _example_of(part, schemas) for name, part in parts.items()}
+    if kind == "array":
+        return [_example_of(schema.get("items", {}), schemas)]
+    return {"string": "", "integer": 1, "number": 1.5, "boolean": False}.get(str(kind))
 
 
 @dataclass(frozen=True)

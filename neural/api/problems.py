@@ -79,6 +79,7 @@ logger = logging.getLogger("neural.api")
 
 def add_handlers(api: NinjaAPI) -> None:
     """Answer the errors of endpoints, of django-ninja and of the database as problems."""
+    api.add_exception_handler(ApiProblem, _on_problem)
     api.add_exception_handler(ValidationError, _on_invalid)
     api.add_exception_handler(HttpError, _on_http_error)
     api.add_exception_handler(AuthenticationError, _on_no_key)
@@ -101,6 +102,10 @@ def not_allowed(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
     return problem_response(ApiProblem(405, detail, headers={"Allow": allowed}))
 
 
+def _on_problem(request: HttpRequest, problem: Any) -> HttpResponse:
+    return problem_response(problem)
+
+
 def _on_invalid(request: HttpRequest, error: Any) -> HttpResponse:
     found = [_problem_of(each) for each in error.errors[:MOST_ERRORS]]
     detail = "; ".join(str(each) for each in found[:3])
@@ -116,7 +121,7 @@ def _problem_of(error: dict[str, Any]) -> Problem:
 
 
 def _on_http_error(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem_response(ApiProblem(error.status_code, _said(error.message)))
+    return problem_response(ApiProblem(error.status_code, _detail(error.message)))
 
 
 def _on_no_key(request: HttpRequest, error: Any) -> HttpResponse:
@@ -124,7 +129,7 @@ def _on_no_key(request: HttpRequest, error: Any) -> HttpResponse:
     return problem_response(ApiProblem(401, error.message, headers=headers))
 
 
-def _said(message: str) -> str:
+def _detail(message: str) -> str:
     if message.startswith("Cannot parse request body"):
         return "the body is no JSON"
     return message

@@ -28,20 +28,6 @@ LONGEST_CURSOR = 1080
 router = Router(tags=["Forecasts"])
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
-DAY: dict[str, Any] = {
-    "day": "2026-03-02",
-    "closed": False,
-    "mean": 41.7,
-    "p10": 31.0,
-    "p50": 41.2,
-    "p90": 53.5,
-    "made_on": "2026-03-01",
-    "made_at": "2026-03-01T20:15:00Z",
-    "method": "blend",
-    "version": 12,
-}
-DISH: dict[str, Any] = {"dish": "D7", "name": "麻婆豆腐", "days": [DAY]}
-
 
 class ForecastOfDay(Schema):
     """The expected sales of a dish on a day, in portions."""
@@ -54,26 +40,22 @@ class ForecastOfDay(Schema):
     p90: float | None = Field(description="One day in ten sells more.")
     made_on: Day = Field(description="The last business day that was known.")
     made_at: Instant
-    method: str
+    method: str = Field(examples=["blend"])
     version: int | None = Field(description="The model's version; null for a simple rule.")
 
 
 class ForecastOfDish(Schema):
     """The forecasts of a dish, by day."""
 
-    dish: str
-    name: str
+    dish: str = Field(examples=["D7"])
+    name: str = Field(examples=["麻婆豆腐"])
     days: list[ForecastOfDay]
 
 
 class ForecastList(Schema):
     """Forecasts of a store's dishes, by their codes."""
 
-    model_config = {
-        "json_schema_extra": {"examples": [{"store": "S01", "items": [DISH], "next": None}]}
-    }
-
-    store: str
+    store: str = Field(examples=["S01"])
     items: list[ForecastOfDish]
     next: str | None = Field(description="The cursor of the next page; null on the last one.")
 
@@ -122,9 +104,9 @@ def list_forecasts(
     made = _newest_before(store, _days(store, asked))
     rows = Forecast.objects.filter(store=store, made_on__in=set(made.values()))
     dishes = _dishes(rows if asked.dish is None else rows.filter(dish=asked.dish), after, size + 1)
-    shown = rows.filter(dish__in=dishes[:size]).select_related("version")
-    shown = shown.defer("version__content", "version__metrics")
-    by_day = {(row.dish, row.made_on): row for row in shown}
+    page = rows.filter(dish__in=dishes[:size]).select_related("version")
+    page = page.defer("version__content", "version__metrics")
+    by_day = {(row.dish, row.made_on): row for row in page}
     following = cursor_at(LIST, dishes[size - 1]) if len(dishes) > size else None
     link_to_next(request, response, following)
     items = [_of_dish(dish, made, by_day) for dish in dishes[:size]]

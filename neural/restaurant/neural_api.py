@@ -22,95 +22,6 @@ _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
 WHICH = "The order's key, percent-encoded; or, with `till` or `day`, its number."
 
-LINE: dict[str, Any] = {
-    "position": 1,
-    "line_id": "",
-    "parent": None,
-    "role": "item",
-    "state": "sold",
-    "dish": "D7",
-    "name": "麻婆豆腐",
-    "quantity": "2.000",
-    "price": "28.000",
-    "discount": "0.000",
-    "amount": "56.000",
-    "tax": None,
-    "options": ["少辣"],
-    "note": "",
-}
-PAYMENT: dict[str, Any] = {
-    "id": "P9",
-    "kind": "payment",
-    "status": "completed",
-    "amount": "56.000",
-    "currency": "CNY",
-    "tender": "wechat",
-    "tip": "0.000",
-    "given": None,
-    "fee": "0.000",
-    "refund_of": "",
-    "refund_kind": "",
-    "returned_lines": None,
-    "reason": "",
-    "business_day": "2026-03-01",
-    "occurred_at": "2026-03-01T12:10:00Z",
-}
-ORDER: dict[str, Any] = {
-    "store": "S01",
-    "key": "/till-3/2026-03-01/12",
-    "number": "12",
-    "till": "till-3",
-    "business_day": "2026-03-01",
-    "state": "placed",
-    "status": "closed",
-    "statuses": [{"at": "2026-03-01T12:11:00+00:00", "status": "closed", "by": "", "reason": ""}],
-    "cancel_reason": "",
-    "placed_at": "2026-03-01T12:00:00Z",
-    "promised_at": None,
-    "closed_at": "2026-03-01T12:11:00Z",
-    "channel": "dine_in",
-    "platform": "",
-    "platform_number": "",
-    "table": "A4",
-    "guests": 2,
-    "member": "",
-    "staff": "",
-    "invoice": "",
-    "note": "",
-    "split_from": "",
-    "replaces": "",
-    "merged_into": "",
-    "currency": "CNY",
-    "lines": [LINE],
-    "bill": [],
-    "sums": {
-        "items": "56.000",
-        "line_discounts": "0.000",
-        "deferred": "0.000",
-        "discounts": "0.000",
-        "charges": "0.000",
-        "tax": "0.000",
-        "tax_included": "0.000",
-        "rounding": "0.000",
-        "total": "56.000",
-        "difference": "0.000",
-        "paid": "56.000",
-        "refunded": "0.000",
-        "returned": "0.000",
-        "tips": "0.000",
-        "owed": "0.000",
-        "net": "56.000",
-        "platform_discounts": "0.000",
-        "platform_charges": "0.000",
-        "commission": "0.000",
-        "fees": "0.000",
-        "payout": None,
-        "payout_is_final": False,
-    },
-    "payments": [PAYMENT],
-    "delivery": None,
-}
-
 
 class ReadLine(Schema):
     """A line of an order."""
@@ -120,8 +31,8 @@ class ReadLine(Schema):
     parent: int | None = Field(description="The position of the line that it belongs to.")
     role: str = Field(description="`item`, `modifier`, `component` or `deferred`.")
     state: str = Field(description="`sold`, `gift` or `void`.")
-    dish: str
-    name: str
+    dish: str = Field(examples=["D7"])
+    name: str = Field(examples=["麻婆豆腐"])
     quantity: Money
     price: Money
     discount: Money
@@ -165,8 +76,8 @@ class ReadPayment(Schema):
     kind: str = Field(description="`payment` or `refund`.")
     status: str = Field(description="Only a `completed` one counts.")
     amount: Money
-    currency: str
-    tender: str
+    currency: str = Field(examples=["CNY"])
+    tender: str = Field(examples=["wechat"])
     tip: Money
     given: Money | None
     fee: Money
@@ -181,12 +92,13 @@ class ReadPayment(Schema):
 class ReadOrder(Schema):
     """An order, each aspect as its newest event states it."""
 
-    model_config = {"json_schema_extra": {"examples": [ORDER]}}
-
-    store: str
-    key: str = Field(description="Made of till, business day and number, as far as stated.")
-    number: str
-    till: str
+    store: str = Field(examples=["S01"])
+    key: str = Field(
+        examples=["/till-3/2026-03-01/12"],
+        description="Made of till, business day and number, as far as stated.",
+    )
+    number: str = Field(examples=["12"])
+    till: str = Field(examples=["till-3"])
     business_day: Day | None
     state: str = Field(
         description="`placed`; `cancelled`: it counts nowhere; `expected`: only a payment or a "

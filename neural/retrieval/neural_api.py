@@ -26,27 +26,6 @@ router = Router(tags=["Search"])
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 logger = logging.getLogger("neural.search")
 
-HIT: dict[str, Any] = {
-    "key": "S01/D7",
-    "id": "D7",
-    "store": "S01",
-    "kind": "川菜",
-    "at": "2026-03-01T12:00:00Z",
-    "title": "麻婆豆腐",
-    "names": ["麻婆豆腐"],
-    "text": "麻婆豆腐 川菜 辣",
-    "score": 1.92,
-    "why": {
-        "names": ["麻婆豆腐"],
-        "parts": ["麻婆豆腐"],
-        "scores": {"names": 1.0, "words": 0.62, "meaning": 0.3},
-    },
-}
-FOUND: dict[str, Any] = {
-    "collections": [{"collection": "dishes", "hits": [HIT]}],
-    "notices": [],
-}
-
 
 class WhyFound(Schema):
     """Why a record was found."""
@@ -59,12 +38,14 @@ class WhyFound(Schema):
 class FoundRecord(Schema):
     """A record that was found."""
 
-    key: str = Field(description="Its key in the collection: the store, a slash and the id.")
-    id: str
-    store: str
-    kind: str
+    key: str = Field(
+        examples=["S01/D7"], description="Its key in the collection: the store, a slash and the id."
+    )
+    id: str = Field(examples=["D7"])
+    store: str = Field(examples=["S01"])
+    kind: str = Field(examples=["川菜"])
     at: Instant | None
-    title: str
+    title: str = Field(examples=["麻婆豆腐"])
     names: list[str]
     text: str
     score: float
@@ -74,14 +55,12 @@ class FoundRecord(Schema):
 class FoundInCollection(Schema):
     """The hits of one collection, best first. Scores of two collections cannot be compared."""
 
-    collection: str
+    collection: str = Field(examples=["dishes"])
     hits: list[FoundRecord]
 
 
 class SearchAnswer(Schema):
     """What was found."""
-
-    model_config = {"json_schema_extra": {"examples": [FOUND]}}
 
     collections: list[FoundInCollection]
     notices: list[str] = Field(description="What was left out of the search, and why.")
@@ -119,15 +98,15 @@ def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer
     caller: Caller = request.auth  # type: ignore[attr-defined]
     names = [each.name for each in collections() if asked.collection in (None, each.name)]
     if not names:
-        known = ", ".join(each.name for each in collections())
-        raise invalid("query.collection", f"is not one of: {known}")
+        all_names = ", ".join(each.name for each in collections())
+        raise invalid("query.collection", f"is not one of: {all_names}")
     found = {name: _found(name, asked, _stores(asked, caller)) for name in names}
     return SearchAnswer(
         collections=[
             FoundInCollection(collection=name, hits=[_record(hit) for hit in hits])
             for name, hits in found.items()
         ],
-        notices=list(dict.fromkeys(said for hits in found.values() for said in hits.notices)),
+        notices=list(dict.fromkeys(notice for hits in found.values() for notice in hits.notices)),
     )
 
 

@@ -19,8 +19,7 @@ from neural.api.openapi import answers
 from neural.api.problems import ApiProblem
 from neural.api.reading import event_pages
 from neural.api.reading.event_pages import LIST, EventFilters
-from neural.api.reading.examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
-from neural.api.reading.fields import Instant, RowKey
+from neural.api.reading.fields import HandlerName, Instant, RowKey, TaskId
 from neural.api.reading.pages import cursor_at, link_to_next
 from neural.api.reading.runs import Run, State, run_read
 from neural.api.submitting.endpoints import router
@@ -42,21 +41,21 @@ EventKey = Annotated[
 class RunOfEvent(Schema):
     """The state of one run of an event."""
 
-    task_id: str
-    handler: str
+    task_id: TaskId
+    handler: HandlerName
     state: State
 
 
 class ListedEvent(Schema):
     """An event in a list."""
 
-    model_config = {"json_schema_extra": {"examples": [LISTED_EVENT]}}
-
-    id: int
-    store: str
-    source: str
-    event_id: str = Field(description="The sender's own id, unique within its store and source.")
-    type: str
+    id: int = Field(examples=[4711])
+    store: str = Field(examples=["S01"])
+    source: str = Field(examples=["till-3"])
+    event_id: str = Field(
+        examples=["1001"], description="The sender's own id, unique within its store and source."
+    )
+    type: str = Field(examples=["order.created"])
     occurred_at: Instant
     recorded_at: Instant
     unhandled: bool = Field(description="Whether no installed app handled this type of event.")
@@ -67,18 +66,14 @@ class ListedEvent(Schema):
 class RecordedEvent(ListedEvent):
     """An event, and what became of it."""
 
-    model_config = {"json_schema_extra": {"examples": [EVENT]}}
-
-    payload: Any = Field(description="As it was submitted; null after pruning.")
+    payload: Any = Field(
+        examples=[{"order_id": "1001"}], description="As it was submitted; null after pruning."
+    )
     runs: list[Run]  # type: ignore[assignment]
 
 
 class EventList(Schema):
     """A page of events, the newest first."""
-
-    model_config = {
-        "json_schema_extra": {"examples": [{"items": [LISTED_EVENT], "next": "ZXZlbnRzOjQ3MTE"}]}
-    }
 
     items: list[ListedEvent]
     next: str | None = Field(
@@ -90,10 +85,8 @@ class EventList(Schema):
 class RetriedRun(Schema):
     """A run of the event."""
 
-    model_config = {"json_schema_extra": {"examples": [RETRIED_RUN]}}
-
-    task_id: str
-    handler: str
+    task_id: TaskId
+    handler: HandlerName
     state: State = Field(
         description="Its state before this request; `pending` for a run that it recorded."
     )
@@ -101,8 +94,6 @@ class RetriedRun(Schema):
 
 class EventRetried(Schema):
     """What a retry of an event did."""
-
-    model_config = {"json_schema_extra": {"examples": [EVENT_RETRIED]}}
 
     id: int
     retried: list[RetriedRun] = Field(description="Dead and cancelled runs that are due again.")
@@ -168,8 +159,8 @@ def retry_again(request: HttpRequest, id: EventKey) -> EventRetried:  # noqa: A0
         with transaction.atomic():
             done = retry_event(event, by=caller.name)
             if done.retried or done.recorded:
-                told = {"retried": len(done.retried), "recorded": len(done.recorded)}
-                record_act(caller, action="event.retry", rows=[event], details=told)
+                counts = {"retried": len(done.retried), "recorded": len(done.recorded)}
+                record_act(caller, action="event.retry", rows=[event], details=counts)
                 if done.retried:  # so that their pages say who retried them
                     of = {"event": event.pk}
                     record_act(caller, action="run.retry", rows=done.retried, details=of)

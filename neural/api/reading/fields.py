@@ -52,6 +52,10 @@ def text(most: int, *, least: int = 0, example: str = "") -> Any:
 
 
 StoreCode = text(64, example="S01")
+TASK_ID = "0195c0de-0000-7000-8000-000000000001"
+TaskId = Annotated[str, Field(examples=[TASK_ID])]
+HandlerName = Annotated[str, Field(examples=["neural.record_order"])]
+
 RowKey = Annotated[int, Field(ge=1, le=LARGEST_KEY, examples=[4711])]
 
 AskedInstant = Annotated[

@@ -35,12 +35,12 @@ def place_in(kind: str, cursor: str | None) -> str | None:
         return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        told, _, place = (
+        of_kind, _, place = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
         )
     except (binascii.Error, ValueError):
-        told, place = "", ""
-    if told != kind or "\x00" in place or cursor_at(kind, place) != cursor:
+        of_kind, place = "", ""
+    if of_kind != kind or "\x00" in place or cursor_at(kind, place) != cursor:
         raise invalid("query.cursor", "is none: take the one in the answer's member next")
     return place
 

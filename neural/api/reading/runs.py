@@ -11,8 +11,7 @@ from pydantic import Field, StrictBool, StrictInt, WithJsonSchema, model_validat
 from neural.api.access import Caller, KeyWith, record_act
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
-from neural.api.reading.examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
-from neural.api.reading.fields import AskedInstant, Instant, text
+from neural.api.reading.fields import TASK_ID, AskedInstant, HandlerName, Instant, TaskId, text
 from neural.ledger.record import Selection, retry_first
 from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.models.attempt import attempts_of
@@ -32,8 +31,6 @@ Outcome = Annotated[str, WithJsonSchema({"type": "string", "enum": AttemptOutcom
 class Attempt(Schema):
     """One attempt of a run."""
 
-    model_config = {"json_schema_extra": {"examples": [ATTEMPT]}}
-
     number: int = Field(description="Counted from 1.")
     outcome: Outcome | None = Field(
         description="`lost`: its worker was lost; `handed_back`: its worker stopped first; null: "
@@ -48,15 +45,13 @@ class Attempt(Schema):
 class Run(Schema):
     """One piece of work: a handler of an event, or a task."""
 
-    model_config = {"json_schema_extra": {"examples": [RUN]}}
-
-    task_id: str
-    task: str
-    handler: str = Field(description="Empty for a task that handles no event.")
+    task_id: TaskId
+    task: str = Field(examples=["neural.tasks.process_neural_event"])
+    handler: HandlerName = Field(description="Empty for a task that handles no event.")
     event: int | None = Field(description="The event's id in this API.")
     store: str | None
-    queue: str
-    priority: int = Field(description="10 is most urgent, 1 least.")
+    queue: str = Field(examples=["high_priority"])
+    priority: int = Field(examples=[10], description="10 is most urgent, 1 least.")
     state: State
     requested_by: str
     created_at: Instant
@@ -74,7 +69,10 @@ class RunsToRetry(Schema):
     """Which runs to retry: those that a filter chooses, or `all`. Empty text is refused: a script
     whose variable is empty would retry the runs of every store."""
 
-    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [RUNS_TO_RETRY]}}
+    model_config = {
+        "extra": "forbid",
+        "json_schema_extra": {"examples": [{"states": ["dead"], "store": "S01", "dry_run": True}]},
+    }
 
     states: list[Literal["dead", "cancelled", "discarded"]] = Field(
         ["dead"], min_length=1, max_length=3
@@ -117,12 +115,10 @@ class RunsToRetry(Schema):
 class RunsRetried(Schema):
     """Which runs were retried."""
 
-    model_config = {"json_schema_extra": {"examples": [RUNS_RETRIED]}}
-
     dry_run: bool
     retried: int = Field(description="How many runs are due again, or would be.")
     more: bool = Field(description="Whether more runs match. Send the same request again.")
-    task_ids: list[str] = Field(description="The runs, the oldest first.")
+    task_ids: list[TaskId] = Field(description="The runs, the oldest first.")
 
 
 # Before the endpoint of one run, whose task id may be any text.
@@ -168,7 +164,7 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
 )
 def read_run(
     request: HttpRequest,
-    task_id: Annotated[text(255, example=RUN["task_id"]), Path(description="The run's task id.")],  # type: ignore[valid-type]
+    task_id: Annotated[text(255, example=TASK_ID), Path(description="The run's task id.")],  # type: ignore[valid-type]
 ) -> Run:
     """The run with its state, its attempts and its result. A run that belongs to no store is seen
     by keys of every store alone."""

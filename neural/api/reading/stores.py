@@ -10,7 +10,6 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from neural.api.access import Caller, KeyWith
 from neural.api.models import Scope
-from neural.api.reading.examples import STORE
 from neural.api.reading.fields import text
 from neural.api.reading.pages import cursor_at, link_to_next, page_size, place_in
 from neural.models import Store as StoreRow
@@ -30,14 +29,14 @@ TimeOfDay = Annotated[
 class Store(Schema):
     """A restaurant or shop."""
 
-    model_config = {"json_schema_extra": {"examples": [STORE]}}
-
-    code: str
-    name: str
+    code: str = Field(examples=["S01"])
+    name: str = Field(examples=["人民广场店"])
     brand: str
-    region: str
-    country: str = Field(description="ISO 3166-1; may be empty.")
-    time_zone: str = Field(description="A name of the time zone database.")
+    region: str = Field(examples=["上海"])
+    country: str = Field(examples=["CN"], description="ISO 3166-1; may be empty.")
+    time_zone: str = Field(
+        examples=["Asia/Shanghai"], description="A name of the time zone database."
+    )
     day_ends_at: TimeOfDay = Field(
         description="Local time; sales before it belong to the business day before."
     )
@@ -48,8 +47,6 @@ class Store(Schema):
 
 class StoreList(Schema):
     """A page of stores by their codes."""
-
-    model_config = {"json_schema_extra": {"examples": [{"items": [STORE], "next": None}]}}
 
     items: list[Store]
     next: str | None = Field(description="The cursor of the next page; null on the last one.")

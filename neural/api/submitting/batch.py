@@ -19,21 +19,23 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, StreamingHttpResponse
 
 from neural.api import limits
-from neural.api.bodies import Body, NotReadable, check_media_type
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem, database_away, problem_body
 from neural.api.submitting.requests import (
+    Body,
     Item,
+    NotReadable,
     Outcome,
     as_arguments,
     as_cloudevent,
+    check_media_type,
     item_of,
     submit_all,
     with_trace,
 )
 from neural.api.submitting.splitting import Element, elements, lines
+from neural.bodies import Deadline
 from neural.conf import conf as ledger_conf
-from neural.deadlines import Deadline
 from neural.events.ndjson import line_limit
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
@@ -97,13 +99,13 @@ class _Batch:
         )
 
     def _answer(self, place: int, outcome: Outcome) -> bytes:
-        said: dict[str, Any] = {self._place: place, "status": outcome.status}
-        said["verdict"] = outcome.verdict
+        line: dict[str, Any] = {self._place: place, "status": outcome.status}
+        line["verdict"] = outcome.verdict
         if outcome.event_pk is not None:
-            said["id"] = outcome.event_pk
+            line["id"] = outcome.event_pk
         if outcome.problems:
-            said["errors"] = outcome.errors
-        return _line(said)
+            line["errors"] = outcome.errors
+        return _line(line)
 
     def _chunks(self) -> Iterator[Sequence[tuple[int, Item]]]:
         """Chunks of events. If the body cannot be read further, the events before are a chunk."""

@@ -8,17 +8,19 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 
 from neural.api.access import KeyWith
-from neural.api.bodies import Body, check_media_type, read_json
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.submitting import batch, examples
 from neural.api.submitting.requests import (
+    Body,
     Outcome,
     as_arguments,
     as_cloudevent,
+    check_media_type,
     from_headers,
     is_binary,
     item_of,
+    read_json,
     submit_all,
     text_of_header,
     unquoted,

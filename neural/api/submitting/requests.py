@@ -26,6 +26,7 @@ events, for those belong to the store that they name.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,21 +35,106 @@ from urllib.parse import unquote
 
 from django.http import HttpRequest
 
+from neural import bodies
 from neural.api.access import Caller
-from neural.api.bodies import NotReadable, read_json
+from neural.api.conf import conf
+from neural.api.problems import ApiProblem
+from neural.conf import conf as ledger_conf
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.kept import kept_of_unread
 from neural.events.readable import as_text
 from neural.events.refusals import MOST_PROBLEMS, REASON_CHARACTERS, Refusal, refusal_of
 from neural.events.submit import submit_many
 from neural.models import EntryPoint
+from neural.stored_json import said_of
 
 SPEC_VERSION = "1.0"
 IDEMPOTENCY_KEY = "idempotency_key"
+_UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ATTRIBUTES = {"id": "event_id", "time": "occurred_at"}
 _SAME = ("type", "store", "source", "priority", "queue", "backfill", "traceparent", "tracestate")
 _JSON = re.compile(r"(application|text)/([a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class NotReadable(ValueError):
+    """A text is no JSON, or JSON that may be read in more than one way; the message says why."""
+
+
+def check_media_type(request: HttpRequest, accepted: tuple[str, ...]) -> str:
+    """The media type of the body, in lower case; :class:`ApiProblem` 415 unless it is accepted and
+    its characters are UTF-8 and not compressed."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ApiProblem(
+            415,
+            f"Content-Encoding {encoding!r} is not accepted; send the body as it is",
+            headers={"Accept-Encoding": "identity"},
+        )
+    media_type = (request.content_type or "").lower()
+    if media_type not in accepted:
+        given = f"{media_type!r} is not" if media_type else "no Content-Type is"
+        raise ApiProblem(
+            415,
+            f"{given} accepted here; send one of: {', '.join(accepted)}",
+            headers={"Accept": ", ".join(accepted)},
+        )
+    charset = (request.content_params or {}).get("charset", "utf-8").strip("\"'").lower()
+    if charset not in _UTF8:
+        raise ApiProblem(415, f"the charset {charset!r} is not accepted; send UTF-8")
+    return media_type
+
+
+class Body(bodies.Body):
+    """The body of a request to the API, which may take ``api_body_seconds``."""
+
+    refused = ApiProblem
+
+    def __init__(self, request: HttpRequest, limit: int, seconds: float | None = None) -> None:
+        super().__init__(request, limit, seconds or conf().api_body_seconds)
+
+
+def read_json(raw: bytes) -> Any:
+    """The value of JSON text in UTF-8, with or without a byte order mark.
+
+    Raises :class:`NotReadable` for what is no JSON (NaN and infinities are none), and for an object
+    with the same name twice: readers differ on which of them counts.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotReadable(f"is not UTF-8: {error.reason} at byte {error.start + 1}") from error
+    try:
+        return DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise not_readable(error) from error
+
+
+def not_readable(error: Exception) -> NotReadable:
+    """The reason why :data:`DECODER` could not read a text."""
+    if isinstance(error, NotReadable):
+        return error
+    if isinstance(error, json.JSONDecodeError):
+        return NotReadable(f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}")
+    if isinstance(error, RecursionError):
+        return NotReadable(said_of(None, ledger_conf().max_json_depth))
+    return NotReadable(f"is not JSON that can be read: {error}")  # a number of 5,000 digits
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NotReadable(f"has an object with the name {twice[:100]!r} twice")
+    return read
+
+
+def _constant(name: str) -> Any:
+    raise NotReadable(f"is not JSON: {name} is no number of JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 class InvalidRequest(Exception):
@@ -160,8 +246,8 @@ def _data_of(event: Mapping[str, Any]) -> Any:
     try:
         return read_json(base64.b64decode(event["data_base64"], validate=True))
     except (TypeError, ValueError, binascii.Error) as error:
-        said = str(error) if isinstance(error, NotReadable) else "is not base64"
-        raise InvalidRequest(Problem("data_base64", said)) from error
+        reason = str(error) if isinstance(error, NotReadable) else "is not base64"
+        raise InvalidRequest(Problem("data_base64", reason)) from error
 
 
 def _header_value(name: str, value: str) -> str:
@@ -195,8 +281,8 @@ def item_of(
     try:
         value = read()
     except NotReadable as error:
-        kept = kept_of_unread(as_text(raw.strip()))
-        return Rejected(400, Refusal(payload=kept, problems=[Problem("event", str(error))]))
+        payload = kept_of_unread(as_text(raw.strip()))
+        return Rejected(400, Refusal(payload=payload, problems=[Problem("event", str(error))]))
     except InvalidRequest as error:
         return Rejected(422, Refusal(problems=error.problems))
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from neural.api.bodies import DECODER, NotReadable, not_readable, read_json
+from neural.api.submitting.requests import DECODER, NotReadable, not_readable, read_json
 
 Raw = bytes | str
 

@@ -10,7 +10,7 @@ from django.urls import resolve
 from django.utils import timezone
 
 from neural.api import access, keys, limits
-from neural.api.buckets import LocalBuckets
+from neural.api.limits import LocalBuckets
 from neural.api.models import ApiKey
 from tests.unit.api import api_world
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
 from neural.api import access, keys, limits
-from neural.api.buckets import LocalBuckets
+from neural.api.limits import LocalBuckets
 from neural.api.models import ApiKey
 from tests.unit.api import api_world
 

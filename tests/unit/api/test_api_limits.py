@@ -11,12 +11,10 @@ from django.test import Client
 from redis import Redis
 from redis.exceptions import RedisError
 
-from neural.api import buckets as buckets_module
 from neural.api import limits
 from neural.api.access import Caller
-from neural.api.buckets import (
+from neural.api.limits import (
     LocalBuckets,
-    PrepaidBuckets,
     RedisBuckets,
     SharedBuckets,
     Taken,
@@ -33,7 +31,7 @@ NEVER = 1e-6  # tokens a second: none comes while a test runs
 @pytest.fixture
 def redis(tmp_path, monkeypatch):
     """A server of this test's own, for whose answers there is time on a busy machine, too."""
-    monkeypatch.setattr(buckets_module, "TIMEOUT_SECONDS", 30)
+    monkeypatch.setattr(limits, "TIMEOUT_SECONDS", 30)
     with EmbeddedBroker(tmp_path) as broker:
         yield broker
 
@@ -55,7 +53,7 @@ def take_until_redis_answers(shared, time_that) -> None:
     """A busy machine may keep Redis from answering for longer than the limit."""
     take(shared, name="another")
     while shared._used_again_at:
-        time_that.passes(buckets_module.PAUSE_SECONDS)
+        time_that.passes(limits.PAUSE_SECONDS)
         take(shared, name="another")
 
 
@@ -143,7 +141,8 @@ def test_a_bucket_in_redis_has_the_deployments_prefix_and_expires(redis) -> None
 
 def test_two_processes_together_are_granted_one_burst(redis) -> None:
     program = (
-        "import sys; from neural.api import buckets as module\n"
+        "import sys, django; django.setup()\n"
+        "from neural.api import limits as module\n"
         "module.TIMEOUT_SECONDS, _buckets = 30, module._buckets\n"
         "buckets = _buckets(sys.argv[1], '')\n"
         "taken = [buckets.take('a', cost=1, rate=1e-6, burst=100).granted for _ in range(100)]\n"
@@ -152,7 +151,7 @@ def test_two_processes_together_are_granted_one_burst(redis) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", program.replace("; from", "\nfrom"), redis.url],
+            [sys.executable, "-c", program, redis.url],
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
             env=environment,
@@ -167,7 +166,7 @@ def test_two_processes_together_are_granted_one_burst(redis) -> None:
 def test_a_frozen_redis_is_left_alone_and_each_process_counts(
     redis, time_that, caplog, monkeypatch
 ) -> None:
-    monkeypatch.setattr(buckets_module, "TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(limits, "TIMEOUT_SECONDS", 2)
     shared = _buckets(redis.url, "frozen:")
     take_until_redis_answers(shared, time_that)
     caplog.clear()
@@ -178,14 +177,14 @@ def test_a_frozen_redis_is_left_alone_and_each_process_counts(
     try:
         assert [take(shared, 5, rate=NEVER).granted for _ in range(3)] == [True, True, False]
         assert len(asked) == 1
-        time_that.passes(buckets_module.PAUSE_SECONDS)
+        time_that.passes(limits.PAUSE_SECONDS)
         take(shared)
         take(shared)
         assert len(asked) == 2
     finally:
         os.kill(redis.pid, signal.SIGCONT)
 
-    time_that.passes(buckets_module.PAUSE_SECONDS)
+    time_that.passes(limits.PAUSE_SECONDS)
     take_until_redis_answers(shared, time_that)
     asked.clear()
     take(shared)
@@ -193,120 +192,6 @@ def test_a_frozen_redis_is_left_alone_and_each_process_counts(
     assert len(asked) == 2
     assert caplog.text.count("event=api_limits_redis_back") == 1
     assert caplog.text.count("event=api_limits_redis_lost") == 1
-
-
-# Tokens taken ahead
-
-
-class Counted:
-    """A bucket in this process that counts how often it is asked; as Redis does, with ``ahead``."""
-
-    def __init__(self, tokens: float) -> None:
-        self.tokens, self.asked, self.fails = tokens, 0, False
-
-    def take(self, name, *, cost, rate, burst, paid=0, ahead=0) -> Taken:
-        self.asked += 1
-        if self.fails:
-            raise RedisError("away")
-        if self.tokens < cost:
-            return Taken(False, self.tokens)
-        self.tokens -= cost
-        more = min(ahead, int(self.tokens // 2))
-        self.tokens -= more
-        return Taken(True, self.tokens, more)
-
-
-def test_a_busy_key_asks_redis_for_few_of_its_requests(time_that) -> None:
-    source = Counted(10_000)
-    buckets = PrepaidBuckets(source)
-
-    answers = [take(buckets, rate=200, burst=10_000) for _ in range(1000)]
-
-    assert all(each.granted for each in answers)
-    assert [each.tokens for each in answers] == list(range(9999, 8999, -1))
-    assert source.asked < 60
-
-
-def test_a_process_holds_a_tenth_of_a_second_of_the_rate_for_a_second(time_that) -> None:
-    source = Counted(10_000)
-    buckets = PrepaidBuckets(source)
-    for _ in range(500):
-        spent = 10_000 - take(buckets, rate=200, burst=10_000).tokens
-        assert 0 <= (10_000 - source.tokens) - spent <= 20
-    before = source.asked
-
-    time_that.passes(1)
-    take(buckets, rate=200, burst=10_000)
-
-    assert source.asked == before + 1
-
-
-def test_a_key_that_is_not_busy_takes_nothing_ahead(time_that) -> None:
-    source = Counted(100)
-    buckets = PrepaidBuckets(source)
-    for _ in range(10):
-        take(buckets, rate=200)
-        time_that.passes(1)
-
-    assert source.tokens == 90
-
-
-@pytest.mark.parametrize("rate", [1e-6, 1, 200, 1e6])
-def test_what_is_taken_ahead_exceeds_no_limit_and_wastes_nothing_of_a_small_bucket(
-    rate, time_that
-) -> None:
-    source = Counted(100)
-    both = [PrepaidBuckets(source), PrepaidBuckets(source)]
-
-    granted = [take(both[turn % 2], rate=rate).granted for turn in range(300)]
-
-    assert sum(granted) == 100
-
-
-def test_threads_that_find_nothing_held_do_not_all_take_ahead(time_that) -> None:
-    source = Counted(10_000)
-    buckets = PrepaidBuckets(source)
-    asked_for = []
-
-    def take_in_the_middle(name, *, ahead=0, **more):
-        asked_for.append(ahead)
-        if ahead and len(asked_for) < 10:
-            take(buckets, rate=200)
-        return Counted.take(source, name, ahead=ahead, **more)
-
-    source.take = take_in_the_middle
-    for _ in range(3):
-        take(buckets, rate=200)
-
-    assert asked_for == [0, 1, 0]
-
-
-def test_after_an_error_of_redis_tokens_are_taken_ahead_again(time_that) -> None:
-    source = Counted(10_000)
-    buckets = PrepaidBuckets(source)
-    take(buckets, rate=200)
-    source.fails = True
-    with pytest.raises(RedisError):
-        take(buckets, rate=200)
-    source.fails = False
-    for _ in range(100):
-        take(buckets, rate=200)
-
-    assert source.asked < 20
-
-
-def test_redis_grants_ahead_at_most_half_of_what_is_left(redis) -> None:
-    shared = RedisBuckets(Redis(unix_socket_path=str(redis.socket), db=1), "")
-
-    def ahead(tokens: int) -> Taken:
-        return shared.take("a", cost=1, rate=NEVER, burst=10, ahead=tokens)
-
-    assert [ahead(2), ahead(9), ahead(9)] == [
-        Taken(True, 7, 2),
-        Taken(True, 3, 3),
-        Taken(True, 1, 1),
-    ]
-    assert [ahead(9), ahead(9)] == [Taken(True, 0, 0), Taken(False, 0, 0)]
 
 
 @pytest.mark.parametrize(
@@ -323,12 +208,12 @@ def test_redis_grants_ahead_at_most_half_of_what_is_left(redis) -> None:
     ],
 )
 def test_the_brokers_address_is_written_for_redis(broker, address) -> None:
-    assert buckets_module._for_redis_py(broker) == address
+    assert limits._for_redis_py(broker) == address
 
 
 def test_without_redis_each_process_counts() -> None:
     assert isinstance(_buckets("amqp://host", ""), LocalBuckets)
-    assert buckets_module._first(["redis://a;redis://b", "redis://c"]) == "redis://a"
+    assert limits._first(["redis://a;redis://b", "redis://c"]) == "redis://a"
 
 
 def test_a_redis_that_refuses_writes_costs_no_request(monkeypatch) -> None:

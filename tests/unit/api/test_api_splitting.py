@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from neural.api.bodies import NotReadable
 from neural.api.submitting.batch import _Spool
+from neural.api.submitting.requests import NotReadable
 from neural.api.submitting.splitting import BrokenList, elements, lines
 
 VALUES = [{"a": 'café 😀 \\ " ]},{'}, 12345, -1.5e3, "text", None, True, [], {}, [[1, {"b": "]"}]]]

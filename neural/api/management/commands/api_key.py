@@ -97,7 +97,7 @@ class Command(TeachingCommand):
             with transaction.atomic():
                 key, text = keys.issue(
                     name=options["name"],
-                    scopes=known_scopes(options["scope"]),
+                    scopes=checked_scopes(options["scope"]),
                     stores=chosen_stores(options["store"], options["every_store"]),
                     expires_at=options["expires"],
                     rate_per_second=options["rate"],
@@ -115,7 +115,7 @@ class Command(TeachingCommand):
             self.stdout.write(describe(key))
 
     def _revoke(self, options: dict[str, Any]) -> None:
-        key = known_key(options["prefix"])
+        key = existing_key(options["prefix"])
         with transaction.atomic():
             done = keys.revoke(key)
             if done:
@@ -124,12 +124,12 @@ class Command(TeachingCommand):
 
     @sensitive_variables("text")
     def _rotate(self, options: dict[str, Any]) -> None:
-        old = known_key(options["prefix"])
+        old = existing_key(options["prefix"])
         try:
             with transaction.atomic():
                 new, text = keys.rotate(old, overlap=options["overlap"])
-                told = {"new key": str(new)}
-                record_command(options, action="apikey.rotate", rows=[old], details=told)
+                details = {"new key": str(new)}
+                record_command(options, action="apikey.rotate", rows=[old], details=details)
         except keys.KeyNotRotated as error:
             raise CommandError(f"{error}.") from error
         except ValueError as error:
@@ -139,7 +139,7 @@ class Command(TeachingCommand):
         self.stderr.write(f"{new} replaces {old}, which ends {shown(old.expires_at)}.")
 
 
-def known_scopes(given: Sequence[str]) -> list[str]:
+def checked_scopes(given: Sequence[str]) -> list[str]:
     """The scopes, each once; raises CommandError for an unknown one."""
     unknown = sorted(set(given) - set(Scope.values))
     if unknown:
@@ -171,7 +171,7 @@ def chosen_stores(codes: Sequence[str], every_store: bool) -> list[Store] | None
     return list(found.values())
 
 
-def known_key(given: str) -> ApiKey:
+def existing_key(given: str) -> ApiKey:
     """The key with this prefix; ``zn_`` before it and a ``…`` after it do no harm."""
     prefix = given.removeprefix("zn_").rstrip("….")
     key = ApiKey.objects.filter(prefix=prefix).first()
