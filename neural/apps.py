@@ -24,7 +24,7 @@ class NeuralConfig(AppConfig):
             tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
             worker,
         )
-        from neural.broker import entries, message, patches, publisher
+        from neural.broker import message, patches, publisher
         from neural.celeryapp import callbacks, task
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasables
@@ -41,7 +41,6 @@ class NeuralConfig(AppConfig):
         work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
-        entries.survive_unreadable_entries()
         worker.connect()
         bulk.connect()
         register_prunable(REFUSED_EVENTS)

@@ -100,7 +100,7 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             f"{name} {installed} is newer than {looked_at}, with which the patches of "
-            "neural.broker.patches and neural.broker.entries were tried",
+            "neural.broker were tried",
             hint=f"Install {name} {looked_at}, or see what to look at in neural/broker/patches.py.",
             id="neural.W020",
         )

@@ -73,10 +73,15 @@ TASKS = {
 # Seconds rather than minutes for workers whose test sets the variable.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("PROBE_SOFT_SHUTDOWN", 10))
 CELERY_WORKER_PREFETCH_MULTIPLIER = int(os.environ.get("PROBE_PREFETCH", 1))
-if "PROBE_WITHOUT_PATCH" in os.environ:  # shows what the patch of neural.broker.patches prevents
-    from kombu.transport.redis import Channel
+if "PROBE_WITHOUT_PATCH" in os.environ:  # shows what neural.broker.redis prevents
+    from celery.signals import worker_init
 
-    Channel._connparams._neural = True
+    @worker_init.connect(weak=False)
+    def _without_the_patch(**_: object) -> None:
+        from neural.broker.redis import Surviving
+
+        del Surviving._connparams
+
 
 # The worked example of docs/handlers.md, importable as in a project of your own.
 sys.path.append(str(BASE_DIR / "docs" / "example"))  # noqa: F405

@@ -90,15 +90,15 @@ def keep_client(channel: Any) -> None:
     make = getattr(channel, "_create_client", None)
     if make is None or "_create_client" in vars(channel):
         return
-    kept: list[Any] = []
+    clients: list[Any] = []
 
     def client(asynchronous: bool = False) -> Any:
         if asynchronous:
             return make(asynchronous)
         pool = channel.pool  # raises as before when the broker is lost
-        if not kept or kept[0].connection_pool is not pool:
-            kept[:] = [make()]
-        return kept[0]
+        if not clients or clients[0].connection_pool is not pool:
+            clients[:] = [make()]
+        return clients[0]
 
     channel._create_client = client
 

@@ -19,7 +19,7 @@ from kombu.serialization import dumps
 
 REFUSED_HEADER = "neural_refused"
 """The header of a substitute that says why a message was refused, and what it contained."""
-SHOWN_LENGTH = 2000
+PRINTED_LENGTH = 2000
 REASON_LENGTH = 400
 
 ID_LENGTH = 255
@@ -37,7 +37,7 @@ class Unsound(ValueError):
     """A message is not valid; the text says why."""
 
 
-def shown(value: object, length: int = SHOWN_LENGTH) -> str:
+def printable(value: object, length: int = PRINTED_LENGTH) -> str:
     """Any value as text to log or store: printable, of at most ``length`` characters."""
     try:
         text = value if isinstance(value, str) else repr(value)
@@ -49,8 +49,8 @@ def shown(value: object, length: int = SHOWN_LENGTH) -> str:
 
 def refusal(*, reason: str, task_id: object = None, content: object = "") -> dict[str, str]:
     """The value of :data:`REFUSED_HEADER`."""
-    told = "" if task_id is None else shown(task_id, 100)
-    return {"reason": shown(reason, REASON_LENGTH), "id": told, "content": shown(content)}
+    its_id = "" if task_id is None else printable(task_id, 100)
+    return {"reason": printable(reason, REASON_LENGTH), "id": its_id, "content": printable(content)}
 
 
 def check_headers(headers: Any, read_moment: Callable[[Any], Any]) -> None:
@@ -85,7 +85,7 @@ def _a(value: object) -> str:
 
 
 def _brief(value: object) -> str:
-    return shown(repr(value[:60]) if isinstance(value, str) else value, 60)
+    return printable(repr(value[:60]) if isinstance(value, str) else value, 60)
 
 
 def _check_time_limit(limit: Any) -> None:
@@ -152,7 +152,7 @@ def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[
         raise Unsound(f"its id is {_a(headers['id'])} and no text")
     for name in ("root_id", "parent_id", "group"):
         _expect(headers, name, str)
-        if not _can_be_kept(headers.get(name) or ""):
+        if not _can_be_stored(headers.get(name) or ""):
             raise Unsound(f"its {name} is {_brief(headers[name])}, which cannot be kept")
     if strange := embed.keys() - {*_FOLLOWERS, "chord"}:
         raise Unsound(f"its body says {_brief(sorted(map(str, strange)))} beside its arguments")
@@ -160,7 +160,7 @@ def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[
         raise Unsound(f"it has a header {_brief(min(hidden & headers.keys()))}")
 
 
-def _can_be_kept(name: str) -> bool:
+def _can_be_stored(name: str) -> bool:
     is_text = "\x00" not in name and name.encode("utf-8", "ignore").decode() == name
     return is_text and len(name) <= ID_LENGTH
 
@@ -221,7 +221,7 @@ def survives(value: Any) -> bool:
     return True
 
 
-def said_by(message: Any) -> Mapping[str, Any]:
+def headers_of(message: Any) -> Mapping[str, Any]:
     """The headers (protocol 2) or body (protocol 1) of a message; empty if neither can be read."""
     headers = getattr(message, "headers", None)
     if isinstance(headers, Mapping) and "task" in headers:
@@ -259,19 +259,19 @@ def call_of(message: Any) -> tuple[Any, Any] | None:
 
 def refusal_in(headers: Any) -> Mapping[str, str]:
     """Reason, id and content of an earlier refusal; each is empty if there was none."""
-    said = headers.get(REFUSED_HEADER) if isinstance(headers, Mapping) else None
-    said = said if isinstance(said, Mapping) else {}
-    return {name: shown(said.get(name) or "") for name in ("reason", "id", "content")}
+    facts = headers.get(REFUSED_HEADER) if isinstance(headers, Mapping) else None
+    facts = facts if isinstance(facts, Mapping) else {}
+    return {name: printable(facts.get(name) or "") for name in ("reason", "id", "content")}
 
 
 def described(message: Any, reason: str) -> dict[str, str]:
     """What is logged about a refused message."""
-    said, before = said_by(message), refusal_in(getattr(message, "headers", None))
+    facts, before = headers_of(message), refusal_in(getattr(message, "headers", None))
     return {
-        "task": shown(said.get("task", ""), 100),
-        "id": shown(said.get("id", ""), 100),
-        "reason": shown(before["reason"] or reason, REASON_LENGTH),
-        "content": shown(before["content"] or getattr(message, "body", ""), 300),
+        "task": printable(facts.get("task", ""), 100),
+        "id": printable(facts.get("id", ""), 100),
+        "reason": printable(before["reason"] or reason, REASON_LENGTH),
+        "content": printable(before["content"] or getattr(message, "body", ""), 300),
     }
 
 
@@ -282,7 +282,7 @@ class Substitute(Message):
 def substitute_for(message: Any, *, task: str, reason: str) -> Substitute:
     """A valid message of this task that says that the given message was refused, and why."""
     call = call_of(message)
-    own_id = said_by(message).get("id")
+    own_id = headers_of(message).get("id")
     before = refusal_in(message.headers)
     content = before["content"] or ("" if call else message.body)
     refused = refusal(reason=reason, task_id=own_id, content=content)
@@ -322,4 +322,4 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 def name_of(error: BaseException) -> str:
     """The class and the text of an error, shortened."""
-    return f"{type(error).__name__}: {shown(str(error), 200)}"
+    return f"{type(error).__name__}: {printable(str(error), 200)}"

@@ -18,11 +18,11 @@ from neural.personal.redacting import redacted
 
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255
-SHOWN_LENGTH = 200
+ARGSREPR_LENGTH = 200
 # Options of the task that its messages carry. Its expiry and priority are left out: nobody would
 # record that a message was dropped, and on Redis 0 is most urgent.
 _LIMITS = ("time_limit", "soft_time_limit")
-_WRITTEN_AS = ("serializer", "compression", "delivery_mode")
+_ENCODING = ("serializer", "compression", "delivery_mode")
 _OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
 
 
@@ -32,7 +32,7 @@ class RunMessage(NamedTuple):
     task_id: str
     task: str
     queue: str
-    shown_as: str = ""
+    argsrepr: str = ""
     """The arguments that Flower and ``inspect`` show, with personal data masked."""
     options: Mapping[str, Any] = MappingProxyType({})
     """What every message of this run contains besides its task id."""
@@ -40,13 +40,15 @@ class RunMessage(NamedTuple):
 
 def run_message(run: AnyRun) -> RunMessage:
     """The message for one run."""
-    return RunMessage(run.task_id, run.task, run.queue, run.handler or _shown(run), options_of(run))
+    return RunMessage(
+        run.task_id, run.task, run.queue, run.handler or _argsrepr(run), options_of(run)
+    )
 
 
-def _shown(run: AnyRun) -> str:
+def _argsrepr(run: AnyRun) -> str:
     """Whoever reads the broker reads this, and erasing a person does not reach it."""
     args, kwargs = (redacted(excerpt_of(each)) for each in (run.args, run.kwargs))
-    return f"args={args!r} kwargs={kwargs!r}"[:SHOWN_LENGTH]
+    return f"args={args!r} kwargs={kwargs!r}"[:ARGSREPR_LENGTH]
 
 
 def options_of(run: AnyRun) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
         retry=False,
         priority=None,
         correlation_id=_short(message.task_id),
-        **_of_task(message.task, _WRITTEN_AS),
+        **_of_task(message.task, _ENCODING),
     )
 
 
@@ -147,7 +149,7 @@ def _message(message: RunMessage) -> Any:
     return current_app.amqp.create_task_message(
         message.task_id,
         message.task,
-        argsrepr=message.shown_as or "()",
+        argsrepr=message.argsrepr or "()",
         kwargsrepr="{}",
         ignore_result=True,
         reply_to=current_app.thread_oid,

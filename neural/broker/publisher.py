@@ -43,8 +43,8 @@ class BrokerUnavailable(ConnectionError):
     sent = 0
 
     def __init__(self, reason: object) -> None:
-        said = str(reason) or type(reason).__name__  # a timeout has no text
-        super().__init__(f"the broker is not available: {said}")
+        text = str(reason) or type(reason).__name__  # a timeout has no text
+        super().__init__(f"the broker is not available: {text}")
 
 
 class Publisher:

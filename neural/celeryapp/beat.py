@@ -248,8 +248,8 @@ class LedgerScheduler(DatabaseScheduler):
     def all_as_schedule(self) -> dict[str, LedgerEntry]:
         entries: dict[str, LedgerEntry] = {}
         for model in self.Model.objects.enabled():
-            if said := said_of_an_absent_task(model.task):
-                self._leave_out(model, said)
+            if reason := said_of_an_absent_task(model.task):
+                self._leave_out(model, reason)
                 continue
             try:
                 entries[model.name] = self.Entry(model, app=self.app)
@@ -260,11 +260,11 @@ class LedgerScheduler(DatabaseScheduler):
                 logger.exception("event=schedule_unusable schedule=%r", model.name)
         return entries
 
-    def _leave_out(self, model: Any, said: str) -> None:
+    def _leave_out(self, model: Any, reason: str) -> None:
         if model.name not in self._left_out:
             self._left_out.add(model.name)
-            told = (model.name, model.task, f"it {said}")
-            logger.warning("event=schedule_left_out schedule=%r task=%s reason=%r", *told)
+            facts = (model.name, model.task, f"it {reason}")
+            logger.warning("event=schedule_left_out schedule=%r task=%s reason=%r", *facts)
 
 
 def _log_left_out(entry: LedgerEntry, reason: LeftOut) -> None:

@@ -64,7 +64,7 @@ class CalledTask(Task):
         """
         args, kwargs = self._checked(args or (), kwargs or {})
         _refuse_followers_of_another(self.name, unique_key, options)
-        parent, kept = self._family(options, headers)
+        parent, stored = self._family(options, headers)
         run = record.enqueue(
             task=self.name,
             args=args,
@@ -77,7 +77,7 @@ class CalledTask(Task):
             unique_key=unique_key,
             store=store,
             requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
-            options=kept,
+            options=stored,
             parent=parent,
         )
         return self._result_of(run.task_id, options)
@@ -113,16 +113,16 @@ class CalledTask(Task):
 
     def _queue(self, chosen: Any) -> str:
         """The queue chosen by the call, else by the task, the routing table or the settings."""
-        said = chosen or self.run_queue or getattr(self, "queue", None)
-        name = said or queues.queue_of(self.name) or self._routed()
+        choices = chosen or self.run_queue or getattr(self, "queue", None)
+        name = choices or queues.queue_of(self.name) or self._routed()
         return str(getattr(name, "name", name) or self.app.conf.task_default_queue)
 
     def _routed(self) -> Any:
         return self.app.amqp.router.route({}, self.name).get("queue")
 
     def _priority(self, chosen: int | None) -> int:
-        said = (chosen, self.run_priority, self.priority, queues.priority_of(self.name))
-        return next(each for each in said if each is not None)
+        choices = (chosen, self.run_priority, self.priority, queues.priority_of(self.name))
+        return next(each for each in choices if each is not None)
 
 
 def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:
@@ -210,7 +210,7 @@ _OF_THE_MESSAGE = {
     "link_error",
     "expires",
 }
-_KEPT_AS_THEY_ARE = {
+_STORED_AS_GIVEN = {
     "time_limit",
     "soft_time_limit",
     "headers",
@@ -230,17 +230,17 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of ``apply_async`` as the ledger keeps them, or :class:`OptionNotKept`."""
     options = {name: value for name, value in given.items() if value is not None}
     _refuse(task, options)
-    kept = {name: options[name] for name in _KEPT_AS_THEY_ARE & options.keys()}
+    stored = {name: options[name] for name in _STORED_AS_GIVEN & options.keys()}
     if options.get("stamped_headers"):
-        kept["stamped_headers"] = names = list(maybe_list(options["stamped_headers"]))
-        kept["stamps"] = {name: options[name] for name in names if name in options}
+        stored["stamped_headers"] = names = list(maybe_list(options["stamped_headers"]))
+        stored["stamps"] = {name: options[name] for name in names if name in options}
     for name in ("link", "link_error"):
         if options.get(name):
-            kept[name] = [dict(signature) for signature in maybe_list(options[name])]
+            stored[name] = [dict(signature) for signature in maybe_list(options[name])]
     if "expires" in options:
-        kept["expires_at"] = _moment(options["expires"])
-    kept = {name: value for name, value in kept.items() if value not in ([], {}, ())}
-    return dict(plain(kept, what=f"the options of {task}"))
+        stored["expires_at"] = _moment(options["expires"])
+    stored = {name: value for name, value in stored.items() if value not in ([], {}, ())}
+    return dict(plain(stored, what=f"the options of {task}"))
 
 
 def _refuse(task: str, options: Mapping[str, Any]) -> None:
@@ -250,9 +250,9 @@ def _refuse(task: str, options: Mapping[str, Any]) -> None:
             "result backend alone. Use a chain, or let each run look whether it was the last "
             "and ask for the next step with a unique_key"
         )
-    known = _OF_THE_MESSAGE | _KEPT_AS_THEY_ARE | {"chord", "stamped_headers"}
+    accepted = _OF_THE_MESSAGE | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
     stamps = set(maybe_list(options.get("stamped_headers")) or ())
-    unknown = sorted(options.keys() - known - stamps)
+    unknown = sorted(options.keys() - accepted - stamps)
     if unknown:
         raise OptionNotKept(
             f"{task}: the ledger does not keep {', '.join(unknown)}; "
@@ -275,5 +275,5 @@ def aware(moment: dt.datetime | str) -> dt.datetime:
 
 def signatures(run: TaskRun, name: str) -> Sequence[dict[str, Any]]:
     """The callbacks of a run: ``link``, ``link_error`` or the rest of its ``chain``."""
-    kept = run.options.get(name)
-    return list(from_json(json.dumps(kept))) if kept else []
+    stored = run.options.get(name)
+    return list(from_json(json.dumps(stored))) if stored else []

@@ -77,12 +77,12 @@ class EventTask(LedgerTask):
         chain follow that run. They are not started if the event was recorded before.
         """
         arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
-        parent, kept = self._family(options, headers)
+        parent, stored = self._family(options, headers)
         event = submit_call(
             arguments=arguments,
             task_id=task_id,
             due_at=due_time(countdown, eta),
-            options=kept,
+            options=stored,
             parent=parent,
             requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
             queue=queue,
@@ -122,7 +122,7 @@ class EventTask(LedgerTask):
             return None
         return byte_limit(kind) * _BYTES_PER_PAYLOAD_BYTE + _OTHER_BYTES
 
-    def kept_call(
+    def stored_call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """The arguments without what the event's type leaves out of every payload. Every argument
@@ -133,11 +133,11 @@ class EventTask(LedgerTask):
         }
         type_name = types.pop() if len(types) == 1 else ""  # if it has two, the type is unknown
         return (
-            [kept_argument(name, value, type_name) for name, value in given],
-            {name: kept_argument(name, value, type_name) for name, value in kwargs.items()},
+            [stored_argument(name, value, type_name) for name, value in given],
+            {name: stored_argument(name, value, type_name) for name, value in kwargs.items()},
         )
 
-    def kept_content(self, content: str) -> str:
+    def stored_content(self, content: str) -> str:
         return kept_of_unread(content)
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -257,7 +257,7 @@ def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
     return EventRefused([problem])
 
 
-def kept_argument(name: str | None, value: Any, type_name: str) -> Any:
+def stored_argument(name: str | None, value: Any, type_name: str) -> Any:
     """What is kept of one argument of a plain client's message: all of it, unless the event's type
     leaves something out. The payload may stand anywhere in a call that is not valid, so whatever is
     not one of the texts and numbers that belong beside it is taken for one."""

@@ -37,7 +37,7 @@ class ForeignlyCalledTask(CalledTask):
         unavailable, the message goes back to its queue.
         """
         try:
-            refused = self._recorded_or_refused(*self.kept_call(args, kwargs))
+            refused = self._recorded_or_refused(*self.stored_call(args, kwargs))
         except (OperationalError, InterfaceError) as error:
             dialects.ledger_connection().close()
             time.sleep(FOREIGN_PAUSE_SECONDS)
@@ -57,14 +57,14 @@ class ForeignlyCalledTask(CalledTask):
         setting ``max_json_bytes``."""
         return None
 
-    def kept_call(
+    def stored_call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """What is kept of the arguments of a plain client's message, whether it is refused or not:
         all of them by default."""
         return args, kwargs
 
-    def kept_content(self, content: str) -> str:
+    def stored_content(self, content: str) -> str:
         """What is kept of the text of a message whose arguments cannot be read."""
         return content
 
@@ -80,7 +80,7 @@ class ForeignlyCalledTask(CalledTask):
             raise
         except Exception as error:  # noqa: BLE001 (a message may hold anything)
             self._keep_refused(args, kwargs, error, before)
-            return self._as_celery_is_told(error)
+            return self._for_celery(error)
         return None
 
     def _record(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -113,12 +113,12 @@ class ForeignlyCalledTask(CalledTask):
             reason=describe(error),
             args=args,
             kwargs=kwargs,
-            content=self.kept_content(before["content"]),
+            content=self.stored_content(before["content"]),
             delivery_tag=str((self.request.properties or {}).get("delivery_tag", "")),
         )
         keep_refused(refused, also=self.on_refused)
 
-    def _as_celery_is_told(self, error: Exception) -> Exception:
+    def _for_celery(self, error: Exception) -> Exception:
         """The exception that Celery gets for a refused message.
 
         Celery then tells a client that waits for the result, and calls the message's own error
@@ -161,11 +161,11 @@ class ForeignlyCalledTask(CalledTask):
             "stamped_headers": request.stamped_headers,
             **(request.stamps or {}),
         }
-        kept = keep(self.name, given)
+        stored = keep(self.name, given)
         # The client may read its result in Redis, so the results of later attempts are stored there
         # too.
         wants_result = vars(request).get("ignore_result") is False
-        return {**kept, "ignore_result": False} if wants_result else kept
+        return {**stored, "ignore_result": False} if wants_result else stored
 
     def _delivered_on(self) -> str:
         """The queue that the message came from, if it names a known one, else the task's queue."""

@@ -53,8 +53,8 @@ class LedgerResults:
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether the id is known. A run is known from the moment in which it was recorded."""
-        known = TaskRun.objects.filter(task_id=task_id).exists()
-        return known or super().task_result_exists(task_id)  # type: ignore[misc]
+        ended_ids = TaskRun.objects.filter(task_id=task_id).exists()
+        return ended_ids or super().task_result_exists(task_id)  # type: ignore[misc]
 
     def mark_as_revoked(self, task_id: str, reason: str = "", **options: Any) -> Any:
         """Cancel the run of a task that a worker was told to refuse or end.
@@ -217,10 +217,10 @@ if apps.is_installed("django_celery_results"):
             if self.get_task_meta(seen_from)["status"] not in states.READY_STATES:
                 return 0
             results = counter.group_result(app=self.app).results
-            kept = self.TaskModel.objects.filter(task_id__in=[each.id for each in results])
-            ended = kept.filter(status__in=states.READY_STATES)
-            known = set(ended.values_list("task_id", flat=True))
-            return sum(each.id not in known and not each.ready() for each in results)
+            stored = self.TaskModel.objects.filter(task_id__in=[each.id for each in results])
+            ended = stored.filter(status__in=states.READY_STATES)
+            ended_ids = set(ended.values_list("task_id", flat=True))
+            return sum(each.id not in ended_ids and not each.ready() for each in results)
 
 
 @cache

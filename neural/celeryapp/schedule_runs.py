@@ -37,7 +37,7 @@ def prefix_of(schedule_id: int) -> str:
 
 def run_id(schedule_id: int, due_at: dt.datetime) -> str:
     """The task id of the run that beat records for a due time."""
-    return f"{prefix_of(schedule_id)}{_said(due_at)}"
+    return f"{prefix_of(schedule_id)}{_instant(due_at)}"
 
 
 def run_id_by_hand(schedule_id: int, now: dt.datetime) -> str:
@@ -45,7 +45,7 @@ def run_id_by_hand(schedule_id: int, now: dt.datetime) -> str:
     return f"{run_id(schedule_id, now)}-{secrets.token_hex(3)}"
 
 
-def _said(moment: dt.datetime) -> str:
+def _instant(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
@@ -157,5 +157,5 @@ def options_of(schedule: Any) -> dict[str, Any]:
         "expires": schedule.expires_,
     }
     headers = {**loads(schedule.headers or "{}"), "periodic_task_name": schedule.name}
-    said = {name: value for name, value in given.items() if value is not None and value != ""}
-    return {**said, "headers": headers}
+    chosen = {name: value for name, value in given.items() if value is not None and value != ""}
+    return {**chosen, "headers": headers}

@@ -38,8 +38,8 @@ class SwitchedOff(NamedTuple):
         if self.since is None:
             return _("switched off, nobody knows by whom")
         moment = date_format(timezone.localtime(self.since), "Y-m-d H:i")
-        about = {"who": self.by, "moment": moment, "reason": self.reason or "-"}
-        return _("switched off by %(who)s at %(moment)s: %(reason)s") % about
+        facts = {"who": self.by, "moment": moment, "reason": self.reason or "-"}
+        return _("switched off by %(who)s at %(moment)s: %(reason)s") % facts
 
 
 def off_schedules(now: dt.datetime) -> QuerySet[Any]:

@@ -96,8 +96,8 @@ def _mend(model: Any) -> None:
 class LeftOut(Exception):
     """A due time is left out, for a reason that has been recorded."""
 
-    def __init__(self, reason: SkipReason, about: str) -> None:
-        super().__init__(f"{reason} {about}")
+    def __init__(self, reason: SkipReason, detail: str) -> None:
+        super().__init__(f"{reason} {detail}")
         self.reason = reason
 
 
@@ -124,6 +124,6 @@ def due_time_to_run(entry: Any, now: dt.datetime, *, on_ledger: bool) -> dt.date
     return due
 
 
-def _recorded(policy: SchedulePolicy, reason: SkipReason, about: str, now: dt.datetime) -> LeftOut:
-    SchedulePolicy.record_skip(policy.pk, reason, about, now)
-    return LeftOut(reason, about)
+def _recorded(policy: SchedulePolicy, reason: SkipReason, detail: str, now: dt.datetime) -> LeftOut:
+    SchedulePolicy.record_skip(policy.pk, reason, detail, now)
+    return LeftOut(reason, detail)

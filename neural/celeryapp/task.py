@@ -119,7 +119,9 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             unfit = ArgumentsUnfit(f"{self.name}{signature} cannot be called: {error}")
             mine = forwarding.parameters(self)
             raise forwarding.unfit_here(
-                run, unfit, differs=lambda known: _tasks(known).get(self.name, mine) != mine
+                run,
+                unfit,
+                differs=lambda registered: _tasks(registered).get(self.name, mine) != mine,
             ) from error
 
     def _perform(self) -> Any:
@@ -195,7 +197,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
     def _countdown(self, countdown: float | None, eta: dt.datetime | None) -> float | None:
         if eta is not None:
             return max(0, (aware(eta) - timezone.now()).total_seconds())
-        if countdown is None and is_said(self, "default_retry_delay"):
+        if countdown is None and is_set(self, "default_retry_delay"):
             return self.default_retry_delay
         return countdown
 
@@ -204,8 +206,8 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
 
 
-def _tasks(known: forwarding.Registered) -> Mapping[str, str]:
-    found: Mapping[str, str] = known.get("tasks", {})
+def _tasks(registered: forwarding.Registered) -> Mapping[str, str]:
+    found: Mapping[str, str] = registered.get("tasks", {})
     return found
 
 
@@ -265,12 +267,12 @@ def policy_of(task: Any) -> RetryPolicy:
     if task.retry_policy is not None:
         return task.retry_policy
     policy = default_retry()
-    if is_said(task, "max_retries"):
+    if is_set(task, "max_retries"):
         policy = replace(policy, max_retries=task.max_retries)
     return _autoretry(task, policy) if getattr(task, "autoretry_for", ()) else policy
 
 
-def is_said(task: Any, option: str) -> bool:
+def is_set(task: Any, option: str) -> bool:
     """Whether the task sets this option itself, be it to Celery's default."""
     own = type(task).__mro__[: type(task).__mro__.index(Task)]
     return any(option in vars(each) for each in own)
@@ -305,7 +307,7 @@ def _backoff(task: Any, policy: RetryPolicy) -> RetryPolicy:
 
 
 def _constant(task: Any, policy: RetryPolicy, countdown: float | None) -> RetryPolicy:
-    if countdown is None and is_said(task, "default_retry_delay"):
+    if countdown is None and is_set(task, "default_retry_delay"):
         countdown = task.default_retry_delay
     if countdown is None:
         return policy
@@ -319,7 +321,7 @@ def title_of_task(name: str) -> Any:
     return getattr(current_app.tasks.get(name), "title", "")
 
 
-def known_works() -> list[str]:
+def names_of_work() -> list[str]:
     """The names of all handlers and ledger tasks of this process. The task that carries events is
     none: its runs are those of handlers."""
     load_tasks()

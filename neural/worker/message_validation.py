@@ -25,9 +25,9 @@ from neural.broker.envelopes import (
     Unsound,
     content_of,
     described,
+    headers_of,
     name_of,
     refusal_in,
-    said_by,
     settled,
     substitute_for,
 )
@@ -107,7 +107,7 @@ class ValidatingConsumer:
     def _named_by_a_run_alone(self, message: Any) -> str:
         """The task of a run that is a plain task here, else an empty text. Celery would call the
         task without the run's arguments, which only the ledger has."""
-        said = said_by(message)
+        said = headers_of(message)
         name = str(said["task"]) if said.get(RUN_HEADER) else ""
         is_plain = name in self.strategies and not isinstance(self.app.tasks[name], WorkSource)
         return name if is_plain else ""
@@ -124,7 +124,7 @@ class ValidatingConsumer:
         if REFUSED_HEADER in headers:
             raise Unsound(refusal_in(headers)["reason"])
         envelopes.check_outside(headers, message.properties)
-        said = said_by(message)
+        said = headers_of(message)
         envelopes.check_headers(said, self._moment)
         if said["task"] in self.strategies:  # Celery reports unknown tasks itself
             self._check_content(message, said)
@@ -152,7 +152,7 @@ class ValidatingConsumer:
         self._reject(message)
 
     def _let_it_be_kept(self, message: Any, reason: str) -> None:
-        task = said_by(message)["task"]
+        task = headers_of(message)["task"]
         substitute = substitute_for(message, task=task, reason=reason)
         settled(message)
         try:
@@ -163,7 +163,7 @@ class ValidatingConsumer:
 
     def _asks_for_a_run(self, message: Any) -> bool:
         """Whether the refusal becomes a dead letter. The message of a run does not need one."""
-        said = said_by(message)
+        said = headers_of(message)
         name = said.get("task")
         task = self.app.tasks.get(name) if isinstance(name, str) else None
         is_run = bool(said.get(RUN_HEADER)) or isinstance(message, Substitute)

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from neural.broker.envelopes import SHOWN_LENGTH, shown
+from neural.broker.envelopes import PRINTED_LENGTH, printable
 from neural.errors import PermanentError
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import BY_MESSAGE, check_task_id
@@ -62,7 +62,8 @@ def keep_refused(refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], ob
         if _inserted(run, refused, also):
             break
     facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
-    facts |= {"id": shown(refused.said_id, 100)}  # not its arguments, which may be personal data
+    # Not its arguments, which may be personal data.
+    facts |= {"id": printable(refused.said_id, 100)}
     logger.error("event=message_refused %s", pairs(facts))
     return run
 
@@ -94,8 +95,8 @@ def _row(refused: RefusedCall, **what: Any) -> TaskRun:
     ).row(state=RunState.DEAD, finished_at=Now())
 
 
-def _shown_arguments(refused: RefusedCall, length: int = SHOWN_LENGTH) -> str:
-    return shown(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
+def _shown_arguments(refused: RefusedCall, length: int = PRINTED_LENGTH) -> str:
+    return printable(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
 
 
 def _ids(refused: RefusedCall) -> Sequence[str]:
@@ -105,7 +106,7 @@ def _ids(refused: RefusedCall) -> Sequence[str]:
     message is the same dead letter; then one that nothing else has.
     """
     parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
-    others = [str(uuid.uuid5(uuid.NAMESPACE_OID, shown(repr(parts), 4000))), new_task_id()]
+    others = [str(uuid.uuid5(uuid.NAMESPACE_OID, printable(repr(parts), 4000))), new_task_id()]
     try:
         check_task_id(refused.task_id)
     except ValueError:
@@ -115,8 +116,8 @@ def _ids(refused: RefusedCall) -> Sequence[str]:
 
 def _error(refused: RefusedCall, task_id: str) -> str:
     is_its_own = task_id == refused.said_id or not refused.said_id
-    told = "" if is_its_own else f" (its id was {shown(repr(refused.said_id), 100)})"
-    reason = shown(refused.reason, ERROR_LENGTH - len(told))
+    told = "" if is_its_own else f" (its id was {printable(repr(refused.said_id), 100)})"
+    reason = printable(refused.reason, ERROR_LENGTH - len(told))
     return reason + told
 
 

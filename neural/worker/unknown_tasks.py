@@ -18,7 +18,7 @@ from celery.worker.consumer import Consumer
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural import queues
-from neural.broker.envelopes import call_of, said_by, shown
+from neural.broker.envelopes import call_of, headers_of, printable
 from neural.broker.message import RUN_HEADER, is_queue
 from neural.broker.patches import Method, replace
 from neural.errors import PermanentError
@@ -128,19 +128,19 @@ def _decide(held: Held) -> None:
 
 
 def _refused(held: Held, queue: str) -> RefusedCall:
-    task, call = shown(held.task, TASK_LENGTH), call_of(held.message)
-    task_id = said_by(held.message).get("id") or ""
+    task, call = printable(held.task, TASK_LENGTH), call_of(held.message)
+    task_id = headers_of(held.message).get("id") or ""
     args, kwargs = call or ((), {})
     return RefusedCall(
         task=task,
         task_id=str(task_id),
-        said_id=shown(task_id),
+        said_id=printable(task_id),
         queue=queue if is_queue(queue) else queues.queue_of(task) or queues.DEFAULT_QUEUE,
         priority=queues.priority_of(task),
         reason=describe(TaskUnknown(task)),
         args=args,
         kwargs=kwargs,
-        content="" if call else shown(held.message.body),
+        content="" if call else printable(held.message.body),
         delivery_tag=str(held.message.delivery_tag),
     )
 

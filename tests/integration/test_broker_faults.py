@@ -122,7 +122,7 @@ def test_a_worker_outlives_a_broker_that_goes_away_under_load(cluster, quick):
 
 @pytest.mark.faults
 def test_without_the_patch_that_worker_ends(cluster, quick):
-    """Should this fail, Celery has mended it: `neural/broker/patches.py` can go."""
+    """Should this fail, Celery has mended it: that of `neural/broker/redis.py` can go."""
     if isinstance(cluster.broker, RabbitMQ):
         pytest.skip("the patch is for Redis")
     environment = {**UNSATURATED, "PROBE_WITHOUT_PATCH": "1"}

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import StoreFilter, TextFilter, choices_of
-from neural.celeryapp.task import known_works
+from neural.celeryapp.task import names_of_work
 from neural.ledger.clock import database_clock
 from neural.ledger.work import work_title
 from neural.monitoring.errors.groups import codes_of
@@ -88,7 +88,7 @@ class WorkFilter(_HitFilter):
     more = False
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return sorted(((name, work_title(name)) for name in known_works()), key=itemgetter(1))
+        return sorted(((name, work_title(name)) for name in names_of_work()), key=itemgetter(1))
 
 
 class HitStoreFilter(_HitFilter, StoreFilter):

@@ -9,7 +9,7 @@ from kombu import Connection
 from kombu.transport import memory
 
 from neural.broker import message, publisher
-from neural.broker.message import SHOWN_LENGTH, RunMessage, run_message
+from neural.broker.message import ARGSREPR_LENGTH, RunMessage, run_message
 from neural.broker.publisher import BrokerUnavailable, Publisher, publish_quietly
 from neural.models import TaskRun
 from tests.celery_versions import since_celery_5_7
@@ -275,7 +275,7 @@ def test_the_arguments_that_a_message_shows_have_personal_data_masked():
     kwargs = {"customer": {"name": "欧阳靖"}, "phone": "13987654321", "order_id": "A-17"}
     run = TaskRun(task_id="id", task="app.call", args=["wang@example.com"], kwargs=kwargs)
 
-    shown = run_message(run).shown_as
+    shown = run_message(run).argsrepr
 
     assert shown == (
         "args=['w***@example.com'] "
@@ -284,18 +284,18 @@ def test_the_arguments_that_a_message_shows_have_personal_data_masked():
 
 
 def test_a_phone_at_the_end_of_what_a_message_shows_is_masked_before_it_is_cut():
-    text = "x" * (SHOWN_LENGTH - 30) + " 13987654321"
+    text = "x" * (ARGSREPR_LENGTH - 30) + " 13987654321"
 
-    shown = run_message(TaskRun(task="app.call", kwargs={"text": text})).shown_as
+    shown = run_message(TaskRun(task="app.call", kwargs={"text": text})).argsrepr
 
-    assert len(shown) == SHOWN_LENGTH
+    assert len(shown) == ARGSREPR_LENGTH
     assert "1398" not in shown
 
 
 def test_a_document_that_is_too_long_to_be_masked_whole_is_not_shown_in_part():
     body = json.dumps({"customer": {"name": "欧阳靖"}, "note": "x" * 2000}, ensure_ascii=False)
 
-    shown = run_message(TaskRun(task="app.call", args=[body], kwargs={"order_id": "A-17"})).shown_as
+    shown = run_message(TaskRun(task="app.call", args=[body], kwargs={"order_id": "A-17"})).argsrepr
 
     assert shown == "args=['…'] kwargs={'order_id': 'A-17'}"
 
@@ -323,23 +323,23 @@ def test_of_large_arguments_only_a_small_part_is_masked(large, monkeypatch):
     monkeypatch.setattr(message, "redacted", lambda part: masked.append(part) or part)
     run = TaskRun(task="app.call", args=[large], kwargs={"large": large})
 
-    shown = run_message(run).shown_as
+    shown = run_message(run).argsrepr
 
     assert [len(repr(part)) < 5000 for part in masked] == [True, True]
     assert "…" in repr(masked)
-    assert len(shown) == SHOWN_LENGTH or large in (nested(400), "x" * 1_000_000)
+    assert len(shown) == ARGSREPR_LENGTH or large in (nested(400), "x" * 1_000_000)
 
 
 def test_small_arguments_are_shown_whole():
     args = [1, 2.5, None, True, "text", {"a": [{"b": {}}]}, []]
 
-    assert run_message(TaskRun(task="app.call", args=args)).shown_as == f"args={args} kwargs={{}}"
+    assert run_message(TaskRun(task="app.call", args=args)).argsrepr == f"args={args} kwargs={{}}"
 
 
 def test_the_message_of_an_events_run_shows_the_handler_alone():
     run = TaskRun(task="neural.tasks.x", handler="neural.record_order", kwargs={"phone": "1"})
 
-    assert run_message(run).shown_as == "neural.record_order"
+    assert run_message(run).argsrepr == "neural.record_order"
 
 
 def properties(message):

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from kombu.transport.virtual import Base64
 
 from neural.broker import envelopes
-from neural.broker.entries import SoundMessage, sound_entry
 from neural.broker.envelopes import (
     REFUSED_HEADER,
     Unsound,
     call_of,
     content_of,
     described,
+    printable,
     refusal_in,
-    shown,
     substitute_for,
     survives,
 )
+from neural.broker.redis import SoundMessage, sound_entry
 from tests import forged
 
 CHANNEL = SimpleNamespace(
@@ -135,7 +135,7 @@ def test_a_wide_message_is_not_a_deep_one():
 @unhurried
 @given(st.text() | anything, st.integers(min_value=2, max_value=80))
 def test_whatever_it_is_it_can_be_shown_and_cut(value, length):
-    told = shown(value, length)
+    told = printable(value, length)
 
     assert len(told) <= length
     assert "\x00" not in told
@@ -147,7 +147,7 @@ def test_what_cannot_be_shown_says_so():
         def __repr__(self):
             raise RuntimeError("no")
 
-    assert "Hidden" in shown(Hidden())
+    assert "Hidden" in printable(Hidden())
 
 
 def test_a_refusal_that_a_client_wrote_itself_is_read_as_text():

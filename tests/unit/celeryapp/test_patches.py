@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from celery.signals import celeryd_init
 from celery.worker.heartbeat import Heart
 
 from neural import checks
-from neural.broker import entries, patches
+from neural.broker import consumer, patches, redis
 
 REQUIREMENTS = (Path(__file__).parents[3] / "requirements.txt").read_text()
 
@@ -40,7 +42,8 @@ def test_a_check_names_what_is_newer_than_was_looked_at(monkeypatch, installed, 
 
 
 def test_each_patch_names_its_upstream_issue():
-    paragraphs = [*patches.__doc__.split("\n\n**")[1:], entries.__doc__]
+    texts = (redis.__doc__, consumer.__doc__)
+    paragraphs = [each for text in texts for each in text.split("\n\n**")[1:]]
     without = [text.split("**")[0] for text in paragraphs if "celery/" not in text]
 
     assert without == ["Full, while connected."]  # a part of the one before it
@@ -50,7 +53,7 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
     class Renamed:
         """What a newer version has in the place of a class that is patched."""
 
-    patches.replace(Renamed, "_send", patches._once)
+    patches.replace(Renamed, "_send", _once)
 
     assert not hasattr(Renamed, "_send")
     assert "event=patch_left_out what=Renamed._send" in caplog.text
@@ -58,12 +61,42 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
 
 def test_a_method_is_replaced_once(monkeypatch):
     monkeypatch.setattr(Heart, "_send", lambda self, event, retry=True: retry)
-    patches.replace(Heart, "_send", patches._once)
+    patches.replace(Heart, "_send", _once)
     once = Heart._send
-    patches.replace(Heart, "_send", patches._once)
+    patches.replace(Heart, "_send", _once)
 
     assert Heart._send is once
     assert Heart._send(None, "worker-heartbeat", retry=True) is False
+
+
+def test_a_heartbeat_is_sent_once(monkeypatch):
+    monkeypatch.setattr(Heart, "_send", lambda self, event, retry=True: retry)
+    heartbeat = object.__new__(consumer.Heartbeat)
+
+    assert heartbeat._send("worker-heartbeat", retry=True) is False
+
+
+@pytest.mark.parametrize(
+    ("named", "used"),
+    [(patches.CELERYS_CONSUMER, patches.CONSUMER), ("a.project:Consumer", "a.project:Consumer")],
+)
+def test_a_worker_has_our_consumer_unless_the_project_names_one(named, used):
+    conf = SimpleNamespace(worker_consumer=named)
+
+    celeryd_init.send(sender="a@host", conf=conf, instance=None)
+
+    assert conf.worker_consumer == used
+
+
+def test_our_heartbeats_are_the_only_ones():
+    steps = consumer.Consumer.Blueprint.default_steps
+
+    assert consumer.Heart in steps
+    assert "celery.worker.consumer.heart:Heart" not in steps
+
+
+def _once(original):
+    return lambda self, event, retry=False: original(self, event, retry=False)
 
 
 FIRST_CONNECTION = """
@@ -76,15 +109,17 @@ django.setup()
 before = "kombu.transport.redis" in sys.modules
 from celery import current_app
 
-for url in ("redis://127.0.0.1/1", "rediss://127.0.0.1/1", "sentinel://127.0.0.1/1"):
-    found = current_app.connection_for_write(url).get_transport_cls()
+found = [
+    current_app.connection_for_write(f"{scheme}://127.0.0.1/1").get_transport_cls()
+    for scheme in ("redis", "rediss", "sentinel")
+]
 from kombu.transport import redis
+from neural.broker.redis import SentinelTransport, Transport
 
 print(json.dumps([before, [
-    hasattr(redis.Channel._connparams, "_neural"),
-    hasattr(redis.QoS.ack, "_neural"),
+    found == [Transport, Transport, SentinelTransport],
+    issubclass(SentinelTransport.Channel, redis.SentinelChannel),
     hasattr(redis.loads, "_neural"),
-    found is redis.SentinelTransport,
 ]]))
 """
 
@@ -104,4 +139,4 @@ def test_redis_is_loaded_and_patched_with_the_first_connection():
     assert asked.returncode == 0, asked.stderr
     before, patched_then = json.loads(asked.stdout)
     assert before is False
-    assert patched_then == [True] * 4
+    assert patched_then == [True] * 3

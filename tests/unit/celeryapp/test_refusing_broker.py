@@ -3,12 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
-from celery.worker.consumer.consumer import Consumer
+from celery.worker.consumer import Consumer as CelerysConsumer
 from kombu.transport import virtual
-from kombu.transport.redis import QoS, Transport
 from redis import exceptions
 
-from neural.broker import patches
+from neural.broker import consumer as consumers
+from neural.broker.redis import QoS, Transport
 
 FULL = exceptions.OutOfMemoryError("command not allowed")
 REFUSALS = [
@@ -21,12 +21,6 @@ REFUSALS = [
     exceptions.BusyLoadingError("loading"),
     exceptions.ConnectionError("max number of clients reached"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _patched() -> None:
-    """As kombu's first connection to Redis does it, which another test may have made."""
-    patches._patch_transport()
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
@@ -89,7 +83,7 @@ def test_an_acknowledgement_that_fails_keeps_no_seat(error, settle):
 @pytest.fixture
 def pauses(monkeypatch):
     seen: list[float] = []
-    monkeypatch.setattr(patches.time, "sleep", seen.append)
+    monkeypatch.setattr(consumers.time, "sleep", seen.append)
     return seen
 
 
@@ -113,49 +107,52 @@ def answering(monkeypatch, *answers):
         if error := waiting.pop(0):
             raise error
 
-    monkeypatch.setattr(patches, "must_accept", look)
-    return patches._when_it_accepts(lambda self, heartbeat=None: Connection())
+    monkeypatch.setattr(consumers, "must_accept", look)
+    monkeypatch.setattr(
+        CelerysConsumer, "connection_for_read", lambda self, heartbeat=None: Connection()
+    )
+    return object.__new__(consumers.Consumer)
 
 
 def test_a_worker_waits_until_redis_takes_a_message_and_says_so_once(monkeypatch, pauses, caplog):
-    connect = answering(monkeypatch, FULL, FULL, FULL, None)
+    consumer = answering(monkeypatch, FULL, FULL, FULL, None)
 
-    assert isinstance(connect(SimpleNamespace()), Connection)
+    assert isinstance(consumer.connection_for_read(), Connection)
 
-    assert pauses == [patches.PAUSE_SECONDS] * 3
+    assert pauses == [consumers.PAUSE_SECONDS] * 3
     assert caplog.text.count("event=broker_refuses") == 1
 
 
 def test_a_worker_that_is_stopped_while_it_waits_stops(monkeypatch, pauses):
-    connect = answering(monkeypatch, FULL)
+    consumer = answering(monkeypatch, FULL)
 
     def stop():
         raise SystemExit(0)
 
-    monkeypatch.setattr("celery.worker.state.maybe_shutdown", stop)
+    monkeypatch.setattr(consumers, "maybe_shutdown", stop)
 
     with pytest.raises(SystemExit):
-        connect(SimpleNamespace())
+        consumer.connection_for_read()
 
 
 def test_a_connection_that_is_lost_at_once_again_and_again_is_no_hot_loop(monkeypatch, pauses):
-    connect = answering(monkeypatch, None, None)
-    consumer = SimpleNamespace()
+    consumer = answering(monkeypatch, None, None)
 
-    connect(consumer)
+    consumer.connection_for_read()
     assert pauses == []
-    connect(consumer)
+    consumer.connection_for_read()
 
-    assert pauses == [patches.PAUSE_SECONDS]
+    assert pauses == [consumers.PAUSE_SECONDS]
 
 
-def test_a_workers_own_events_are_not_waited_for():
+def test_a_workers_own_events_are_not_waited_for(monkeypatch):
     connection = Connection()
     connection.transport_options = {"confirm_publish": True}
-    app = SimpleNamespace(connection_for_write=lambda url, heartbeat: connection)
-    consumer = SimpleNamespace(app=app, ensure_connected=lambda it: it)
+    consumer = object.__new__(consumers.Consumer)
+    consumer.app = SimpleNamespace(connection_for_write=lambda url, heartbeat: connection)
+    monkeypatch.setattr(consumer, "ensure_connected", lambda it: it)
 
-    made = patches._without_confirmation(Consumer.connection_for_write)(consumer)
+    made = consumer.connection_for_write()
 
     assert made.transport_options["confirm_publish"] is False
-    assert made.transport_options["write_timeout"] == patches.EVENT_SECONDS
+    assert made.transport_options["write_timeout"] == consumers.EVENT_SECONDS

@@ -10,8 +10,8 @@ from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
-from neural.broker.entries import SoundMessage
 from neural.broker.envelopes import REFUSED_HEADER, Unsound
+from neural.broker.redis import SoundMessage
 from neural.worker import ending, message_validation
 from neural.worker.message_validation import ValidatingConsumer
 from tests import forged
