@@ -48,8 +48,14 @@ def _plain(value: Any) -> Any:
     return value.pk if isinstance(value, models.Model) else value
 
 
-def _is_stated(field: models.Field) -> bool:
-    return not (field.primary_key or field.generated)
+def stated_columns(model: type[models.Model], *, key: Sequence[str]) -> list[str]:
+    """The columns that statements of a row replace: all but the primary key, what the database
+    computes, and the fields of ``key``."""
+    return [
+        each.attname
+        for each in model._meta.local_concrete_fields
+        if not (each.primary_key or each.generated or each.name in key)
+    ]
 
 
 class NewestQuerySet(StoreScopedQuerySet):
@@ -75,10 +81,10 @@ class NewestQuerySet(StoreScopedQuerySet):
 
         Returns how many were written.
         """
-        names = [each.name for each in self.model._meta.local_concrete_fields if _is_stated(each)]
+        beside = stated_columns(self.model, key=key)
         newest: dict[tuple[Any, ...], dict[str, Any]] = {}
         for each in rows:
-            row = {name: getattr(each, self._field(name).attname) for name in names}
+            row = {name: getattr(each, self._field(name).attname) for name in (*key, *beside)}
             known = newest.setdefault(tuple(row[name] for name in key), row)
             known.update(row if row["version"] > known["version"] else {})
         return self._upsert_newer([newest[its_key] for its_key in sorted(newest)], key=key)

@@ -107,11 +107,11 @@ def _sum_field(label: Any, **options: Any) -> models.DecimalField:
     return total_field(label, default=Decimal(0), db_default=Decimal(0), **options)
 
 
-def _json_field(label: Any) -> models.JSONField:
+def _json_field(label: Any, default: type[list] | type[dict] = list) -> models.JSONField:
     return models.JSONField(
         label,
-        default=list,
-        db_default=models.Value([], models.JSONField()),
+        default=default,
+        db_default=models.Value(default(), models.JSONField()),
         blank=True,
         encoder=DjangoJSONEncoder,
     )
@@ -171,7 +171,7 @@ class Order(models.Model):
     replaces = _text_field(_("replaces"), KEY_LENGTH)
     merged_into = _text_field(_("merged into"), KEY_LENGTH)
 
-    currency = models.CharField(_("currency"), max_length=3, blank=True, default="", db_default="")
+    currency = _text_field(_("currency"), 3)
     bill = _json_field(_("bill"))
     items = _sum_field(_("lines"))
     line_discounts = _sum_field(_("discounts of lines"))
@@ -183,11 +183,11 @@ class Order(models.Model):
     rounding = _sum_field(_("rounding"))
     platform_discounts = _sum_field(_("discounts that the platform bears"))
     platform_charges = _sum_field(_("charges that the platform keeps"))
-    total = total_field(_("total"), default=Decimal(0), db_default=Decimal(0))
+    total = _sum_field(_("total"))
     difference = _sum_field(_("difference to its parts"))
     adds_up = models.BooleanField(_("adds up"), default=True, db_default=True)
-    paid = total_field(_("paid"), default=Decimal(0), db_default=Decimal(0))
-    refunded = total_field(_("refunded"), default=Decimal(0), db_default=Decimal(0))
+    paid = _sum_field(_("paid"))
+    refunded = _sum_field(_("refunded"))
     returned = _sum_field(_("returned"))
     tips = _sum_field(_("tips"))
     unsettled = models.BooleanField(_("unsettled"), default=False, db_default=False)
@@ -196,17 +196,9 @@ class Order(models.Model):
     payout = total_field(_("payout"), null=True, blank=True)
     payout_is_final = models.BooleanField(_("payout is final"), default=False, db_default=False)
 
-    delivery = models.JSONField(
-        _("delivery"),
-        default=dict,
-        db_default=models.Value({}, models.JSONField()),
-        blank=True,
-        encoder=DjangoJSONEncoder,
-    )
+    delivery = _json_field(_("delivery"), dict)
 
-    cancel_reason = models.CharField(
-        _("reason of the cancellation"), max_length=500, blank=True, default="", db_default=""
-    )
+    cancel_reason = _text_field(_("reason of the cancellation"), 500)
     content_version = version_field(_("version of the content"))
     placed_version = version_field(_("version of the time"))
     day_version = version_field(_("version of the day"))
@@ -317,18 +309,18 @@ class Order(models.Model):
     new_lines: Sequence[Mapping[str, Any]] | None = None
     had_lines = False
     as_locked: Mapping[str, Any] = {}
+    """The values of all columns when the row was locked."""
 
     def changed_columns(self) -> list[str]:
         """The columns that have changed since the row was locked."""
-        now, before = self.__dict__, self.as_locked
-        return [name for name in _STATED if now[name] != before[name]]
+        now = self.__dict__
+        return [name for name, before in self.as_locked.items() if now[name] != before]
 
     def read_key(self) -> bool:
         """Fill what follows from the key of an order that is new. Returns whether it is."""
         if self.number:
             return False
-        for name, value in _of_key(self.key).items():
-            setattr(self, name, value)
+        self.__dict__.update(_of_key(self.key))
         return True
 
     def restate(
@@ -356,7 +348,7 @@ class Order(models.Model):
     ) -> bool:
         """Apply a status, unless a newer one is known; ``closed_at`` is stated with a closing one,
         ``into`` with a merge. The lines are kept. Returns whether anything changed."""
-        before = (self.progress, self.first_closed_at, self.status_version, self.cancel_version)
+        before = {**self.__dict__}
         self.progress = with_step(self.progress, told)
         if closed_at is not None:
             self.first_closed_at = min(self.first_closed_at or closed_at, closed_at)
@@ -364,8 +356,7 @@ class Order(models.Model):
             self.cancel_version, self.cancel_reason = version, told["reason"]
         if version > self.status_version:
             self.status, self.status_version, self.merged_into = told["status"], version, into
-        after = (self.progress, self.first_closed_at, self.status_version, self.cancel_version)
-        return before != after and self._changed()
+        return before != self.__dict__ and self._changed()
 
     def expect_on(self, day: dt.date | None) -> None:
         """Place an order of which no content is known on the earliest day of its payments."""
@@ -378,8 +369,7 @@ class Order(models.Model):
         if version <= self.settlement_version:
             return False
         self.settlement_version, self.payout = version, payout
-        for name, value in values.items():
-            setattr(self, name, value)
+        self.__dict__.update(values)
         return True
 
     def take_delivery(self, *, version: bytes, **told: Any) -> bool:
@@ -394,12 +384,11 @@ class Order(models.Model):
     def set_money(self, *, first_day: dt.date | None, **sums: Decimal) -> bool:
         """Take the sums of this order's payments and refunds, and their first day. Returns whether
         anything changed."""
-        before = [getattr(self, name) for name in MONEY_COLUMNS]
-        for name, value in sums.items():
-            setattr(self, name, value)
+        before = {**self.__dict__}
+        self.__dict__.update(sums)
         self.expect_on(first_day)
         self.unsettled = bool(self.balance)
-        return before != [getattr(self, name) for name in MONEY_COLUMNS]
+        return before != self.__dict__
 
     def _take_time(self, version: bytes, stated_at: dt.datetime | None) -> bool:
         """Take the time of the newest statement that has one, else that of the earliest event with
@@ -434,10 +423,8 @@ class Order(models.Model):
             self.had_lines = bool(self.content_version)
         self.new_lines = lines
         self.content_version = version
-        for name, value in content.items():
-            setattr(self, name, value)
-        for name in _SUMS:
-            setattr(self, name, getattr(sums, name))
+        self.__dict__.update(content)
+        self.__dict__.update({name: getattr(sums, name) for name in _SUMS})
         self.adds_up = not sums.difference
         return True
 
@@ -462,54 +449,4 @@ MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_
 MONEY_DEPENDS_ON = ("key", "state", "currency", "total", "placed_at", "day_version")
 """What else of an order :meth:`Order.set_money` and its caller read."""
 
-CONTENT_COLUMNS = (
-    "number",
-    "promised_at",
-    "closed_at",
-    "channel",
-    "platform",
-    "platform_number",
-    "table",
-    "guests",
-    "member",
-    "staff",
-    "invoice",
-    "note",
-    "phone_last4",
-    "split_from",
-    "replaces",
-    "currency",
-    "bill",
-)
-"""The columns that a statement of the whole order replaces, besides its sums."""
-
 _SUMS = tuple(Sums.__dataclass_fields__)
-
-_STATED = (
-    *CONTENT_COLUMNS,
-    "till",
-    *_SUMS,
-    "state",
-    "status",
-    "progress",
-    "first_closed_at",
-    "late_change",
-    "placed_at",
-    "business_day",
-    "adds_up",
-    "unsettled",
-    "cancel_reason",
-    "merged_into",
-    "commission",
-    "fees",
-    "payout",
-    "payout_is_final",
-    "delivery",
-    "content_version",
-    "placed_version",
-    "day_version",
-    "status_version",
-    "cancel_version",
-    "settlement_version",
-    "delivery_version",
-)

@@ -11,7 +11,7 @@ from neural.models.store import Store
 from neural.restaurant import codes
 from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field
-from neural.restaurant.models.newest import NewestQuerySet, version_field
+from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 from neural.restaurant.models.order import Order
 from neural.restaurant.models.rows import telling
 
@@ -47,7 +47,8 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         another order.
         """
         key = {name: getattr(payment, name) for name in ("key", "kind", "store")}
-        values = {name: getattr(payment, name) for name in _STATED_FIELDS}
+        stated = stated_columns(Payment, key=tuple(key))
+        values = {name: getattr(payment, name) for name in stated}
         if self.insert_if_absent(key=key, values=telling(Payment, values)):
             return {payment.order_id}
         known = self.select_for_update().get(**key)
@@ -161,26 +162,3 @@ class Payment(models.Model):
     def change(self) -> Decimal | None:
         """What the guest got back in cash; None if it is not stated what was given."""
         return None if self.given is None else self.given - self.amount - self.tip
-
-
-_STATED_FIELDS = (
-    "order_id",
-    "reference",
-    "refund_of",
-    "amount",
-    "currency",
-    "tender",
-    "tip",
-    "given",
-    "status",
-    "refund_kind",
-    "lines",
-    "reason",
-    "fee",
-    "settled",
-    "paid_amount",
-    "paid_currency",
-    "business_day",
-    "occurred_at",
-    "version",
-)

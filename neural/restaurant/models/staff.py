@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
-from neural.restaurant.models.newest import NewestQuerySet, version_field
+from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 
 
 class Shift(models.Model):
@@ -53,9 +53,9 @@ class Shift(models.Model):
 class TimeCardQuerySet(NewestQuerySet["TimeCard"]):
     def keep(self, cards: Collection["TimeCard"]) -> None:
         """Save locked time cards."""
-        self.bulk_create(
-            cards, update_conflicts=True, unique_fields=("code", "store"), update_fields=_STATED
-        )
+        key = ("code", "store")
+        stated = stated_columns(TimeCard, key=key)
+        self.bulk_create(cards, update_conflicts=True, unique_fields=key, update_fields=stated)
 
 
 def _text_field(label: Any, length: int) -> models.CharField:
@@ -162,16 +162,3 @@ def _length(each: dict[str, Any]) -> dt.timedelta:
         dt.datetime.fromisoformat(each[name]) for name in ("starts_at", "ends_at")
     )
     return max(ends_at - starts_at, dt.timedelta())
-
-
-_STATED = (
-    "staff_code",
-    "staff_name",
-    "role",
-    "starts_at",
-    "ends_at",
-    "breaks",
-    "start_version",
-    "end_version",
-    "person_version",
-)

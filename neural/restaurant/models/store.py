@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
 from neural.restaurant.models.amounts import amount_field
-from neural.restaurant.models.newest import NewestQuerySet, version_field
+from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 
 
 class Opening(models.TextChoices):
@@ -142,19 +142,10 @@ class StockLevel(models.Model):
     def _save(self) -> bool:
         under = self.threshold is not None and self.level <= self.threshold
         self.low = self.reported_low or under
-        self.save(update_fields=_REPORTED_FIELDS)
+        self.save(update_fields=stated_columns(StockLevel, key=("store", "item")))
         return True
 
 
-_REPORTED_FIELDS = (
-    "level",
-    "unit",
-    "threshold",
-    "reported_low",
-    "low",
-    "level_version",
-    "threshold_version",
-)
 
 
 class DayClose(models.Model):
