@@ -32,20 +32,6 @@ TASKS = (
 )
 """The tasks of this part, which are reached as ``neural.tasks.…``."""
 
-_HOMES = {
-    "Answer": "neural.hooks.platforms.base",
-    "CannotTranslate": "neural.hooks.platforms.base",
-    "Client": "neural.hooks.platforms.base",
-    "Credential": "neural.hooks.platforms.base",
-    "Platform": "neural.hooks.platforms.base",
-    "Push": "neural.hooks.platforms.base",
-    "PushUnreadable": "neural.hooks.platforms.base",
-    "Received": "neural.hooks.platforms.base",
-    "SignatureRefused": "neural.hooks.platforms.base",
-    "Translated": "neural.hooks.platforms.base",
-    "register_platform": "neural.hooks.platforms.base",
-}
-
 __all__ = [
     "Answer",
     "CannotTranslate",
@@ -59,6 +45,8 @@ __all__ = [
     "Translated",
     "register_platform",
 ]
+
+_HOMES = dict.fromkeys(__all__, "neural.hooks.platforms.base")
 
 
 def __getattr__(name: str) -> Any:

@@ -103,6 +103,17 @@ class Client(Protocol):
 Credentials = Mapping[str, str]
 
 
+def gettext_noop(text: str) -> str:
+    """Marks a label for translation: the admin translates it, this package knows no Django."""
+    return text
+
+
+API_URL = Credential(
+    name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
+)
+"""Of platforms whose server is asked for details."""
+
+
 class Platform:
     """How one platform pushes. Subclass it, and register an instance with
     :func:`register_platform` in your app's ``neural_platforms.py``.
@@ -117,6 +128,8 @@ class Platform:
     credentials: ClassVar[Sequence[Credential]] = ()
     documents: ClassVar[Sequence[str]] = ()
     """The public documents that this class follows."""
+    api: ClassVar[str] = ""
+    """The address of the platform's server, unless the source has another one."""
 
     def verify(
         self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
@@ -147,6 +160,10 @@ class Platform:
         says everything."""
         return None
 
+    def api_of(self, credentials: Credentials) -> str:
+        """The address of the server that a source asks."""
+        return (credentials.get("api_url") or self.api).rstrip("/")
+
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         """The events of a push and its fetched details; none for a push of no interest.
 
@@ -161,11 +178,6 @@ PLATFORMS: Registry[Platform] = Registry("platform")
 def register_platform(platform: Platform) -> Platform:
     """Make a platform available to webhook sources."""
     return PLATFORMS.add(platform.name, platform)
-
-
-def gettext_noop(text: str) -> str:
-    """Marks a label for translation: the admin translates it, this package knows no Django."""
-    return text
 
 
 def needed(credentials: Credentials, name: str) -> str:

@@ -22,9 +22,7 @@ from neural.hooks.platforms.base import (
 from neural.hooks.platforms.reading import (
     Fields,
     last_digits,
-    object_of,
-    unreadable_if_wrong,
-    without_phones,
+    pushed_object,
 )
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
@@ -44,14 +42,10 @@ _CHANNELS = {1: "takeaway", 2: "delivery", 3: "dine_in", 4: "takeaway"}
 _PLATFORMS = {10: "skip", 12: "doordash", 25: "rappi", 39: "ifood", 102: "thuisbezorgd"}
 """The codes of ordering platforms that we have seen. Another one is called like channel-7."""
 _TENDERS = {
-    0: "card",
+    **dict.fromkeys((0, 4, 5, 8), "card"),
     1: "cash",
     3: "platform",
-    4: "card",
-    5: "card",
-    6: "voucher",
-    7: "voucher",
-    8: "card",
+    **dict.fromkeys((6, 7), "voucher"),
 }
 _CHARGES = {"deliveryCost": "delivery", "serviceCharge": "service", "bagFee": "bag"}
 
@@ -80,14 +74,12 @@ class Deliverect(Platform):
         must_match(told.lower(), right)
 
     def read(self, request: Received) -> Push:
-        body = object_of(request.body)
-        with unreadable_if_wrong():
-            told = Fields(body)
+        with pushed_object(request) as told:
             about = told.id_or_none("_id") or told.id_or_none("orderId")
             changed = told.moment("_updated") or told.moment("timeStamp")
             return Push(
-                push_id=f"{about}:{digest(body)}",
-                body=body,
+                push_id=f"{about}:{digest(told.value)}",
+                body=told.value,
                 store_code=told.id_or_none("location"),
                 occurred_at=changed if changed and changed.tzinfo else None,
             )
@@ -108,7 +100,7 @@ def _status(told: Fields) -> Translated:
         at=told.instant("timeStamp"),
         status=told.one_of("status", _STATUSES),
     )
-    return statement.status_change(reason=without_phones(told.text("reason", 500)))
+    return statement.status_change(reason=told.note("reason"))
 
 
 def _order(order: Fields) -> Iterator[Translated]:
@@ -133,10 +125,10 @@ def _order(order: Fields) -> Iterator[Translated]:
         platform_number=order.text("channelOrderId"),
         ticket=order.text("channelOrderDisplayId"),
         table=order.text("table"),
-        guests=_guests(order),
+        guests=order.guests("numberOfCustomers"),
         placed_at=order.moment("placedTime") or order.moment("_created"),
         promised_at=order.moment("deliveryTime") or order.moment("pickupTime"),
-        note=without_phones(order.text("note", 500)),
+        note=order.note("note"),
         phone_last4=last_digits(order.part("customer").text("phoneNumber")),
     )
     if order.flag("orderIsAlreadyPaid") and money.total is not None:
@@ -152,11 +144,6 @@ def _order(order: Fields) -> Iterator[Translated]:
 def _platform(order: Fields) -> str:
     code = order.integer("channel")
     return "" if code is None else _PLATFORMS.get(code, f"channel-{code:d}"[:100])
-
-
-def _guests(order: Fields) -> int | None:
-    guests = order.integer("numberOfCustomers")
-    return guests if guests is not None and 0 < guests <= 10_000 else None
 
 
 def _lines(
@@ -175,7 +162,7 @@ def _lines(
         price=item.cents("price", digits),
         role="modifier" if parent else "item",
         parent=parent[:100],
-        note=without_phones(item.text("remark", 500)),
+        note=item.note("remark"),
     )
     for choice in item.each("subItems"):
         yield from _lines(choice, digits, quantity, line_id, depth + 1)

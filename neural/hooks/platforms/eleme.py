@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from neural.errors import NeuralError
-from neural.hooks.platforms.amounts import LARGEST, rounded, written
 from neural.hooks.platforms.base import (
+    API_URL,
     Answer,
     CannotTranslate,
     Client,
@@ -37,13 +37,10 @@ from neural.hooks.platforms.reading import (
     json_as_sent,
     json_of,
     last_digits,
-    object_of,
-    unreadable_if_wrong,
-    without_phones,
+    pushed_object,
 )
-from neural.hooks.platforms.stating import Statement, entries, entry, kept_of_fee, line, stated
+from neural.hooks.platforms.stating import Statement, entries, entry, kept_of_fee, line, returned
 
-API = "https://open-api.shop.ele.me"
 RESENT_FOR = 24 * 3600.0
 """How long Eleme sends a message again is not in its public documents."""
 
@@ -84,10 +81,9 @@ class Eleme(Platform):
         Credential(name="app_secret", label=gettext_noop("App secret")),
         Credential(name="app_key", label=gettext_noop("App key"), required=False, secret=False),
         Credential(name="access_token", label=gettext_noop("Access token"), required=False),
-        Credential(
-            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
-        ),
+        API_URL,
     )
+    api = "https://open-api.shop.ele.me"
     documents = (
         "http://www.dianj.com.cn/News/Detail/21258",
         "http://www.dianj.com.cn/News/Detail/21260",
@@ -118,13 +114,11 @@ class Eleme(Platform):
     def read(self, request: Received) -> Push | None:
         if _is_probe(request):
             return None
-        body = object_of(request.body)
-        with unreadable_if_wrong():
-            told = Fields(body)
+        with pushed_object(request) as told:
             return Push(
                 push_id=told.id("requestId"),
                 # The message as JSON of its own, so that people can read it in the admin.
-                body={**body, "message": _message(body)},
+                body={**told.value, "message": _message(told.value)},
                 store_code=told.id_or_none("shopId"),
                 occurred_at=told.epoch("timestamp"),
             )
@@ -139,7 +133,7 @@ class Eleme(Platform):
         if not (credentials.get("app_key") and credentials.get("app_secret")):
             return None
         order_id = told.thing.id("orderId" if told.thing.has("orderId") else "id")
-        address = (credentials.get("api_url") or API).rstrip("/")
+        address = self.api_of(credentials)
         token = credentials.get("access_token") or token_of(address, credentials, client)
         call = call_of(
             "eleme.order.getOrder",
@@ -239,7 +233,11 @@ class _Message:
         found = _STATUS_OF_TYPE.get(self.type, "") if status is None else status
         order_id = self.thing.id_or_none("orderId") or self.thing.id("id")
         return Statement(
-            till="eleme", order_id=order_id, at=at.replace(microsecond=0), status=found
+            till="eleme",
+            order_id=order_id,
+            at=at.replace(microsecond=0),
+            currency="CNY",
+            status=found,
         )
 
 
@@ -263,18 +261,17 @@ def _order(order: Fields, told: _Message) -> Iterator[Translated]:
         [each for group in order.each("groups") for each in _lines(group)],
         bill=_bill(order, kept),
         total=total,
-        currency="CNY",
         channel="delivery",
         platform="eleme",
         platform_number=statement.order_id,
         ticket=order.text("daySn"),
         placed_at=_in_china(order, "createdAt"),
         promised_at=_in_china(order, "deliverTime"),
-        note=without_phones(order.text("description", 500)),
+        note=order.note("description"),
         phone_last4=_phone(order),
     )
     if order.flag("onlinePaid"):
-        yield statement.payment(_of(statement, "payment"), total, currency="CNY", tender="platform")
+        yield statement.payment(_of(statement, "payment"), total, tender="platform")
     if payout is not None:
         yield statement.settlement(payout, commission=commission or None, final=status == "closed")
 
@@ -339,12 +336,10 @@ def _cancelled(told: _Message, details: Any, by: str = "") -> Iterator[Translate
     """The order counts nowhere, and what the guest paid goes back. A forced cancellation and the
     state that follows it tell of the same money."""
     statement = told.statement("cancelled")
-    yield statement.status_change(by=by, reason=without_phones(told.thing.text("reason", 500)))
+    yield statement.status_change(by=by, reason=told.thing.note("reason"))
     amount = _amount_back(told, details)
     if amount is not None:
-        yield statement.refund(
-            _of(statement, "cancelled"), amount, currency="CNY", tender="platform"
-        )
+        yield statement.refund(_of(statement, "cancelled"), amount, tender="platform")
 
 
 def _refunded(told: _Message, details: Any) -> Iterator[Translated]:
@@ -356,24 +351,19 @@ def _refunded(told: _Message, details: Any) -> Iterator[Translated]:
             "the message does not say how much was refunded: enter the app key in the source, so "
             "that the order can be fetched"
         )
-    goods = [_returned(each) for each in told.thing.each("goodsList") if each.has("name")]
+    goods = [
+        returned(each, name="name", quantity="quantity", price="price")
+        for each in told.thing.each("goodsList")
+        if each.has("name")
+    ]
     refund_id = told.thing.id_or_none("refundId") or told.all.id("requestId")
     yield statement.refund(
         refund_id,
         amount,
-        currency="CNY",
         tender="platform",
         lines=goods,
-        reason=without_phones(told.thing.text("reason", 500)),
+        reason=told.thing.note("reason"),
     )
-
-
-def _returned(each: Fields) -> dict[str, Any]:
-    quantity = each.quantity("quantity", 1)
-    amount = rounded(quantity * abs(each.money("price")))
-    if amount >= LARGEST:
-        raise each.wrong("price", "a smaller price")
-    return {**stated(name=each.name("name"), quantity=quantity), "amount": written(amount)}
 
 
 def _amount_back(told: _Message, details: Any) -> Decimal | None:

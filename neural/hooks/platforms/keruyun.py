@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from neural.hooks.platforms.amounts import digest, priced
 from neural.hooks.platforms.base import (
+    API_URL,
     Answer,
     CannotTranslate,
     Client,
@@ -33,14 +34,11 @@ from neural.hooks.platforms.base import (
 from neural.hooks.platforms.reading import (
     Fields,
     last_digits,
-    object_of,
+    pushed_object,
     query_of,
-    unreadable_if_wrong,
-    without_phones,
 )
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
-API = "https://openapi.keruyun.com"
 MOST_MERGED = 100
 DEEPEST_ITEM = 4
 
@@ -51,35 +49,18 @@ _SIGNED = ("appKey", "shopIdenty", "brandId", "timestamp", "token", "version")
 _STATUSES = {
     "WAIT_PROCESSED": "open",
     "ORDER_RECEIVED": "accepted",
+    "SUCCESS": "closed",
     "WAIT_SETTLED": "open",
     "SETTLED": "closed",
-    "SUCCESS": "closed",
     "REFUND": "closed",
     "CLOSED": "closed",
     "INVALID": "voided",
-    "ANTI_SETTLED": "voided",
     "CANCELLED": "cancelled",
     "REJECTED": "rejected",
+    "ANTI_SETTLED": "voided",
 }
-_CODES = dict(
-    zip(
-        map(str, range(1, 12)),
-        (
-            "WAIT_PROCESSED",
-            "ORDER_RECEIVED",
-            "SUCCESS",
-            "WAIT_SETTLED",
-            "SETTLED",
-            "REFUND",
-            "CLOSED",
-            "INVALID",
-            "CANCELLED",
-            "REJECTED",
-            "ANTI_SETTLED",
-        ),
-        strict=True,
-    )
-)
+"""In the order of their numbers, which some pushes have instead: 1 to 11."""
+_CODES = {str(number): name for number, name in enumerate(_STATUSES, start=1)}
 _CHANNELS = {
     "FOR_HERE": "dine_in",
     "1": "dine_in",
@@ -114,10 +95,9 @@ class Keruyun(Platform):
         Credential(name="path_secret", label=gettext_noop("Secret of the address, after ?secret=")),
         Credential(name="app_key", label=gettext_noop("App key"), secret=False),
         Credential(name="app_secret", label=gettext_noop("App secret")),
-        Credential(
-            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
-        ),
+        API_URL,
     )
+    api = "https://openapi.keruyun.com"
     documents = (
         "https://open.keruyun.com/docs/zh/RseVEXQBzPVmqdQuz1r4.html",
         "https://open.keruyun.com/docs/zh/fHMK4HUBczuQcdqkaRZo.html",
@@ -136,12 +116,10 @@ class Keruyun(Platform):
         must_match(told, needed(credentials, "path_secret"))
 
     def read(self, request: Received) -> Push:
-        body = object_of(request.body)
-        with unreadable_if_wrong():
-            told = Fields(body)
+        with pushed_object(request) as told:
             return Push(
-                push_id=f"{told.id('tradeId')}:{digest(body)}",
-                body=body,
+                push_id=f"{told.id('tradeId')}:{digest(told.value)}",
+                body=told.value,
                 store_code=_shop(told),
             )
 
@@ -151,7 +129,7 @@ class Keruyun(Platform):
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
         told = Fields(push.body)
         order_id = told.id("tradeId")
-        address = (credentials.get("api_url") or API).rstrip("/")
+        address = self.api_of(credentials)
         call = _Call(credentials, _shop(told), int(time.time()))
         answer = client.get(f"{address}/open/v1/token/get?{call.query(credentials['app_secret'])}")
         token = Fields(answer, "the answer with the token").at("result").text("token", 10_000)
@@ -175,9 +153,7 @@ class Keruyun(Platform):
             return list(_refund(told, detail, at, push.push_id))
         events = list(_order(detail, at, push.push_id))
         if told.integer("operation") == _MERGED:
-            statement = Statement(
-                till="keruyun", order_id=base.id("orderId"), at=at, push_id=push.push_id
-            )
+            statement = _statement(base.id("orderId"), at, push.push_id)
             events.append(statement.merge(_merged(told)))
         return events
 
@@ -213,6 +189,12 @@ def signature_of(params: Mapping[str, str], body: Mapping[str, Any] | None, secr
 # Orders
 
 
+def _statement(order_id: str, at: dt.datetime, push_id: str, status: str = "") -> Statement:
+    return Statement(
+        till="keruyun", order_id=order_id, at=at, currency="CNY", status=status, push_id=push_id
+    )
+
+
 def _status(base: Fields) -> str:
     code = base.text("orderStatus")
     found = _STATUSES.get(_CODES.get(code, code))
@@ -226,31 +208,24 @@ def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated
     kind = base.text("orderType")
     if kind in _NO_SALES:
         return
-    told = Statement(
-        till="keruyun",
-        order_id=base.id("orderId"),
-        at=at,
-        status=_status(base),
-        push_id=push_id,
-    )
+    told = _statement(base.id("orderId"), at, push_id, _status(base))
     yield told.order(
         [each for item in detail.each("orderItemVoList") for each in _lines(item)],
         bill=_bill(detail),
         total=base.cents("orderAmt", 2) - abs(base.cents("promoAmt", 2)),
-        currency="CNY",
         channel=_CHANNELS.get(kind, ""),
         platform=base.text("orderSource") if kind in _OF_PLATFORMS else "",
         platform_number=base.text("thirdOrderNo"),
         ticket=base.text("serialNo"),
         table="; ".join(each.text("tableName") for each in detail.each("orderTableVoList"))[:100],
-        guests=_guests(base),
+        guests=base.guests("orderPeopleCnt"),
         # Times have no zone: they are the store's own.
         placed_at=base.moment("openTime"),
         closed_at=base.moment("settleTime"),
         business_day=base.day("finishBusiDate"),
         member=base.text("memberId"),
         staff=base.text("openOperatorName"),
-        note=without_phones(base.text("subject", 500)),
+        note=base.note("subject"),
         phone_last4=last_digits(base.text("memberPhone")),
         replaces=base.id_or_none("relatedOrderId"),
     )
@@ -260,11 +235,6 @@ def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated
         received = (each.cents("actualReceiveAmt", 2) for each in payments)
         commission = (each.cents("platformServiceAmt", 2) for each in payments)
         yield told.settlement(sum(received, ZERO), commission=abs(sum(commission, ZERO)) or None)
-
-
-def _guests(base: Fields) -> int | None:
-    guests = base.integer("orderPeopleCnt")
-    return guests if guests is not None and 0 < guests <= 10_000 else None
 
 
 def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str, Any]]:
@@ -285,7 +255,7 @@ def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str,
         role="component" if parent else "item",
         parent=parent,
         options=_options(item),
-        note=without_phones(item.text("itemSubject", 500)),
+        note=item.note("itemSubject"),
     )
     for part in item.each("children"):
         yield from _lines(part, line_id, depth + 1)
@@ -331,7 +301,6 @@ def _payment(told: Statement, payment: Fields) -> Translated:
     return told.payment(
         payment.id("payDetailNo"),
         abs(payment.cents("payAmt", 2)),
-        currency="CNY",
         tender="" if method is None else _TENDERS.get(method, "other"),
         # It has an end once it was paid.
         status="completed" if payment.has("payDetailEndTime") else "pending",
@@ -348,12 +317,11 @@ def _refund(told: Fields, detail: Fields, at: dt.datetime, push_id: str) -> Iter
     related = base.id_or_none("relatedOrderId") or told.id("relatedTradeId")
     received = base.cents_or_none("orderReceivedAmt", 2)
     amount = base.cents("orderAmt", 2) if received is None else received
-    statement = Statement(till="keruyun", order_id=related, at=at, push_id=push_id)
+    statement = _statement(related, at, push_id)
     yield statement.refund(
         base.id("orderId"),
         abs(amount),
-        currency="CNY",
-        reason=without_phones(base.text("subject", 500)),
+        reason=base.note("subject"),
         business_day=base.day("finishBusiDate"),
     )
 

@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
-from neural.hooks.platforms.amounts import LARGEST, digest, from_epoch, rounded, written
+from neural.hooks.platforms.amounts import digest, from_epoch, rounded
 from neural.hooks.platforms.base import (
+    API_URL,
     Answer,
     CannotTranslate,
     Client,
@@ -45,10 +46,9 @@ from neural.hooks.platforms.stating import (
     entry,
     kept_of_fee,
     line,
-    stated,
+    returned,
 )
 
-API = "https://waimaiopen.meituan.com/api/v1"
 RESENT_FOR = 24 * 3600.0
 """How long Meituan sends a push again is not in its public documents."""
 OWN_DELIVERY = "0000"
@@ -75,10 +75,9 @@ class Meituan(Platform):
     credentials = (
         Credential(name="app_id", label=gettext_noop("App ID"), secret=False),
         Credential(name="app_secret", label=gettext_noop("App secret")),
-        Credential(
-            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
-        ),
+        API_URL,
     )
+    api = "https://waimaiopen.meituan.com/api/v1"
     documents = (
         "https://github.com/song-yuan/wymenuv2 (MtOpenUnit, MtOpenNotify, MtOpenOrder)",
         "https://support.hexcloud.cn/topic/2195 (statuses, reasons, notify types)",
@@ -134,7 +133,7 @@ class Meituan(Platform):
         told = Fields(push.body)
         if not (_is_cancellation(told) or _is_whole_refund(told)):
             return None
-        address = (credentials.get("api_url") or API).rstrip("/") + "/order/getOrderDetail"
+        address = f"{self.api_of(credentials)}/order/getOrderDetail"
         fields = {
             "app_id": needed(credentials, "app_id"),
             "order_id": told.id("order_id"),
@@ -175,7 +174,9 @@ def _statement(told: Fields, status: str) -> Statement:
     at = told.epoch("utime") or told.epoch("timestamp")
     if at is None:
         raise told.wrong("utime", "a time in seconds since 1970")
-    return Statement(till="meituan", order_id=told.id("order_id"), at=at, status=status)
+    return Statement(
+        till="meituan", order_id=told.id("order_id"), at=at, currency="CNY", status=status
+    )
 
 
 # Orders
@@ -198,12 +199,11 @@ def _order(order: Fields) -> Iterator[Translated]:
         [_line(item) for item in items],
         bill=_bill(order, items, kept, borne),
         total=total,
-        currency="CNY",
         channel="takeaway" if order.text("pick_type") == "1" else "delivery",
         platform="meituan",
         platform_number=order.text("wm_order_id_view"),
         ticket=order.text("day_seq"),
-        guests=_guests(order),
+        guests=order.guests("dinners_number"),
         placed_at=order.epoch("ctime"),
         promised_at=order.epoch("delivery_time"),
         note=_note(order),
@@ -213,7 +213,6 @@ def _order(order: Fields) -> Iterator[Translated]:
         yield statement.payment(
             f"{statement.order_id[:80]}-payment",
             account.cents_or_none("onlinePayment", 2) or total,
-            currency="CNY",
             tender="platform",
         )
     if payout is not None:
@@ -263,11 +262,6 @@ def _charged(account: Fields, name: str) -> Decimal:
     return sum((each.cents("moneyCent", 2) for each in account.each(name)), ZERO)
 
 
-def _guests(order: Fields) -> int | None:
-    guests = order.integer("dinners_number")
-    return guests if guests is not None and 0 < guests <= 10_000 else None
-
-
 def _note(order: Fields) -> str:
     """The guest's wish, before the proxy number that Meituan writes after it."""
     return without_phones(order.text("caution", 500).split(PROXY_NUMBER)[0].strip())
@@ -293,7 +287,7 @@ def _list(order: Fields, name: str) -> list[Fields]:
 
 def _cancellation(told: Fields, details: Any) -> Iterator[Translated]:
     statement = _statement(told, "cancelled")
-    reason = without_phones(told.text("reason", 500)) or told.text("reason_code")
+    reason = told.note("reason") or told.text("reason_code")
     yield statement.status_change(reason=reason)
     yield from _whole(statement, details, reason)
 
@@ -303,7 +297,7 @@ def _refund(told: Fields, details: Any) -> Iterator[Translated]:
     if told.text("notify_type") != "agree":
         return
     statement = _statement(told, "")
-    reason = without_phones(told.text("reason", 500))
+    reason = told.note("reason")
     if not told.has("money"):
         if not details:
             raise CannotTranslate("the refund does not say how much, and its order is not fetched")
@@ -312,9 +306,11 @@ def _refund(told: Fields, details: Any) -> Iterator[Translated]:
     yield statement.refund(
         told.id_or_none("refund_id") or f"{statement.order_id[:60]}-{digest(told.value)}",
         told.money("money"),
-        currency="CNY",
         tender="platform",
-        lines=[_returned(each) for each in _list(told, "food")],
+        lines=[
+            returned(each, name="food_name", quantity="count", price="food_price")
+            for each in _list(told, "food")
+        ],
         reason=reason,
     )
 
@@ -328,15 +324,6 @@ def _whole(statement: Statement, details: Any, reason: str) -> Iterator[Translat
         yield statement.refund(
             f"{statement.order_id[:80]}-whole",
             order.money("total"),
-            currency="CNY",
             tender="platform",
             reason=reason,
         )
-
-
-def _returned(food: Fields) -> dict[str, Any]:
-    count, price = food.quantity("count", 1), abs(food.money("food_price"))
-    amount = rounded(count * price)
-    if amount >= LARGEST:
-        raise food.wrong("food_price", "a smaller price")
-    return {**stated(name=food.name("food_name"), quantity=count), "amount": written(amount)}

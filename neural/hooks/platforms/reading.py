@@ -27,6 +27,8 @@ DEEPEST = 64
 MOST_PARTS = 1000
 LONGEST_ID = 100
 LONGEST_NAME = 200
+LONGEST_NOTE = 500
+MOST_GUESTS = 10_000
 LARGEST_QUANTITY = 1_000_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LONG_NUMBER = re.compile(r"[+(]{0,2}\d(?:[ \t().\u2010-\u2015-]{0,2}\d){6,}(?:_\d+)?")
@@ -132,6 +134,13 @@ def last_digits(phone: str) -> str:
 
 
 @contextmanager
+def pushed_object(request: Received) -> Iterator["Fields"]:
+    """The JSON object of a request, while it is received."""
+    with unreadable_if_wrong():
+        yield Fields(object_of(request.body))
+
+
+@contextmanager
 def unreadable_if_wrong() -> Iterator[None]:
     """What is wrong with a field of a push makes it unreadable, while it is received."""
     try:
@@ -224,6 +233,15 @@ class Fields:
 
     def name(self, name: str) -> str:
         return self.text(name, LONGEST_NAME)
+
+    def note(self, name: str) -> str:
+        """What people wrote, without telephone numbers."""
+        return without_phones(self.text(name, LONGEST_NOTE))
+
+    def guests(self, name: str, least: int = 1) -> int | None:
+        """How many guests there are; None where a platform states none or nonsense."""
+        guests = self.integer(name)
+        return guests if guests is not None and least <= guests <= MOST_GUESTS else None
 
     def flag(self, name: str) -> bool:
         value = self.value.get(name)

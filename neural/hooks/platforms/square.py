@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from neural.hooks.platforms.amounts import digits_of, rounded, written
 from neural.hooks.platforms.base import (
+    API_URL,
     CannotTranslate,
     Client,
     Credential,
@@ -31,13 +32,10 @@ from neural.hooks.platforms.base import (
 from neural.hooks.platforms.reading import (
     Fields,
     json_of,
-    object_of,
-    unreadable_if_wrong,
-    without_phones,
+    pushed_object,
 )
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 
-API = "https://connect.squareup.com"
 API_VERSION = "2025-01-23"
 RESENT_FOR = 72 * 3600.0
 """Square sends an event again for 24 hours; an older copy of its documents says 72."""
@@ -75,10 +73,9 @@ class Square(Platform):
     credentials = (
         Credential(name="signature_key", label=gettext_noop("Signature key of the subscription")),
         Credential(name="access_token", label=gettext_noop("Access token"), required=False),
-        Credential(
-            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
-        ),
+        API_URL,
     )
+    api = "https://connect.squareup.com"
     documents = (
         "https://developer.squareup.com/docs/webhooks/step3validate",
         "https://developer.squareup.com/docs/webhooks/troubleshooting",
@@ -95,13 +92,12 @@ class Square(Platform):
         must_be_timely(_created(request), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
 
     def read(self, request: Received) -> Push:
-        body = object_of(request.body)
-        with unreadable_if_wrong():
+        with pushed_object(request) as told:
             return Push(
-                push_id=Fields(body).id("event_id"),
-                body=body,
-                store_code=_location(_Event(body)),
-                occurred_at=Fields(body).instant("created_at"),
+                push_id=told.id("event_id"),
+                body=told.value,
+                store_code=_location(_Event(told.value)),
+                occurred_at=told.instant("created_at"),
             )
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
@@ -120,9 +116,8 @@ class Square(Platform):
                 "Square sends ids alone: enter an access token with ORDERS_READ and PAYMENTS_READ "
                 "in the source"
             )
-        address = (credentials.get("api_url") or API).rstrip("/")
         headers = {"Authorization": f"Bearer {token}", "Square-Version": API_VERSION}
-        return client.get(address + path, headers=headers)
+        return client.get(self.api_of(credentials) + path, headers=headers)
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         told = _Event(push.body)
@@ -250,7 +245,7 @@ def _lines(item: Fields, money: _Money) -> Iterator[dict[str, Any]]:
         price=money(item, "base_price_money"),
         role="deferred" if custom == "GIFT_CARD" else "item",
         options=[variation] if variation and item.has("name") else [],
-        note=without_phones(item.text("note", 500)),
+        note=item.note("note"),
     )
     for modifier in item.each("modifiers"):
         yield line(
@@ -353,7 +348,7 @@ def _refund(refund: Fields, payment: Fields) -> Translated:
         payment_id=refund.id("payment_id"),
         currency=currency,
         status=refund.one_of("status", _REFUNDED),
-        reason=without_phones(refund.text("reason", 500)),
+        reason=refund.note("reason"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from neural.hooks.platforms.amounts import LARGEST, digest, padded, rounded, written
 from neural.hooks.platforms.base import CannotTranslate, Translated
-from neural.hooks.platforms.reading import LARGEST_QUANTITY, MOST_PARTS
+from neural.hooks.platforms.reading import LARGEST_QUANTITY, MOST_PARTS, Fields
 
 MOST_ENTRIES = 200
 ZERO = Decimal(0)
@@ -107,6 +107,8 @@ class Statement:
     order_id: str
     at: dt.datetime
     """When the platform changed it."""
+    currency: str = ""
+    """Of the order and its money, on platforms that have only one."""
     version: int | None = None
     """The platform's own number of the change, if it counts them."""
     status: str = ""
@@ -130,7 +132,7 @@ class Statement:
         payload = {
             **self._of_order(),
             "lines": list(lines),
-            **stated(status=self.status, **more),
+            **stated(status=self.status, **self._in_currency(more)),
         }
         return self._event("order.stated", self.order_id, payload)
 
@@ -164,8 +166,15 @@ class Statement:
         for name, value in (("amount", amount), *more.items()):
             if isinstance(value, Decimal):
                 _must_not_be_negative(f"the {name} of {identity!r:.80}", value)
-        payload = {**self._of_order(), field: identity, **stated(amount=amount, **more)}
+        payload = {
+            **self._of_order(),
+            field: identity,
+            **stated(amount=amount, **self._in_currency(more)),
+        }
         return self._event(kind, identity, payload)
+
+    def _in_currency(self, more: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"currency": self.currency, **more}
 
     def _of_order(self) -> dict[str, Any]:
         return {"till": self.till, "order_id": self.order_id}
@@ -180,6 +189,15 @@ class Statement:
             rank=_rank(self.status),
             push_id=self.push_id,
         )
+
+
+def returned(line: Fields, *, name: str, quantity: str, price: str) -> dict[str, Any]:
+    """What a refund returns of a line; the last three are the names of its fields."""
+    count = line.quantity(quantity, 1)
+    amount = rounded(count * abs(line.money(price)))
+    if amount >= LARGEST:
+        raise line.wrong(price, "a smaller price")
+    return {**stated(name=line.name(name), quantity=count), "amount": written(amount)}
 
 
 def event(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from neural.hooks.platforms.amounts import PLACES, from_iso, priced, written
 from neural.hooks.platforms.base import (
+    API_URL,
     CannotTranslate,
     Client,
     Credential,
@@ -28,10 +29,9 @@ from neural.hooks.platforms.base import (
     must_match,
     needed,
 )
-from neural.hooks.platforms.reading import Fields, json_of, object_of, unreadable_if_wrong
+from neural.hooks.platforms.reading import Fields, json_of, pushed_object
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 
-API = "https://ws-api.toasttab.com"
 RESENT_FOR = 15 * 60.0
 """Toast sends a push again after 5 and after 10 minutes, and then never."""
 DEEPEST_MODIFIER = 8
@@ -61,19 +61,12 @@ _TENDERS = {
     "UNDETERMINED": "",
 }
 _PAID = {
-    "OPEN": "pending",
-    "PROCESSING": "pending",
-    "AUTHORIZED_AT_RISK": "completed",
-    "AUTHORIZED": "completed",
-    "CAPTURE_IN_PROGRESS": "completed",
-    "CAPTURED": "completed",
-    "ERROR": "failed",
-    "ERROR_NETWORK": "failed",
-    "DENIED": "failed",
-    "PROCESSING_VOID": "cancelled",
-    "VOIDED_AT_RISK": "cancelled",
-    "VOIDED": "cancelled",
-    "CANCELLED": "cancelled",
+    **dict.fromkeys(("OPEN", "PROCESSING"), "pending"),
+    **dict.fromkeys(
+        ("AUTHORIZED_AT_RISK", "AUTHORIZED", "CAPTURE_IN_PROGRESS", "CAPTURED"), "completed"
+    ),
+    **dict.fromkeys(("ERROR", "ERROR_NETWORK", "DENIED"), "failed"),
+    **dict.fromkeys(("PROCESSING_VOID", "VOIDED_AT_RISK", "VOIDED", "CANCELLED"), "cancelled"),
 }
 
 
@@ -86,10 +79,9 @@ class Toast(Platform):
         Credential(name="secret", label=gettext_noop("Secret key of the webhook subscription")),
         Credential(name="client_id", label=gettext_noop("Client ID"), required=False, secret=False),
         Credential(name="client_secret", label=gettext_noop("Client secret"), required=False),
-        Credential(
-            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
-        ),
+        API_URL,
     )
+    api = "https://ws-api.toasttab.com"
     documents = (
         "https://doc.toasttab.com/doc/devguide/apiMessageSigning.html",
         "https://doc.toasttab.com/doc/devguide/apiMessageDataSchema.html",
@@ -109,13 +101,11 @@ class Toast(Platform):
         must_be_timely(from_iso(timestamp), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
 
     def read(self, request: Received) -> Push:
-        body = object_of(request.body)
-        with unreadable_if_wrong():
-            told = Fields(body)
+        with pushed_object(request) as told:
             restaurant = request.headers.get(_RESTAURANT, "")
             return Push(
                 push_id=told.id("guid"),
-                body=body,
+                body=told.value,
                 store_code=told.part("details").id_or_none("restaurantGuid") or restaurant,
                 occurred_at=told.instant("timestamp"),
                 headers={_RESTAURANT: restaurant} if restaurant else {},
@@ -131,7 +121,7 @@ class Toast(Platform):
                 "the push names an order without its checks: enter the client ID and secret of the "
                 "Toast API in the source"
             )
-        address = (credentials.get("api_url") or API).rstrip("/")
+        address = self.api_of(credentials)
         order_id = quote(_order_id(details), safe="")
         headers = {
             "Authorization": f"Bearer {_token(address, credentials, client)}",
@@ -203,7 +193,7 @@ def _order(order: Fields) -> Iterator[Translated]:
         channel=_channel(order),
         ticket=order.text("displayNumber") or _ticket(checks),
         table=order.part("table").text("guid"),
-        guests=_guests(order),
+        guests=order.guests("numberOfGuests", least=0),
         placed_at=order.moment("openedDate"),
         promised_at=order.moment("promisedDate"),
         closed_at=order.moment("closedDate"),
@@ -239,11 +229,6 @@ def _channel(order: Fields) -> str:
 
 def _ticket(checks: Sequence[Fields]) -> str:
     return next((each.text("displayNumber") for each in checks if each.has("displayNumber")), "")
-
-
-def _guests(order: Fields) -> int | None:
-    guests = order.integer("numberOfGuests")
-    return guests if guests is not None and 0 <= guests <= 10_000 else None
 
 
 def _lines(selection: Fields, *, void: bool) -> Iterator[dict[str, Any]]:

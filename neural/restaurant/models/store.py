@@ -146,8 +146,6 @@ class StockLevel(models.Model):
         return True
 
 
-
-
 class DayClose(models.Model):
     """A till's own totals of a business day. They are compared with ours and change nothing.
 
