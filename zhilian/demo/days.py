@@ -1,19 +1,66 @@
-"""The days of the demo's tills: what each till made of them, and what their rows in the ledger add
-up to."""
+"""What became of the events: sales of the real shops, orders of the invented ones, and the days of
+their tills beside what these state of them."""
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from neural.replay.bills import CENT, ZERO, Bill
-from neural.replay.day_totals import DayTotals
-from neural.replay.live import CURRENCY
-from neural.replay.till import Till
-from neural.restaurant.days.figures import together
-from neural.restaurant.days.sums import tills_of
-from neural.restaurant.models import Order
+from django.db.models import Count, F, Max, Min, Sum
+
+from neural.replay import bakery, live
+from neural.replay.till import CENT, ZERO, Bill, Till
+from neural.restaurant.days.summary import compare_closes
+from neural.restaurant.models import DailyDemand, DayClose, Order, StockLevel
+
+SHOWN = 5
+
+
+def sales() -> dict[str, Any]:
+    """The bakery chain's demand, summed in the database."""
+    demand = DailyDemand.objects.filter(store__brand=bakery.BRAND)
+    span = demand.aggregate(first=Min("day"), last=Max("day"), days=Count("day", distinct=True))
+    return {
+        "first_day": span["first"] and span["first"].isoformat(),
+        "last_day": span["last"] and span["last"].isoformat(),
+        "days": span["days"],
+        "top_shops": _top(demand, "store__code"),
+        "top_products": _top(demand, "name"),
+    }
+
+
+def _top(demand: Any, column: str) -> list[dict[str, Any]]:
+    sums = demand.order_by().values_list(column).annotate(pieces=Sum("quantity"))
+    return [
+        {"name": name, "pieces": float(pieces)}
+        for name, pieces in sums.order_by("-pieces", column)[:SHOWN]
+    ]
+
+
+def orders(session: str) -> dict[str, Any]:
+    """The session's invented orders: how many, how much, and the newest few."""
+    made = Order.objects.filter(store__in=live.SHOPS, number__startswith=f"{session}-")
+    sums = made.aggregate(count=Count("pk"), total=Sum("total"), paid=Sum("paid"))
+    newest = made.order_by("-placed_at").values("number", "state", "total", "paid", shop=F("store"))
+    return {
+        "currency": live.CURRENCY,
+        "count": sums["count"],
+        **{name: float(sums[name] or 0) for name in ("total", "paid")},
+        "newest": [
+            {**each, "total": float(each["total"]), "paid": float(each["paid"])}
+            for each in newest[:SHOWN]
+        ],
+    }
+
+
+def low_stock() -> list[dict[str, Any]]:
+    """Ingredients of which the invented shops run short."""
+    low = StockLevel.objects.low().filter(store__in=live.SHOPS).order_by("store", "item")
+    rows = low.values("item", "level", "unit", shop=F("store"))
+    return [{**each, "level": float(each["level"])} for each in rows]
+
+
+# The days of the tills
 
 
 def report(tills: Sequence[Till]) -> dict[str, Any]:
@@ -22,7 +69,7 @@ def report(tills: Sequence[Till]) -> dict[str, Any]:
     bills = [_bill(till, bill) for till in tills for bill in till.bills]
     first = _given_again(tills)
     return {
-        "currency": CURRENCY,
+        "currency": live.CURRENCY,
         "days": days,
         "bills": [each for each in bills if each["story"] or not each["ok"]],
         "first_ticket": first,
@@ -42,58 +89,40 @@ def _given_again(tills: Sequence[Till]) -> dict[str, Any]:
 
 
 def _day(till: Till, day: dt.date) -> dict[str, Any]:
-    stated, found = _flat(till.totals(day)), _flat(ledger_totals(till, day))
-    tickets = [bill.ticket for bill in till.bills_of(day)]
+    """A day as its till closed it, beside what restaurant.days makes of the same rows. What guests
+    and platforms owe is not in a close."""
+    closes = DayClose.objects.filter(store=till.shop, till=till.code, business_day=day)
+    orders = Order.objects.filter(store=till.shop, till=till.code, business_day=day)
+    own, bills = till.totals(day), till.bills_of(day)
+    stated: dict[str, Any] = {"owed": _money(own.owed), "payout": _money(own.payout)}
+    found: dict[str, Any] = {
+        "owed": _money(sum((order.balance for order in orders), ZERO)),
+        "payout": _money(
+            sum((order.payout or ZERO for order in orders if order.counted_day), ZERO)
+        ),
+    }
+    for comparison in compare_closes(closes).values():
+        for each in (*comparison.figures, *comparison.tenders):
+            found[each.name] = _money(each.ours)
+            if each.stated is not None:
+                stated[each.name] = _money(each.stated)
     differing = [name for name in {**stated, **found} if stated.get(name) != found.get(name)]
     return {
         "shop": till.shop,
         "till": till.name,
         "day": day.isoformat(),
-        "tickets": [tickets[0], tickets[-1]],
+        "tickets": [bills[0].ticket, bills[-1].ticket],
         "stated": stated,
         "ledger": found,
         "differing": differing,
-        "ok": not differing,
+        "ok": "total" in stated and not differing,
     }
 
 
-def ledger_totals(till: Till, day: dt.date) -> DayTotals:
-    """What the rows of a till's business day add up to."""
-    here = (till.shop, day)
-    of_till = [
-        each for (code, _), each in tills_of([here]).get(here, {}).items() if code == till.code
-    ]
-    figures = together(of_till)
-    sales, money = figures.sales, figures.money
-    orders = Order.objects.filter(store=till.shop, till=till.code, business_day=day)
-    return DayTotals(
-        orders=sales.orders,
-        guests=sales.guests,
-        sums={
-            "gross": sales.gross,
-            "discounts": sales.discounts,
-            "charges": sales.charges,
-            "tax": sales.all_tax,
-            "rounding": sales.rounding,
-            "total": sales.total,
-            "tips": money.all.tips,
-            "refunds": money.refunds,
-        },
-        tenders={name: tender.received for name, tender in money.tenders.items()},
-        owed=sum((order.balance for order in orders), ZERO),
-        payout=sum((order.payout or ZERO for order in orders if order.counted_day), ZERO),
-    )
-
-
-def _flat(totals: DayTotals) -> dict[str, Any]:
-    """Totals as a report has them: amounts as text, to the cent."""
-    told = asdict(totals)
-    amounts = {**told.pop("sums"), **told.pop("tenders")}
-    amounts |= {name: told.pop(name) for name in ("owed", "payout")}
-    return {**told, **{name: _money(value) for name, value in amounts.items()}}
-
-
-def _money(amount: Decimal) -> str:
+def _money(amount: Decimal | int) -> Any:
+    """An amount as text, to the cent; a count as it is."""
+    if isinstance(amount, int):
+        return amount
     # An amount with a part of a cent is told whole, so that it differs.
     cents = amount.quantize(CENT)
     return str(cents if cents == amount else amount)
@@ -103,7 +132,7 @@ def _bill(till: Till, bill: Bill) -> dict[str, Any]:
     """One bill, as the ledger has it. ``ok``: as the till has it, and it adds up."""
     rows = Order.objects.filter(store=till.shop, till=till.code, business_day=bill.day)
     order = rows.filter(number=bill.ticket).first()
-    told = {
+    particulars = {
         "shop": till.shop,
         "till": till.name,
         "day": bill.day.isoformat(),
@@ -111,18 +140,14 @@ def _bill(till: Till, bill: Bill) -> dict[str, Any]:
         "story": bill.story,
     }
     if order is None:
-        return {**told, "status": "missing", "ok": False}
+        return {**particulars, "status": "missing", "ok": False}
+    here = (order.counted, order.paid, order.balance, order.payout or ZERO)
+    there = (bill.total if bill.counts else ZERO, bill.paid, bill.owed, bill.payout)
     return {
-        **told,
+        **particulars,
         "status": order.shown_status,
         "counted": _money(order.counted),
         "returned": _money(order.returned),
         "owed": _money(order.balance),
-        "ok": _agrees(order, bill),
+        "ok": order.adds_up and here == there,
     }
-
-
-def _agrees(order: Order, bill: Bill) -> bool:
-    found = (order.counted, order.paid, order.balance, order.payout or ZERO)
-    counted = bill.total if bill.counts else ZERO
-    return order.adds_up and found == (counted, bill.paid, bill.owed, bill.payout)

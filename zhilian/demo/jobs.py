@@ -14,7 +14,7 @@ import neural
 from neural.events.answers import Submission
 from neural.events.submit import submit_many
 from neural.replay import cases, live, till_days
-from neural.replay.replaying import AnswerCounts, replay_bakery
+from neural.replay.bakery import AnswerCounts, replay_bakery
 from neural.replay.till import Till
 
 REQUESTED_BY = "demo"

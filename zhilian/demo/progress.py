@@ -59,7 +59,8 @@ class Session:
 
 
 class DemoProgress:
-    """Shows two counts of events, submitted and processed, out of ``total``.
+    """Shows two counts of events, submitted and processed, out of ``total``; then how much can be
+    searched, and how far the round of training is.
 
     On a terminal it shows bars, otherwise a line every few seconds.
     """
@@ -67,25 +68,8 @@ class DemoProgress:
     def __init__(self, total: int, output: TextIO | None = None) -> None:
         self.output = output or sys.stderr
         self.total = total
-        self.bars: list[tqdm] = []
-        self.indexing_bar: tqdm | None = None
-        self.training_bar: tqdm | None = None
+        self.bars: dict[str, tqdm] = {}
         self._next_line_at = 0.0
-        if self.output.isatty():
-            self.bars = [self._bar("submitted", 0), self._bar("processed", 1)]
-
-    def _bar(self, name: str, position: int, unit: str = " events") -> tqdm:
-        # For a terminal that does not say how large it is, tqdm would show no bar.
-        size = shutil.get_terminal_size()
-        return tqdm(
-            total=self.total,
-            desc=name,
-            unit=unit,
-            position=position,
-            file=self.output,
-            ncols=size.columns,
-            nrows=size.lines,
-        )
 
     def show(self, *, submitted: int, processed: int, to_process: int, live: str) -> None:
         """Show the counts; ``live`` is a text about the live events.
@@ -93,46 +77,57 @@ class DemoProgress:
         Fewer events are processed than submitted if an earlier run has processed some, and more if
         an earlier run left some over.
         """
-        if self.bars:
-            self.bars[1].total = to_process
-            self.bars[1].set_postfix_str(live, refresh=False)
-            for bar, count in zip(self.bars[:2], (submitted, processed), strict=True):
-                bar.n = count
-                bar.refresh()
-        elif time.monotonic() >= self._next_line_at:
-            self._next_line_at = time.monotonic() + LINE_SECONDS
-            self.say(
-                f"submitted {submitted:,} of {self.total:,}, "
-                f"processed {processed:,} of {to_process:,}; {live}"
-            )
+        self._bar("submitted", submitted, self.total)
+        self._bar("processed", processed, to_process, beside=live)
+        self._line(
+            f"submitted {submitted:,} of {self.total:,}, "
+            f"processed {processed:,} of {to_process:,}; {live}"
+        )
 
     def show_indexing(self, *, waiting: int, total: int) -> None:
         """Show how much of what was processed can be searched."""
-        if self.output.isatty():
-            if self.indexing_bar is None:
-                self.indexing_bar = self._bar("indexed", len(self.bars), " records")
-                self.bars.append(self.indexing_bar)
-            self.indexing_bar.total, self.indexing_bar.n = total, total - waiting
-            self.indexing_bar.refresh()
-        elif time.monotonic() >= self._next_line_at:
-            self._next_line_at = time.monotonic() + LINE_SECONDS
-            self.say(f"making searchable: {waiting:,} records to go")
+        self._bar("indexed", total - waiting, total, unit=" records")
+        self._line(f"making searchable: {waiting:,} records to go")
 
     def show_training(self, progress: RoundProgress) -> None:
         """Show how far the round of training is."""
         stores = f"{progress.stores_in} of {progress.taking_part} stores in"
-        if self.output.isatty():
-            if self.training_bar is None:
-                self.training_bar = self._bar("training", len(self.bars), " exchanges")
-                self.bars.append(self.training_bar)
-            self.training_bar.total, self.training_bar.n = progress.about, progress.exchange
-            self.training_bar.set_postfix_str(f"{progress.label}, {stores}")
-        elif time.monotonic() >= self._next_line_at:
-            self._next_line_at = time.monotonic() + LINE_SECONDS
-            self.say(
-                f"training, round {progress.round}: exchange {progress.exchange} of about "
-                f"{progress.about}, {stores}"
+        self._bar(
+            "training",
+            progress.exchange,
+            progress.about,
+            beside=f"{progress.label}, {stores}",
+            unit=" exchanges",
+        )
+        self._line(
+            f"training, round {progress.round}: exchange {progress.exchange} of about "
+            f"{progress.about}, {stores}"
+        )
+
+    def _bar(
+        self, name: str, done: int, total: int, *, beside: str = "", unit: str = " events"
+    ) -> None:
+        if not self.output.isatty():
+            return
+        if name not in self.bars:
+            # For a terminal that does not say how large it is, tqdm would show no bar.
+            size = shutil.get_terminal_size()
+            self.bars[name] = tqdm(
+                desc=name,
+                unit=unit,
+                position=len(self.bars),
+                file=self.output,
+                ncols=size.columns,
+                nrows=size.lines,
             )
+        bar = self.bars[name]
+        bar.total, bar.n = total, done
+        bar.set_postfix_str(beside)
+
+    def _line(self, text: str) -> None:
+        if not self.output.isatty() and time.monotonic() >= self._next_line_at:
+            self._next_line_at = time.monotonic() + LINE_SECONDS
+            self.say(text)
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
@@ -143,6 +138,6 @@ class DemoProgress:
 
     def close(self) -> None:
         """Leave the bars as they are."""
-        for bar in self.bars:
+        for bar in self.bars.values():
             bar.close()
-        self.bars = []
+        self.bars = {}

@@ -14,7 +14,7 @@ from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 from neural.replay.cases import CASES
 from neural.replay.live import SOURCE
-from zhilian.demo import business, days
+from zhilian.demo import days
 from zhilian.demo.demonstration import Demonstration
 from zhilian.demo.jobs import Job
 
@@ -89,15 +89,15 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
         "session": session.name,
         "database": SERVERS.get(connection.vendor, connection.vendor),
         "broker": "embedded Valkey" if settings.EMBEDDED_BROKER else "Redis",
-        "sales": {"origin": "real", **_submitted(demonstration.replay), **business.sales()},
+        "sales": {"origin": "real", **_submitted(demonstration.replay), **days.sales()},
         "live": {"origin": "invented", **_live(demonstration)},
         "runs": {"left_over_from_before": session.left_over, **_runs(figures)},
         "dead": dead,
         "queues": {name: each.as_dict() for name, each in sorted(figures.queues.items())},
         "cases": cases,
-        "orders": {"origin": "invented", **business.orders(session.name)},
+        "orders": {"origin": "invented", **days.orders(session.name)},
         "tills": {"origin": "invented", **tills},
-        "low_stock": business.low_stock(),
+        "low_stock": days.low_stock(),
         "search": search,
         "training": training,
         "worker_notices": demonstration.notices,

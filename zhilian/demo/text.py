@@ -1,18 +1,99 @@
 """The report as text for people."""
 
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zhilian.demo.day_text import day_lines, order_lines
-
 Report = dict[str, Any]
-METHODS = {
-    "candidate": "this version",
-    "weekday_mean": "4-week mean",
-    "seasonal_naive": "last week",
-    "local": "own model",
+SUMS = {
+    "orders": "orders",
+    "guests": "guests",
+    "gross": "gross",
+    "discounts": "- discounts",
+    "charges": "+ charges",
+    "tax": "+ tax",
+    "rounding": "± rounding",
+    "total": "= total",
+    "tips": "tips",
+    "refunds": "refunds",
 }
-RULES = ("weekday_mean", "seasonal_naive")
+LAST = {"owed": "owed", "payout": "paid out to us"}
+WIDTH, FIRST_WIDTH, WIDEST = 12, 16, 100
+
+
+def order_lines(report: Report) -> Iterator[str]:
+    """The orders of this session's ordinary events, and what is low in stock."""
+    orders, currency = report["orders"], report["orders"]["currency"]
+    sums = f"{orders['total']:,.2f} {currency}, {orders['paid']:,.2f} of it paid"
+    yield f"ORDERS   invented, {orders['count']:,} without a till: {sums}; the newest:"
+    for order in orders["newest"]:
+        yield (
+            f"  {order['number']} of {order['shop']}: {order['state']}, "
+            f"{order['total']:.2f} {currency}, paid {order['paid']:.2f}"
+        )
+    for item in report["low_stock"]:
+        yield f"  low in {item['shop']}: {item['item']}, {item['level']:g} {item['unit']} left"
+
+
+def day_lines(report: Report) -> Iterator[str]:
+    """A table with a column for each day, then the bills that show something."""
+    tills = report["tills"]
+    days, first = tills["days"], tills["first_ticket"]
+    yield f"DAYS     invented, in {tills['currency']}, as each till closed them"
+    for name in ("shop", "till", "day"):
+        yield _row(name, (day[name] for day in days))
+    yield _row("tickets", (" to ".join(day["tickets"]) for day in days))
+    for name, title in _titles(days).items():
+        yield _row(title, (day["stated"].get(name, "") for day in days))
+    yield _row("the ledger", ("agrees" if day["ok"] else "DIFFERS" for day in days))
+    for day in days:
+        yield from _differences(day)
+    mark = "" if first["ok"] else "NOT OK "
+    orders = f"{len(first['orders'])} orders: {', '.join(first['orders'])}"
+    yield f"  {mark}{first['ticket']}, which each till gave on each day, is {orders}"
+    yield from _bills(tills["bills"])
+
+
+def _titles(days: Sequence[Report]) -> dict[str, str]:
+    """The names of what the days state, with titles; tenders between the sums and the rest."""
+    named = {name for day in days for name in day["stated"]}
+    tenders = sorted(named - {*SUMS, *LAST})
+    return {**SUMS, **{each: each.replace("_", " ") for each in tenders}, **LAST}
+
+
+def _row(title: str, values: Iterable[Any]) -> str:
+    row = f"  {title:<{FIRST_WIDTH}}" + "".join(f"{value:>{WIDTH}}" for value in values)
+    return row.rstrip()
+
+
+def _differences(day: Report) -> Iterator[str]:
+    for name in day["differing"]:
+        stated, found = (day[side].get(name, "nothing") for side in ("stated", "ledger"))
+        where = f"{day['shop']} {day['till']} {day['day']}"
+        yield f"  NOT OK {where}: {name} is {stated} at the till, {found} in the ledger"
+
+
+def _bills(bills: Sequence[Report]) -> Iterator[str]:
+    """The bills, each story once, under the till and the day that they are of."""
+    seen: set[str] = set()
+    place = ""
+    for bill in bills:
+        if bill["ok"] and bill["story"] in seen:
+            continue
+        seen.add(bill["story"])
+        former, place = place, f"  {bill['shop']}, {bill['till']}, {bill['day']}"
+        if place != former:
+            yield place
+        yield _bill(bill)
+
+
+def _bill(bill: Report) -> str:
+    mark = "ok " if bill["ok"] else "NOT OK"
+    if bill["status"] == "missing":
+        return f"    {mark} {bill['ticket']} missing"
+    money = f"{bill['counted']}, owed {bill['owed']}"
+    returned = "" if bill["returned"] == "0.00" else f"; returned {bill['returned']}"
+    return f"    {mark} {bill['ticket']} {money:<19} {bill['story']}{returned}".rstrip()
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -102,50 +183,18 @@ def searching_lines(report: Report) -> Iterator[str]:
 
 
 def training_lines(report: Report) -> Iterator[str]:
+    """How the round ended and how far its forecasts err, as ``federated_report`` prints it."""
     training = report["training"]
     if training["round"] is None:
         yield f"TRAINING no round: {training['why_not']}"
         return
-    made = f", version {training['version']}" if training["version"] else ""
-    yield (
-        f"TRAINING round {training['round']} over {training['invited']} shops, as on the morning "
-        f"of {training['as_of']}: {training['state']}{made}, {training['seconds']} s, "
-        f"{training['exchanges']} exchanges"
-    )
-    why = training["explanation"] + (f" ({training['detail']})" if training["detail"] else "")
-    yield f"  {why}"
+    yield f"TRAINING over {training['invited']} shops, as on the morning of {training['as_of']}"
+    yield "  Errors are on the last 14 days, which nobody trained on."
     if training["of_an_earlier_run"]:
         yield "  Of an earlier run: nothing was recorded since that it does not know."
-    yield from _errors(training)
+    for line in training["lines"]:
+        yield from textwrap.wrap(line, WIDEST, initial_indent="  ", subsequent_indent="  ") or [""]
     yield from _prepare(training["prepare"])
-
-
-def _errors(training: Report) -> Iterator[str]:
-    if not training["methods"]:
-        return
-    yield "  Error in per cent of what was sold (WAPE; lower is better) on the last 14 days, which"
-    yield "  nobody trained on, forecast from 1 to 14 days before:"
-    yield f"  {'':<20}" + "".join(f"{each:>14}" for each in METHODS.values())
-    for each in training["stores"]:
-        out = "" if each["state"] == "accepted" else f"  {each['state']}: {each['reason']}"
-        yield f"  {each['store']:<20}{_wapes(each['wape'])}{out}"
-    totals = {name: figures["wape"] for name, figures in training["methods"].items()}
-    yield f"  {'all shops':<20}{_wapes(totals)}"
-    yield "  4-week mean: of the last four same weekdays · last week: as on the last same weekday ·"
-    yield "  own model: each shop's, trained on its own sales alone"
-    judged = [each["wape"] for each in training["stores"] if _is_judged(each["wape"])]
-    if judged:
-        better = sum(all(each["candidate"] < each[rule] for rule in RULES) for each in judged)
-        yield f"  This version errs less than both simple rules in {better} of {len(judged)} shops."
-
-
-def _is_judged(errors: Mapping[str, float | None]) -> bool:
-    return all(errors.get(name) is not None for name in ("candidate", *RULES))
-
-
-def _wapes(errors: Report) -> str:
-    shown = (errors.get(name) for name in METHODS)
-    return "".join(f"{'-' if each is None else f'{each:.1%}':>14}" for each in shown)
 
 
 def _prepare(prepare: Report | None) -> Iterator[str]:

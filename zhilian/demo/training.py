@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import Count, Max
 
+from neural.forecasting.management.text import as_json, ended, lines
 from neural.forecasting.models import (
-    ModelVersion,
     RoundState,
     StoreUpdate,
     TrainingPlan,
@@ -18,14 +18,14 @@ from neural.forecasting.models import (
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
 from neural.forecasting.outlook.report import report_of_round
-from neural.forecasting.outlook.review import Outlook, outlook
+from neural.forecasting.outlook.review import outlook
 from neural.forecasting.rounds.asking import FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
 from neural.models import RunState, Store, TaskRun
 from neural.replay.bakery import BRAND
 from neural.restaurant.models import DailyDemand
-from zhilian.demo import business
+from zhilian.demo import days
 from zhilian.demo.jobs import REQUESTED_BY
 
 HONEST_DAYS = 14
@@ -118,7 +118,7 @@ class Training:
         """
         if self.round is None or self.as_of is None:
             return
-        top = business.sales()["top_shops"]
+        top = days.sales()["top_shops"]
         self.shop = Store.objects.filter(pk=top[0]["name"]).first() if top else None
         if self.shop is None:
             return
@@ -128,34 +128,20 @@ class Training:
             forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), as_of=day)
 
     def report(self) -> dict[str, Any]:
-        """The results of the round."""
+        """The results of the round, as ``federated_report`` prints them."""
         if self.round is None:
             return {"round": None, "why_not": self.why_not, "ok": True}
         report = report_of_round(self.round, shown=StoreUpdate.objects.all())
-        closed_at = self.round.closed_at
-        seconds = (closed_at - self.round.opened_at).total_seconds() if closed_at else None
+        number = report.version and report.version.number
         return {
+            **as_json(report),
             "round": self.round.pk,
             "of_an_earlier_run": self.is_old,
             "as_of": self.as_of and self.as_of.isoformat(),
             "state": self.round.state,
-            "reason": self.round.reason,
-            "detail": self.round.detail,
-            "explanation": self.round.explanation,
-            "version": report.version and report.version.number,
-            "exchanges": self.round.exchange,
+            "version": number,
             "invited": self.round.invited,
-            "seconds": seconds and round(seconds, 1),
-            "methods": report.totals,
-            "stores": [
-                {
-                    "store": each.update.store_id,
-                    "state": each.update.state,
-                    "reason": each.update.reason,
-                    "wape": {name: figures["wape"] for name, figures in each.methods.items()},
-                }
-                for each in report.stores
-            ],
+            "lines": [ended(self.round, number), *lines(report)],
             "prepare": self._prepare(),
             "ok": self.round.state in GOOD,
         }
@@ -170,7 +156,7 @@ class Training:
         return {
             "shop": self.shop.pk,
             "day": found.prepare_on and found.prepare_on.isoformat(),
-            "version": _number(found.version),
+            "version": found.version and found.version.number,
             "dishes": [
                 {
                     "dish": each.name,
@@ -180,7 +166,7 @@ class Training:
                 }
                 for each in found.portions
             ],
-            "hits": hits(found),
+            "hits": {"days": len(found.judged), "within": found.hits},
         }
 
 
@@ -189,12 +175,3 @@ def shops_with_history() -> int:
     sold = DailyDemand.objects.filter(store__brand=BRAND, quantity__gt=0)
     days = sold.values("store").annotate(days=Count("day", distinct=True))
     return days.filter(days__gte=LEAST_DAYS).count()
-
-
-def hits(found: Outlook) -> dict[str, int]:
-    """Of the forecast days that have ended: how many had sales within the band."""
-    return {"days": len(found.judged), "within": found.hits}
-
-
-def _number(version: ModelVersion | None) -> int | None:
-    return version.number if version else None

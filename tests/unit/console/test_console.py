@@ -3,7 +3,7 @@
 import io
 import re
 
-from zhilian.supervision.console import OLDER_LOGS, Console, LogFile
+from zhilian.supervision.processes import OLDER_LOGS, Console, LogFile
 
 
 def test_each_programs_lines_go_to_the_terminal_and_to_a_file_of_its_own(tmp_path):

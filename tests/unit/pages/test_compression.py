@@ -60,6 +60,6 @@ def test_what_is_no_page_is_left_as_it_is(client: Any) -> None:
 def test_files_that_are_compressed_already_are_not_compressed_again() -> None:
     order = settings.MIDDLEWARE
 
-    assert order.index("zhilian.compression.CompressedPages") > order.index(
+    assert order.index("zhilian.middleware.CompressedPages") > order.index(
         "whitenoise.middleware.WhiteNoiseMiddleware"
     )

@@ -13,9 +13,15 @@ from django.core.management import CommandError, call_command
 
 import neural
 from neural.models import NeuralEvent, RunState, Store, TaskRun
-from neural.replay import bakery, cases, live, replaying
-from neural.replay.bakery import BakeryDataMissing, BakeryDataUnexpected, bakery_sales
-from neural.replay.replaying import AnswerCounts, in_steps, replay_bakery
+from neural.replay import bakery, cases, live
+from neural.replay.bakery import (
+    AnswerCounts,
+    BakeryDataMissing,
+    BakeryDataUnexpected,
+    bakery_sales,
+    in_steps,
+    replay_bakery,
+)
 from neural.restaurant.models import DailyDemand, SalesReport
 from zhilian.demo.progress import DemoProgress
 from zhilian.demo.report import figures_of, milliseconds
@@ -181,10 +187,8 @@ def test_a_shop_is_registered_as_confirmed_and_one_that_people_changed_stays():
 
 def test_a_rate_spreads_the_events_over_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(replaying.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(
-        replaying.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds)
-    )
+    monkeypatch.setattr(bakery.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bakery.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
 
     sent_at = [(now[0], len(step)) for step in in_steps(range(100), rate=50)]
 

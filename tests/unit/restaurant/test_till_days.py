@@ -9,11 +9,10 @@ import pytest
 import neural
 from neural.models import RunState, TaskRun
 from neural.replay import live, till_days
-from neural.replay.bills import Bill, BillLine
-from neural.replay.till import Till
+from neural.replay.till import Bill, BillLine, Till
 from neural.restaurant.models import Order, OrderLine, Payment
 from zhilian.demo import days
-from zhilian.demo.day_text import day_lines
+from zhilian.demo.text import day_lines
 
 NOW = dt.datetime(2025, 11, 26, 12, tzinfo=dt.UTC)
 FIRST, SECOND = dt.date(2025, 11, 25), dt.date(2025, 11, 26)
@@ -66,7 +65,7 @@ def test_a_bill_that_was_voided_owes_nothing_once_its_payment_is_undone():
     till = a_till()
     voided = till.bill(line("80.00"))
     till.pay(voided, "wechat")
-    till.tell(voided, "voided")
+    till.change(voided, "voided")
     assert voided.owed == Decimal("-80.00")
 
     till.reverse(voided, "wechat", Decimal("80.00"))

@@ -12,11 +12,12 @@ from tqdm import tqdm
 from neural.replay.bakery import (
     DAYS,
     SHOPS,
+    AnswerCounts,
     BakeryDataMissing,
     BakeryDataUnexpected,
     bakery_sales,
+    replay_bakery,
 )
-from neural.replay.replaying import AnswerCounts, replay_bakery
 
 
 class Command(BaseCommand):
