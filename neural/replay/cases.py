@@ -94,8 +94,8 @@ def look_at_malformed(session: str, answers: Answers) -> tuple[bool, str]:
 
 def look_at_retry(session: str, answers: Answers) -> tuple[bool, str]:
     run = _run(answers["drill: retry"])
-    as_told = run.state == RunState.SUCCEEDED and run.failures == 2
-    return as_told, f"{run.failures} failed attempts, then {run.state}"
+    as_asked = run.state == RunState.SUCCEEDED and run.failures == 2
+    return as_asked, f"{run.failures} failed attempts, then {run.state}"
 
 
 def look_at_dead(session: str, answers: Answers) -> tuple[bool, str]:

@@ -27,7 +27,7 @@ _ID = ("id", "order_id", "number")
 _NUMBER = ("number", "ticket")
 _LINES = ("lines", "items", "dishes")
 _TIMES = ("placed_at", "created_at", "occurred_at", "at")
-_TOLD_OTHERWISE = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "status", "currency")
+_NAMED_FIELDS = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "status", "currency")
 _FACTS = (
     *("ticket", "till", "day", "business_day", "total", "bill", "channel", "table", "guests"),
     *("platform", "platform_number", "member", "staff", "invoice", "phone_last4"),
@@ -45,7 +45,7 @@ def order(record: Mapping[str, Any]) -> Document:
     an order: its table, day, total, coupons, platform, guest and staff. Its lines are under
     ``lines``, ``items`` or ``dishes``; each is a name or a mapping with one."""
     lines = listed(record, *_LINES)
-    dishes, facts, said = named(lines), list(_named_facts(record)), list(_said(record))
+    dishes, facts, others = named(lines), list(_named_facts(record)), list(_other_texts(record))
     return Document(
         id=own_id(record, *_ID, collection=ORDERS),
         store=store_of(record, collection=ORDERS),
@@ -53,15 +53,15 @@ def order(record: Mapping[str, Any]) -> Document:
         at=moment_of(record, *_TIMES),
         title=first_text(record, *_NUMBER) or own_id(record, *_ID, collection=ORDERS),
         names=tuple(dict.fromkeys([*dishes, *facts])),
-        text=joined([*map(_line, lines), *said, *_told_facts(record), *facts]),
-        meaning=meaning_of(dishes, [*chain.from_iterable(map(_notes, lines)), *said]),
+        text=joined([*map(_line, lines), *others, *_words_of_facts(record), *facts]),
+        meaning=meaning_of(dishes, [*chain.from_iterable(map(_notes, lines)), *others]),
     )
 
 
-def _said(record: Mapping[str, Any]) -> Iterator[str]:
+def _other_texts(record: Mapping[str, Any]) -> Iterator[str]:
     """What else an order says, its note above all."""
     other = {name: value for name, value in record.items() if name not in _FACTS}
-    yield from texts(other, without=_TOLD_OTHERWISE)
+    yield from texts(other, without=_NAMED_FIELDS)
 
 
 def _named_facts(record: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _named_facts(record: Mapping[str, Any]) -> Iterator[str]:
         yield from (digits, f"尾号{digits}")
 
 
-def _told_facts(record: Mapping[str, Any]) -> Iterator[str]:
+def _words_of_facts(record: Mapping[str, Any]) -> Iterator[str]:
     """Facts whose words are found, but by which no order is known."""
     channel = as_text(record.get("channel"))
     yield from filter(None, (_CHANNELS.get(channel, channel), as_text(record.get("till"))))
@@ -116,8 +116,8 @@ def _line(line: Any) -> str:
         return as_text(line)
     name = first_text(line, "name", "title", "dish_name", "dish", "item")
     count = first_text(line, "quantity", "count")
-    said = f"{name} ×{count}" if count else name
-    return " ".join([said, *_notes(line)])
+    text = f"{name} ×{count}" if count else name
+    return " ".join([text, *_notes(line)])
 
 
 _OF_LINE = (
@@ -130,9 +130,9 @@ def _notes(line: Any) -> list[str]:
     """The text of a line besides its name, quantity and price."""
     if not isinstance(line, Mapping):
         return []
-    told = ("name", "title", "dish_name", "item", "quantity", "count", *_OF_LINE)
+    own = ("name", "title", "dish_name", "item", "quantity", "count", *_OF_LINE)
     name = first_text(line, "name", "title", "dish_name", "dish", "item")
-    return [text for text in texts(line, without=told) if text != name]
+    return [text for text in texts(line, without=own) if text != name]
 
 
 __all__ = ["DISHES", "ORDERS", "SHIFTS", "dish", "order", "shift"]
@@ -143,7 +143,7 @@ _DISH_ID = ("id", "dish", "code", "dish_id")
 _DISH_TITLE = ("title", "name")
 _DISH_DESCRIPTION = ("description", "details")
 _DISH_TIMES = ("updated_at", "at")
-_DISH_TOLD_OTHERWISE = (
+_DISH_FIELDS = (
     *_DISH_ID,
     *_DISH_TITLE,
     *_DISH_TIMES,
@@ -164,14 +164,14 @@ def dish(record: Mapping[str, Any]) -> Document:
         at=moment_of(record, *_DISH_TIMES),
         title=first_text(record, *_DISH_TITLE) or identity,
         lead=first_sentence(description),
-        text=joined([category, description, *texts(record, without=_DISH_TOLD_OTHERWISE)]),
+        text=joined([category, description, *texts(record, without=_DISH_FIELDS)]),
     )
 
 
 _SHIFT_ID = ("id", "shift_id", "code")
 _SHIFT_NAME = ("staff_name", "name")
 _SHIFT_TIMES = ("starts_at", "at")
-_SHIFT_TOLD_OTHERWISE = (*_SHIFT_ID, *_SHIFT_NAME, "store_id", "store", "role")
+_SHIFT_FIELDS = (*_SHIFT_ID, *_SHIFT_NAME, "store_id", "store", "role")
 
 
 def shift(record: Mapping[str, Any]) -> Document:
@@ -185,5 +185,5 @@ def shift(record: Mapping[str, Any]) -> Document:
         kind=role,
         at=moment_of(record, *_SHIFT_TIMES),
         title=person or identity,
-        text=joined([role, identity, *texts(record, without=_SHIFT_TOLD_OTHERWISE)]),
+        text=joined([role, identity, *texts(record, without=_SHIFT_FIELDS)]),
     )

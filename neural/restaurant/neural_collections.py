@@ -64,12 +64,12 @@ def _stated_by(order: Order) -> tuple[str, str, str]:
 def _payloads(orders: Iterable[Order]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
     """The payloads of the newest events of these orders, without those of pruned events."""
     wanted = [_stated_by(order)[:2] for order in orders]
-    kept = NeuralEvent.objects.filter(payload__isnull=False)
+    stored = NeuralEvent.objects.filter(payload__isnull=False)
     columns = ("store_id", "event_id", "source", "payload")
     return {
         (store, event_id, source): payload
         for condition in of_stores(wanted, named="event_id")
-        for store, event_id, source, payload in kept.filter(condition).values_list(*columns)
+        for store, event_id, source, payload in stored.filter(condition).values_list(*columns)
     }
 
 
@@ -88,8 +88,8 @@ def _columns(order: Order) -> Mapping[str, Any]:
 
 def _line(line: OrderLine) -> Mapping[str, Any]:
     quantity = format(line.quantity.normalize(), "f")
-    said = {"name": line.name or line.dish, "dish": line.dish, "quantity": quantity}
-    return {**said, "options": line.options or [], "note": line.note}
+    text = {"name": line.name or line.dish, "dish": line.dish, "quantity": quantity}
+    return {**text, "options": line.options or [], "note": line.note}
 
 
 class Dishes(Rows):
@@ -97,14 +97,14 @@ class Dishes(Rows):
 
     def record(self, row: Dish) -> Record:
         """A dish, with all other fields that its store reports."""
-        told = {
+        stated = {
             "id": row.code,
             "store_id": row.store_id,
             "title": row.name,
             "category": row.category,
             "updated_at": moment_of(row.version) if row.version else None,
         }
-        return {**row.details, **told}
+        return {**row.details, **stated}
 
 
 class Shifts(Rows):

@@ -214,14 +214,14 @@ class DailySales:
         report = SalesReport.objects.filter(store=store, day=day).first()
         context = report.context if report else {}
         known = context.get("confirmed")
-        told = {*(known if isinstance(known, list) else ()), dish}
+        confirmed = {*(known if isinstance(known, list) else ()), dish}
         stated = {"day": day.isoformat(), "lines": report.lines if report else []}
         submit(
             type="sales.reported",
             store=store.pk,
             source="console",
             event_id=f"confirmed/{uuid.uuid4()}",
-            payload={**context, **stated, "confirmed": sorted(map(str, told))},
+            payload={**context, **stated, "confirmed": sorted(map(str, confirmed))},
             occurred_at=moment_of(report.version) + _NEXT if report else None,
             requested_by=by,
         ).or_raise()

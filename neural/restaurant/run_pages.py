@@ -250,13 +250,13 @@ def orders_of(events: Sequence[NeuralEvent], user: Any) -> Mapping[int, Sequence
             : bounded.MOST_ROWS
         ]:
             known[store, number].append(pk)
-    shown = {}
+    named = {}
     for event in events:
         if number := numbers.get(event.pk):
             keys = known[event.store_id, number]
             address = page_of(models.Order, keys[0]) if len(keys) == 1 else ""
-            shown[event.pk] = [About(gettext("order %(number)s") % {"number": number}, address)]
-    return shown
+            named[event.pk] = [About(gettext("order %(number)s") % {"number": number}, address)]
+    return named
 
 
 def _numbers(events: Sequence[NeuralEvent]) -> dict[int, str]:

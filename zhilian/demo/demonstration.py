@@ -20,7 +20,7 @@ from zhilian.demo.searching import Searching
 from zhilian.demo.training import Training
 from zhilian.supervision.processes import Child, Console, ProgramSpec, Supervisor
 
-LINES_TOLD = 5
+LAST_LINES = 5
 """How many of a worker's last lines are shown if it cannot start."""
 
 
@@ -48,7 +48,7 @@ class WatchedConsole(Console):
         super().__init__(names, log)
         self.say = say
         self.notices: list[str] = []
-        self.last_lines = {name: deque[str](maxlen=LINES_TOLD) for name in names}
+        self.last_lines = {name: deque[str](maxlen=LAST_LINES) for name in names}
 
     def write(self, name: str, line: str) -> None:
         """Write one line. The supervisor's own lines are notices."""
@@ -129,7 +129,7 @@ class Demonstration:
 
     def run(self) -> bool:
         """Run the demo. Returns False if it was interrupted; raises the error that ended it."""
-        with _signal_handlers_kept():
+        with _signal_handlers_restored():
             try:
                 self.replay.start()
                 self.supervisor.run()
@@ -213,8 +213,10 @@ class Demonstration:
     def _has_stalled(self) -> bool:
         ended = [each.program.name for each in self.supervisor.children if ends_early(each)]
         if ended and not self.session.has_finished_any():
-            said = "\n  ".join([f"{ended[0]} cannot start. It said last:", *self._last(ended[0])])
-            self.error = WorkersCannotStart(said)
+            message = "\n  ".join(
+                [f"{ended[0]} cannot start. It message last:", *self._last(ended[0])]
+            )
+            self.error = WorkersCannotStart(message)
             return True
         if time.monotonic() < self._moved_at + STALLED_SECONDS:
             return False
@@ -241,7 +243,7 @@ def ends_early(child: Child) -> bool:
 
 
 @contextmanager
-def _signal_handlers_kept() -> Iterator[None]:
+def _signal_handlers_restored() -> Iterator[None]:
     """Restore the signal handlers, which the supervisor replaces."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}

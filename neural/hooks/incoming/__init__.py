@@ -1,4 +1,8 @@
-"""Receives pushes, gives them to stores, and translates them into events."""
+"""Receives pushes of platforms, gives them to stores, and translates them into events.
+``receiving.receive`` checks and keeps a request, ``routing.route`` gives one that waited to its
+store, and ``translating.translate_push`` records its events. ``views`` call the first while the
+platform waits; runs of the ledger do the others.
+"""
 
 
 def connect() -> None:

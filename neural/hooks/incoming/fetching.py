@@ -153,11 +153,11 @@ def _json_of(answer: Any, what: str) -> Any:
 
 def _retry_after(answer: Any) -> float | None:
     """The seconds of the header Retry-After, which also may be a date."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
     try:
-        until = email.utils.parsedate_to_datetime(said)
+        until = email.utils.parsedate_to_datetime(value)
     except (TypeError, ValueError):
         return None
     return max(until.timestamp() - time.time(), 0.0)

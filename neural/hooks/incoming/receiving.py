@@ -50,8 +50,8 @@ def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> An
         reason = storable(str(refused), 200)
         logger.warning("event=push_refused source=%s reason=%r", source.name, reason)
         return _answer(source, platform.refusal, request, fallback=Answer(status=401))
-    kept = _keep(source, platform, request)
-    logger.info("event=push_received source=%s kept=%s", source.name, kept)
+    outcome = _keep(source, platform, request)
+    logger.info("event=push_received source=%s outcome=%s", source.name, outcome)
     return _answer(source, platform.answer, request, fallback=Answer())
 
 

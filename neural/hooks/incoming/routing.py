@@ -36,14 +36,14 @@ def refused(answer: Submission) -> str:
     return "; ".join(map(str, answer.problems))
 
 
-def route(kept: UnroutedPush) -> bool:
+def route(stored: UnroutedPush) -> bool:
     """Read a waiting push again and record it as an event of its store.
 
     Returns whether it was recorded (also before, as another copy of it). If not, its row says why.
     """
     with transaction.atomic():
         mine = UnroutedPush.objects.select_for_update(of=("self",)).filter(
-            pk=kept.pk, state=PushState.WAITING
+            pk=stored.pk, state=PushState.WAITING
         )
         row = mine.select_related("source").first()
         if row is None:
@@ -147,15 +147,17 @@ def keep_raw(
     """
     content = written(request)
     given = storable(str(push.push_id), 1000) if push else ""
-    identity = bounded_id(given or f"request:{hash_of(_told(content['url'], request.body))}")
-    kept = _row(source, identity, content, reason, push)
-    if kept.payload["body"] != content["body"]:
-        kept = _row(source, with_hash(identity, content["body"]), content, reason, push)
-    logger.warning("event=push_unrouted source=%s push=%s", source.name, kept.pk)
-    return kept
+    identity = bounded_id(
+        given or f"request:{hash_of(_distinguishing(content['url'], request.body))}"
+    )
+    stored = _row(source, identity, content, reason, push)
+    if stored.payload["body"] != content["body"]:
+        stored = _row(source, with_hash(identity, content["body"]), content, reason, push)
+    logger.warning("event=push_unrouted source=%s push=%s", source.name, stored.pk)
+    return stored
 
 
-def _told(url: str, body: bytes) -> bytes:
+def _distinguishing(url: str, body: bytes) -> bytes:
     """What tells one unread request from another: its body, and what its address says."""
     query = urlsplit(url).query
     return body if not query else query.encode() + b"\n" + body
@@ -164,7 +166,7 @@ def _told(url: str, body: bytes) -> bytes:
 def _row(
     source: WebhookSource, push_id: str, content: Any, reason: str, push: Push | None
 ) -> UnroutedPush:
-    fresh = UnroutedPush(
+    new = UnroutedPush(
         source=source,
         push_id=push_id,
         store_code=storable(str(push.store_code), 100) if push else "",
@@ -172,7 +174,7 @@ def _row(
         payload=content,
         occurred_at=_aware(push.occurred_at) if push else None,
     )
-    UnroutedPush.objects.bulk_create([fresh], ignore_conflicts=True)
+    UnroutedPush.objects.bulk_create([new], ignore_conflicts=True)
     return UnroutedPush.objects.get(source=source, push_id=push_id)
 
 
@@ -205,8 +207,12 @@ def written(request: Received) -> dict[str, Any]:
 def _without_credentials(url: str) -> str:
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [pair for pair in query if not is_credential(pair[0])]
-    return url if len(kept) == len(query) else urlunsplit(parts._replace(query=urlencode(kept)))
+    retained = [pair for pair in query if not is_credential(pair[0])]
+    return (
+        url
+        if len(retained) == len(query)
+        else urlunsplit(parts._replace(query=urlencode(retained)))
+    )
 
 
 def _written_body(body: bytes) -> dict[str, str]:
@@ -219,9 +225,9 @@ def _written_body(body: bytes) -> dict[str, str]:
     return {"body": base64.b64encode(body).decode(), "encoding": _BASE64}
 
 
-def request_of(kept: UnroutedPush) -> Received:
+def request_of(stored: UnroutedPush) -> Received:
     """The request that a row keeps."""
-    content = kept.payload
+    content = stored.payload
     body: bytes = content["body"].encode()
     if content.get("encoding") == _BASE64:
         body = base64.b64decode(body)

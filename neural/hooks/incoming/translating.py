@@ -138,7 +138,7 @@ def _recorded(event: NeuralEvent, translated: Sequence[Translated]) -> dict[str,
     )
     refused = [pair for pair in zip(translated, answers, strict=True) if pair[1].is_refused]
     if refused:
-        raise TranslationRefused(_told(refused, len(answers)))
+        raise TranslationRefused(_refusals(refused, len(answers)))
     ids = [f"{each.type} {each.event_id}" for each in translated]
     return {
         "events": ids[:_SHOWN_IDS],
@@ -158,11 +158,11 @@ def _request(event: NeuralEvent, each: Translated) -> dict[str, Any]:
     }
 
 
-def _told(refused: Sequence[tuple[Translated, Submission]], count: int) -> str:
-    said = [
+def _refusals(refused: Sequence[tuple[Translated, Submission]], count: int) -> str:
+    refusals = [
         f"{storable(str(each.type), 50)} {storable(str(each.event_id), 60)!r}: "
         + "; ".join(map(str, answer.problems[:3]))
         for each, answer in refused[:_SHOWN_REFUSALS]
     ]
-    more = f" and {len(refused) - len(said)} more" if len(refused) > len(said) else ""
-    return f"{len(refused)} of {count} events refused: {' | '.join(said)}{more}"
+    more = f" and {len(refused) - len(refusals)} more" if len(refused) > len(refusals) else ""
+    return f"{len(refused)} of {count} events refused: {' | '.join(refusals)}{more}"

@@ -188,11 +188,11 @@ def needed(credentials: Credentials, name: str) -> str:
     return value
 
 
-def must_match(told: str | None, right: str) -> None:
+def must_match(given: str | None, right: str) -> None:
     """Raise :class:`SignatureRefused` unless both are the same, in constant time."""
-    if not told:
+    if not given:
         raise SignatureRefused("the request has no signature")
-    if not hmac.compare_digest(_bytes(told), _bytes(right)):
+    if not hmac.compare_digest(_bytes(given), _bytes(right)):
         raise SignatureRefused("the signature is wrong")
 
 

@@ -70,37 +70,37 @@ class Deliverect(Platform):
     ) -> None:
         # No time is signed, so that only the id of a push tells a replay.
         right = hmac_sha256(needed(credentials, "secret"), request.body).hex()
-        told = request.headers.get("x-server-authorization-hmac-sha256", "")
-        must_match(told.lower(), right)
+        given = request.headers.get("x-server-authorization-hmac-sha256", "")
+        must_match(given.lower(), right)
 
     def read(self, request: Received) -> Push:
-        with pushed_object(request) as told:
-            about = told.id_or_none("_id") or told.id_or_none("orderId")
-            changed = told.moment("_updated") or told.moment("timeStamp")
+        with pushed_object(request) as pushed:
+            order_id = pushed.id_or_none("_id") or pushed.id_or_none("orderId")
+            changed = pushed.moment("_updated") or pushed.moment("timeStamp")
             return Push(
-                push_id=f"{about}:{digest(told.value)}",
-                body=told.value,
-                store_code=told.id_or_none("location"),
+                push_id=f"{order_id}:{digest(pushed.value)}",
+                body=pushed.value,
+                store_code=pushed.id_or_none("location"),
                 occurred_at=changed if changed and changed.tzinfo else None,
             )
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = Fields(push.body)
-        if told.has("orderId") and told.has("status"):
-            return [_status(told)]
-        if told.has("_id") and "items" in told.value:
-            return list(_order(told))
+        pushed = Fields(push.body)
+        if pushed.has("orderId") and pushed.has("status"):
+            return [_status(pushed)]
+        if pushed.has("_id") and "items" in pushed.value:
+            return list(_order(pushed))
         return []
 
 
-def _status(told: Fields) -> Translated:
+def _status(pushed: Fields) -> Translated:
     statement = Statement(
         till="deliverect",
-        order_id=told.id("orderId"),
-        at=told.instant("timeStamp"),
-        status=told.one_of("status", _STATUSES),
+        order_id=pushed.id("orderId"),
+        at=pushed.instant("timeStamp"),
+        status=pushed.one_of("status", _STATUSES),
     )
-    return statement.status_change(reason=told.note("reason"))
+    return statement.status_change(reason=pushed.note("reason"))
 
 
 def _order(order: Fields) -> Iterator[Translated]:
@@ -108,7 +108,7 @@ def _order(order: Fields) -> Iterator[Translated]:
     digits = 2 if digits is None else digits
     if not 0 <= digits <= 3:
         raise order.unknown("decimalDigits", (0, 1, 2, 3))
-    told = Statement(
+    statement = Statement(
         till="deliverect",
         order_id=order.id("_id"),
         at=order.instant("_updated"),
@@ -116,7 +116,7 @@ def _order(order: Fields) -> Iterator[Translated]:
     )
     lines = [each for item in order.each("items") for each in _lines(item, digits)]
     money = _Money(order, lines, digits)
-    yield told.order(
+    yield statement.order(
         lines,
         bill=money.bill,
         total=money.total,
@@ -133,8 +133,8 @@ def _order(order: Fields) -> Iterator[Translated]:
     )
     if order.flag("orderIsAlreadyPaid") and money.total is not None:
         tender = order.part("payment").integer("type")
-        yield told.payment(
-            f"{told.order_id[:90]}-payment",
+        yield statement.payment(
+            f"{statement.order_id[:90]}-payment",
             money.total,
             tender="" if tender is None else _TENDERS.get(tender, "other"),
             tip=money.tip or None,

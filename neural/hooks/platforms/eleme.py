@@ -39,7 +39,7 @@ from neural.hooks.platforms.reading import (
     last_digits,
     pushed_object,
 )
-from neural.hooks.platforms.stating import Statement, entries, entry, kept_of_fee, line, returned
+from neural.hooks.platforms.stating import Statement, entries, entry, line, returned, withheld_fee
 
 RESENT_FOR = 24 * 3600.0
 """How long Eleme sends a message again is not in its public documents."""
@@ -99,14 +99,14 @@ class Eleme(Platform):
         if _is_probe(request):
             return
         try:
-            told = Fields(json_as_sent(request.body))
+            pushed = Fields(json_as_sent(request.body))
         except (PushUnreadable, CannotTranslate):
             raise SignatureRefused("the body is no JSON object") from None
-        signature = told.value.get("signature")
-        right = signature_of(told.value, needed(credentials, "app_secret"))
+        signature = pushed.value.get("signature")
+        right = signature_of(pushed.value, needed(credentials, "app_secret"))
         must_match(signature.upper() if isinstance(signature, str) else None, right)
         try:
-            signed = told.epoch("timestamp")
+            signed = pushed.epoch("timestamp")
         except CannotTranslate:
             signed = None
         must_be_timely(signed, now=now, tolerance=tolerance, resent_for=RESENT_FOR)
@@ -114,25 +114,27 @@ class Eleme(Platform):
     def read(self, request: Received) -> Push | None:
         if _is_probe(request):
             return None
-        with pushed_object(request) as told:
+        with pushed_object(request) as pushed:
             return Push(
-                push_id=told.id("requestId"),
+                push_id=pushed.id("requestId"),
                 # The message as JSON of its own, so that people can read it in the admin.
-                body={**told.value, "message": _message(told.value)},
-                store_code=told.id_or_none("shopId"),
-                occurred_at=told.epoch("timestamp"),
+                body={**pushed.value, "message": _message(pushed.value)},
+                store_code=pushed.id_or_none("shopId"),
+                occurred_at=pushed.epoch("timestamp"),
             )
 
     def answer(self, request: Received) -> Answer:
         return Answer(body={"message": "ok"})
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
-        told = _Message(push.body)
-        if not told.needs_order or (not told.thing.has("orderId") and not told.thing.has("id")):
+        message = _Message(push.body)
+        if not message.needs_order or (
+            not message.thing.has("orderId") and not message.thing.has("id")
+        ):
             return None
         if not (credentials.get("app_key") and credentials.get("app_secret")):
             return None
-        order_id = told.thing.id("orderId" if told.thing.has("orderId") else "id")
+        order_id = message.thing.id("orderId" if message.thing.has("orderId") else "id")
         address = self.api_of(credentials)
         token = credentials.get("access_token") or token_of(address, credentials, client)
         call = call_of(
@@ -152,21 +154,21 @@ class Eleme(Platform):
         return order.value
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = _Message(push.body)
-        if told.type == NEW_ORDER:
-            order = Fields(details, "details") if details else told.thing
-            return list(_order(order, told))
-        if told.type in (_REFUND_AGREED, _REFUND_FORCED) or told.is_part:
-            return list(_refunded(told, details))
-        if told.type in (_CANCEL_AGREED, _CANCEL_FORCED):
-            return list(_cancelled(told, details))
-        if told.type in _STATES_CHANGED:
-            told_by = _ROLES.get(told.thing.integer("role") or 0, "")
-            if _STATUS_OF_TYPE[told.type] == "cancelled":
-                return list(_cancelled(told, details, by=told_by))
-            return [told.statement().status_change(by=told_by)]
-        if told.type in _DELIVERED:
-            return [told.statement().status_change()]
+        message = _Message(push.body)
+        if message.type == NEW_ORDER:
+            order = Fields(details, "details") if details else message.thing
+            return list(_order(order, message))
+        if message.type in (_REFUND_AGREED, _REFUND_FORCED) or message.is_part:
+            return list(_refunded(message, details))
+        if message.type in (_CANCEL_AGREED, _CANCEL_FORCED):
+            return list(_cancelled(message, details))
+        if message.type in _STATES_CHANGED:
+            role = _ROLES.get(message.thing.integer("role") or 0, "")
+            if _STATUS_OF_TYPE[message.type] == "cancelled":
+                return list(_cancelled(message, details, by=role))
+            return [message.statement().status_change(by=role)]
+        if message.type in _DELIVERED:
+            return [message.statement().status_change()]
         return []
 
 
@@ -244,22 +246,22 @@ class _Message:
 # Orders
 
 
-def _order(order: Fields, told: _Message) -> Iterator[Translated]:
+def _order(order: Fields, message: _Message) -> Iterator[Translated]:
     if order.flag("downgraded"):
         raise CannotTranslate(
             "the order is downgraded: its amounts are missing. Enter the app key in the source, so "
             "that they can be fetched"
         )
     status = order.one_of("status", _STATUSES, "open")
-    statement = told.statement(status)
+    statement = message.statement(status)
     total, payout = order.money("totalPrice"), order.number("income")
     commission = abs(order.money("serviceFee"))
     borne = abs(order.money("elemePart")) + abs(order.money("hongbao"))
     fee = order.money("deliverFee")
-    kept = kept_of_fee(fee, total + borne - commission, payout, fee)
+    withheld = withheld_fee(fee, total + borne - commission, payout, fee)
     yield statement.order(
         [each for group in order.each("groups") for each in _lines(group)],
-        bill=_bill(order, kept),
+        bill=_bill(order, withheld),
         total=total,
         channel="delivery",
         platform="eleme",
@@ -309,7 +311,7 @@ def _options(item: Fields) -> list[str]:
     return [each for each in found if each][:100]
 
 
-def _bill(order: Fields, kept: Decimal) -> list[dict[str, Any]]:
+def _bill(order: Fields, withheld: Decimal) -> list[dict[str, Any]]:
     """Discounts are negative in the order."""
     activities = order.each("orderActivities")
     names = "; ".join(each.name("name") for each in activities)[:200]
@@ -319,7 +321,7 @@ def _bill(order: Fields, kept: Decimal) -> list[dict[str, Any]]:
         entry("discount", discount, platform=borne, name=names),
         entry("discount", packet, platform=packet, code="hongbao"),
         entry("charge", order.money("packageFee"), code="packing"),
-        entry("charge", order.money("deliverFee"), platform=kept, code="delivery"),
+        entry("charge", order.money("deliverFee"), platform=withheld, code="delivery"),
     )
 
 
@@ -332,20 +334,20 @@ def _phone(order: Fields) -> str:
 # What is taken back
 
 
-def _cancelled(told: _Message, details: Any, by: str = "") -> Iterator[Translated]:
+def _cancelled(message: _Message, details: Any, by: str = "") -> Iterator[Translated]:
     """The order counts nowhere, and what the guest paid goes back. A forced cancellation and the
     state that follows it tell of the same money."""
-    statement = told.statement("cancelled")
-    yield statement.status_change(by=by, reason=told.thing.note("reason"))
-    amount = _amount_back(told, details)
+    statement = message.statement("cancelled")
+    yield statement.status_change(by=by, reason=message.thing.note("reason"))
+    amount = _amount_back(message, details)
     if amount is not None:
         yield statement.refund(_of(statement, "cancelled"), amount, tender="platform")
 
 
-def _refunded(told: _Message, details: Any) -> Iterator[Translated]:
+def _refunded(message: _Message, details: Any) -> Iterator[Translated]:
     """A refund after completion, in whole or by goods."""
-    statement = told.statement("")
-    amount = _amount_back(told, details)
+    statement = message.statement("")
+    amount = _amount_back(message, details)
     if amount is None:
         raise CannotTranslate(
             "the message does not say how much was refunded: enter the app key in the source, so "
@@ -353,22 +355,22 @@ def _refunded(told: _Message, details: Any) -> Iterator[Translated]:
         )
     goods = [
         returned(each, name="name", quantity="quantity", price="price")
-        for each in told.thing.each("goodsList")
+        for each in message.thing.each("goodsList")
         if each.has("name")
     ]
-    refund_id = told.thing.id_or_none("refundId") or told.all.id("requestId")
+    refund_id = message.thing.id_or_none("refundId") or message.all.id("requestId")
     yield statement.refund(
         refund_id,
         amount,
         tender="platform",
         lines=goods,
-        reason=told.thing.note("reason"),
+        reason=message.thing.note("reason"),
     )
 
 
-def _amount_back(told: _Message, details: Any) -> Decimal | None:
-    if told.thing.has("totalPrice"):
-        return abs(told.thing.money("totalPrice"))
+def _amount_back(message: _Message, details: Any) -> Decimal | None:
+    if message.thing.has("totalPrice"):
+        return abs(message.thing.money("totalPrice"))
     if not details:
         return None
     order = Fields(details, "details")

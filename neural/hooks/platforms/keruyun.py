@@ -110,27 +110,27 @@ class Keruyun(Platform):
     ) -> None:
         # Nothing is signed, so that only the secret of the address tells who calls.
         try:
-            told = query_of(request.url).get("secret")
+            given = query_of(request.url).get("secret")
         except PushUnreadable:
             raise SignatureRefused("the address cannot be read") from None
-        must_match(told, needed(credentials, "path_secret"))
+        must_match(given, needed(credentials, "path_secret"))
 
     def read(self, request: Received) -> Push:
-        with pushed_object(request) as told:
+        with pushed_object(request) as pushed:
             return Push(
-                push_id=f"{told.id('tradeId')}:{digest(told.value)}",
-                body=told.value,
-                store_code=_shop(told),
+                push_id=f"{pushed.id('tradeId')}:{digest(pushed.value)}",
+                body=pushed.value,
+                store_code=_shop(pushed),
             )
 
     def answer(self, request: Received) -> Answer:
         return Answer(body={"code": 0})
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
-        told = Fields(push.body)
-        order_id = told.id("tradeId")
+        pushed = Fields(push.body)
+        order_id = pushed.id("tradeId")
         address = self.api_of(credentials)
-        call = _Call(credentials, _shop(told), int(time.time()))
+        call = _Call(credentials, _shop(pushed), int(time.time()))
         answer = client.get(f"{address}/open/v1/token/get?{call.query(credentials['app_secret'])}")
         token = Fields(answer, "the answer with the token").at("result").text("token", 10_000)
         body = {"orderId": order_id}
@@ -140,26 +140,26 @@ class Keruyun(Platform):
         return (found.at("result") if found.has("result") else found).value
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = Fields(push.body)
+        pushed = Fields(push.body)
         answer = Fields(details, "details")
         detail = answer.at("data")
         base = detail.at("orderBaseVO")
-        if base.id("orderId") != told.id("tradeId"):
+        if base.id("orderId") != pushed.id("tradeId"):
             raise CannotTranslate("details is another order than the push's")
         at = answer.part("extInfo").epoch("serverCurrentTimestamp")
         if at is None:
             raise answer.wrong("extInfo", "with the time of the server")
-        if told.integer("operation") in _REFUNDS:
-            return list(_refund(told, detail, at, push.push_id))
+        if pushed.integer("operation") in _REFUNDS:
+            return list(_refund(pushed, detail, at, push.push_id))
         events = list(_order(detail, at, push.push_id))
-        if told.integer("operation") == _MERGED:
+        if pushed.integer("operation") == _MERGED:
             statement = _statement(base.id("orderId"), at, push.push_id)
-            events.append(statement.merge(_merged(told)))
+            events.append(statement.merge(_merged(pushed)))
         return events
 
 
-def _shop(told: Fields) -> str:
-    return told.id_or_none("shopIdenty") or told.id_or_none("shopId")
+def _shop(pushed: Fields) -> str:
+    return pushed.id_or_none("shopIdenty") or pushed.id_or_none("shopId")
 
 
 class _Call:
@@ -208,8 +208,8 @@ def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated
     kind = base.text("orderType")
     if kind in _NO_SALES:
         return
-    told = _statement(base.id("orderId"), at, push_id, _status(base))
-    yield told.order(
+    statement = _statement(base.id("orderId"), at, push_id, _status(base))
+    yield statement.order(
         [each for item in detail.each("orderItemVoList") for each in _lines(item)],
         bill=_bill(detail),
         total=base.cents("orderAmt", 2) - abs(base.cents("promoAmt", 2)),
@@ -230,11 +230,13 @@ def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated
         replaces=base.id_or_none("relatedOrderId"),
     )
     payments = detail.each("openPaymentDetailVoList")
-    yield from (_payment(told, each) for each in payments)
+    yield from (_payment(statement, each) for each in payments)
     if kind in _OF_PLATFORMS and payments:
         received = (each.cents("actualReceiveAmt", 2) for each in payments)
         commission = (each.cents("platformServiceAmt", 2) for each in payments)
-        yield told.settlement(sum(received, ZERO), commission=abs(sum(commission, ZERO)) or None)
+        yield statement.settlement(
+            sum(received, ZERO), commission=abs(sum(commission, ZERO)) or None
+        )
 
 
 def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str, Any]]:
@@ -296,9 +298,9 @@ def _bill(detail: Fields) -> list[dict[str, Any]]:
     return entries(*discounts, *charges)
 
 
-def _payment(told: Statement, payment: Fields) -> Translated:
+def _payment(statement: Statement, payment: Fields) -> Translated:
     method = payment.integer("payMethodId")
-    return told.payment(
+    return statement.payment(
         payment.id("payDetailNo"),
         abs(payment.cents("payAmt", 2)),
         tender="" if method is None else _TENDERS.get(method, "other"),
@@ -311,10 +313,10 @@ def _payment(told: Statement, payment: Fields) -> Translated:
 # Refunds and merges
 
 
-def _refund(told: Fields, detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated]:
+def _refund(pushed: Fields, detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated]:
     """A refund has an order of its own, which names the one that it refunds."""
     base = detail.at("orderBaseVO")
-    related = base.id_or_none("relatedOrderId") or told.id("relatedTradeId")
+    related = base.id_or_none("relatedOrderId") or pushed.id("relatedTradeId")
     received = base.cents_or_none("orderReceivedAmt", 2)
     amount = base.cents("orderAmt", 2) if received is None else received
     statement = _statement(related, at, push_id)
@@ -326,10 +328,10 @@ def _refund(told: Fields, detail: Fields, at: dt.datetime, push_id: str) -> Iter
     )
 
 
-def _merged(told: Fields) -> list[str]:
-    ids = told.value.get("mergeTradeIds")
+def _merged(pushed: Fields) -> list[str]:
+    ids = pushed.value.get("mergeTradeIds")
     if not isinstance(ids, list) or not 1 <= len(ids) <= MOST_MERGED:
-        raise told.wrong("mergeTradeIds", f"a list of 1 to {MOST_MERGED} ids")
+        raise pushed.wrong("mergeTradeIds", f"a list of 1 to {MOST_MERGED} ids")
     return [
         Fields({"id": each}, f"mergeTradeIds[{index}]").id("id") for index, each in enumerate(ids)
     ]

@@ -44,9 +44,9 @@ from neural.hooks.platforms.stating import (
     Statement,
     entries,
     entry,
-    kept_of_fee,
     line,
     returned,
+    withheld_fee,
 )
 
 RESENT_FOR = 24 * 3600.0
@@ -114,12 +114,12 @@ class Meituan(Platform):
         }
         content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
         with unreadable_if_wrong():
-            told = Fields(body)
+            pushed = Fields(body)
             return Push(
-                push_id=f"{told.id_or_none('order_id')}:{digest(content)}",
+                push_id=f"{pushed.id_or_none('order_id')}:{digest(content)}",
                 body=body,
-                store_code=told.id_or_none("app_poi_code"),
-                occurred_at=told.epoch("utime") or told.epoch("timestamp"),
+                store_code=pushed.id_or_none("app_poi_code"),
+                occurred_at=pushed.epoch("utime") or pushed.epoch("timestamp"),
             )
 
     def answer(self, request: Received) -> Answer:
@@ -130,13 +130,13 @@ class Meituan(Platform):
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
         """The order of a cancellation or refund that does not say how much goes back."""
-        told = Fields(push.body)
-        if not (_is_cancellation(told) or _is_whole_refund(told)):
+        pushed = Fields(push.body)
+        if not (_is_cancellation(pushed) or _is_whole_refund(pushed)):
             return None
         address = f"{self.api_of(credentials)}/order/getOrderDetail"
         fields = {
             "app_id": needed(credentials, "app_id"),
-            "order_id": told.id("order_id"),
+            "order_id": pushed.id("order_id"),
             "timestamp": str(int(time.time())),
         }
         signature = signature_of(address, fields, needed(credentials, "app_secret"))
@@ -144,15 +144,15 @@ class Meituan(Platform):
         return Fields(answer, "the answer of Meituan").at("data").value
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = Fields(push.body)
-        if told.has("detail"):
-            return list(_order(told))
-        if told.has("notify_type"):
-            return list(_refund(told, details))
-        if _is_cancellation(told):
-            return list(_cancellation(told, details))
-        if told.text("logistics_status") == _PICKED_UP:
-            return [_statement(told, "delivering").status_change()]
+        pushed = Fields(push.body)
+        if pushed.has("detail"):
+            return list(_order(pushed))
+        if pushed.has("notify_type"):
+            return list(_refund(pushed, details))
+        if _is_cancellation(pushed):
+            return list(_cancellation(pushed, details))
+        if pushed.text("logistics_status") == _PICKED_UP:
+            return [_statement(pushed, "delivering").status_change()]
         return []
 
 
@@ -162,20 +162,20 @@ def signature_of(address: str, fields: Mapping[str, str], secret: str) -> str:
     return md5(f"{address}?{pairs}{secret}")
 
 
-def _is_cancellation(told: Fields) -> bool:
-    return told.has("reason_code") and not told.has("detail") and not told.has("notify_type")
+def _is_cancellation(pushed: Fields) -> bool:
+    return pushed.has("reason_code") and not pushed.has("detail") and not pushed.has("notify_type")
 
 
-def _is_whole_refund(told: Fields) -> bool:
-    return told.text("notify_type") == "agree" and not told.has("money")
+def _is_whole_refund(pushed: Fields) -> bool:
+    return pushed.text("notify_type") == "agree" and not pushed.has("money")
 
 
-def _statement(told: Fields, status: str) -> Statement:
-    at = told.epoch("utime") or told.epoch("timestamp")
+def _statement(pushed: Fields, status: str) -> Statement:
+    at = pushed.epoch("utime") or pushed.epoch("timestamp")
     if at is None:
-        raise told.wrong("utime", "a time in seconds since 1970")
+        raise pushed.wrong("utime", "a time in seconds since 1970")
     return Statement(
-        till="meituan", order_id=told.id("order_id"), at=at, currency="CNY", status=status
+        till="meituan", order_id=pushed.id("order_id"), at=at, currency="CNY", status=status
     )
 
 
@@ -194,10 +194,10 @@ def _order(order: Fields) -> Iterator[Translated]:
     items = _list(order, "detail")
     fee = order.money("shipping_fee")
     default = ZERO if order.text("logistics_code") == OWN_DELIVERY else fee
-    kept = kept_of_fee(fee, total + borne - commission, payout, default)
+    withheld = withheld_fee(fee, total + borne - commission, payout, default)
     yield statement.order(
         [_line(item) for item in items],
-        bill=_bill(order, items, kept, borne),
+        bill=_bill(order, items, withheld, borne),
         total=total,
         channel="takeaway" if order.text("pick_type") == "1" else "delivery",
         platform="meituan",
@@ -232,7 +232,7 @@ def _line(item: Fields) -> dict[str, Any]:
 
 
 def _bill(
-    order: Fields, items: Sequence[Fields], kept: Decimal, borne: Decimal
+    order: Fields, items: Sequence[Fields], withheld: Decimal, borne: Decimal
 ) -> list[dict[str, Any]]:
     boxes = sum(
         (rounded(each.quantity("box_num", 0) * each.money("box_price")) for each in items), ZERO
@@ -245,7 +245,7 @@ def _bill(
         *discounts,
         entry("charge", boxes, code="packing"),
         entry("charge", order.cents("package_bag_money", 2) if bag is None else bag, code="bag"),
-        entry("charge", order.money("shipping_fee"), platform=kept, code="delivery"),
+        entry("charge", order.money("shipping_fee"), platform=withheld, code="delivery"),
     )
 
 
@@ -285,31 +285,31 @@ def _list(order: Fields, name: str) -> list[Fields]:
 # What is taken back
 
 
-def _cancellation(told: Fields, details: Any) -> Iterator[Translated]:
-    statement = _statement(told, "cancelled")
-    reason = told.note("reason") or told.text("reason_code")
+def _cancellation(pushed: Fields, details: Any) -> Iterator[Translated]:
+    statement = _statement(pushed, "cancelled")
+    reason = pushed.note("reason") or pushed.text("reason_code")
     yield statement.status_change(reason=reason)
     yield from _whole(statement, details, reason)
 
 
-def _refund(told: Fields, details: Any) -> Iterator[Translated]:
+def _refund(pushed: Fields, details: Any) -> Iterator[Translated]:
     """Only an agreed refund moves money: of the whole order, or a part of it with its ``money``."""
-    if told.text("notify_type") != "agree":
+    if pushed.text("notify_type") != "agree":
         return
-    statement = _statement(told, "")
-    reason = told.note("reason")
-    if not told.has("money"):
+    statement = _statement(pushed, "")
+    reason = pushed.note("reason")
+    if not pushed.has("money"):
         if not details:
             raise CannotTranslate("the refund does not say how much, and its order is not fetched")
         yield from _whole(statement, details, reason)
         return
     yield statement.refund(
-        told.id_or_none("refund_id") or f"{statement.order_id[:60]}-{digest(told.value)}",
-        told.money("money"),
+        pushed.id_or_none("refund_id") or f"{statement.order_id[:60]}-{digest(pushed.value)}",
+        pushed.money("money"),
         tender="platform",
         lines=[
             returned(each, name="food_name", quantity="count", price="food_price")
-            for each in _list(told, "food")
+            for each in _list(pushed, "food")
         ],
         reason=reason,
     )

@@ -92,24 +92,24 @@ class Square(Platform):
         must_be_timely(_created(request), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
 
     def read(self, request: Received) -> Push:
-        with pushed_object(request) as told:
+        with pushed_object(request) as pushed:
             return Push(
-                push_id=told.id("event_id"),
-                body=told.value,
-                store_code=_location(_Event(told.value)),
-                occurred_at=told.instant("created_at"),
+                push_id=pushed.id("event_id"),
+                body=pushed.value,
+                store_code=_location(_Event(pushed.value)),
+                occurred_at=pushed.instant("created_at"),
             )
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
-        told = _Event(push.body)
-        if told.topic == "refund" and told.thing:
-            path = f"/v2/payments/{quote(told.thing.id('payment_id'), safe='')}"
-        elif told.topic in ("order", "payment") and told.thing and told.order_id:
-            path = f"/v2/orders/{quote(told.order_id, safe='')}"
+        pushed = _Event(push.body)
+        if pushed.topic == "refund" and pushed.thing:
+            path = f"/v2/payments/{quote(pushed.thing.id('payment_id'), safe='')}"
+        elif pushed.topic in ("order", "payment") and pushed.thing and pushed.order_id:
+            path = f"/v2/orders/{quote(pushed.order_id, safe='')}"
         else:
             return None
         token = credentials.get("access_token")
-        if not token and told.topic == "payment":
+        if not token and pushed.topic == "payment":
             return None  # it is whole; only the order of a sale at the till is not known then
         if not token:
             raise CannotTranslate(
@@ -120,18 +120,18 @@ class Square(Platform):
         return client.get(self.api_of(credentials) + path, headers=headers)
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = _Event(push.body)
-        if told.thing is None:
+        pushed = _Event(push.body)
+        if pushed.thing is None:
             return []
         fetched = Fields(details or {}, "details")
-        if told.topic == "order":
+        if pushed.topic == "order":
             return list(_order(fetched.at("order")))
-        if told.topic == "payment":
+        if pushed.topic == "payment":
             order = _order(fetched.at("order")) if fetched.has("order") else ()
-            return [_payment(told.thing), *order]
-        if told.topic == "refund":
-            return [_refund(told.thing, fetched.at("payment"))]
-        return list(_stock(told))
+            return [_payment(pushed.thing), *order]
+        if pushed.topic == "refund":
+            return [_refund(pushed.thing, fetched.at("payment"))]
+        return list(_stock(pushed))
 
 
 _TOPICS = {
@@ -161,12 +161,12 @@ class _Event:
         self.order_id = self.thing.id_or_none("order_id") if self.thing else ""
 
 
-def _location(told: _Event) -> str:
-    if told.thing is None:
+def _location(pushed: _Event) -> str:
+    if pushed.thing is None:
         return ""
-    if told.topic == "stock":
-        return next((each.id_or_none("location_id") for each in _counts(told)), "")
-    return told.thing.id_or_none("location_id")
+    if pushed.topic == "stock":
+        return next((each.id_or_none("location_id") for each in _counts(pushed)), "")
+    return pushed.thing.id_or_none("location_id")
 
 
 def _created(request: Received) -> dt.datetime | None:
@@ -187,14 +187,14 @@ def _order(order: Fields) -> Iterator[Translated]:
     currency = _currency(order.part("total_money"))
     money = _Money(digits_of(currency))
     status = order.one_of("state", _STATES)
-    told = Statement(
+    statement = Statement(
         till="square",
         order_id=order.id("id"),
         at=order.instant("updated_at", "created_at"),
         version=_version(order),
         status=status,
     )
-    yield told.order(
+    yield statement.order(
         [each for item in order.each("line_items") for each in _lines(item, money)],
         bill=_bill(order, money),
         total=money(order, "total_money") - money(order, "total_tip_money"),
@@ -360,14 +360,14 @@ def _statement(thing: Fields, order_id: str) -> Statement:
 # Stock
 
 
-def _counts(told: _Event) -> list[Fields]:
-    return told.thing.each("inventory_counts") if told.thing else []
+def _counts(pushed: _Event) -> list[Fields]:
+    return pushed.thing.each("inventory_counts") if pushed.thing else []
 
 
-def _stock(told: _Event) -> Iterator[Translated]:
+def _stock(pushed: _Event) -> Iterator[Translated]:
     """Square states absolute counts of what is for sale, in the store that the push belongs to."""
-    location = _location(told)
-    for count in _counts(told):
+    location = _location(pushed)
+    for count in _counts(pushed):
         if count.text("state") != "IN_STOCK" or count.id_or_none("location_id") != location:
             continue
         at = count.instant("calculated_at")

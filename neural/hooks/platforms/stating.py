@@ -32,8 +32,12 @@ _RANKS = (
 
 def stated(**values: Any) -> dict[str, Any]:
     """The values as JSON, without those that are None, empty or false."""
-    kept = ((name, _json(value)) for name, value in values.items())
-    return {name: value for name, value in kept if value is not None and value not in ("", [], {})}
+    written_values = ((name, _json(value)) for name, value in values.items())
+    return {
+        name: value
+        for name, value in written_values
+        if value is not None and value not in ("", [], {})
+    }
 
 
 def _json(value: Any) -> Any:
@@ -88,14 +92,16 @@ def entries(*found: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [each for each in found if each and Decimal(each["amount"])]
 
 
-def kept_of_fee(fee: Decimal, before: Decimal, payout: Decimal | None, default: Decimal) -> Decimal:
+def withheld_fee(
+    fee: Decimal, before: Decimal, payout: Decimal | None, default: Decimal
+) -> Decimal:
     """How much of a delivery fee the platform keeps: what the payout says, if it can be so much.
 
     ``before`` is the payout if it kept nothing, ``default`` what it keeps if the payout says
     nothing.
     """
-    kept = default if payout is None else before - payout
-    return kept if ZERO <= kept <= fee else default
+    withheld = default if payout is None else before - payout
+    return withheld if ZERO <= withheld <= fee else default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,10 +185,10 @@ class Statement:
     def _of_order(self) -> dict[str, Any]:
         return {"till": self.till, "order_id": self.order_id}
 
-    def _event(self, kind: str, about: str, payload: Mapping[str, Any]) -> Translated:
+    def _event(self, kind: str, subject: str, payload: Mapping[str, Any]) -> Translated:
         return event(
             kind,
-            about,
+            subject,
             payload,
             at=self.at,
             version=self.version,
@@ -202,7 +208,7 @@ def returned(line: Fields, *, name: str, quantity: str, price: str) -> dict[str,
 
 def event(
     kind: str,
-    about: str,
+    subject: str,
     payload: Mapping[str, Any],
     *,
     at: dt.datetime,
@@ -216,7 +222,7 @@ def event(
     number = padded(version) if version is not None else f"{moment}:{rank:02d}"
     return Translated(
         type=kind,
-        event_id=f"{about}:{number}:{kind}:{digest([payload, moment])}",
+        event_id=f"{subject}:{number}:{kind}:{digest([payload, moment])}",
         payload=payload,
         occurred_at=at,
     )

@@ -101,20 +101,20 @@ class Toast(Platform):
         must_be_timely(from_iso(timestamp), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
 
     def read(self, request: Received) -> Push:
-        with pushed_object(request) as told:
+        with pushed_object(request) as pushed:
             restaurant = request.headers.get(_RESTAURANT, "")
             return Push(
-                push_id=told.id("guid"),
-                body=told.value,
-                store_code=told.part("details").id_or_none("restaurantGuid") or restaurant,
-                occurred_at=told.instant("timestamp"),
+                push_id=pushed.id("guid"),
+                body=pushed.value,
+                store_code=pushed.part("details").id_or_none("restaurantGuid") or restaurant,
+                occurred_at=pushed.instant("timestamp"),
                 headers={_RESTAURANT: restaurant} if restaurant else {},
             )
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
-        told = Fields(push.body)
-        details = told.part("details")
-        if told.text("eventType") not in _ORDERS or details.part("order").has("checks"):
+        pushed = Fields(push.body)
+        details = pushed.part("details")
+        if pushed.text("eventType") not in _ORDERS or details.part("order").has("checks"):
             return None
         if not (credentials.get("client_id") and credentials.get("client_secret")):
             raise CannotTranslate(
@@ -130,17 +130,17 @@ class Toast(Platform):
         return client.get(f"{address}/orders/v2/orders/{order_id}", headers=headers)
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
-        told = Fields(push.body)
-        kind = told.text("eventType")
+        pushed = Fields(push.body)
+        kind = pushed.text("eventType")
         if not kind:
-            raise told.wrong("eventType", "the type of an event")
+            raise pushed.wrong("eventType", "the type of an event")
         if kind in _STOCK:
-            item = told.at("details").id("itemGuid")
+            item = pushed.at("details").id("itemGuid")
             payload = {"dish": item, "till": "toast"}
-            return [event(_STOCK[kind], item, payload, at=told.instant("timestamp"))]
+            return [event(_STOCK[kind], item, payload, at=pushed.instant("timestamp"))]
         if kind not in _ORDERS:
             return []
-        order = Fields(details, "details") if details else told.at("details").at("order")
+        order = Fields(details, "details") if details else pushed.at("details").at("order")
         return list(_order(order))
 
 
@@ -177,7 +177,7 @@ def _token(address: str, credentials: Credentials, client: Client) -> str:
 def _order(order: Fields) -> Iterator[Translated]:
     checks = [each for each in order.each("checks") if not each.flag("deleted")]
     live = [each for each in checks if not each.flag("voided")]
-    told = Statement(
+    statement = Statement(
         till="toast", order_id=order.id("guid"), at=_changed(order), status=_status(order, live)
     )
     lines = [
@@ -186,7 +186,7 @@ def _order(order: Fields) -> Iterator[Translated]:
         for selection in check.each("selections")
         for each in _lines(selection, void=check.flag("voided"))
     ]
-    yield told.order(
+    yield statement.order(
         lines,
         bill=[each for check in live for each in _bill(check)],
         total=sum((each.money("totalAmount") for each in live), ZERO),
@@ -202,7 +202,7 @@ def _order(order: Fields) -> Iterator[Translated]:
     )
     for check in checks:
         for payment in check.each("payments"):
-            yield from _payment(told, payment, check)
+            yield from _payment(statement, payment, check)
 
 
 def _changed(order: Fields) -> dt.datetime:
@@ -331,10 +331,10 @@ def _charge(charge: Fields) -> dict[str, Any]:
 # Payments and refunds
 
 
-def _payment(told: Statement, payment: Fields, check: Fields) -> Iterator[Translated]:
+def _payment(statement: Statement, payment: Fields, check: Fields) -> Iterator[Translated]:
     identity = payment.id("guid")
     status = payment.one_of("paymentStatus", _PAID, "completed")
-    yield told.payment(
+    yield statement.payment(
         identity,
         payment.money("amount"),
         tender=payment.one_of("type", _TENDERS),
@@ -347,7 +347,7 @@ def _payment(told: Statement, payment: Fields, check: Fields) -> Iterator[Transl
     refund = payment.part("refund")
     if refund.has("refundAmount"):
         transaction = refund.part("refundTransaction").id_or_none("guid")
-        yield told.refund(
+        yield statement.refund(
             f"{identity}-{transaction or 'refund'}"[:100],
             refund.money("refundAmount"),
             payment_id=identity,
@@ -367,9 +367,11 @@ def _returned(check: Fields, transaction: str) -> list[dict[str, Any]]:
             amount = returned.money("refundAmount") + returned.money("taxRefundAmount")
             if amount < 0:
                 raise returned.wrong("refundAmount", "an amount that is not negative")
-            told: dict[str, Any] = {
-                "amount": written(amount),
-                "name": selection.name("displayName"),
-            }
-            found.append({"line_id": selection.id_or_none("guid"), **told})
+            found.append(
+                {
+                    "line_id": selection.id_or_none("guid"),
+                    "amount": written(amount),
+                    "name": selection.name("displayName"),
+                }
+            )
     return found

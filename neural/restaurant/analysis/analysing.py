@@ -72,10 +72,10 @@ def _next_week(store: Store, day: dt.date, today: dt.date) -> dt.date | None:
     """The Monday of the first week, from the week of ``day`` on, that has demand or summaries."""
     first = monday_of(day)
     sold = DailyDemand.objects.filter(store=store, day__gte=first, day__lt=today)
-    kept = DemandSummary.objects.days().filter(store=store, starts_on__gte=first)
+    stored = DemandSummary.objects.days().filter(store=store, starts_on__gte=first)
     found = [
         *sold.order_by("day").values_list("day", flat=True)[:1],
-        *kept.order_by("starts_on").values_list("starts_on", flat=True)[:1],
+        *stored.order_by("starts_on").values_list("starts_on", flat=True)[:1],
     ]
     return monday_of(min(found)) if found else None
 
@@ -86,13 +86,15 @@ def _analyse_slice(
     with transaction.atomic():
         # Everything is read after the lock is taken, so that two runs never mix their rows.
         Store.objects.select_for_update(no_key=True).get(pk=store.pk)
-        kept = _kept(store, first, until)
+        stored = _stored(store, first, until)
         right = {
             (each.period, each.starts_on, each.dish): each
             for each in _summaries(store, first, until, today)
         }
-        wrong = [pk for key, (pk, _) in kept.items() if key not in right]
-        new = [each for key, each in right.items() if key not in kept or _differs(each, kept[key])]
+        wrong = [pk for key, (pk, _) in stored.items() if key not in right]
+        new = [
+            each for key, each in right.items() if key not in stored or _differs(each, stored[key])
+        ]
         progress.deleted += _delete(wrong)
         progress.written += _write(store, new)
     progress.slices += 1
@@ -107,7 +109,7 @@ def _summaries(store: Store, first: dt.date, until: dt.date, today: dt.date) -> 
     return summarise((Sale(*row) for row in rows), first=first, until=end)
 
 
-def _kept(
+def _stored(
     store: Store, first: dt.date, until: dt.date
 ) -> dict[Key, tuple[int, tuple[object, ...]]]:
     found = DemandSummary.objects.filter(store=store).between(first, until)
@@ -115,8 +117,8 @@ def _kept(
     return {tuple(row[1:4]): (row[0], tuple(row[4:])) for row in rows}
 
 
-def _differs(summary: Summary, kept: tuple[int, tuple[object, ...]]) -> bool:
-    return tuple(getattr(summary, each) for each in COMPUTED) != kept[1]
+def _differs(summary: Summary, stored: tuple[int, tuple[object, ...]]) -> bool:
+    return tuple(getattr(summary, each) for each in COMPUTED) != stored[1]
 
 
 def _delete(keys: list[int]) -> int:
@@ -189,8 +191,8 @@ def request_analysis_of(
 def stores_with_demand() -> StoreQuerySet:
     """Stores that have sold something, or have summaries."""
     sold = DailyDemand.objects.filter(store=OuterRef("pk"))
-    kept = DemandSummary.objects.filter(store=OuterRef("pk"))
-    found: StoreQuerySet = Store.objects.filter(Q(Exists(sold)) | Q(Exists(kept))).order_by("pk")
+    stored = DemandSummary.objects.filter(store=OuterRef("pk"))
+    found: StoreQuerySet = Store.objects.filter(Q(Exists(sold)) | Q(Exists(stored))).order_by("pk")
     return found
 
 

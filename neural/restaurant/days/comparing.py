@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from neural.restaurant.days.figures import Figures, together
+from neural.restaurant.days.figures import Figures, sum_of
 from neural.restaurant.models import DayClose
 
 Amount = Decimal | int
@@ -83,19 +83,19 @@ def compare(close: DayClose, tills: Mapping[tuple[str, str], Figures]) -> Compar
     )
 
 
-def compare_together(
+def compare_all_tills(
     closes: Collection[DayClose], tills: Mapping[tuple[str, str], Figures]
 ) -> list[Comparison]:
     """All tills of the store together, in each currency in which several of them have closed. A
     figure is compared if all of them state it."""
     return [
-        _compare_together([each for each in closes if each.till and each.currency == name], tills)
+        _compare_all_tills([each for each in closes if each.till and each.currency == name], tills)
         for name in sorted({each.currency for each in closes})
         if sum(each.currency == name and bool(each.till) for each in closes) > 1
     ]
 
 
-def _compare_together(
+def _compare_all_tills(
     closes: Sequence[DayClose], tills: Mapping[tuple[str, str], Figures]
 ) -> Comparison:
     currency = _currency(closes[0].currency, tills)
@@ -126,7 +126,7 @@ def _in_currency(currency: str, tills: Mapping[tuple[str, str], Figures]) -> Fig
     """Our figures in this currency, and those without one unless they may be of another: an
     expected order's payment often states none."""
     wanted = {currency, ""} if _named(tills) <= {currency} else {currency}
-    return together(each for (_, its), each in tills.items() if its in wanted)
+    return sum_of(each for (_, its), each in tills.items() if its in wanted)
 
 
 def _figures(ours: Figures, stated: Mapping[str, Amount]) -> list[Compared]:

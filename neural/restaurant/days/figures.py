@@ -166,7 +166,7 @@ class Figures:
         return Figures(sales=self.sales + other.sales, money=self.money + other.money)
 
 
-def together(figures: Iterable[Figures]) -> Figures:
+def sum_of(figures: Iterable[Figures]) -> Figures:
     """The sum of figures of one currency."""
     return reduce(add, figures, Figures())
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from itertools import pairwise
 
 from neural.models import RefusedEvent, Store, TaskRun
-from neural.restaurant.days.comparing import Comparison, compare, compare_together
-from neural.restaurant.days.figures import Counts, Figures, Money, Sales, together
+from neural.restaurant.days.comparing import Comparison, compare, compare_all_tills
+from neural.restaurant.days.figures import Counts, Figures, Money, Sales, sum_of
 from neural.restaurant.days.sums import (
     Day,
     TaxOfRate,
@@ -162,7 +162,7 @@ def summarise(store: Store, day: dt.date) -> DaySummary:
         day=day,
         counts=counts_of(here),
         currencies=_currencies(store, day, tills),
-        comparisons=[*alone, *compare_together(closes, tills)],
+        comparisons=[*alone, *compare_all_tills(closes, tills)],
         not_closed=_not_closed(closes, tills),
         missing=_tickets_missing(here, closes),
     )
@@ -194,8 +194,8 @@ def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
     return [
         CurrencyDay(
             currency=currency,
-            sales=together(figures).sales,
-            money=together(figures).money,
+            sales=sum_of(figures).sales,
+            money=sum_of(figures).money,
             channels=channels.get(currency, ()),
             hours=_in_order(hours.get(currency, {}), _first_hour(store.day_ends_at)),
             taxes=taxes.get(currency, ()),

@@ -136,11 +136,11 @@ def change_statuses(
     received: Sequence[Received[CancellationPayload | OrderStatusChanged]],
 ) -> None:
     """Change the statuses of orders, unless a newer status is known. The lines are kept."""
-    keyed = [(key_of(event, told), event, told) for event, told in _in_normal_form(received)]
+    keyed = [(key_of(event, stated), event, stated) for event, stated in _in_normal_form(received)]
     with locked_orders(keyed) as orders:
-        for key, event, told in keyed:
+        for key, event, stated in keyed:
             order = orders[event.store_id, key]
-            orders.note(order, _take_status(order, event, told))
+            orders.note(order, _take_status(order, event, stated))
 
 
 @handles("order.merged", batch=True, title=_("Merge orders"))
@@ -156,9 +156,12 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
     with locked_orders(keyed) as orders:
         for key, event, merged in keyed:
             order = orders[event.store_id, key]
-            told = step(at=event.occurred_at, status=OrderStatus.MERGED)
-            into = key_of(event, merged, order_id=merged.into)
-            orders.note(order, order.take_status(version=version_of(event), told=told, into=into))
+            is_news = order.take_status(
+                version=version_of(event),
+                step=step(at=event.occurred_at, status=OrderStatus.MERGED),
+                into=key_of(event, merged, order_id=merged.into),
+            )
+            orders.note(order, is_news)
 
 
 @handles("settlement.stated", batch=True, title=_("Record settlements"))
@@ -181,16 +184,16 @@ def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
 @handles("delivery.updated", batch=True, title=_("Record deliveries"))
 def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
     """Save how far orders are on their way, unless a newer statement is known."""
-    keyed = [(key_of(event, told), event, told) for event, told in received]
+    keyed = [(key_of(event, stated), event, stated) for event, stated in received]
     with locked_orders(keyed) as orders:
-        for key, event, told in keyed:
+        for key, event, stated in keyed:
             order = orders[event.store_id, key]
             is_news = order.take_delivery(
                 version=version_of(event),
-                status=told.status,
-                courier=told.courier,
-                at=event.store.localize(told.at or event.occurred_at),
-                eta=event.store.localize(told.eta) if told.eta else None,
+                status=stated.status,
+                courier=stated.courier,
+                at=event.store.localize(stated.at or event.occurred_at),
+                eta=event.store.localize(stated.eta) if stated.eta else None,
             )
             orders.note(order, is_news)
 
@@ -248,16 +251,18 @@ def _localizer(event: NeuralEvent) -> Any:
     return lambda moment: event.store.localize(moment) if moment else None
 
 
-def _take_status(order: Order, event: NeuralEvent, told: OrderStated | OrderStatusChanged) -> bool:
+def _take_status(
+    order: Order, event: NeuralEvent, stated: OrderStated | OrderStatusChanged
+) -> bool:
     closed_at, by, reason = None, "", ""
-    if isinstance(told, OrderStatusChanged):
-        by, reason = told.by, told.reason
-    if told.status == OrderStatus.CLOSED.value:
-        stated = told.closed_at if isinstance(told, OrderStated) else None
-        closed_at = event.store.localize(stated) if stated else event.occurred_at
+    if isinstance(stated, OrderStatusChanged):
+        by, reason = stated.by, stated.reason
+    if stated.status == OrderStatus.CLOSED.value:
+        closed = stated.closed_at if isinstance(stated, OrderStated) else None
+        closed_at = event.store.localize(closed) if closed else event.occurred_at
     return order.take_status(
         version=version_of(event),
-        told=step(at=closed_at or event.occurred_at, status=told.status, by=by, reason=reason),
+        stated=step(at=closed_at or event.occurred_at, status=stated.status, by=by, reason=reason),
         closed_at=closed_at,
     )
 

@@ -145,7 +145,7 @@ def record_time(received: Sequence[Received[ClockedIn]]) -> None:
 
 
 def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
-    told: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "version": version_of(event),
         "at": event.store.localize(data.at or event.occurred_at),
         "code": data.staff_id,
@@ -153,7 +153,7 @@ def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
         "role": data.role,
     }
     if not isinstance(data, ClockedOut):
-        return card.clock_in(**told)
+        return card.clock_in(**stated)
     breaks = [
         {
             "starts_at": event.store.localize(each.starts_at).isoformat(),
@@ -162,7 +162,7 @@ def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
         }
         for each in data.breaks
     ]
-    return card.clock_out(**told, breaks=breaks)
+    return card.clock_out(**stated, breaks=breaks)
 
 
 @handles("day.closed", title=_("Record the close of a day"))

@@ -1,4 +1,7 @@
-"""The models of the restaurant app, one topic per file."""
+"""The rows that events write: ``Order`` with its lines and ``Payment``, what stores report, and
+``DailyDemand``. ``newest`` has versions, by which the newest event wins, and ``rows`` reads and
+writes many at once. Handlers write them, and the admin, the API, search and forecasting read them.
+"""
 
 from neural.restaurant.models.demand import DailyDemand, DemandSummary, Period, SalesReport
 from neural.restaurant.models.dish import Availability, Dish, Menu

@@ -344,18 +344,18 @@ class Order(models.Model):
         return (took_time or took_day or took_content) and self._changed()
 
     def take_status(
-        self, *, version: bytes, told: Step, closed_at: dt.datetime | None = None, into: str = ""
+        self, *, version: bytes, step: Step, closed_at: dt.datetime | None = None, into: str = ""
     ) -> bool:
         """Apply a status, unless a newer one is known; ``closed_at`` is stated with a closing one,
         ``into`` with a merge. The lines are kept. Returns whether anything changed."""
         before = {**self.__dict__}
-        self.progress = with_step(self.progress, told)
+        self.progress = with_step(self.progress, step)
         if closed_at is not None:
             self.first_closed_at = min(self.first_closed_at or closed_at, closed_at)
-        if told["status"] in COUNTS_NOWHERE and version > self.cancel_version:
-            self.cancel_version, self.cancel_reason = version, told["reason"]
+        if step["status"] in COUNTS_NOWHERE and version > self.cancel_version:
+            self.cancel_version, self.cancel_reason = version, step["reason"]
         if version > self.status_version:
-            self.status, self.status_version, self.merged_into = told["status"], version, into
+            self.status, self.status_version, self.merged_into = step["status"], version, into
         return before != self.__dict__ and self._changed()
 
     def expect_on(self, day: dt.date | None) -> None:
@@ -372,11 +372,11 @@ class Order(models.Model):
         self.__dict__.update(values)
         return True
 
-    def take_delivery(self, *, version: bytes, **told: Any) -> bool:
+    def take_delivery(self, *, version: bytes, **stated: Any) -> bool:
         """Apply a statement of the delivery (see :func:`delivery_with`); its status is kept also if
         a newer one is known. Returns whether anything changed."""
         before, is_newer = self.delivery, version > self.delivery_version
-        self.delivery = delivery_with(self.delivery, is_newer=is_newer, **told)
+        self.delivery = delivery_with(self.delivery, is_newer=is_newer, **stated)
         if is_newer:
             self.delivery_version = version
         return is_newer or self.delivery != before

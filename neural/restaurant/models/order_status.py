@@ -69,7 +69,7 @@ def with_step(progress: Iterable[Step], new: Step) -> list[Step]:
     # By sorted items, as PostgreSQL returns the names of an object in another order.
     steps = {tuple(sorted(each.items())): each for each in (*progress, new)}
     ordered = sorted(steps.items(), key=lambda each: (each[1]["at"], each[1]["status"], each[0]))
-    return [told for _, told in ordered[-LONGEST_PROGRESS:]]
+    return [each for _, each in ordered[-LONGEST_PROGRESS:]]
 
 
 @codes.named(codes.DeliveryStatus)
@@ -93,21 +93,21 @@ class Delivery(NamedTuple):
     steps: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> Self | None:
+    def of(cls, stored: dict[str, Any]) -> Self | None:
         """The delivery that an order keeps as JSON; None if nothing is known of one."""
-        if "status" not in kept:
+        if "status" not in stored:
             return None
         return cls(
-            status=DeliveryStatus(kept["status"]),
-            courier=kept["courier"],
-            at=dt.datetime.fromisoformat(kept["at"]),
-            eta=dt.datetime.fromisoformat(kept["eta"]) if kept["eta"] else None,
-            steps=kept["steps"],
+            status=DeliveryStatus(stored["status"]),
+            courier=stored["courier"],
+            at=dt.datetime.fromisoformat(stored["at"]),
+            eta=dt.datetime.fromisoformat(stored["eta"]) if stored["eta"] else None,
+            steps=stored["steps"],
         )
 
 
 def delivery_with(
-    kept: dict[str, Any],
+    stored: dict[str, Any],
     *,
     is_newer: bool,
     status: str,
@@ -118,8 +118,8 @@ def delivery_with(
     """The JSON of a delivery with one more statement, which replaces all but the steps if it is
     newer."""
     moment = at.astimezone(dt.UTC).isoformat()
-    steps = with_step(kept.get("steps", []), {"at": moment, "status": status, "courier": courier})
+    steps = with_step(stored.get("steps", []), {"at": moment, "status": status, "courier": courier})
     if not is_newer:
-        return {**kept, "steps": steps}
+        return {**stored, "steps": steps}
     expected = eta.astimezone(dt.UTC).isoformat() if eta else ""
     return {"status": status, "courier": courier, "at": moment, "eta": expected, "steps": steps}

@@ -1,4 +1,6 @@
-"""The payload schemas of the built-in event types.
+"""The payload schemas of the built-in event types. ``tills`` has those of orders and payments, in
+``OrderStated`` and its like; ``stores`` has what a store reports around them, and ``fields`` the
+types of fields. Event types are registered with them, and handlers get them as their data.
 
 Fields that a schema does not know are kept with the event. A time without a zone is in the store's
 own time.

@@ -141,7 +141,7 @@ class OrderStated(OfOrder):
     replaces: OptionalKey = ""
 
     @model_validator(mode="after")
-    def _sums_can_be_kept(self) -> Self:
+    def _sums_fit_their_columns(self) -> Self:
         digits = digits_of(self.currency)
         if sum(amount_of(line, digits=digits) for line in self.lines) >= LARGEST_TOTAL:
             raise ValueError(f"the lines add up to {LARGEST_TOTAL:,} or more")
@@ -257,8 +257,8 @@ def without_credentials(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     headers = payload["headers"]
     if not isinstance(headers, Mapping):
         return {**payload, "headers": None}
-    kept = {name: value for name, value in headers.items() if not is_credential(str(name))}
-    return {**payload, "headers": kept}
+    safe = {name: value for name, value in headers.items() if not is_credential(str(name))}
+    return {**payload, "headers": safe}
 
 
 # The types of the first version. They say less than those above, and get no more fields: unknown
@@ -283,7 +283,7 @@ class OrderPayload(Payload):
     placed_at: Moment | None = None
 
     @model_validator(mode="after")
-    def _total_can_be_kept(self) -> Self:
+    def _total_fits_its_column(self) -> Self:
         if sum(line.amount for line in self.lines) >= LARGEST_TOTAL:
             raise ValueError(f"the lines add up to {LARGEST_TOTAL:,} or more")
         return self

@@ -34,7 +34,7 @@ from neural.hooks.platforms.reading import (
     object_of,
     without_phones,
 )
-from neural.hooks.platforms.stating import kept_of_fee
+from neural.hooks.platforms.stating import withheld_fee
 from neural.restaurant.bill import amount_of
 from neural.restaurant.models import amounts as currencies
 
@@ -136,7 +136,7 @@ def test_the_same_amount_is_written_the_same():
     [("13.6", "3"), ("16.6", "0"), ("15.1", "1.5"), ("99", "3"), ("0", "3"), (None, "3")],
 )
 def test_a_platform_keeps_of_the_delivery_fee_what_the_payout_lacks(payout, kept):
-    found = kept_of_fee(Decimal(3), Decimal("16.6"), payout and Decimal(payout), default=Decimal(3))
+    found = withheld_fee(Decimal(3), Decimal("16.6"), payout and Decimal(payout), default=Decimal(3))
     assert found == Decimal(kept)
 
 

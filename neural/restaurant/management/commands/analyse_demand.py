@@ -71,14 +71,14 @@ class Command(TeachingCommand):
             if now:
                 self._analyse(stores, since, done)
                 return
-            for each in shown(stores):
+            for each in with_progress(stores):
                 request_analysis_of(store=each, since=since, requested_by=REQUESTER)
                 done.add(1)
         self.stdout.write(f"{len(stores):,} {runs(len(stores))} asked for on low_priority.")
 
     def _analyse(self, stores: Sequence[Store], since: dt.date | None, counted: Counted) -> None:
         written = deleted = 0
-        for each in shown(stores):
+        for each in with_progress(stores):
             done = analyse_store(
                 store=each, since=since, now=database_clock(), seconds=float("inf")
             )
@@ -98,7 +98,7 @@ def chosen(codes: list[str] | None) -> Sequence[Store]:
         raise CommandError(str(error), returncode=2) from error
 
 
-def shown(stores: Sequence[Store]) -> Iterator[Store]:
+def with_progress(stores: Sequence[Store]) -> Iterator[Store]:
     """The stores, with a progress bar on a terminal."""
     yield from tqdm(stores, unit="store", leave=False, disable=None)
 
