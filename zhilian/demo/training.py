@@ -132,7 +132,7 @@ class Training:
         if self.round is None:
             return {"round": None, "why_not": self.why_not, "ok": True}
         report = report_of_round(self.round, shown=StoreUpdate.objects.all())
-        number = report.version and report.version.number
+        number = report.version.number if report.version else None
         return {
             **as_json(report),
             "round": self.round.pk,

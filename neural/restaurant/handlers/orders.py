@@ -262,7 +262,7 @@ def _take_status(
         closed_at = event.store.localize(closed) if closed else event.occurred_at
     return order.take_status(
         version=version_of(event),
-        stated=step(at=closed_at or event.occurred_at, status=stated.status, by=by, reason=reason),
+        step=step(at=closed_at or event.occurred_at, status=stated.status, by=by, reason=reason),
         closed_at=closed_at,
     )
 

@@ -136,7 +136,9 @@ def test_the_same_amount_is_written_the_same():
     [("13.6", "3"), ("16.6", "0"), ("15.1", "1.5"), ("99", "3"), ("0", "3"), (None, "3")],
 )
 def test_a_platform_keeps_of_the_delivery_fee_what_the_payout_lacks(payout, kept):
-    found = withheld_fee(Decimal(3), Decimal("16.6"), payout and Decimal(payout), default=Decimal(3))
+    found = withheld_fee(
+        Decimal(3), Decimal("16.6"), payout and Decimal(payout), default=Decimal(3)
+    )
     assert found == Decimal(kept)
 
 
