@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from neural.forecasting.management.text import as_json, ended, lines
+from neural.forecasting.management.commands.federated_report import as_json, ended, lines
 from neural.forecasting.models import (
     RoundState,
     StoreUpdate,

@@ -1,6 +1,6 @@
 """What the demo says of its round of training."""
 
-from neural.forecasting.management.text import LEGEND
+from neural.forecasting.management.commands.federated_report import LEGEND
 from zhilian.demo.text import training_lines
 
 
