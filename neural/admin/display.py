@@ -251,7 +251,7 @@ def _column(
     def column(row: Any) -> Any:
         return show(read(row, field))
 
-    column.__name__ = f"{field}_shown"
+    column.__name__ = f"{field}_display"
     return column
 
 

@@ -119,9 +119,9 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     verbs = (REVOKE,)
     list_display = (
         "name",
-        "prefix_shown",
-        "scopes_shown",
-        "stores_shown",
+        "prefix_display",
+        "scopes_display",
+        "stores_display",
         "state",
         "expires",
         short_instant_column(ApiKey, "last_used_at"),
@@ -138,9 +138,9 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     never = ("change", "delete")
     issued_fields = (
         "name",
-        "prefix_shown",
+        "prefix_display",
         "state",
-        "scopes_shown",
+        "scopes_display",
         "stores_shown_in_full",
         instant_column(ApiKey, "expires_at"),
         instant_column(ApiKey, "revoked_at"),
@@ -269,10 +269,10 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     # Columns
 
     @admin.display(description=_("prefix"), ordering="prefix")
-    def prefix_shown(self, key: ApiKey) -> str:
+    def prefix_display(self, key: ApiKey) -> str:
         return f"zn_{key.prefix}…"
 
-    scopes_shown = computed_column(_("scopes"), lambda key: ", ".join(key.scopes))
+    scopes_display = computed_column(_("scopes"), lambda key: ", ".join(key.scopes))
 
     @admin.display(description=_("state"))
     def state(self, key: Any) -> SafeString:
@@ -289,7 +289,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         return format_html('<time datetime="{0}" title="{0}">{1}</time>', full, local.date())
 
     @admin.display(description=_("stores"))
-    def stores_shown(self, key: ApiKey) -> Any:
+    def stores_display(self, key: ApiKey) -> Any:
         return self._stores(key, most=SHOWN_STORES)
 
     @admin.display(description=_("stores"))

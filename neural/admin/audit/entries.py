@@ -116,11 +116,11 @@ class AuditEntryAdmin(HistoryAdmin):
             "begun",
             "who",
             "why",
-            ("outcome_shown", "number"),
+            ("outcome_display", "number"),
             "rows_in_full",
             link_column(AuditEntry, "store"),
         ),
-        section(_("Details"), "changes", "query_shown", "details_shown", "code"),
+        section(_("Details"), "changes", "query_display", "details_display", "code"),
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
@@ -183,13 +183,13 @@ class AuditEntryAdmin(HistoryAdmin):
     why = computed_column(_("reason"), lambda entry: entry.reason or NOTHING)
 
     @admin.display(description=pgettext_lazy("audit log", "outcome"))
-    def outcome_shown(self, entry: AuditEntry) -> SafeString:
+    def outcome_display(self, entry: AuditEntry) -> SafeString:
         return badge(COLOURS.get(entry.outcome, ""), entry.get_outcome_display())
 
     @admin.display(description=pgettext_lazy("audit log", "outcome"))
     def outcome_and_number(self, entry: AuditEntry) -> SafeString:
         """The outcome, with the number of changed rows if it is not one."""
-        visible = self.outcome_shown(entry)
+        visible = self.outcome_display(entry)
         has_number = entry.count > 1 or (entry.outcome == AuditOutcome.DONE and not entry.count)
         return format_html("{} × {}", visible, f"{entry.count:,}") if has_number else visible
 
@@ -218,11 +218,11 @@ class AuditEntryAdmin(HistoryAdmin):
         return format_html("<code>{}</code>", entry.action)
 
     @admin.display(description=_("filter"))
-    def query_shown(self, entry: AuditEntry) -> SafeString | str:
+    def query_display(self, entry: AuditEntry) -> SafeString | str:
         return format_html_join(" ", "<code>{}={}</code>", entry.query.items()) or NOTHING
 
     @admin.display(description=_("details"))
-    def details_shown(self, entry: AuditEntry) -> SafeString | str:
+    def details_display(self, entry: AuditEntry) -> SafeString | str:
         return json_block({name: text for name, text in entry.details.items() if name != "changes"})
 
 

@@ -87,7 +87,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         "which",
         "counts",
         "asked",
-        "reason_shown",
+        "reason_display",
     )
     list_filter = (BulkStateFilter, BulkVerbFilter)
     search_keys = ("pk",)
@@ -97,13 +97,13 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         "target",
         "reason_in_full",
         "requested_by",
-        "pace_shown",
+        "pace_display",
         (
             instant_column(BulkAction, "created_at"),
             instant_column(BulkAction, "started_at"),
             instant_column(BulkAction, "finished_at"),
         ),
-        "run_shown",
+        "run_display",
     )
 
     class Media:
@@ -187,7 +187,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         return format_html("{}<br><small>{}</small>", action.requested_by, when)
 
     @admin.display(description=_("reason"))
-    def reason_shown(self, action: Any) -> SafeString | str:
+    def reason_display(self, action: Any) -> SafeString | str:
         return one_line(for_user(action.reason, action.viewer))
 
     @admin.display(description=_("reason"))
@@ -197,11 +197,11 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
     target = computed_column(_("to the queue"), lambda action: target_of(action) or NOTHING)
 
     @admin.display(description=_("pace"))
-    def pace_shown(self, action: BulkAction) -> str:
+    def pace_display(self, action: BulkAction) -> str:
         if action.pace is None:
             return gettext("as fast as it goes")
         return gettext("%(count)s runs a second at most") % {"count": f"{action.pace:,}"}
 
     @admin.display(description=_("done by the run"))
-    def run_shown(self, action: BulkAction) -> SafeString | str:
+    def run_display(self, action: BulkAction) -> SafeString | str:
         return link(action.run) if action.run else NOTHING

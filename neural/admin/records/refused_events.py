@@ -90,15 +90,15 @@ class StoreCodeFilter(StoreFilter):
 class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     verbs = (DISMISS, REOPEN)
     list_display = (
-        "type_shown",
-        "event_id_shown",
+        "type_display",
+        "event_id_display",
         "state_and_times",
         "problem",
-        "store_shown",
+        "store_display",
         short_instant_column(RefusedEvent, "last_refused_at"),
-        "source_shown",
+        "source_display",
     )
-    list_display_links = ("type_shown", "event_id_shown")
+    list_display_links = ("type_display", "event_id_display")
     list_filter = (RefusalStateFilter, EventTypeFilter, EntryPointFilter, StoreCodeFilter)
     walks = (
         Walk(parameter=STORE, column="store_code"),
@@ -113,11 +113,11 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     fieldsets = (
         section(
             None,
-            ("type_shown", "state_shown"),
-            "problems_shown",
-            ("store_code", "source", "event_id_shown"),
-            "details_shown",
-            "payload_shown",
+            ("type_display", "state_display"),
+            "problems_display",
+            ("store_code", "source", "event_id_display"),
+            "details_display",
+            "payload_display",
         ),
         section(
             _("Course"),
@@ -149,15 +149,15 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
 
     # Columns
 
-    type_shown = computed_column(_("type"), lambda refused: one_line(refused.type or "?"))
+    type_display = computed_column(_("type"), lambda refused: one_line(refused.type or "?"))
 
     @admin.display(description=_("event id"))
-    def event_id_shown(self, refused: RefusedEvent) -> SafeString | str:
+    def event_id_display(self, refused: RefusedEvent) -> SafeString | str:
         return one_line(refused.event_id or "?")
 
-    store_shown = computed_column(_("store"), one_line, "store_code")
-    source_shown = computed_column(_("source"), one_line, "source")
-    state_shown = state_column(_("state"), COLOURS)
+    store_display = computed_column(_("store"), one_line, "store_code")
+    source_display = computed_column(_("source"), one_line, "source")
+    state_display = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
     def state_and_times(self, refused: RefusedEvent) -> SafeString:
@@ -171,14 +171,14 @@ class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         return one_line("; ".join(f"{field}: {reason}" for field, reason in problems_of(refused)))
 
     @admin.display(description=_("problems"))
-    def problems_shown(self, refused: RefusedEvent) -> SafeString:
+    def problems_display(self, refused: RefusedEvent) -> SafeString:
         each = format_html_join("", "<li><code>{}</code> {}</li>", problems_of(refused))
         return format_html('<ul class="neural-problems">{}</ul>', each)
 
-    details_shown = computed_column(_("also asked for"), json_block, "details")
+    details_display = computed_column(_("also asked for"), json_block, "details")
 
     @admin.display(description=_("payload"))
-    def payload_shown(self, refused: RefusedEvent) -> SafeString | str:
+    def payload_display(self, refused: RefusedEvent) -> SafeString | str:
         """The payload, indented if it is JSON; else as it came, cut if it was too long to keep."""
         if not refused.payload:
             return NOTHING

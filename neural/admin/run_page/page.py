@@ -40,7 +40,7 @@ class RunPageAdmin(EditingAdmin):
     fieldsets = (
         section(
             _("Facts"),
-            "work_shown",
+            "work_display",
             "task_id",
             link_column(TaskRun, "event"),
             link_column(TaskRun, "store"),
@@ -70,7 +70,7 @@ class RunPageAdmin(EditingAdmin):
         return super().row_context(request, row) | own
 
     @admin.display(description=_("work"))
-    def work_shown(self, run: TaskRun) -> Any:
+    def work_display(self, run: TaskRun) -> Any:
         """The title of what it does, with the name that the ledger has."""
         return named_work(run.work_name)
 

@@ -65,7 +65,7 @@ class ForecastAdmin(HistoryAdmin):
         "store_outlook",
         ("dish", "name"),
         "made_on",
-        "method_shown",
+        "method_display",
         link_column(Forecast, "version"),
         instant_column(Forecast, "made_at"),
         "days",
@@ -155,7 +155,7 @@ class ForecastAdmin(HistoryAdmin):
         return link(forecast.version, forecast.version and forecast.version.number)
 
     @admin.display(description=pgettext_lazy("of a forecast", "method"))
-    def method_shown(self, forecast: Forecast) -> str:
+    def method_display(self, forecast: Forecast) -> str:
         return method_sentence(forecast.method)
 
     @admin.display(description=_("days ahead: P50, P10 to P90"))

@@ -195,7 +195,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     verbs = (RUN_NOW,)
     whole_chain = ("add", "change")
     never = ("delete",)  # rounds refer to plans; they can be switched off
-    list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
+    list_display = ("type_name", "standing", "strategy", "quorum_display", "publishing", "newest")
     filter_horizontal = ("participants",)
     fieldsets = FIELDSETS
 
@@ -253,7 +253,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         return badge("discarded", _("switched off"))
 
     @admin.display(description=_("quorum"))
-    def quorum_shown(self, plan: TrainingPlan) -> str:
+    def quorum_display(self, plan: TrainingPlan) -> str:
         values = {"stores": plan.least_stores, "share": f"{plan.least_share:.0%}"}
         return str(_("%(stores)d stores and %(share)s of the invited") % values)
 

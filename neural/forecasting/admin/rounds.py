@@ -146,7 +146,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     fieldsets = (
         section(
             None,
-            "state_shown",
+            "state_display",
             "why",
             "type_name",
             ("version_made", link_column(TrainingRound, "base_version")),
@@ -208,7 +208,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     def number(self, training: TrainingRound) -> str:
         return f"#{training.pk}"
 
-    state_shown = computed_column(_("state"), state_badge)
+    state_display = computed_column(_("state"), state_badge)
 
     @admin.display(description=_("state"))
     def state_and_reason(self, training: TrainingRound) -> SafeString:

@@ -62,7 +62,7 @@ class StoreUpdateAdmin(HistoryAdmin):
             None,
             link_column(StoreUpdate, "store"),
             link_column(StoreUpdate, "round"),
-            "state_shown",
+            "state_display",
             "why",
             ("exchange", instant_column(StoreUpdate, "answered_at")),
             ("examples", "norm"),
@@ -91,7 +91,7 @@ class StoreUpdateAdmin(HistoryAdmin):
             "payload", "figures", "round__server_state", "round__question", "round__config"
         )
 
-    state_shown = computed_column(_("state"), update_badge)
+    state_display = computed_column(_("state"), update_badge)
 
     @admin.display(description=_("round"))
     def round_number(self, update: StoreUpdate) -> SafeString | str:

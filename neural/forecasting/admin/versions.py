@@ -96,7 +96,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     export_left_out = ("content",)
     list_display = (
         "version_number",
-        "standing_shown",
+        "standing_display",
         "type_name",
         "error",
         "parent_number",
@@ -108,7 +108,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     search_keys = ("sha256",)
     search_help_text = _("A whole SHA-256.")
     fields = (
-        "standing_shown",
+        "standing_display",
         "type_name",
         "version_number",
         (link_column(ModelVersion, "round"), "how_it_ended"),
@@ -150,7 +150,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         return link(version.round, f"#{version.round_id}")
 
     @admin.display(description=_("standing"))
-    def standing_shown(self, version: Any) -> SafeString:
+    def standing_display(self, version: Any) -> SafeString:
         return standing_badge(version, active=version.is_active)
 
     type_name = computed_column(_("model type"), label_of, "model_type")

@@ -87,7 +87,7 @@ class SubscriptionFilter(NamedRowFilter):
 class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (SEND_AGAIN,)
     list_display = (
-        "type_shown",
+        "type_display",
         "state_and_answer",
         link_column(Delivery, "subscription"),
         store_code_column(Delivery),
@@ -112,8 +112,8 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     fieldsets = (
         section(
             None,
-            ("type_shown", "state_badge"),
-            "message_id_shown",
+            ("type_display", "state_badge"),
+            "message_id_display",
             link_column(Delivery, "subscription"),
             link_column(Delivery, "store"),
             link_column(Delivery, "event"),
@@ -131,7 +131,7 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
                 instant_column(Delivery, "delivered_at"),
                 instant_column(Delivery, "failing_since"),
             ),
-            "answer_shown",
+            "answer_display",
         ),
         section(_("What is sent"), "body"),
     )
@@ -161,7 +161,7 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
 
     # Columns
 
-    type_shown = computed_column(_("type"), str, "type")
+    type_display = computed_column(_("type"), str, "type")
     state_badge = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
@@ -183,13 +183,13 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
         return link(event, one_line(event.event_id)) if event else NOTHING
 
     @admin.display(description=_("message id"))
-    def message_id_shown(self, delivery: Delivery) -> SafeString:
+    def message_id_display(self, delivery: Delivery) -> SafeString:
         return format_html("<code>{}</code>", delivery.message_id)
 
     sending_run = computed_column(_("run that sends it"), link_to_run, "task_id")
 
     @admin.display(description=_("answer"))
-    def answer_shown(self, delivery: Delivery) -> SafeString | str:
+    def answer_display(self, delivery: Delivery) -> SafeString | str:
         if not delivery.answer:
             return NOTHING
         return format_html('<pre class="neural-code">{}</pre>', delivery.answer)

@@ -221,7 +221,7 @@ _WAITING = Count("pushes", filter=Q(pushes__state=PushState.WAITING))
 class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     list_display = (
         "name",
-        "platform_shown",
+        "platform_display",
         link_column(WebhookSource, "store"),
         "active",
         "waiting",
@@ -253,10 +253,10 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
             return ()
         visible = (
             "name",
-            "platform_shown",
+            "platform_display",
             "address",
             "documents",
-            "credentials_shown",
+            "credentials_display",
             "last_push",
             "waiting",
             _CREATED,
@@ -273,12 +273,12 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
             explained = _("Its address and the fields for its credentials appear once it is saved.")
             fields = ("name", "platform", "store", "active")
             return (section(None, *fields, description=explained),)
-        entered: Any = ("credentials_shown",)
+        entered: Any = ("credentials_display",)
         if self.has_change_permission(request, obj):
             entered = tuple(credential_fields(obj)) or entered
         state = ("last_push", "waiting", _CREATED)
         return (
-            section(None, "name", "platform_shown", "address", "store", "active"),
+            section(None, "name", "platform_display", "address", "store", "active"),
             section(_("Credentials"), *entered, "documents"),
             section(_("Course"), *state),
         )
@@ -303,7 +303,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     # Columns
 
     @admin.display(description=_("platform"))
-    def platform_shown(self, source: WebhookSource) -> SafeString | str:
+    def platform_display(self, source: WebhookSource) -> SafeString | str:
         if source.platform not in PLATFORMS:
             text = gettext("%(platform)s: not installed") % {"platform": source.platform}
             return badge("dead", text)
@@ -324,7 +324,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         return format_html_join(mark_safe("<br>"), row, rows) or NOTHING
 
     @admin.display(description=_("credentials"))
-    def credentials_shown(self, source: WebhookSource) -> SafeString | str:
+    def credentials_display(self, source: WebhookSource) -> SafeString | str:
         """Which are set, for users who may not change them."""
         platform = PLATFORMS.find(source.platform)
         stored = stored_credentials(source) or {}

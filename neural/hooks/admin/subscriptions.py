@@ -187,9 +187,9 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     verbs = (PAUSE, RESUME, SEND_TEST, TAKE_OVER)
     list_display = (
         "name",
-        "state_shown",
-        "types_shown",
-        "stores_shown",
+        "state_display",
+        "types_display",
+        "stores_display",
         "host",
         short_instant_column(Subscription, "created_at"),
     )
@@ -303,7 +303,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     # Columns
 
     @admin.display(description=_("state"))
-    def state_shown(self, subscription: Subscription) -> SafeString:
+    def state_display(self, subscription: Subscription) -> SafeString:
         if subscription.state == SubscriptionState.PAUSED:
             by_us = subscription.paused_reason != PauseReason.BY_HAND
             return badge("dead" if by_us else "discarded", subscription.get_state_display())
@@ -314,7 +314,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     @admin.display(description=_("state"))
     def state_in_full(self, subscription: Subscription) -> SafeString:
         """The state, with why and since when."""
-        visible = self.state_shown(subscription)
+        visible = self.state_display(subscription)
         if subscription.state == SubscriptionState.PAUSED:
             why = subscription.get_paused_reason_display()
             return format_html("{} {} · {}", visible, why, instant(subscription.paused_at))
@@ -347,7 +347,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         return f"{COUNTED:,}+" if found >= COUNTED else f"{found:,}"
 
     @admin.display(description=_("types"))
-    def types_shown(self, subscription: Subscription) -> str:
+    def types_display(self, subscription: Subscription) -> str:
         return _shortened(subscription.types, NAMED_TYPES)
 
     @admin.display(description=_("types"))
@@ -355,7 +355,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         return format_html_join(", ", "<code>{}</code>", ((each,) for each in subscription.types))
 
     @admin.display(description=_("stores"))
-    def stores_shown(self, subscription: Subscription) -> str:
+    def stores_display(self, subscription: Subscription) -> str:
         if subscription.every_store:
             return gettext("every store")
         return _shortened([store.pk for store in subscription.stores.all()], NAMED_STORES)

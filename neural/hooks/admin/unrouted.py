@@ -96,11 +96,11 @@ class SourceFilter(EqualityFilter):
 class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (ROUTE, DISMISS, REOPEN)
     list_display = (
-        "push_id_shown",
-        "state_shown",
+        "push_id_display",
+        "state_display",
         "source",
-        "store_code_shown",
-        "reason_shown",
+        "store_code_display",
+        "reason_display",
         short_instant_column(UnroutedPush, "received_at"),
     )
     list_filter = (PushStateFilter, SourceFilter)
@@ -111,7 +111,7 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
     fieldsets = (
         section(
             None,
-            ("source", "state_shown"),
+            ("source", "state_display"),
             "reason_whole",
             ("push_id", "store_code"),
             (
@@ -133,10 +133,10 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
 
     # Columns
 
-    push_id_shown = computed_column(_("push id"), one_line, "push_id")
-    state_shown = state_column(_("state"), COLOURS)
-    store_code_shown = computed_column(_("store code"), one_line, "store_code")
-    reason_shown = computed_column(_("reason"), one_line, "reason")
+    push_id_display = computed_column(_("push id"), one_line, "push_id")
+    state_display = state_column(_("state"), COLOURS)
+    store_code_display = computed_column(_("store code"), one_line, "store_code")
+    reason_display = computed_column(_("reason"), one_line, "reason")
 
     reason_whole = computed_column(_("reason"), lambda kept: kept.reason or NOTHING)
 

@@ -52,7 +52,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
         short_instant_column(AlertMessage, "created_at"),
         link_column(AlertMessage, "channel"),
         "subject",
-        "state_shown",
+        "state_display",
         "answer_line",
     )
     list_display_links = ("subject",)
@@ -68,10 +68,10 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    "message_id_shown",
+                    "message_id_display",
                     link_column(AlertMessage, "channel"),
                     "state_badge",
-                    "answer_shown",
+                    "answer_display",
                     "run",
                 )
             },
@@ -106,7 +106,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
     state_badge = state_column(_("state"), COLOURS)
 
     @admin.display(description=_("state"))
-    def state_shown(self, message: AlertMessage) -> SafeString:
+    def state_display(self, message: AlertMessage) -> SafeString:
         """The state, with the number of attempts if it took several."""
         shown = self.state_badge(message)
         return format_html("{} × {}", shown, message.attempts) if message.attempts > 1 else shown
@@ -114,7 +114,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
     answer_line = computed_column(_("answer"), one_line, "answer")
 
     @admin.display(description=_("answer"))
-    def answer_shown(self, message: AlertMessage) -> SafeString | str:
+    def answer_display(self, message: AlertMessage) -> SafeString | str:
         """The answer, and what it means."""
         if not message.answer:
             return NOTHING
@@ -122,7 +122,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
         return format_html("{} <code>{}</code>", why, message.answer)
 
     @admin.display(description=_("message id"))
-    def message_id_shown(self, message: AlertMessage) -> SafeString:
+    def message_id_display(self, message: AlertMessage) -> SafeString:
         return format_html("<code>{}</code>", message.message_id)
 
     run = computed_column(_("run that sends it"), link_to_run, "task_id")

@@ -121,20 +121,20 @@ class AlertRuleAdmin(ChainWide, NeuralAdmin):
         if rule is None or not rule.thresholds:
             return fieldsets
         changes = self.has_change_permission(request, obj)
-        names = _thresholds_of(rule) if changes else ("thresholds_shown",)
+        names = _thresholds_of(rule) if changes else ("thresholds_display",)
         return [*fieldsets, (_("Thresholds"), {"fields": names})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return ()
-        return ("enabled", "muted_until", "thresholds_shown")
+        return ("enabled", "muted_until", "thresholds_display")
 
-    def thresholds_shown(self, row: AlertRule) -> str:
+    def thresholds_display(self, row: AlertRule) -> str:
         """The thresholds in force, for those who may not change them."""
         rule = RULES.find(row.name)
         return _thresholds_told(rule, row) if rule else NOTHING
 
-    thresholds_shown.short_description = gettext_lazy("thresholds")  # type: ignore[attr-defined]
+    thresholds_display.short_description = gettext_lazy("thresholds")  # type: ignore[attr-defined]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

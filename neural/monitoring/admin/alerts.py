@@ -128,8 +128,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     list_display = (
         "severity_badge",
         "what",
-        "state_shown",
-        "since_shown",
+        "state_display",
+        "since_display",
         "told_in_full",
     )
     list_display_links = ("what",)
@@ -203,14 +203,14 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         return format_html("{} {}", shown, badge("pending", gettext("flapping")))
 
     @admin.display(description=_("state"))
-    def state_shown(self, alert: Alert) -> SafeString:
+    def state_display(self, alert: Alert) -> SafeString:
         """The state, with who has taken it on."""
         if not alert.acknowledged_by:
             return self.state_badge(alert)
         return format_html("{}<br>{}", self.state_badge(alert), alert.acknowledged_by)
 
     @admin.display(description=_("since"))
-    def since_shown(self, alert: Alert) -> Any:
+    def since_display(self, alert: Alert) -> Any:
         """When it began and, if it has, when it ended."""
         began = short_instant(alert.since)
         if not alert.resolved_at:

@@ -55,7 +55,14 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     form = ChannelForm
     change_form_template = "admin/neural_monitoring/alertchannel/change_form.html"
     verbs = (TRY_AGAIN,)
-    list_display = ("name", "kind", "state_shown", "goes_to", "least_severity", "language_shown")
+    list_display = (
+        "name",
+        "kind",
+        "state_display",
+        "goes_to",
+        "least_severity",
+        "language_display",
+    )
     search_fields = ("name",)
     ordering = ("name",)
     list_per_page = 50
@@ -161,7 +168,7 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     # Columns
 
     @admin.display(description=_("state"))
-    def state_shown(self, channel: AlertChannel) -> SafeString:
+    def state_display(self, channel: AlertChannel) -> SafeString:
         if channel.broken:
             return badge("dead", gettext("broken"))
         if not channel.enabled:
@@ -171,7 +178,7 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     @admin.display(description=_("state"))
     def state_in_full(self, channel: AlertChannel) -> SafeString:
         """The state, with what the channel answered when it broke."""
-        shown = self.state_shown(channel)
+        shown = self.state_display(channel)
         if not channel.broken:
             return shown
         why = explained(channel.kind, channel.broken)
@@ -190,7 +197,7 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
         return urlsplit(url).hostname or NOTHING
 
     @admin.display(description=_("language"), ordering="language")
-    def language_shown(self, channel: AlertChannel) -> str:
+    def language_display(self, channel: AlertChannel) -> str:
         return dict(languages()).get(channel.language, channel.language)
 
 

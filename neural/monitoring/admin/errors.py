@@ -150,8 +150,8 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
                 instant_column(ErrorGroup, "resolved_at"),
                 instant_column(ErrorGroup, "reopened_at"),
             ]
-        counted = ("attempts_shown", "first_shown", "last_shown")
-        cause = ["exception_shown", "message_shown", "frame", "root"]
+        counted = ("attempts_display", "first_display", "last_display")
+        cause = ["exception_display", "message_display", "frame", "root"]
         return [
             (None, {"fields": [*cause, counted]}),
             (_("Decision"), {"fields": [tuple(decided)]}),
@@ -202,26 +202,26 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     # Fields
 
     @admin.display(description=_("exception"))
-    def exception_shown(self, group: ErrorGroup) -> str:
+    def exception_display(self, group: ErrorGroup) -> str:
         return exception_of(group)
 
     @admin.display(description=_("message without its values"))
-    def message_shown(self, group: ErrorGroup) -> SafeString | str:
+    def message_display(self, group: ErrorGroup) -> SafeString | str:
         if not group.message:
             return NOTHING
         return format_html('<pre class="neural-code">{}</pre>', group.message)
 
     @admin.display(description=_("failed attempts"))
-    def attempts_shown(self, group: Any) -> int:
+    def attempts_display(self, group: Any) -> int:
         found: int = group.figures.attempts
         return found
 
     @admin.display(description=pgettext_lazy("failure", "first"))
-    def first_shown(self, group: Any) -> SafeString | str:
+    def first_display(self, group: Any) -> SafeString | str:
         return instant(group.figures.first_at)
 
     @admin.display(description=pgettext_lazy("failure", "last"))
-    def last_shown(self, group: Any) -> SafeString | str:
+    def last_display(self, group: Any) -> SafeString | str:
         return instant(group.figures.last_at)
 
 

@@ -82,5 +82,5 @@ def amount_column(model: Any, field: str) -> Any:
     def column(row: Any) -> str:
         return amount_in(getattr(row, field), row.currency)
 
-    column.__name__ = f"{field}_shown"
+    column.__name__ = f"{field}_display"
     return column

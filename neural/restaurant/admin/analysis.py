@@ -51,9 +51,9 @@ class DemandSummaryAdmin(HistoryAdmin):
         "dish_name",
         "store_weeks",
         quantity_column(DemandSummary, "quantity"),
-        "change_shown",
+        "change_display",
         "rank",
-        "unusual_shown",
+        "unusual_display",
         money_column(DemandSummary, "revenue"),
     )
     list_display_links = ("beginning", "dish_name")
@@ -75,14 +75,14 @@ class DemandSummaryAdmin(HistoryAdmin):
         ),
         section(
             _("Change"),
-            "change_shown",
+            "change_display",
             quantity_column(DemandSummary, "previous_quantity"),
             "days_compared",
             description=CHANGE_RULE,
         ),
         section(
             _("Unusual days"),
-            "unusual_shown",
+            "unusual_display",
             quantity_column(DemandSummary, "usual_quantity"),
             "deviations",
             description=RULE,
@@ -131,13 +131,13 @@ class DemandSummaryAdmin(HistoryAdmin):
     dish_name = computed_column(_("dish"), lambda summary: one_line(summary.name or summary.dish))
 
     @admin.display(description=_("change"))
-    def change_shown(self, summary: DemandSummary) -> SafeString | str:
+    def change_display(self, summary: DemandSummary) -> SafeString | str:
         visible = change(summary.change)
         if summary.change is None or summary.days_compared == summary.days:
             return visible
         return format_html("{} <small>{}</small>", visible, days_compared(summary.days_compared))
 
-    unusual_shown = computed_column(_("unusual"), unusual_badge)
+    unusual_display = computed_column(_("unusual"), unusual_badge)
 
     @admin.display(description=_("deviation"))
     def deviations(self, summary: DemandSummary) -> str:

@@ -43,8 +43,8 @@ def shown_to(user: Any, columns: Sequence[Any]) -> list[Any]:
     """Without what is added up from orders and payments for who may not see these."""
     if sees_days(user):
         return [*columns]
-    plain = ("day_shown" if each == "day_page" else each for each in columns)
-    return [each for each in plain if each != "agreement_shown"]
+    plain = ("day_display" if each == "day_page" else each for each in columns)
+    return [each for each in plain if each != "agreement_display"]
 
 
 def _to_view(model: Any) -> str:

@@ -65,10 +65,10 @@ class ComparedChangeList(KeysetChangeList):
 @page(DayClose)
 class DayCloseAdmin(HistoryAdmin):
     list_display = (
-        "day_shown",
-        "till_shown",
+        "day_display",
+        "till_display",
         link_column(DayClose, "store"),
-        "agreement_shown",
+        "agreement_display",
         "stated_total",
         "orders",
         "currency",
@@ -82,9 +82,9 @@ class DayCloseAdmin(HistoryAdmin):
         section(
             None,
             "day_page",
-            "till_shown",
+            "till_display",
             link_column(DayClose, "store"),
-            "agreement_shown",
+            "agreement_display",
             "as_of",
         ),
         section(
@@ -147,18 +147,18 @@ class DayCloseAdmin(HistoryAdmin):
     # Columns
 
     @admin.display(description=_("business day"))
-    def day_shown(self, close: DayClose) -> str:
+    def day_display(self, close: DayClose) -> str:
         return date_format(close.business_day, "Y-m-d D")
 
     @admin.display(description=_("business day"))
     def day_page(self, close: DayClose) -> SafeString:
         where = day_address(close.store_id, close.business_day)
-        return format_html('<a href="{}">{}</a>', where, self.day_shown(close))
+        return format_html('<a href="{}">{}</a>', where, self.day_display(close))
 
-    till_shown = computed_column(_("till"), lambda close: close.till or gettext("whole store"))
+    till_display = computed_column(_("till"), lambda close: close.till or gettext("whole store"))
 
     @admin.display(description=_("compared with ours"))
-    def agreement_shown(self, close: DayClose) -> SafeString | str:
+    def agreement_display(self, close: DayClose) -> SafeString | str:
         found: Comparison | None = getattr(close, "comparison", None)
         visible = agreement(found or compare_closes([close])[close.pk])
         where = day_address(close.store_id, close.business_day)

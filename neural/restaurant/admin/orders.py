@@ -113,13 +113,13 @@ class OrderAdmin(HistoryAdmin):
     list_display = (
         "order_number",
         "status_badge",
-        "total_shown",
+        "total_display",
         "balance",
-        "channel_shown",
+        "channel_display",
         "day",
         short_instant_column(Order, "placed_at"),
         store_code_column(Order),
-        "till_shown",
+        "till_display",
     )
     list_filter = (
         OrderStatusFilter,
@@ -176,7 +176,7 @@ class OrderAdmin(HistoryAdmin):
 
     order_number = computed_column(_("order number"), lambda order: one_line(str(order)))
 
-    till_shown = computed_column(_("till"), one_line, "till")
+    till_display = computed_column(_("till"), one_line, "till")
 
     @admin.display(description=_("status"))
     def status_badge(self, order: Order) -> SafeString:
@@ -194,12 +194,12 @@ class OrderAdmin(HistoryAdmin):
     day = computed_column(_("business day"), short_day, "business_day")
 
     @admin.display(description=_("channel"))
-    def channel_shown(self, order: Order) -> SafeString | str:
+    def channel_display(self, order: Order) -> SafeString | str:
         parts = [part for part in (order.get_channel_display(), order.platform) if part]
         return one_line(" · ".join(parts))
 
     @admin.display(description=_("total"))
-    def total_shown(self, order: Order) -> SafeString:
+    def total_display(self, order: Order) -> SafeString:
         return with_currency(order.total, order.currency)
 
     @admin.display(description=_("still owed"))

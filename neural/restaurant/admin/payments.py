@@ -42,12 +42,12 @@ OF_PAYMENTS = (amount_column(Payment, "given"), "change", "paid", "settled")
 @page(Payment)
 class PaymentAdmin(HistoryAdmin):
     list_display = (
-        "reference_shown",
-        "amount_shown",
+        "reference_display",
+        "amount_display",
         amount_column(Payment, "tip"),
-        "kind_shown",
+        "kind_display",
         "status_badge",
-        "tender_shown",
+        "tender_display",
         link_column(Payment, "order"),
         "day",
         short_instant_column(Payment, "occurred_at"),
@@ -73,8 +73,8 @@ class PaymentAdmin(HistoryAdmin):
         return (
             section(
                 None,
-                ("reference_shown", "key"),
-                ("kind_shown", "status_badge"),
+                ("reference_display", "key"),
+                ("kind_display", "status_badge"),
                 link_column(Payment, "order"),
                 link_column(Payment, "store"),
                 ("business_day", instant_column(Payment, "occurred_at")),
@@ -82,9 +82,9 @@ class PaymentAdmin(HistoryAdmin):
             ),
             section(
                 _("Money"),
-                "amount_shown",
+                "amount_display",
                 amount_column(Payment, "tip"),
-                "tender_shown",
+                "tender_display",
                 *(OF_REFUNDS if is_refund else OF_PAYMENTS),
                 amount_column(Payment, "fee"),
             ),
@@ -95,11 +95,11 @@ class PaymentAdmin(HistoryAdmin):
     day = computed_column(_("business day"), short_day, "business_day")
 
     @admin.display(description=_("reference"))
-    def reference_shown(self, payment: Payment) -> SafeString | str:
+    def reference_display(self, payment: Payment) -> SafeString | str:
         return one_line(payment.reference or payment.key)
 
     @admin.display(description=_("kind"))
-    def kind_shown(self, payment: Payment) -> str:
+    def kind_display(self, payment: Payment) -> str:
         kind = payment.get_kind_display()
         refund = payment.get_refund_kind_display()
         return f"{kind} · {refund}" if refund else str(kind)
@@ -107,11 +107,11 @@ class PaymentAdmin(HistoryAdmin):
     status_badge = computed_column(_("status"), lambda payment: payment_badge(payment))
 
     @admin.display(description=_("amount"))
-    def amount_shown(self, payment: Payment) -> SafeString:
+    def amount_display(self, payment: Payment) -> SafeString:
         return with_currency(payment.amount, payment.currency or payment.order.currency)
 
     @admin.display(description=_("tender"))
-    def tender_shown(self, payment: Payment) -> SafeString | str:
+    def tender_display(self, payment: Payment) -> SafeString | str:
         return one_line(amounts.tender(payment.tender))
 
     @admin.display(description=_("change given"))

@@ -120,10 +120,10 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     list_display = (
         "name",
         "collection",
-        "state_shown",
+        "state_display",
         "behind",
-        "rows_shown",
-        "size_shown",
+        "rows_display",
+        "size_display",
         "embedder",
         short_instant_column(SearchIndex, "activated_at"),
     )
@@ -134,8 +134,8 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         section(None, "collection", "state_badge", "behind", "embedder", "dimensions"),
         section(
             gettext_lazy("Size"),
-            ("rows_shown", "unindexed_shown"),
-            "size_shown",
+            ("rows_display", "unindexed_display"),
+            "size_display",
             instant_column(SearchIndex, "compacted_at"),
         ),
         section(
@@ -199,7 +199,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         return badge(index.state, index.get_state_display())
 
     @admin.display(description=gettext_lazy("state"))
-    def state_shown(self, index: SearchIndex) -> SafeString:
+    def state_display(self, index: SearchIndex) -> SafeString:
         """The badge of the state, with a progress bar or the notices below it."""
         visible = self.state_badge(index)
         if index.state == IndexState.BUILDING:
@@ -207,14 +207,14 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         notices = ((notice,) for notice in notices_of(index))
         return format_html("{}{}", visible, format_html_join("", "<br><small>{}</small>", notices))
 
-    rows_shown = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
+    rows_display = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
 
     @admin.display(description=gettext_lazy("rows outside of its indexes"))
-    def unindexed_shown(self, index: SearchIndex) -> str:
+    def unindexed_display(self, index: SearchIndex) -> str:
         return f"{index.unindexed_rows:,}"
 
     @admin.display(description=gettext_lazy("size"))
-    def size_shown(self, index: SearchIndex) -> str:
+    def size_display(self, index: SearchIndex) -> str:
         return of_bytes(index.bytes) if index.bytes else NOTHING
 
     @admin.display(description=gettext_lazy("how far behind"))

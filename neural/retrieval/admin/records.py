@@ -36,7 +36,7 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
         "key",
         "collection",
         "state",
-        "error_shown",
+        "error_display",
         short_instant_column(OutboxEntry, "created_at"),
     )
     list_filter = (RefusedFilter, CollectionFilter)
@@ -65,7 +65,7 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
             return badge("refused", _("refused"))
         return badge("pending", _("waiting"))
 
-    error_shown = computed_column(gettext_lazy("refused because"), one_line, "error")
+    error_display = computed_column(gettext_lazy("refused because"), one_line, "error")
 
 
 @page(IngestedRecord)
@@ -73,7 +73,7 @@ class IngestedRecordAdmin(HistoryAdmin):
     list_display = (
         "key",
         "collection",
-        "store_shown",
+        "store_display",
         short_instant_column(IngestedRecord, "ingested_at"),
     )
     list_filter: ClassVar[Any] = (CollectionFilter,)
@@ -81,11 +81,11 @@ class IngestedRecordAdmin(HistoryAdmin):
     fields = (
         "collection",
         "key",
-        "store_shown",
+        "store_display",
         instant_column(IngestedRecord, "ingested_at"),
         json_column(IngestedRecord, "data"),
     )
 
     @admin.display(description=gettext_lazy("store"))
-    def store_shown(self, record: IngestedRecord) -> str:
+    def store_display(self, record: IngestedRecord) -> str:
         return record.store_code or NOTHING
