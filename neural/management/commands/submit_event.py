@@ -18,12 +18,15 @@ from neural.events.answers import Problem, Submission, Verdict
 from neural.events.ndjson import bounded_lines, submit_lines
 from neural.events.submit import submit
 from neural.management.acting import add_who, record_command, recorded
-from neural.management.line_input import InputChanged, Position, batches, read_lines
 from neural.management.remote import (
     GIVE_UP_SECONDS,
     KEY_VARIABLE,
     WRONG_USAGE,
+    InputChanged,
+    Position,
+    batches,
     position_of,
+    read_lines,
     sender_of,
     stopped_sending,
 )
