@@ -14,6 +14,7 @@ from django.db.transaction import TransactionManagementError
 
 from neural.errors import NeuralError
 from neural.ledger import dialects, ports
+from neural.ledger.exception_facts import facts_of
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
@@ -67,7 +68,7 @@ def _ended(outcome: Outcome) -> ports.Ended:
 
 
 def _attempt_row(outcome: Outcome) -> TaskAttempt:
-    return TaskAttempt(
+    attempt = TaskAttempt(
         run=outcome.run,
         outcome=outcome.attempt_outcome or AttemptOutcome.FAILED,
         started_at=outcome.started_at,
@@ -77,6 +78,9 @@ def _attempt_row(outcome: Outcome) -> TaskAttempt:
         error=outcome.error[:ERROR_LENGTH],
         traceback=outcome.traceback,
     )
+    if outcome.exception and outcome.attempt_outcome == AttemptOutcome.FAILED:
+        attempt.exception_facts = facts_of(outcome.exception)
+    return attempt
 
 
 def _row(dialect: dialects.Dialect, outcome: Outcome) -> dict[str, Any]:

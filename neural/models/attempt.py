@@ -53,6 +53,9 @@ class TaskAttempt(models.Model):
     process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
     error = models.CharField(_("error"), max_length=500, blank=True, default="")
     traceback = models.TextField(_("traceback"), blank=True, default="")
+    exception_facts = models.JSONField(_("facts of the exception"), null=True, blank=True)
+    """See :func:`neural.ledger.exception_facts.facts_of`. None if no exception ended it, and in
+    rows that are older than the column."""
 
     class Meta:
         db_table = "neural_tasktry"
@@ -81,6 +84,8 @@ class Attempt:
     process_id: int | None
     error: str = ""
     traceback: str = ""
+    own_frame: str = ""
+    """The deepest frame of the project's own code, as a traceback shows it."""
 
     @property
     def duration(self) -> dt.timedelta | None:
@@ -115,6 +120,7 @@ def _recorded(number: int, row: TaskAttempt) -> Attempt:
         process_id=row.process_id,
         error=row.error,
         traceback="" if "traceback" in row.get_deferred_fields() else row.traceback,
+        own_frame=(row.exception_facts or {}).get("frame", ""),
     )
 
 

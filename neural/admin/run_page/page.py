@@ -87,7 +87,7 @@ def page_of_run(run: TaskRun, request: HttpRequest) -> dict[str, Any]:
         "takes_first": True,
         "zone": timezone.get_current_timezone_name(),
         "error": for_user(run.error, user),
-        "last_traceback": failed[-1].traceback if failed else "",
+        "last_failed": failed[-1] if failed else None,
         "due": due_text(run.available_at, now) if is_waiting else "",
         "steps": steps,
         "refresh_seconds": _refresh_seconds(run, now),

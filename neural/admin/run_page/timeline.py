@@ -158,6 +158,7 @@ class Step:
     act: Act | None = None
     error: str = ""
     traceback: str = ""
+    own_frame: str = ""
     is_next: bool = False
     bars: Sequence[Bar] = ()
     waited: tuple[dt.datetime, dt.datetime] | None = field(default=None, repr=False)
@@ -216,6 +217,7 @@ def _attempt(
         attempt=attempt,
         error=for_user(attempt.error, user),
         traceback=for_user(attempt.traceback, user),
+        own_frame=for_user(attempt.own_frame, user),
         waited=(due, attempt.started_at),
         took=(attempt.started_at, attempt.finished_at or now),
     )

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
@@ -47,6 +47,7 @@ from neural.monitoring.errors.groups import (
     Codes,
     codes_of,
     dead_runs,
+    example_errors,
     figures_of,
     groups_for,
     hits_of,
@@ -77,6 +78,10 @@ class GroupList(OrderedChangeList):
         self.result_list = [row for row in self.result_list if row.pk in by_key]
         for row in self.result_list:
             row.figures = by_key[row.pk]
+        if request.user.has_perm("neural.view_taskrun"):
+            examples = example_errors([*by_key], codes_of(request.user))
+            for row in self.result_list:
+                row.example = for_user(examples.get(row.pk) or "", request.user)
         return found
 
     def _days(self, *args: Any) -> None:
@@ -88,7 +93,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     verbs = VERBS
     page_order = ("-shown_last", "-pk")
     list_per_page = 25
-    list_display = ("told", "state_badge", "trend", "day", "dead", "stores", "last")
+    list_display = ("cause", "state_badge", "trend", "day", "dead", "stores", "last")
     list_filter = (GroupStateFilter, PeriodFilter, HitStoreFilter, WorkFilter)
     search_keys = ("exception",)
     search_help_text = _("A part of the exception, the message or the place.")
@@ -169,11 +174,16 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     # Columns
 
     @admin.display(description=_("error group"))
-    def told(self, group: Any) -> SafeString:
-        """Type, message and place."""
+    def cause(self, group: Any) -> SafeString:
+        """Type, code, the error of the newest attempt that the user may see, and the place."""
+        example = getattr(group, "example", "").removeprefix(f"{group.exception}: ")
+        texts = format_html_join(
+            "",
+            ' <span class="neural-message">{}</span>',
+            ((text,) for text in (group.message, example) if text),
+        )
         place = format_html('<br><small class="neural-place">{}</small>', group.frame)
-        said = format_html('<span class="neural-said">{}</span>', group.message)
-        return format_html("<strong>{}</strong> {}{}", exception_of(group), said, place)
+        return format_html("<strong>{}</strong>{}{}", exception_of(group), texts, place)
 
     state_badge = state_column(_("state"), COLOURS)
 
@@ -205,7 +215,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     def exception_display(self, group: ErrorGroup) -> str:
         return exception_of(group)
 
-    @admin.display(description=_("message without its values"))
+    @admin.display(description=_("error code"))
     def message_display(self, group: ErrorGroup) -> SafeString | str:
         if not group.message:
             return NOTHING

@@ -6,7 +6,6 @@ stays short: SQLite has one writer.
 """
 
 import datetime as dt
-import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,9 +14,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from neural.ledger.clock import database_clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.monitoring.conf import conf
-from neural.monitoring.errors.fingerprint import Cause, cause_of
+from neural.monitoring.errors.fingerprint import cause_of
 from neural.monitoring.errors.folding import Failure, fold
-from neural.monitoring.errors.roots import inner_path, with_inner_paths
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
 from neural.monitoring.rollups.marks import Span, readable, reading_on
 
@@ -25,17 +23,15 @@ MARK = "failed attempts"
 MOST_ATTEMPTS = 500
 """Keys of one turn. After a full one the next follows a second later: 30,000 a minute."""
 MOST_SWEPT = 500
-MOST_REMEMBERED = 5000
-_causes: dict[tuple[bytes, str, bool], Cause] = {}
 COUNTED = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
 _COLUMNS = (
-    *("pk", "run_id", "outcome", "started_at", "finished_at", "error", "traceback"),
+    *("pk", "run_id", "outcome", "started_at", "finished_at", "error", "exception_facts"),
     *("run__handler", "run__task", "run__store_id", "run__state"),
 )
 
 
 class Grouping:
-    """The duty of one process: it paces itself, and remembers the causes of the last errors."""
+    """The duty of one process: it paces itself."""
 
     def __init__(self) -> None:
         self._due = 0.0
@@ -114,25 +110,13 @@ def _failure(row: Sequence[object]) -> Failure:
         started_at=values["started_at"],  # type: ignore[arg-type]
         finished_at=values["finished_at"],  # type: ignore[arg-type]
         is_dead=values["run__state"] == RunState.DEAD,
-        cause=remembered_cause(
-            str(values["error"]),
-            str(values["traceback"]),
-            work,
+        cause=cause_of(
+            facts=values["exception_facts"],  # type: ignore[arg-type]
+            error=str(values["error"]),
+            work=work,
             is_lost=values["outcome"] == AttemptOutcome.LOST,
         ),
     )
-
-
-def remembered_cause(error: str, traceback: str, work: str, *, is_lost: bool) -> Cause:
-    """:func:`cause_of`, remembered: the same traceback comes a thousand times in a row."""
-    digest = hashlib.blake2b(f"{error}\0{traceback}".encode(), digest_size=16).digest()
-    key = (digest, work, is_lost)
-    if key not in _causes:
-        if len(_causes) >= MOST_REMEMBERED:
-            _causes.clear()
-        told = with_inner_paths(traceback, inner=inner_path)
-        _causes[key] = cause_of(error=error, traceback=told, work=work, is_lost=is_lost)
-    return _causes[key]
 
 
 def end_mutes(*, now: dt.datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Count, F, IntegerField, Max, Min, OuterRef, QuerySet, Subquery, Sum
 
 from neural.ledger.clock import database_clock
-from neural.models import TaskRun
+from neural.models import TaskAttempt, TaskRun
 from neural.models.run import TaskRunQuerySet
 from neural.models.store import visible_stores
 from neural.monitoring.models import (
@@ -188,6 +188,14 @@ def sample_attempts(key: int, codes: Codes, limit: int) -> Sequence[int]:
     """Keys of the newest attempts of a group, of different runs."""
     mine = failed_runs(codes).filter(group=key)
     return list(mine.order_by("-attempt_id").values_list("attempt_id", flat=True)[:limit])
+
+
+def example_errors(keys: Sequence[int], codes: Codes) -> Mapping[int, str]:
+    """Of each group, the error of its newest attempt in these stores."""
+    newest = failed_runs(codes).filter(group=OuterRef(OuterRef("pk"))).order_by("-attempt_id")
+    attempt = TaskAttempt.objects.filter(pk=Subquery(newest.values("attempt_id")[:1]))
+    groups = ErrorGroup.objects.filter(pk__in=keys).order_by()
+    return dict(groups.annotate(error=Subquery(attempt.values("error"))).values_list("pk", "error"))
 
 
 def _hits(keys: Sequence[int], codes: Codes) -> Any:

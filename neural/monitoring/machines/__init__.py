@@ -3,10 +3,8 @@
 
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
-    from neural.monitoring.errors.listeners import LISTENERS
-    from neural.monitoring.machines import gauges, sentry, traces
+    from neural.monitoring.machines import gauges, traces
     from neural.monitoring.machines.collecting import register_metrics
 
     register_metrics("ledger", gauges.collect)
-    LISTENERS.add("sentry", sentry.tell)
     traces.connect()

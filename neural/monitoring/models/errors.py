@@ -19,12 +19,13 @@ class ErrorGroupState(models.TextChoices):
 
 
 class ErrorGroup(models.Model):
-    """Failed attempts with one fingerprint: exception type, message without its values, frame."""
+    """Failed attempts with one fingerprint: the type of the exception, and where it was raised."""
 
     fingerprint = models.CharField(_("fingerprint"), max_length=64, unique=True)
     exception = models.CharField(_("exception"), max_length=255)
     message = models.CharField(_("message"), max_length=500, blank=True, default="")
-    """Without its values: numbers, ids, addresses, quoted texts."""
+    """What a database or a server said in its own code, and the types in an exception group. Of
+    groups from before facts of exceptions were stored, the message without its values."""
     frame = models.CharField(
         pgettext_lazy("error", "place"), max_length=500, blank=True, default=""
     )
@@ -56,7 +57,9 @@ class ErrorGroup(models.Model):
         permissions = (("decide_errorgroup", "Can mute and resolve error groups"),)
 
     def __str__(self) -> str:
-        return f"{self.exception}: {self.message}" if self.message else self.exception
+        if self.message:
+            return f"{self.exception}: {self.message}"
+        return f"{self.exception} · {self.frame}" if self.frame else self.exception
 
 
 class ErrorGroupHour(models.Model):

@@ -14,16 +14,21 @@ from tests.watching import wait_until
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/releases/20261126/neural/ledger/execute.py", line 12, in execute
     return call()
-  File "/srv/releases/20261126/kitchen/{module}.py", line {line}, in {function}
+  File "/srv/releases/20261126/kitchen/orders.py", line {line}, in {function}
     raise {kind}({message!r})
 {kind}: {message}
 """
 
 
-def traceback(message: str, *, kind: str = "ValueError", line: int = 7, **place: Any) -> str:
+def traceback(message: str, *, function: str, kind: str, line: int) -> str:
     """A traceback as the ledger keeps it."""
-    place = {"module": "orders", "function": "record"} | place
-    return TRACEBACK.format(message=message, kind=kind, line=line, **place)
+    return TRACEBACK.format(message=message, kind=kind, line=line, function=function)
+
+
+def facts_in(kind: str, function: str) -> dict[str, Any]:
+    """The facts of such an exception."""
+    frame = f'  File "/srv/kitchen/orders.py", line 7, in {function}\n    raise {kind}\n'
+    return {"type": kind, "place": f"kitchen.orders.{function}", "frame": frame}
 
 
 def fail(
@@ -36,13 +41,16 @@ def fail(
     outcome: str = AttemptOutcome.FAILED,
     at: dt.datetime | None = None,
     began: dt.datetime | None = None,
-    **traceback_of: Any,
+    kind: str = "ValueError",
+    function: str = "",
+    line: int = 7,
 ) -> TaskAttempt:
-    """An attempt that failed with this message, and its run."""
+    """An attempt that failed with this message, and its run. Unless ``function`` says where, the
+    last word of the message does: what is closed is another fault than what is unknown."""
     at = at or timezone.now()
     if run is None:
         run = make_run(state, task=work, store=make_store(store) if store else None)
-    kind = traceback_of.get("kind", "ValueError")
+    function = function or f"find_{message.rpartition(' ')[2]}"
     is_lost = outcome == AttemptOutcome.LOST
     return TaskAttempt.objects.create(
         run=run,
@@ -50,7 +58,8 @@ def fail(
         started_at=began or at,
         finished_at=at,
         error=message if is_lost else f"{kind}: {message}",
-        traceback="" if is_lost else traceback(message, **traceback_of),
+        traceback="" if is_lost else traceback(message, function=function, kind=kind, line=line),
+        exception_facts=None if is_lost else facts_in(kind, function),
     )
 
 

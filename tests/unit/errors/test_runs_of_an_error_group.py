@@ -29,7 +29,7 @@ def group() -> ErrorGroup:
 
 def chip(client: Any, value: Any) -> Any:
     found = client.get(LIST, {"error_group": value}).context["chips"]
-    return next(each for each in found if "printer" in each.value or "group" in each.value)
+    return next(each for each in found if "find_paper" in each.value or "group" in each.value)
 
 
 def test_the_group_is_linked_and_is_resolved_or_muted_without_leaving_the_list() -> None:

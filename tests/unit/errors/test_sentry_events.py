@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from neural.monitoring.errors.listeners import LISTENERS
-from neural.monitoring.errors.listeners import tell as tell_all
-from neural.monitoring.machines.sentry import tell
+from neural.monitoring.errors import sentry
+from neural.monitoring.errors.sentry import report
 from neural.monitoring.models import ErrorGroup
 from tests.unit.factories import ago
 
@@ -43,7 +42,7 @@ def group(**fields) -> ErrorGroup:
 
 
 def test_a_new_group_is_one_event_with_the_groups_fingerprint(sent):
-    tell([group()])
+    report([group()])
 
     (event,) = sent
     assert event["fingerprint"] == ["neural", "f1"]
@@ -56,7 +55,7 @@ def test_a_new_group_is_one_event_with_the_groups_fingerprint(sent):
 
 
 def test_a_reopened_group_says_so(sent):
-    tell([group(reopened_at=ago())])
+    report([group(reopened_at=ago())])
 
     assert sent[0]["tags"]["neural.reopened"] == "yes"
 
@@ -87,33 +86,25 @@ def test_what_the_process_did_before_is_not_told(sent):
     sentry_sdk.add_breadcrumb(message="a guest's phone")
     sentry_sdk.set_user({"email": "guest@example.com"})
 
-    tell([group()])
+    report([group()])
 
     assert "guest" not in str(sent)
 
 
 def test_a_process_without_sentry_tells_nothing(monkeypatch):
     sentry_sdk.init(default_integrations=False)
-    tell([group()])
+    report([group()])
 
     monkeypatch.delitem(sys.modules, "sentry_sdk")
-    tell([group(fingerprint="f2")])
+    report([group(fingerprint="f2")])
 
 
-def test_it_listens_to_error_groups_and_its_failure_stops_nobody(monkeypatch, caplog):
-    told = []
-
+def test_a_failure_of_the_sdk_stops_nobody(monkeypatch, caplog):
     def fail(groups):
         raise OSError("no network")
 
-    monkeypatch.setattr(LISTENERS, "_things", {"broken": fail, "next": told.extend})
-    found = group()
+    monkeypatch.setattr(sentry, "_send", fail)
 
-    tell_all([found])
+    report([group()])
 
-    assert told == [found]
-    assert "event=error_groups_untold listener=broken" in caplog.text
-
-
-def test_sentry_is_one_of_the_listeners():
-    assert LISTENERS.find("sentry") is tell
+    assert "event=error_groups_untold listener=sentry groups=1" in caplog.text

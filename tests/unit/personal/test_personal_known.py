@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from neural.models import RunEdit, RunState, TaskAttempt
+from neural.monitoring.models import ErrorGroup
 from neural.personal import redacting
 from neural.personal.known import KnownValues
 from neural.personal.redacting import for_user, masking_values_of, redacted
@@ -172,7 +173,7 @@ def test_the_page_of_a_run_masks_names_in_its_error_group_too() -> None:
     run = world.run(RunState.DEAD, event=event, handler="app.cook")
     fail(f"no table for {NAME} today", run=run)
     (group,) = grouped()
-    assert NAME in str(group)
+    ErrorGroup.objects.update(message=f"no table for {NAME} today")  # as older groups have one
 
     masked = who_sees_no_names().get(world.page_of(run)).content.decode()
     clear = world.superuser().get(world.page_of(run)).content.decode()

@@ -11,7 +11,7 @@ import neural
 from neural.admin.pages import without_personal_data
 from neural.models import NeuralEvent, RefusedEvent
 from neural.monitoring.alerts.composing import compose
-from neural.monitoring.machines import sentry
+from neural.monitoring.errors import sentry
 from neural.monitoring.models import ErrorGroup
 from neural.personal.redacting import for_user, redacted
 from tests.unit.admin import admin_world as world

@@ -1,5 +1,6 @@
 """One Sentry event for each new or reopened error group, where the process has Sentry's SDK."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +8,23 @@ from typing import Any
 from neural.monitoring.models import ErrorGroup
 from neural.personal.redacting import redacted_text
 
+logger = logging.getLogger(__name__)
 
-def tell(groups: Sequence[ErrorGroup]) -> None:
-    """Send an event for each group, if ``sentry_sdk`` was initialised in this process.
 
-    It holds type, place and the message without its values, so nothing of a payload. Its
-    fingerprint is the group's, so Sentry has one issue for each group.
+def report(groups: Sequence[ErrorGroup]) -> None:
+    """Send an event for each new or reopened group, if ``sentry_sdk`` was initialised in this
+    process. Call it after their transaction has committed; an error is logged and goes no further.
+
+    An event holds what the group shows of its cause, so nothing of a payload. Its fingerprint is
+    the group's, so Sentry has one issue for each group.
     """
+    try:
+        _send(groups)
+    except Exception:
+        logger.exception("event=error_groups_untold listener=sentry groups=%d", len(groups))
+
+
+def _send(groups: Sequence[ErrorGroup]) -> None:
     sdk: Any = sys.modules.get("sentry_sdk")  # whoever has initialised it has imported it
     if sdk is None or not sdk.is_initialized():
         return
