@@ -169,11 +169,6 @@ def of_bytes(count: int) -> str:
     return f"{size:.1f} GB"
 
 
-def coordinate(value: float) -> str:
-    """A number for an SVG drawing, with a decimal point in every language."""
-    return f"{value:.1f}"
-
-
 # Columns: callables for list_display and fieldsets, labelled by the model's own field labels.
 
 

@@ -32,4 +32,4 @@ def prune_old_rows(dry_run: bool = False) -> dict[str, Any]:
 
     With ``dry_run`` they are only counted.
     """
-    return prune_slice(kept=checkpoint(), now=database_clock(), dry_run=dry_run)
+    return prune_slice(checkpoint=checkpoint(), now=database_clock(), dry_run=dry_run)

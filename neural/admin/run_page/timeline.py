@@ -14,6 +14,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 from neural.admin.audit.titles import title_of
 from neural.admin.display import badge, duration, page_address
 from neural.admin.run_page.differences import ChangesForUser, changes_of
+from neural.charts import Bar, bar_of
 from neural.models import (
     AuditedRow,
     AuditEntry,
@@ -108,18 +109,9 @@ def _address(row: Any, user: Any, permission: str) -> str:
     return page_address(row) if user.has_perm(permission) else ""
 
 
-WIDTH = 1000
+WIDTH, HEIGHT = 1000, 10
 LEAST = 3
 """An attempt of a few milliseconds in a day must still be seen."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A piece of the axis, in its thousandths."""
-
-    kind: str
-    x: int
-    width: int
 
 
 @dataclass(frozen=True)
@@ -133,7 +125,7 @@ class Axis:
         """The piece from ``start`` to ``end``, cut to the axis, never too thin to be seen."""
         left, right = self._place(start), self._place(end)
         width = max(right - left, LEAST)
-        return Bar(kind, min(left, WIDTH - width), width)
+        return bar_of(kind, min(left, WIDTH - width), 0, width, HEIGHT)
 
     def _place(self, moment: dt.datetime) -> int:
         length = (self.end - self.start).total_seconds()

@@ -7,31 +7,23 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from neural.admin.display import coordinate
 from neural.admin.runs_list.asked import Asked
+from neural.charts import Bar, bar_of, standing
 from neural.runs.figures import Histogram
 
 WIDTH, HEIGHT = 600, 60
 SHORTEST = 2.0
-"""The height of the smallest bar that is not empty."""
-GAP = 0.15
-"""The share of a step's width that stays empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
-    """A step of time. Coordinates are texts in the units of the drawing; ``left`` and ``step`` are
-    those of the whole step, which can be chosen also where nothing was."""
+class StepBar:
+    """A step of time: its bar, and the rectangle of the whole step, which can be chosen also where
+    nothing was."""
 
-    x: str
-    y: str
-    width: str
-    height: str
-    left: str
-    step: str
+    bar: Bar
+    hit: Bar
     since: str
     until: str
-    title: str
     address: str
     is_empty: bool
 
@@ -41,7 +33,7 @@ class Drawing:
     """The bars and the times at both ends; ``sampled`` as in
     :class:`neural.runs.figures.Histogram`."""
 
-    bars: Sequence[Bar]
+    bars: Sequence[StepBar]
     begins: str
     ends: str
     sampled: int | None
@@ -59,24 +51,21 @@ def drawn(histogram: Histogram, asked: Asked) -> Drawing:
     )
 
 
-def _bars(histogram: Histogram, moments: Sequence[dt.datetime], asked: Asked) -> list[Bar]:
+def _bars(histogram: Histogram, moments: Sequence[dt.datetime], asked: Asked) -> list[StepBar]:
     top = max(histogram.counts, default=0) or 1
     width = WIDTH / len(histogram.counts)
     found = []
     for n, count in enumerate(histogram.counts):
-        height = max(count / top * HEIGHT, SHORTEST) if count else 0.0
         since, until = moments[n].isoformat(), moments[n + 1].isoformat()
+        title = _title(count, moments[n], moments[n + 1])
         found.append(
-            Bar(
-                x=coordinate((n + GAP / 2) * width),
-                y=coordinate(HEIGHT - height),
-                width=coordinate(width * (1 - GAP)),
-                height=coordinate(height),
-                left=coordinate(n * width),
-                step=coordinate(width),
+            StepBar(
+                bar=standing(
+                    n, count / top, step=width, height=HEIGHT, shortest=SHORTEST, title=title
+                ),
+                hit=bar_of("hit", n * width, 0, width, HEIGHT),
                 since=since,
                 until=until,
-                title=_title(count, moments[n], moments[n + 1]),
                 address=asked.address(period="", since=since, until=until),
                 is_empty=not count,
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from neural.charts import Bar, bar_of
 from neural.forecasting.admin.display import method_label, per_cent, portions
 from neural.forecasting.outlook.report import CANDIDATE, Report, StoreReport
 from neural.forecasting.outlook.review import ForecastDay
@@ -21,26 +22,14 @@ SHOWN_STORES = 100
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A rectangle of the chart. ``title`` is its tooltip."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    kind: str
-    title: str
-
-
-@dataclass(frozen=True)
 class Chart:
     """The chart of a store's days: sales as bars, P10 to P90 as a band, P50 as a line in it."""
 
     width: int
     top: float
-    bars: Sequence[Mark]
-    bands: Sequence[Mark]
-    middles: Sequence[Mark]
+    bars: Sequence[Bar]
+    bands: Sequence[Bar]
+    middles: Sequence[Bar]
     ahead: float
     """The x coordinate from which on no sales are known yet."""
 
@@ -66,24 +55,24 @@ def chart_of(days: Sequence[ForecastDay]) -> Chart:
     )
 
 
-def _bar(place: int, day: ForecastDay, top: float) -> Mark:
+def _bar(place: int, day: ForecastDay, top: float) -> Bar:
     height = max((day.sold or 0.0) / top * HEIGHT, SHORTEST)
     x = place * DAY_WIDTH + (DAY_WIDTH - BAR_WIDTH) / 2
     kind = day.verdict or "unjudged"
-    return Mark(x, HEIGHT - height, BAR_WIDTH, height, kind, day_title(day))
+    return bar_of(kind, x, HEIGHT - height, BAR_WIDTH, height, day_title(day))
 
 
-def _band(place: int, day: ForecastDay, top: float) -> Mark:
+def _band(place: int, day: ForecastDay, top: float) -> Bar:
     assert day.band is not None
     y = HEIGHT - day.band.high / top * HEIGHT
     height = max((day.band.high - day.band.low) / top * HEIGHT, SHORTEST)
-    return Mark(place * DAY_WIDTH, y, DAY_WIDTH, height, "band", day_title(day))
+    return bar_of("band", place * DAY_WIDTH, y, DAY_WIDTH, height, day_title(day))
 
 
-def _middle(place: int, day: ForecastDay, top: float) -> Mark:
+def _middle(place: int, day: ForecastDay, top: float) -> Bar:
     assert day.band is not None
     y = HEIGHT - day.band.middle / top * HEIGHT
-    return Mark(place * DAY_WIDTH, y, DAY_WIDTH, 0, "middle", day_title(day))
+    return bar_of("middle", place * DAY_WIDTH, y, DAY_WIDTH, 0, day_title(day))
 
 
 def day_title(day: ForecastDay) -> str:

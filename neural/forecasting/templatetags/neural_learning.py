@@ -3,6 +3,7 @@
 from django import template
 
 from neural.admin import display
+from neural.charts import coordinate
 from neural.forecasting.admin import charts
 from neural.forecasting.admin import display as learning_display
 from neural.forecasting.outlook.report import CANDIDATE, ByMethod
@@ -14,7 +15,7 @@ register.filter("gain", learning_display.gain)
 register.filter("number", learning_display.number)
 register.filter("portions", learning_display.portions)
 register.filter("of_bytes", display.of_bytes)
-register.filter("coordinate", display.coordinate)
+register.filter("coordinate", coordinate)
 register.filter("reason", learning_display.reason)
 register.filter("method_label", learning_display.method_label)
 register.filter("method_sentence", learning_display.method_sentence)

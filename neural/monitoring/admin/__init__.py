@@ -1,4 +1,10 @@
-"""The admin pages of monitoring's rows, and the console's pages."""
+"""The admin pages of monitoring's rows; importing it registers them and the console's pages.
+
+:class:`~neural.monitoring.admin.errors.ErrorGroupAdmin` shows error groups,
+:class:`~neural.monitoring.admin.alerts.AlertAdmin` alerts, and
+:class:`~neural.monitoring.admin.retention.RetentionAdmin` what is deleted when. Django's admin
+loads it.
+"""
 
 from django.apps import apps
 

@@ -28,8 +28,7 @@ from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.news import wants
 from neural.monitoring.alerts.rules import RULES
-from neural.monitoring.alerts.texts import ACKNOWLEDGE
-from neural.monitoring.console.page import Viewer
+from neural.monitoring.console.page import ACKNOWLEDGE, Viewer
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,

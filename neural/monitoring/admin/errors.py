@@ -1,5 +1,6 @@
 """The admin's pages of error groups, and the panel on the page of a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -29,6 +30,7 @@ from neural.admin.paging import OrderedChangeList
 from neural.admin.panels import Panel, register_panel
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import ReadOnlyAdmin
+from neural.charts import standing
 from neural.keyset import bounded
 from neural.keyset.walks import Place
 from neural.ledger.clock import database_clock
@@ -40,7 +42,6 @@ from neural.monitoring.admin.error_filters import (
     WorkFilter,
 )
 from neural.monitoring.admin.error_verbs import DECISIONS, VERBS, acts_on
-from neural.monitoring.admin.sparkline import sparkline
 from neural.monitoring.errors.acting import FILTER
 from neural.monitoring.errors.fingerprint import LOST
 from neural.monitoring.errors.groups import (
@@ -198,7 +199,8 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("dead runs"))
     def dead(self, group: Any) -> str:
-        return counted_dead(group.figures)
+        text: str = group.figures.dead_text
+        return text
 
     @admin.display(description=_("stores"))
     def stores(self, group: Any) -> int:
@@ -235,14 +237,36 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
         return instant(group.figures.last_at)
 
 
+def sparkline(counts: Sequence[int]) -> SafeString:
+    """A bar for each hour, the oldest first; its numbers are what screen readers say."""
+    most = max(counts, default=0)
+    title = gettext("%(sum)d in %(hours)d hours, at most %(most)d an hour") % {
+        "sum": sum(counts),
+        "hours": len(counts),
+        "most": most,
+    }
+    bars = [
+        standing(place, count / most, step=4, height=24, gap=0.25, shortest=1.5)
+        for place, count in enumerate(counts)
+        if count
+    ]
+    return format_html(
+        '<svg class="neural-sparkline" viewBox="0 0 {} 24" preserveAspectRatio="none" role="img" '
+        'aria-label="{}"><title>{}</title>{}</svg>',
+        len(counts) * 4,
+        title,
+        title,
+        format_html_join(
+            "",
+            '<rect x="{}" y="{}" width="{}" height="{}"></rect>',
+            ((each.x, each.y, each.width, each.height) for each in bars),
+        ),
+    )
+
+
 def exception_of(group: ErrorGroup) -> str:
     """The type of the exception, or that no exception ended the attempts."""
     return gettext("Lost delivery") if group.exception == LOST else group.exception
-
-
-def counted_dead(figures: Any) -> str:
-    """The number of dead runs, with a plus if there are more."""
-    return f"{figures.dead:,}+" if figures.dead_is_more else str(figures.dead)
 
 
 def _about(group: Any, request: HttpRequest) -> dict[str, Any]:
@@ -256,7 +280,7 @@ def _about(group: Any, request: HttpRequest) -> dict[str, Any]:
         "works": list(hits_of(group.pk, codes, "work")[:LISTED]),
         "stores_hit": stores[:LISTED],
         "more_stores": len(stores) > LISTED,
-        "dead_count": counted_dead(group.figures),
+        "dead_count": group.figures.dead_text,
     }
     if request.user.has_perm("neural.view_taskrun"):
         about |= {"samples": _samples(group, codes), "dead_runs": _dead(group, codes)}

@@ -43,7 +43,7 @@ class Rule:
     """How long rows of one kind are kept."""
 
     what: Any
-    kept: str
+    period: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Pruning:
     @property
     def rows(self) -> Sequence[tuple[str, str]]:
         """What it deleted or counted (while it works: so far)."""
-        told = self.run.result if isinstance(self.run.result, dict) else {}
-        found = told.get("rows")
+        result = self.run.result if isinstance(self.run.result, dict) else {}
+        found = result.get("rows")
         return [(named(kind), f"{number:,}") for kind, number in found.items()] if found else []
 
     @property
@@ -132,8 +132,8 @@ class RetentionAdmin(ReadOnlyAdmin):
         with transaction.atomic():
             run = ask(dry_run=dry_run, by=request.user.get_username())
             log_changes(user=request.user, rows=[run], change=change, action=action)
-        told = format_html(_("A run was asked for; its result says how many rows: {}"), link(run))
-        self.message_user(request, told, messages.SUCCESS)
+        text = format_html(_("A run was asked for; its result says how many rows: {}"), link(run))
+        self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect("../")
 
 
@@ -153,16 +153,16 @@ def named(kind: str) -> str:
 def _rules() -> Iterator[Rule]:
     keep = rules.Retention.of_settings()
     for state, days in keep.states.items():
-        yield Rule(named(state), _kept(days))
+        yield Rule(named(state), _period(days))
     for work, by_state in sorted(keep.works.items()):
         for state, days in by_state.items():
-            yield Rule(format_html("{} ({})", named(state), named_work(work)), _kept(days))
-    yield Rule(named(PAYLOADS), _kept(conf().payloads_kept_days))
+            yield Rule(format_html("{} ({})", named(state), named_work(work)), _period(days))
+    yield Rule(named(PAYLOADS), _period(conf().payloads_kept_days))
     for each in PRUNABLES:
-        yield Rule(named(each.name), _kept(each.kept_days()))
+        yield Rule(named(each.name), _period(each.kept_days()))
 
 
-def _kept(days: float | None) -> str:
+def _period(days: float | None) -> str:
     if days is None:
         return pgettext("how long rows are kept", "for ever")
     if days < 1:

@@ -8,12 +8,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from neural import charts
+from neural.charts import line_of
 from neural.health.findings import COUNTED
-from neural.health.findings import span as span_told
+from neural.health.findings import span as span_text
 from neural.health.workers import patience_seconds
 from neural.models import TaskRun
-from neural.monitoring.console import charts
-from neural.monitoring.console.charts import line_of
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.spans import (
     DAY,
@@ -96,9 +96,9 @@ def _with_others(timeline: Timeline, drawn: Collection[str]) -> Timeline:
     """The timeline with all queues that are not drawn as one."""
     steps = []
     for step in timeline.steps:
-        kept = {queue: each for queue, each in step.items() if queue in drawn}
+        drawn_ones = {queue: each for queue, each in step.items() if queue in drawn}
         others = {queue: each for queue, each in step.items() if queue not in drawn}
-        steps.append(kept | ({OTHER_QUEUES: all_queues(others)} if others else {}))
+        steps.append(drawn_ones | ({OTHER_QUEUES: all_queues(others)} if others else {}))
     return Timeline(timeline.span, timeline.moments, steps)
 
 
@@ -206,7 +206,7 @@ def _wait_row(queue: str, total: ByQueue, chosen: str) -> WaitRow:
 
 
 def _tick(seconds: float) -> str:
-    return rough(seconds) if seconds < 1 else span_told(seconds)
+    return rough(seconds) if seconds < 1 else span_text(seconds)
 
 
 UNUSUAL = 3
@@ -239,13 +239,13 @@ def events_tile(viewer: Viewer, now: dt.datetime) -> Tile:
     elapsed = (now - hour) / HOUR
     in_an_hour = hours[-1] + hours[-2] * (1 - elapsed)
     number = round(in_an_hour)
-    told = ngettext("%(count)s in the last hour", "%(count)s in the last hour", number)
+    below = ngettext("%(count)s in the last hour", "%(count)s in the last hour", number)
     return Tile(
         name="events",
         title=_("Events"),
         value=rate(in_an_hour / 60),
         unit=_("a minute"),
-        below=told % {"count": f"{number:,}"},
+        below=below % {"count": f"{number:,}"},
         line=line_of(hours[1:]),
         line_title=_("Events by hour, the last 24 hours"),
     )
@@ -256,15 +256,15 @@ def failed_tile(recent: Timeline, usual: float | None) -> Tile:
     figures = all_queues(recent.total)
     share = failed_share(figures)
     about = {"failed": f"{figures.failed:,}", "attempts": f"{figures.attempts:,}"}
-    told = [_("%(failed)s of %(attempts)s") % about]
+    below = [_("%(failed)s of %(attempts)s") % about]
     if usual is not None:
-        told.append(_("usually %(share)s %%") % {"share": per_cent(usual)})
+        below.append(_("usually %(share)s %%") % {"share": per_cent(usual)})
     return Tile(
         name="failed",
         title=_("Failed attempts"),
         value=per_cent(share),
         unit="%" if share is not None else "",
-        below=" · ".join(told),
+        below=" · ".join(below),
         line=line_of([failed_share(all_queues(step)) for step in recent.steps]),
         line_title=_("Share of failed attempts, %(span)s") % {"span": recent.span.long},
         is_bad=share is not None and share >= max(BAD_SHARE, UNUSUAL * (usual or 0)),
@@ -275,16 +275,18 @@ def dead_tile(viewer: Viewer, day: Timeline, groups: int | None) -> Tile:
     """Dead letters: how many there are, how many are new, and their groups."""
     number = dead_runs(viewer)
     new = all_queues(day.total).dead
-    told = [ngettext("%(count)s new in 24 h", "%(count)s new in 24 h", new) % {"count": f"{new:,}"}]
+    below = [
+        ngettext("%(count)s new in 24 h", "%(count)s new in 24 h", new) % {"count": f"{new:,}"}
+    ]
     if groups:
-        told.append(ngettext("%(count)d group", "%(count)d groups", groups) % {"count": groups})
+        below.append(ngettext("%(count)d group", "%(count)d groups", groups) % {"count": groups})
     runs = viewer.lists.get("neural.taskrun", "")
     return Tile(
         name="dead",
         title=_("Dead letters"),
         value=counted(number),
         unit=pgettext("unit", "runs"),
-        below=" · ".join(told),
+        below=" · ".join(below),
         line=line_of([all_queues(step).dead for step in day.steps]),
         line_title=_("New dead letters by hour, the last 24 hours"),
         is_bad=bool(new),

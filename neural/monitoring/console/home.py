@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -18,8 +19,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
-from neural.monitoring.alerts.texts import open_alerts
-from neural.monitoring.console import sources, tables
+from neural.monitoring.console import tables
 from neural.monitoring.console.figures import (
     dead_tile,
     events_tile,
@@ -37,11 +37,12 @@ from neural.monitoring.console.spans import (
     Span,
     Timeline,
     all_queues,
+    cached_timeline,
     failed_share,
-    kept_timeline,
     spans_of,
 )
-from neural.monitoring.console.verdict import Watched, verdict, watched
+from neural.monitoring.console.verdict import Watched, open_alerts, verdict, watched
+from neural.monitoring.errors.groups import GroupFigures, open_count, open_groups
 from neural.monitoring.models import Examination
 from neural.monitoring.rollups import reading
 
@@ -98,22 +99,23 @@ USUAL_SECONDS = 600
 LATE_FIGURES = dt.timedelta(minutes=2)
 
 GROUPS = "neural_monitoring.errorgroup"
+GROUPS_SHOWN = 5
 
 
 def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
     """The context of the home's template."""
     seen = part("examination", watched)
-    watch = seen.shown or Watched(timezone.now())
+    watch = seen.content or Watched(timezone.now())
     lines = _Timelines(viewer, watch.now)
     alerts = part("alerts", lambda: open_alerts(viewer.user))
-    silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.shown or ()))
+    silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.content or ()))
     chosen = _chosen(viewer, span)
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)
     return {
         "viewer": viewer,
         "examined": seen,
         "watched": watch,
-        "verdict": verdict(viewer, watch, alerts.shown or ()),
+        "verdict": verdict(viewer, watch, alerts.content or ()),
         "alerts": alerts,
         "late_figures": part("figures", lambda: _late(watch.now)),
         "tiles": _tiles(viewer, watch, lines, silent),
@@ -124,7 +126,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
         "queues": _queues(viewer, watch, recent, lines),
         "processes": part("processes", lambda: tables.processes(watch)),
         "groups": part("error groups", lambda: _groups(viewer)),
-        "nightly": part("schedules", lambda: sources.nightly_work(viewer.user)),
+        "nightly": part("schedules", lambda: nightly_work(viewer.user)),
         "silent": silent,
     }
 
@@ -145,7 +147,7 @@ class _Timelines:
 
     def _timeline(self, span: Span) -> Timeline:
         stores = self._viewer.stores
-        return kept_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
+        return cached_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
 
     def usual(self) -> float | None:
         """The share of attempts that failed in the last week."""
@@ -155,7 +157,7 @@ class _Timelines:
 
     def _share_of_week(self) -> float:
         week = self.of(LAST_WEEK)
-        share = None if week.failed else failed_share(all_queues(week.shown.total))
+        share = None if week.failed else failed_share(all_queues(week.content.total))
         return -1.0 if share is None else share  # a cache cannot keep None
 
 
@@ -174,7 +176,7 @@ def _late(now: dt.datetime) -> dt.datetime | bool | None:
 
 def _then(source: Part, make: Any) -> Part:
     """A part that is made from another one."""
-    return source if source.failed else part("chart", lambda: make(source.shown))
+    return source if source.failed else part("chart", lambda: make(source.content))
 
 
 def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> Sequence[Part]:
@@ -187,7 +189,7 @@ def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> S
     return [
         part("events", lambda: events_tile(viewer, watch.now)),
         _then(recent, lambda line: failed_tile(line, lines.usual())),
-        _then(day, lambda line: dead_tile(viewer, line, groups.shown)),
+        _then(day, lambda line: dead_tile(viewer, line, groups.content)),
         _then(recent, wait_tile),
         _then(silent, silent_stores),
     ]
@@ -195,14 +197,29 @@ def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> S
 
 def _queues(viewer: Viewer, watch: Watched, recent: Part, lines: _Timelines) -> Part:
     if viewer.stores is None:
-        line: Timeline | None = recent.shown
+        line: Timeline | None = recent.content
         return part("queues", lambda: tables.queues_of_chain(watch, line))
     return _then(lines.of(LAST_DAY), lambda day: tables.queues_of_stores(watch, day))
 
 
-def _groups(viewer: Viewer) -> Sequence[Any]:
-    return sources.open_groups(viewer.user) if GROUPS in viewer.lists else ()
+def _groups(viewer: Viewer) -> Sequence[tuple[GroupFigures, Any]]:
+    """The open error groups that failed last, each with what the viewer may do about it."""
+    from neural.monitoring.admin.error_verbs import acts_on  # that package imports the home
+
+    found = open_groups(viewer.user, GROUPS_SHOWN) if GROUPS in viewer.lists else ()
+    for each in found:
+        each.group.figures = each  # type: ignore[attr-defined]
+    return [(each, acts_on(each.group, viewer.user)) for each in found]
 
 
 def _group_count(viewer: Viewer) -> int:
-    return sources.open_group_count(viewer.user) if GROUPS in viewer.lists else 0
+    return open_count(viewer.user) if GROUPS in viewer.lists else 0
+
+
+def nightly_work(user: Any) -> Sequence[Any]:
+    """The schedules that come rarely, with their last outcomes and next times."""
+    if not apps.is_installed("django_celery_beat"):
+        return ()
+    from neural.monitoring.console import schedules  # needs that app
+
+    return schedules.nightly_work(user)

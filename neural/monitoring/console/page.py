@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 class Part:
     """What a part shows; ``failed`` if that could not be read."""
 
-    shown: Any = None
+    content: Any = None
     failed: bool = False
 
 

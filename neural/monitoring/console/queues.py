@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -154,6 +154,7 @@ def _rank(name: str, situation: Situation) -> Sequence[bool | float]:
     return (not is_unread, not is_paused, -oldest, name not in QUEUES)
 
 
+PAUSE = _("Pause")
 RESUME = Verb(
     name="resume",
     label=_("Resume"),
@@ -164,16 +165,7 @@ RESUME = Verb(
     change=gettext_noop("paused: yes → no (resume)"),
     whole_chain=True,
 )
-PAUSE = Verb(
-    name="pause",
-    label=_("Pause"),
-    explanation=_("Pause: start no more runs of the queue"),
-    permission="neural.pause_queue",
-    apply=lambda paused, user: False,  # it needs a form: see pause_view
-    fits=lambda paused: False,
-    change=gettext_noop("paused: yes (pause)"),
-    whole_chain=True,
-)
+QUEUE_PAUSED = gettext_noop("paused: yes (pause)")
 
 
 @page(QueuePause)
@@ -223,7 +215,7 @@ class QueuesAdmin(ReadOnlyAdmin):
         """The page; for htmx, the table alone, which refreshes by itself."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return self._shown(request, extra_context)
+        return self._page(request, extra_context)
 
     @method_decorator(require_POST)
     def pause_view(self, request: HttpRequest) -> HttpResponse:
@@ -232,12 +224,12 @@ class QueuesAdmin(ReadOnlyAdmin):
             return refused
         form = PauseForm(request.POST)
         if not form.is_valid():
-            return self._shown(request, form=form)
+            return self._page(request, form=form)
         try:
             self._pause(request.user, form)
         except PauseRefused as reason:
             form.add_error(None, str(reason))
-            return self._shown(request, form=form)
+            return self._page(request, form=form)
         text = gettext("The queue %(queue)s is paused. Runs that have started go on.")
         self.message_user(request, text % form.cleaned_data, messages.SUCCESS)
         return self._back()
@@ -250,15 +242,15 @@ class QueuesAdmin(ReadOnlyAdmin):
             log_changes(
                 user=user,
                 rows=[paused],
-                change=PAUSE.change_of(paused),
-                action=PAUSE.name,
+                change=QUEUE_PAUSED,
+                action="pause",
                 details=paused.reason,
             )
 
     @method_decorator(require_POST)
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         """Resume the queue that the form names."""
-        if refused := self._refused(request, RESUME):
+        if refused := self._refused(request, RESUME.label):
             return refused
         queue = request.POST.get("queue", "")
         rows = [each for each in pauses() if each.queue == queue]
@@ -269,15 +261,16 @@ class QueuesAdmin(ReadOnlyAdmin):
         self.message_user(request, text % {"queue": queue}, level)
         return self._back()
 
-    def _refused(self, request: HttpRequest, verb: Verb) -> HttpResponse | None:
+    def _refused(self, request: HttpRequest, label: Any) -> HttpResponse | None:
+        """The refusal of a user who may not pause and resume; ``label`` is the button's."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        if verb.is_permitted(request.user):
+        if RESUME.is_permitted(request.user):
             return None
         context = {
             **self.admin_site.each_context(request),
-            "title": verb.label,
-            "refusal": refusal(verb),
+            "title": label,
+            "refusal": refusal(replace(RESUME, label=label)),
             "back": address_in_admin("neural_queuepause_changelist"),
             "opts": self.opts,
         }
@@ -286,10 +279,10 @@ class QueuesAdmin(ReadOnlyAdmin):
     def _back(self) -> HttpResponse:
         return HttpResponseRedirect(address_in_admin("neural_queuepause_changelist"))
 
-    def _shown(
+    def _page(
         self, request: HttpRequest, extra: dict[str, Any] | None = None, *, form: Any = None
     ) -> HttpResponse:
-        may_pause = PAUSE.is_permitted(request.user)
+        may_pause = RESUME.is_permitted(request.user)
         situation = Situation()
         first = form["queue"].value() if form else ""
         choice = chosen_queues(situation, request.GET.dict(), first=first)

@@ -77,6 +77,22 @@ class ScheduleRow:
         return self.last_run.duration if self.last_run else None
 
     @property
+    def last_at(self) -> dt.datetime | None:
+        """When its last run ended, or began, or is due."""
+        run = self.last_run
+        return (run.finished_at or run.started_at or run.available_at) if run else None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether beat has not come to it, or refused it."""
+        return self.overdue_since is not None or bool(self.refused)
+
+    @property
+    def trouble(self) -> str:
+        """Who switched it off, or why it is refused."""
+        return self.off.told if self.off else self.refused
+
+    @property
     def skipped_for(self) -> str:
         """Why a due time was left out last, in words; empty if none was."""
         reason, _space, about = self.policy.skipped_why.partition(" ")

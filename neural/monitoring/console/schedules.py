@@ -109,8 +109,8 @@ class SchedulesPage(ReadOnlyAdmin):
         self._must_view(request)
         asked = {key: request.GET[key] for key in ("after", "name", "off") if request.GET.get(key)}
         if "\0" in "".join(asked.values()):
-            said = _("The address holds the character NUL, which nothing that is kept here has.")
-            return HttpResponseBadRequest(said, content_type="text/plain; charset=utf-8")
+            text = _("The address holds the character NUL, which nothing that is kept here has.")
+            return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
         rows = rows_of(_chosen(asked)[: SHOWN + 1], request.user)
         later = {**asked, "after": rows[SHOWN - 1].name} if len(rows) > SHOWN else {}
         context = {
@@ -231,8 +231,8 @@ def _history(schedule_id: int, user: Any) -> Sequence[TaskRun]:
     return found
 
 
-def _due_time(said: str) -> dt.datetime | None:
+def _due_time(text: str) -> dt.datetime | None:
     try:
-        return dt.datetime.fromisoformat(said.partition("Z")[0]).replace(tzinfo=dt.UTC)
+        return dt.datetime.fromisoformat(text.partition("Z")[0]).replace(tzinfo=dt.UTC)
     except ValueError:
         return None

@@ -28,13 +28,13 @@ class Span:
     long: object
     step: dt.timedelta
     steps: int
-    kept_seconds: float
+    cache_seconds: float
     """For how long its figures are kept for all who see the same."""
 
 
-LAST_HOUR = Span("hour", _("1 h"), _("the last hour"), MINUTE, 60, kept_seconds=5)
-LAST_DAY = Span("day", _("24 h"), _("the last 24 hours"), HOUR, 24, kept_seconds=30)
-LAST_WEEK = Span("week", _("7 days"), _("the last 7 days"), HOUR, 7 * 24, kept_seconds=600)
+LAST_HOUR = Span("hour", _("1 h"), _("the last hour"), MINUTE, 60, cache_seconds=5)
+LAST_DAY = Span("day", _("24 h"), _("the last 24 hours"), HOUR, 24, cache_seconds=30)
+LAST_WEEK = Span("week", _("7 days"), _("the last 7 days"), HOUR, 7 * 24, cache_seconds=600)
 
 
 def spans_of(stores: Collection[str] | None) -> Sequence[Span]:
@@ -56,10 +56,10 @@ class Timeline:
         return total_of(self.steps)
 
 
-def kept_timeline(
+def cached_timeline(
     span: Span, *, now: dt.datetime, stores: Collection[str] | None, key: str
 ) -> Timeline:
-    """The figures of a span that ends now, kept for ``span.kept_seconds`` under a viewer's key:
+    """The figures of a span that ends now, kept for ``span.cache_seconds`` under a viewer's key:
     those of many works or stores are many rows, and pages in each language need them."""
     moments = moments_of(span, now)
 
@@ -70,8 +70,8 @@ def kept_timeline(
         ]
 
     key = f"{key}.{span.name}.{moments[-1]:%Y%m%d%H%M}"
-    kept = remembered(key, read, seconds=span.kept_seconds)
-    steps = [{name: Figures(**each) for name, each in step.items()} for step in kept]
+    stored = remembered(key, read, seconds=span.cache_seconds)
+    steps = [{name: Figures(**each) for name, each in step.items()} for step in stored]
     return Timeline(span, moments, steps)
 
 

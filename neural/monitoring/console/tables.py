@@ -225,12 +225,12 @@ class Silence:
     total: int
 
     @property
-    def shown(self) -> Sequence[SilentStore]:
+    def listed(self) -> Sequence[SilentStore]:
         return self.rows[:STORES_SHOWN]
 
     @property
     def more(self) -> int:
-        return len(self.rows) - len(self.shown)
+        return len(self.rows) - len(self.listed)
 
 
 def silence(viewer: Viewer, watched: Watched, alerts: Sequence[Any]) -> Silence:
@@ -238,14 +238,14 @@ def silence(viewer: Viewer, watched: Watched, alerts: Sequence[Any]) -> Silence:
     event for a day."""
     last = reading.last_events(viewer.stores)
     sending = {code: at for code, at in last.items() if watched.now - at < FORGOTTEN_AFTER}
-    told = {
+    alerted = {
         code
         for alert in alerts
         if alert.rule == "silent_store"
         for code in (alert.store_code, *alert.stores)
     }
     silent = [code for code, at in sending.items() if watched.now - at > SILENT_AFTER]
-    codes = sorted({*silent, *(told & sending.keys())}, key=lambda code: sending[code])[::-1]
+    codes = sorted({*silent, *(alerted & sending.keys())}, key=lambda code: sending[code])[::-1]
     names = dict(Store.objects.filter(pk__in=codes[:STORES_SHOWN]).values_list("pk", "name"))
     rows = [_silent(code, names.get(code, ""), sending[code], watched.now) for code in codes]
     return Silence(rows=rows, total=len(sending))

@@ -2,22 +2,27 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db.models import Case, When
+from django.urls import NoReverseMatch
 from django.utils.text import slugify
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, Status
 from neural.ledger.clock import database_clock
-from neural.monitoring.alerts.texts import OpenAlert
+from neural.models.store import sees_every_store
+from neural.monitoring.alerts import texts
 from neural.monitoring.conf import conf
-from neural.monitoring.console.page import Viewer
+from neural.monitoring.console.page import ACKNOWLEDGE, Viewer
 from neural.monitoring.console.texts import moment_of, rough
-from neural.monitoring.models import Examination
+from neural.monitoring.models import Alert, AlertState, Examination, Severity
+from neural.sites import address_in_admin
 
 STALE = dt.timedelta(minutes=2)
+MOST_ALERTS = 50
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ def watched() -> Watched:
     now = database_clock()
     if row is None or row.ended_at is None:
         return Watched(now)
-    kept = row.findings.get(get_language()) or next(iter(row.findings.values()), ())
-    findings = [Finding(**{**each, "status": Status(each["status"])}) for each in kept]
+    stored = row.findings.get(get_language()) or next(iter(row.findings.values()), ())
+    findings = [Finding(**{**each, "status": Status(each["status"])}) for each in stored]
     return Watched(now, row.ended_at, findings, row.facts)
 
 
@@ -121,7 +126,7 @@ STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing that needs somebody."""
+    """One thing that needs somebody: an open alert, or what a probe found."""
 
     name: str
     """Stays the same while the thing lasts: what a reader has unfolded stays so."""
@@ -131,17 +136,69 @@ class Item:
     is_critical: bool = False
     remedy: str = ""
     link: str = ""
+    """The page of the alert, or of what is wrong."""
     acknowledge: str = ""
     """The address to which the acknowledging form is sent; empty if the user may not."""
     taken_by: str = ""
     """Who has acknowledged it."""
     is_over: bool = False
     """Whether it needs nobody any more."""
+    rule: str = ""
+    """The rule of an alert."""
+    subject: str = ""
+    store_code: str = ""
+    stores: Sequence[str] = ()
+    """Codes of the stores that an alert of the whole chain tells of, as far as it names them."""
+    where: str = ""
+    """The address of the page that shows what is wrong, and (``page``) the name of that address."""
+    page: str = ""
 
     @property
     def is_open(self) -> bool:
         """Whether it needs somebody, and nobody has taken it on."""
         return not (self.taken_by or self.is_over)
+
+
+def open_alerts(user: Any, *, most: int = MOST_ALERTS) -> list[Item]:
+    """The open alerts that the user may see, in the active language: critical ones first, then the
+    newest."""
+    if not user.has_perm("neural_monitoring.view_alert"):
+        return []
+    urgency = Case(When(severity=Severity.CRITICAL, then=0), default=1)
+    alerts = Alert.objects.open().for_user(user)
+    if sees_every_store(user):
+        alerts = alerts.told_by_themselves()
+    return [_of_alert(alert, user) for alert in alerts.order_by(urgency, "-since", "-pk")[:most]]
+
+
+def _of_alert(alert: Alert, user: Any) -> Item:
+    return Item(
+        name=f"alert-{alert.pk}",
+        title=texts.title(alert),
+        text=texts.sentence(alert),
+        since=alert.since,
+        is_critical=alert.severity == Severity.CRITICAL,
+        remedy=texts.remedy(alert),
+        link=texts.link(alert),
+        acknowledge=_acknowledge_address(alert, user),
+        taken_by=alert.acknowledged_by if alert.state == AlertState.ACKNOWLEDGED else "",
+        is_over=bool(alert.over),
+        rule=alert.rule,
+        subject=alert.subject,
+        store_code=alert.store_code,
+        stores=alert.facts.get("stores", ()) if isinstance(alert.facts, dict) else (),
+        where=texts.where_to_look(alert),
+        page=texts.page_to_look_at(alert),
+    )
+
+
+def _acknowledge_address(alert: Alert, user: Any) -> str:
+    if alert.state != AlertState.FIRING or not user.has_perm(ACKNOWLEDGE):
+        return ""
+    try:
+        return address_in_admin("neural_monitoring_alert_act", alert.pk, "acknowledge")
+    except NoReverseMatch:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -155,13 +212,13 @@ class Verdict:
     """How many checks found nothing."""
 
 
-def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[OpenAlert]) -> Verdict:
+def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[Item]) -> Verdict:
     """What needs somebody: open alerts, and what the probes found besides.
 
     Users who are limited to stores see their stores' alerts, and of the probes only whether
     anybody looks and whether the broker is away: the texts of others name runs of every store.
     """
-    items = [_of_alert(alert, watched, viewer) for alert in alerts]
+    items = [_for_viewer(alert, watched, viewer) for alert in alerts]
     findings = [each for each in watched.findings if _is_news(each, alerts)]
     if viewer.stores is None:
         items += [_of_finding(each, watched, viewer) for each in findings]
@@ -192,7 +249,7 @@ def _headline(items: Sequence[Item]) -> str:
     }
 
 
-def _is_news(finding: Finding, alerts: Sequence[OpenAlert]) -> bool:
+def _is_news(finding: Finding, alerts: Sequence[Item]) -> bool:
     """Whether no alert says the same already."""
     if finding.status not in (Status.PROBLEM, Status.WARNING):
         return False
@@ -217,35 +274,21 @@ FINDING = "finding"
 """The rule of alerts about any other probe, which is the alert's subject."""
 
 
-def _probes_of(alert: OpenAlert) -> Sequence[str]:
+def _probes_of(alert: Item) -> Sequence[str]:
     return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
 
 
-def _of_alert(alert: OpenAlert, watched: Watched, viewer: Viewer) -> Item:
-    title = TITLES.get(alert.subject, alert.title) if alert.rule == FINDING else alert.title
-    remedy = alert.remedy
-    if viewer.stores is None:
-        own = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
-        remedy = remedy or next(filter(None, own), "")
-    return Item(
-        name=f"alert-{alert.pk}",
-        title=title,
-        text=alert.sentence,
-        since=alert.since,
-        is_critical=alert.is_critical,
-        remedy=remedy,
-        link=_link_of(alert, viewer),
-        acknowledge="" if alert.is_over else alert.acknowledge_address,
-        taken_by=alert.taken_by,
-        is_over=alert.is_over,
+def _for_viewer(alert: Item, watched: Watched, viewer: Viewer) -> Item:
+    """The alert with the heading and remedy of its probe, and a link that the viewer may follow."""
+    is_finding = alert.rule == FINDING
+    own = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
+    place = _place_of(alert.subject, viewer) if is_finding else ""
+    return replace(
+        alert,
+        title=TITLES.get(alert.subject, alert.title) if is_finding else alert.title,
+        remedy=alert.remedy or next(filter(None, own if viewer.stores is None else ()), ""),
+        link=place or (alert.where if viewer.may_open(alert.page) else alert.link),
     )
-
-
-def _link_of(alert: OpenAlert, viewer: Viewer) -> str:
-    """The page of what is wrong, if this viewer may open it; else the alert's own."""
-    if alert.rule == FINDING and (place := _place_of(alert.subject, viewer)):
-        return place
-    return alert.where if viewer.may_open(alert.page) else alert.link
 
 
 def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:

@@ -1,4 +1,10 @@
-"""Error groups: failed attempts with the same cause, found by a fingerprint."""
+"""Error groups: failed attempts with the same cause are counted together.
+
+:func:`~neural.monitoring.errors.fingerprint.cause_of` makes a fingerprint of an exception's facts,
+:func:`~neural.monitoring.errors.grouping.group_failures` is the relays' duty that reads failed
+attempts, and :mod:`~neural.monitoring.errors.groups` is what pages read. The admin, the home, the
+list of runs and Sentry use it.
+"""
 
 
 def connect() -> None:

@@ -56,12 +56,12 @@ def _check(value: str) -> str:
     if not all(key.isascii() and key.isdigit() and len(key) < 19 for key in keys):
         return _("“%(value)s” is not the number of an error group.") % {"value": value[:100]}
     if len(keys) > MOST_GROUPS:
-        told = _("%(count)d error groups are chosen; at most %(most)d can be.")
-        return told % {"count": len(keys), "most": MOST_GROUPS}
+        text = _("%(count)d error groups are chosen; at most %(most)d can be.")
+        return text % {"count": len(keys), "most": MOST_GROUPS}
     return ""
 
 
-def _shown(user: Any, value: str) -> str:
+def _display(user: Any, value: str) -> str:
     """The groups, as far as this user may see them."""
     if not user.has_perm("neural_monitoring.view_errorgroup"):
         return ""
@@ -85,7 +85,7 @@ OF_GROUPS = RunFilter(
     label=gettext_lazy("error group"),
     condition=_condition,
     check=_check,
-    shown=_shown,
+    shown=_display,
     only_failed=True,
     keys=_runs,
 )

@@ -1,15 +1,13 @@
 """Groups failed attempts: a duty of the relays. Nothing of it is in the way of claims and settling.
 
 Attempts are read by key after they have committed (:mod:`neural.monitoring.rollups.marks`), each
-exactly once. Their fingerprints are computed before the transaction that counts them, so that this
-stays short: SQLite has one writer.
+exactly once, a bounded number in one transaction: SQLite has one writer.
 """
 
 import datetime as dt
 import time
-from collections.abc import Collection, Mapping, Sequence
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from neural.ledger.clock import database_clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
@@ -17,7 +15,7 @@ from neural.monitoring.conf import conf
 from neural.monitoring.errors.fingerprint import cause_of
 from neural.monitoring.errors.folding import Failure, fold
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
-from neural.monitoring.rollups.marks import Span, readable, reading_on
+from neural.monitoring.rollups.marks import reading_on
 
 MARK = "failed attempts"
 MOST_ATTEMPTS = 500
@@ -25,7 +23,7 @@ MOST_ATTEMPTS = 500
 MOST_SWEPT = 500
 COUNTED = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
 _COLUMNS = (
-    *("pk", "run_id", "outcome", "started_at", "finished_at", "error", "exception_facts"),
+    *("run_id", "outcome", "started_at", "finished_at", "error", "exception_facts"),
     *("run__handler", "run__task", "run__store_id", "run__state"),
 )
 
@@ -48,73 +46,38 @@ class Grouping:
         self._swept = sweep(after=self._swept)
 
 
-class _Overtaken(Exception):
-    """Another relay has read these attempts meanwhile."""
-
-
 def group_failures(*, now: dt.datetime) -> bool:
     """Group the next failed attempts. Returns whether there may be more to read at once.
 
     False also if another relay reads them: one is enough.
     """
-    found = _readable()
-    if found is None:
+    mark = ReadMark.objects.filter(pk=MARK).first()
+    if not TaskAttempt.objects.filter(pk__gt=mark.last_id if mark else 0).exists():
         return False
-    after, up_to = found.after, found.up_to
-    ahead = _failures(_keys(after, up_to), known=())
-    try:
-        with reading_on(MARK, TaskAttempt, most=up_to - after) as span:
-            if span is None:
-                return False
-            if span.after != after:
-                raise _Overtaken
-            late = _failures(_keys(span.after, span.up_to), known=ahead)
-            mine = [each for key, each in ahead.items() if key <= span.up_to]
-            fold([*mine, *late.values()], now=now)
-    except _Overtaken:
-        return False
+    with reading_on(MARK, TaskAttempt, most=MOST_ATTEMPTS) as span:
+        if span is None:
+            return False
+        rows = TaskAttempt.objects.filter(pk__gt=span.after, pk__lte=span.up_to)
+        failed = rows.filter(outcome__in=COUNTED).order_by("pk").select_related("run")
+        fold([_failure(each) for each in failed.only(*_COLUMNS)], now=now)
     return span.up_to - span.after >= MOST_ATTEMPTS
 
 
-def _readable() -> Span | None:
-    """The keys that may be read now; None if there are none."""
-    mark = ReadMark.objects.filter(pk=MARK).first()
-    if not TaskAttempt.objects.filter(pk__gt=mark.last_id if mark else 0).exists():
-        return None
-    return readable(MARK, TaskAttempt, most=MOST_ATTEMPTS)
-
-
-def _keys(after: int, up_to: int) -> QuerySet[TaskAttempt]:
-    return TaskAttempt.objects.filter(pk__gt=after, pk__lte=up_to, outcome__in=COUNTED)
-
-
-def _failures(rows: QuerySet[TaskAttempt], *, known: Collection[int]) -> Mapping[int, Failure]:
-    """The attempts by key, except those that are known already."""
-    keys = [key for key in rows.order_by("pk").values_list("pk", flat=True) if key not in known]
-    if not keys:
-        return {}
-    found = TaskAttempt.objects.filter(pk__gte=keys[0], pk__lte=keys[-1], outcome__in=COUNTED)
-    if known:
-        found = found.filter(pk__in=keys)
-    return {row[0]: _failure(row) for row in found.values_list(*_COLUMNS).iterator(200)}
-
-
-def _failure(row: Sequence[object]) -> Failure:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    work = str(values["run__handler"] or values["run__task"])
+def _failure(attempt: TaskAttempt) -> Failure:
+    run = attempt.run
     return Failure(
-        attempt_id=values["pk"],  # type: ignore[arg-type]
-        run_id=values["run_id"],  # type: ignore[arg-type]
-        work=work,
-        store_id=values["run__store_id"],  # type: ignore[arg-type]
-        started_at=values["started_at"],  # type: ignore[arg-type]
-        finished_at=values["finished_at"],  # type: ignore[arg-type]
-        is_dead=values["run__state"] == RunState.DEAD,
+        attempt_id=attempt.pk,
+        run_id=run.pk,
+        work=run.work_name,
+        store_id=run.store_id,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        is_dead=run.state == RunState.DEAD,
         cause=cause_of(
-            facts=values["exception_facts"],  # type: ignore[arg-type]
-            error=str(values["error"]),
-            work=work,
-            is_lost=values["outcome"] == AttemptOutcome.LOST,
+            facts=attempt.exception_facts,
+            error=attempt.error,
+            work=run.work_name,
+            is_lost=attempt.outcome == AttemptOutcome.LOST,
         ),
     )
 

@@ -62,6 +62,11 @@ class GroupFigures:
     """How many tasks and handlers it hits."""
 
     @property
+    def dead_text(self) -> str:
+        """The number of dead runs, with a plus if there are more."""
+        return f"{self.dead:,}" + ("+" if self.dead_is_more else "")
+
+    @property
     def attempts_of_day(self) -> int:
         """Failed attempts in the last 24 hours."""
         return sum(self.trend)

@@ -1,4 +1,10 @@
-"""What machines read: Prometheus metrics, health endpoints, traces, Sentry events."""
+"""What machines read: Prometheus metrics, health endpoints, traces.
+
+:mod:`~neural.monitoring.machines.views` answers ``/metrics``, ``/healthz`` and ``/readyz``,
+:func:`~neural.monitoring.machines.collecting.register_metrics` adds an app's metrics, and
+:class:`~neural.monitoring.machines.traces.OpenTelemetry` makes spans of runs. Prometheus,
+orchestrators and tracing backends use it.
+"""
 
 
 def connect() -> None:

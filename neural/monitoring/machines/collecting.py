@@ -23,7 +23,7 @@ Collect = Callable[[], "Iterable[Metric]"]
 SOURCES: Registry[Collect] = Registry("source of metrics")
 
 _lock = Lock()
-_kept: tuple[float, bytes] | None = None
+_cached: tuple[float, bytes] | None = None
 
 
 def register_metrics(name: str, collect: Collect) -> None:
@@ -41,12 +41,12 @@ def exposition() -> bytes:
 
     Raises ImportError without prometheus-client, and DatabaseError without the database.
     """
-    global _kept
+    global _cached
     with _lock:  # two scrapes at once ask the database once
-        if _kept is None or time.monotonic() - _kept[0] >= conf().metrics_seconds:
+        if _cached is None or time.monotonic() - _cached[0] >= conf().metrics_seconds:
             # Aged from the start, so that what is shown is never older than that.
-            _kept = (time.monotonic(), _collect())
-        return _kept[1]
+            _cached = (time.monotonic(), _collect())
+        return _cached[1]
 
 
 class _Everything:

@@ -135,7 +135,7 @@ def _add(
     if not upto or not upto[-1]:
         return
     name = f"{family.name}_bucket"
-    for bound, told in buckets.items():
-        family.add_sample(name, {**labels, "le": told}, upto[_PLACE[bound]])
+    for bound, label in buckets.items():
+        family.add_sample(name, {**labels, "le": label}, upto[_PLACE[bound]])
     family.add_sample(name, {**labels, "le": "+Inf"}, upto[-1])
     family.add_sample(f"{family.name}_count", labels, upto[-1])

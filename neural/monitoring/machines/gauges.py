@@ -56,20 +56,20 @@ def collect() -> "Iterator[Metric]":
     )
 
 
-def _gauge(name: str, told: str, labels: Sequence[str], rows: Rows) -> "GaugeMetricFamily":
+def _gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> "GaugeMetricFamily":
     from prometheus_client.core import GaugeMetricFamily
 
-    family = GaugeMetricFamily(f"neural_{name}", told, labels=labels)
+    family = GaugeMetricFamily(f"neural_{name}", text, labels=labels)
     for values, number in rows:
         if number is not None:
             family.add_metric(values, number)
     return family
 
 
-def _timestamp(name: str, told: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
+def _timestamp(name: str, text: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
     rows: Rows = [([], moment.timestamp())] if moment else []
-    told = f"When {told}, in seconds since 1970."
-    return _gauge(f"{name}_last_seen_timestamp_seconds", told, [], rows)
+    text = f"When {text}, in seconds since 1970."
+    return _gauge(f"{name}_last_seen_timestamp_seconds", text, [], rows)
 
 
 def _version() -> str:
@@ -128,14 +128,14 @@ def _due(queue: str, now: dt.datetime) -> tuple[int, float]:
     """How many runs are due, and for how many seconds the oldest of them."""
     due = TaskRun.objects.due(now).filter(queue=queue)
     found = due.order_by().values("available_at")[:MOST]
-    told = found.aggregate(runs=Count("*"), oldest=Min("available_at"))
-    oldest = [told["oldest"]]
-    if told["runs"] >= MOST:  # not all were looked at: an index lookup for each priority
+    sums = found.aggregate(runs=Count("*"), oldest=Min("available_at"))
+    oldest = [sums["oldest"]]
+    if sums["runs"] >= MOST:  # not all were looked at: an index lookup for each priority
         oldest += [
             run.available_at for run in TaskRun.objects.raw(_OLDEST, [queue] * len(PRIORITIES))
         ]
     since = min((each for each in oldest if each), default=now)
-    return told["runs"], max((now - since).total_seconds(), 0.0)
+    return sums["runs"], max((now - since).total_seconds(), 0.0)
 
 
 _OLDEST = " UNION ALL ".join(
@@ -230,8 +230,8 @@ _DEAD = """
 def _broker(now: dt.datetime) -> Rows:
     """Whether the broker answered the last examination; nothing if there was none of late."""
     examined = Examination.objects.filter(ended_at__gte=now - EXAMINED_WITHIN).first()
-    told = examined.facts.get("broker") if examined else None
-    return [([], told["up"])] if told else []
+    broker = examined.facts.get("broker") if examined else None
+    return [([], broker["up"])] if broker else []
 
 
 RUNS_LOOKED_AT = 200
@@ -239,18 +239,18 @@ RUNS_LOOKED_AT = 200
 KEPT_SECONDS = 60
 """Schedules are looked at this often at most: each of their tasks costs a query."""
 
-_kept: tuple[float, list[tuple[Sequence[str], float]]] | None = None
+_cached: tuple[float, list[tuple[Sequence[str], float]]] | None = None
 
 
 def last_successes() -> list[tuple[Sequence[str], float]]:
     """Names of enabled schedules with the time at which their last run succeeded, in seconds since
     1970. Schedules of plain Celery tasks, whose outcomes the ledger does not know, are left out."""
-    global _kept
+    global _cached
     if not apps.is_installed("django_celery_beat"):
         return []
-    if _kept is None or time.monotonic() - _kept[0] >= KEPT_SECONDS:
-        _kept = (time.monotonic(), _found())
-    return _kept[1]
+    if _cached is None or time.monotonic() - _cached[0] >= KEPT_SECONDS:
+        _cached = (time.monotonic(), _found())
+    return _cached[1]
 
 
 def _found() -> list[tuple[Sequence[str], float]]:

@@ -48,7 +48,7 @@ class OpenTelemetry:
         its context."""
         tracer = _tracer()
         span = tracer and _started(
-            tracer, "send", work, kind="PRODUCER", context=_context(headers), told={}
+            tracer, "send", work, kind="PRODUCER", context=_context(headers), attributes={}
         )
         if not span:
             return {}
@@ -83,13 +83,13 @@ class OpenTelemetry:
 def _consuming(tracer: "Tracer", runs: Sequence[TaskRun]) -> "Span | None":
     first = runs[0]
     if len(runs) == 1:
-        told: Attributes = {
+        attributes: Attributes = {
             "messaging.message.id": first.task_id,
             "neural.attempt": first.attempt_number,
         }
         context, links = _context(_headers(first)), []
     else:
-        told = {"messaging.batch.message_count": len(runs)}
+        attributes = {"messaging.batch.message_count": len(runs)}
         context, links = None, _links(runs)
     return _started(
         tracer,
@@ -98,7 +98,7 @@ def _consuming(tracer: "Tracer", runs: Sequence[TaskRun]) -> "Span | None":
         kind="CONSUMER",
         context=context,
         links=links,
-        told={**told, "neural.queue": first.queue},
+        attributes={**attributes, "neural.queue": first.queue},
     )
 
 
@@ -109,7 +109,7 @@ def _started(
     *,
     kind: str,
     context: "Context | None",
-    told: "Attributes",
+    attributes: "Attributes",
     links: "Sequence[Link]" = (),
 ) -> "Span | None":
     """A new span; None if the SDK fails, which is logged: work goes on without it."""
@@ -120,7 +120,7 @@ def _started(
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
         "messaging.destination.name": work,
-        **told,
+        **attributes,
     }
     try:
         return tracer.start_span(

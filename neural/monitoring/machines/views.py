@@ -65,13 +65,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
     are for those who may read metrics."""
     found = checks()
     is_ready = not any(check.fails and check.required for check in found)
-    told: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "status": "ready" if is_ready else "not ready",
         "checks": {check.name: "fails" if check.fails else "ok" for check in found},
     }
     if any(check.detail for check in found) and _may_see_details(request):
-        told["details"] = {check.name: check.detail for check in found if check.detail}
-    return JsonResponse(told, status=200 if is_ready else 503)
+        answer["details"] = {check.name: check.detail for check in found if check.detail}
+    return JsonResponse(answer, status=200 if is_ready else 503)
 
 
 def _may_see_details(request: HttpRequest) -> bool:
@@ -183,10 +183,10 @@ def may_read(request: HttpRequest) -> bool:
     A local address opens nothing: behind a proxy every request has one. The database is asked only
     if there is no token in the request.
     """
-    told = request.headers.get("Authorization", "")
-    if told.startswith(_SCHEME):
+    header = request.headers.get("Authorization", "")
+    if header.startswith(_SCHEME):
         token = conf().metrics_token
-        return bool(token) and constant_time_compare(told.removeprefix(_SCHEME).strip(), token)
+        return bool(token) and constant_time_compare(header.removeprefix(_SCHEME).strip(), token)
     user = getattr(request, "user", None)
     if user is None or not (user.is_active and user.is_staff and user.has_perm(PERMISSION)):
         return False

@@ -90,7 +90,7 @@ class Kind(NamedTuple):
 
 @dataclass
 class Progress:
-    """How far a run has come: kept as its result between slices."""
+    """How far a run has come: stored as its result between slices."""
 
     now: dt.datetime
     """Ages count up to here, in every slice."""
@@ -101,20 +101,20 @@ class Progress:
     slices: int = 1
 
     @classmethod
-    def read(cls, kept: Any, *, now: dt.datetime, dry_run: bool) -> "Progress":
+    def read(cls, checkpoint: Any, *, now: dt.datetime, dry_run: bool) -> "Progress":
         """The progress that a slice has kept; a new one without it."""
-        if not (isinstance(kept, dict) and "goes_on" in kept):
+        if not (isinstance(checkpoint, dict) and "goes_on" in checkpoint):
             return cls(now=now, dry_run=dry_run)
         return cls(
-            now=dt.datetime.fromisoformat(kept["now"]),
+            now=dt.datetime.fromisoformat(checkpoint["now"]),
             dry_run=dry_run,
-            rows=Counter(kept["rows"]),
-            kind=kept["goes_on"]["kind"],
-            after=kept["goes_on"]["after"],
-            slices=kept["slices"] + 1,
+            rows=Counter(checkpoint["rows"]),
+            kind=checkpoint["goes_on"]["kind"],
+            after=checkpoint["goes_on"]["after"],
+            slices=checkpoint["slices"] + 1,
         )
 
-    def told(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """What the run's result says: numbers of rows by what they are."""
         rows = {name: number for name, number in sorted(self.rows.items()) if number}
         return {
@@ -126,12 +126,12 @@ class Progress:
 
     def to_go_on(self) -> dict[str, Any]:
         """The same, and where the next slice begins."""
-        return {**self.told(), "goes_on": {"kind": self.kind, "after": self.after}}
+        return {**self.result(), "goes_on": {"kind": self.kind, "after": self.after}}
 
 
 def prune_slice(
     *,
-    kept: Any,
+    checkpoint: Any,
     now: dt.datetime,
     dry_run: bool,
     seconds: float = SLICE_SECONDS,
@@ -139,14 +139,14 @@ def prune_slice(
 ) -> dict[str, Any]:
     """Prune for some seconds, from where the slice before ended (``kept``); returns the numbers of
     rows. Raises :class:`Snooze` with a checkpoint while there is more to do."""
-    progress = Progress.read(kept, now=now, dry_run=dry_run)
+    progress = Progress.read(checkpoint, now=now, dry_run=dry_run)
     end = clock() + seconds
     for _step in _steps(progress):
         if clock() >= end:
             raise Snooze(PAUSE_SECONDS, checkpoint=progress.to_go_on())
-    told = progress.told()
-    logger.info("event=rows_pruned dry_run=%s rows=%r", dry_run, told["rows"])
-    return told
+    result = progress.result()
+    logger.info("event=rows_pruned dry_run=%s rows=%r", dry_run, result["rows"])
+    return result
 
 
 def _steps(progress: Progress) -> Iterator[Step]:

@@ -1,4 +1,10 @@
-"""Figures of what was submitted, settled and lost, by minute, hour, queue, work and store."""
+"""Figures of what was submitted, settled and lost, by minute, hour, queue, work and store.
+
+:data:`~neural.monitoring.rollups.tallying.TALLIES` commits with each outcome,
+:func:`~neural.monitoring.rollups.folding.fold` is the relays' duty that adds tallies up, and
+:mod:`~neural.monitoring.rollups.reading` reads the figures without touching the ledger. The
+console, alerts, metrics and the chart of the list of runs use it.
+"""
 
 
 def connect() -> None:

@@ -52,15 +52,6 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
             _note(mark, span)
 
 
-def readable(name: str, model: type[Model], *, most: int) -> Span | None:
-    """The keys that :func:`reading_on` would give, without reading them; None if there are none
-    yet, or another relay is reading."""
-    _advance(name, model)
-    with _transaction():
-        mark = _locked(name)
-        return _next(mark, most) if mark else None
-
-
 def _advance(name: str, model: type[Model]) -> None:
     """Choose a candidate if the last one has been read, and see which of its writers go on.
 

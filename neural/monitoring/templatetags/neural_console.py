@@ -10,9 +10,10 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
+from neural.charts import LINE_HEIGHT, LINE_WIDTH, line_of
 from neural.monitoring.console import texts
-from neural.monitoring.console.charts import LINE_HEIGHT, LINE_WIDTH
 from neural.sites import address_in_admin
 
 register = template.Library()
@@ -68,8 +69,15 @@ def list_of(lists: Mapping[str, str], model: str) -> str:
 
 
 @register.simple_tag
+def trend_line(group: Any) -> SafeString:
+    """The failed attempts of an error group by hour, from its figures."""
+    title = _("%(attempts)d failed attempts in 24 h") % {"attempts": group.attempts_of_day}
+    return small_line(line_of(group.trend), title, "console-errors")
+
+
+@register.simple_tag
 def small_line(lines: Sequence[str], title: str, kind: str = "") -> SafeString:
-    """A small line from the points of :func:`~neural.monitoring.console.charts.line_of`."""
+    """A small line from the points of :func:`~neural.charts.line_of`."""
     return format_html(
         '<svg class="console-line {}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
         'aria-label="{}"><title>{}</title>{}</svg>',
@@ -109,7 +117,7 @@ class FilterRow:
     """The fields, and what else the address of the list says."""
 
     fields: Sequence[Field]
-    kept: Sequence[tuple[str, str]]
+    hidden: Sequence[tuple[str, str]]
     is_chosen: bool
     """Whether anything is searched or filtered."""
 
@@ -119,14 +127,14 @@ def filter_row(changelist: Any) -> FilterRow:
     """The row of a list's filters."""
     fields = [_field(each) for each in changelist.filter_specs]
     mine = {each.name for each in fields} | {SEARCH_VAR}
-    kept = [
+    hidden = [
         (name, value)
         for name, values in changelist.filter_params.items()
         if name not in mine
         for value in values
     ]
     chosen = any(spec.value() for spec in changelist.filter_specs)
-    return FilterRow(fields=fields, kept=kept, is_chosen=chosen or bool(changelist.query))
+    return FilterRow(fields=fields, hidden=hidden, is_chosen=chosen or bool(changelist.query))
 
 
 def _field(spec: Any) -> Field:

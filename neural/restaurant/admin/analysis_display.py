@@ -1,7 +1,6 @@
 """How changes and unusual days are shown, and the chart of a store's days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.formats import date_format
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.admin.display import NOTHING, badge, quantity
+from neural.charts import Bar, standing
 from neural.restaurant.analysis.review import SalesDay
 from neural.restaurant.analysis.summarising import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
 from neural.restaurant.models import DemandSummary
@@ -32,10 +32,6 @@ CHANGE_RULE = gettext_lazy(
     "The change is on the week before, like with like: only days that are known in both weeks "
     "are compared."
 )
-
-BAR_WIDTH, CHART_HEIGHT = 10, 100
-SHORTEST_BAR = 1
-"""So that a day with few sales looks different from an unknown day."""
 
 
 def change(ratio: float | None) -> str:
@@ -62,17 +58,6 @@ def unusual_badge(summary: DemandSummary) -> SafeString | str:
     return format_html('{} <small class="neural-usual">{}</small>', visible, usual)
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A day in the chart, in the units of its view box."""
-
-    x: int
-    y: int
-    height: int
-    unusual: bool
-    title: str
-
-
 def bars(days: Sequence[SalesDay]) -> Sequence[Bar]:
     """A bar for each day with known sales."""
     known = [(place, day, day.quantity) for place, day in enumerate(days) if day.quantity]
@@ -86,9 +71,9 @@ def highest(days: Sequence[SalesDay]) -> Decimal | None:
 
 
 def _bar(place: int, day: SalesDay, share: float) -> Bar:
-    height = max(round(share * CHART_HEIGHT), SHORTEST_BAR)
     dishes = ", ".join(each.name or each.dish for each in day.unusual)
     title = f"{date_format(day.day, 'Y-m-d D')}: {quantity(day.quantity)}"
     if dishes:
         title += " · " + _("unusual: %(dishes)s") % {"dishes": dishes}
-    return Bar(place * BAR_WIDTH, CHART_HEIGHT - height, height, bool(day.unusual), title)
+    kind = "neural-marked" if day.unusual else ""
+    return standing(place, share, step=10, height=100, gap=0.2, kind=kind, title=title)

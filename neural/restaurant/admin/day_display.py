@@ -3,7 +3,7 @@ net, and the charts, in the units of their view boxes.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import badge
+from neural.charts import Bar, standing
 from neural.models import Store
 from neural.restaurant.admin.amounts import amount_in, tender
 from neural.restaurant.days.comparing import Comparison
@@ -179,29 +180,21 @@ def steps(sales: Sales, currency: str) -> list[Step]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """An hour of the chart."""
-
-    x: int
-    y: int
-    height: int
-    title: str
-
-
 def bars(currency: CurrencyDay) -> Sequence[Bar]:
     """A bar for each hour in which something was sold."""
     top = max((total for *_, total in currency.hours), default=Decimal(0)) or Decimal(1)
-    return list(_bars(currency, top))
-
-
-def _bars(currency: CurrencyDay, top: Decimal) -> Iterator[Bar]:
-    for place, (hour, count, total) in enumerate(currency.hours):
-        if count:
-            height = max(round(total / top * HEIGHT), SHORTEST)
-            amount = figure(total, currency.currency)
-            title = f"{hour:02}:00 · {amount} · {orders_counted(count)}"
-            yield Bar(place * HOUR_WIDTH, HEIGHT - height, height, title)
+    return [
+        standing(
+            place,
+            float(total / top),
+            step=HOUR_WIDTH,
+            height=HEIGHT,
+            gap=0.2,
+            title=f"{hour:02}:00 · {figure(total, currency.currency)} · {orders_counted(count)}",
+        )
+        for place, (hour, count, total) in enumerate(currency.hours)
+        if count
+    ]
 
 
 def orders_counted(count: int) -> str:

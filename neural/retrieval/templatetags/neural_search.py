@@ -2,9 +2,9 @@
 
 from django import template
 
-from neural.admin import display
+from neural.charts import coordinate
 from neural.retrieval.admin import display as search_display
 
 register = template.Library()
-register.filter("coordinate", display.coordinate)
+register.filter("coordinate", coordinate)
 register.filter("counted", search_display.counted)

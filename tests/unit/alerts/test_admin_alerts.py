@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.rules import RULES
-from neural.monitoring.alerts.texts import open_alerts
+from neural.monitoring.console.verdict import open_alerts
 from neural.monitoring.models import (
     Alert,
     AlertChannel,
@@ -342,16 +342,16 @@ def test_open_alerts_are_read_with_texts_links_and_what_the_user_may():
     an_alert("disk", **resolved())
     an_alert("no_worker", state=AlertState.PENDING)
     rows = open_alerts(user_of(world.client_of(*ALL)))
-    assert [row.pk for row in rows] == [taken.pk, old.pk, mild.pk]
+    assert [row.name for row in rows] == [f"alert-{each.pk}" for each in (taken, old, mild)]
     assert rows[1].title == "Beat is silent"
-    assert rows[1].sentence.startswith("beat has not been heard of for 90 s")
+    assert rows[1].text.startswith("beat has not been heard of for 90 s")
     assert rows[1].link == world.page_of(old)
     assert (rows[2].subject, rows[2].store_code) == ("S1", "S1")
-    assert rows[1].acknowledge_address
-    assert not rows[0].acknowledge_address
+    assert rows[1].acknowledge
+    assert not rows[0].acknowledge
     assert rows[0].taken_by == "kim"
     seer = user_of(world.client_of(*SEE, name="kim"))
-    assert not any(row.acknowledge_address for row in open_alerts(seer))
+    assert not any(row.acknowledge for row in open_alerts(seer))
     assert open_alerts(user_of(world.client_of(name="bo"))) == []
 
 

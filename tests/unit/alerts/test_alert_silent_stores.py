@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from neural.models import Store
 from neural.monitoring.alerts.rules import UNKNOWN, WATCHED_SINCE, Condition, silence, stores
 from neural.monitoring.alerts.rules.stores import SILENT_STORE, is_holiday
-from neural.monitoring.alerts.texts import open_alerts
+from neural.monitoring.console.verdict import open_alerts
 from neural.monitoring.examining.duty import watched_since
 from neural.monitoring.models import Alert, Examination, Severity
 from neural.monitoring.models.alerts import PART

@@ -22,16 +22,16 @@ from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
 from neural.health.schedules import schedules_off
 from neural.health.situation import Situation
-from neural.models import WorkerProcess
-from neural.monitoring.alerts.texts import OpenAlert
-from neural.monitoring.console import home, sources, tables, verdict
+from neural.models import SchedulePolicy, TaskRun, WorkerProcess
+from neural.monitoring.console import home, tables, verdict
 from neural.monitoring.console import page as console_page
 from neural.monitoring.console.page import Viewer
-from neural.monitoring.console.sources import GroupRow, ScheduleRow
-from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, floor, kept_timeline
-from neural.monitoring.console.verdict import TITLES
+from neural.monitoring.console.schedule_rows import ScheduleRow
+from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, cached_timeline, floor
+from neural.monitoring.console.verdict import TITLES, Item
+from neural.monitoring.errors.groups import GroupFigures
 from neural.monitoring.examining import duty
-from neural.monitoring.models import Examination
+from neural.monitoring.models import ErrorGroup, Examination
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
 from neural.monitoring.rollups.reading import Figures
@@ -41,7 +41,7 @@ from tests.unit.beat.beating import daily
 pytestmark = pytest.mark.django_db
 
 HOME = "/admin/"
-NIGHTLY_WORK = sources.nightly_work
+NIGHTLY_WORK = home.nightly_work
 FACTS: dict[str, Any] = {
     "broker": {"up": True, "address": "redis://here", "error": "", "driver": "redis"},
     "queues": {
@@ -136,9 +136,9 @@ def alerts(monkeypatch) -> list[Any]:
     """The open alerts that everybody sees."""
     found: list[Any] = []
     monkeypatch.setattr(home, "open_alerts", lambda user: found)
-    monkeypatch.setattr(sources, "open_groups", lambda user: ())
-    monkeypatch.setattr(sources, "open_group_count", lambda user: 0)
-    monkeypatch.setattr(sources, "nightly_work", lambda user: ())
+    monkeypatch.setattr(home, "open_groups", lambda user, most: ())
+    monkeypatch.setattr(home, "open_count", lambda user: 0)
+    monkeypatch.setattr(home, "nightly_work", lambda user: ())
     return found
 
 
@@ -269,7 +269,7 @@ def test_title_and_text_are_one_sentence_to_translate(monkeypatch):
 
 
 def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
-    alerts.append(alert(rule="no_worker", title="Nobody works", sentence="default: 3 due runs"))
+    alerts.append(alert(rule="no_worker", title="Nobody works", text="default: 3 due runs"))
     examined(problem(), problem("disk", found="the disk is full"))
 
     told = text_of(page())
@@ -279,22 +279,22 @@ def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     assert "nobody reads default" not in told
 
 
-def alert(**fields: Any) -> OpenAlert:
+def alert(**fields: Any) -> Item:
     values = {
-        "pk": 7,
+        "name": "alert-7",
         "rule": "dead_letters",
         "subject": "",
         "store_code": "",
         "title": "Dead letters",
-        "sentence": "3 runs died",
+        "text": "3 runs died",
         "remedy": "",
         "since": timezone.now(),
         "is_critical": True,
         "link": "/admin/neural/taskrun/?state=dead&period=all",
-        "acknowledge_address": "/admin/neural_monitoring/alert/7/act/acknowledge/",
+        "acknowledge": "/admin/neural_monitoring/alert/7/act/acknowledge/",
         "taken_by": "",
     }
-    return OpenAlert(**{**values, **fields})
+    return Item(**{**values, **fields})
 
 
 def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts):
@@ -310,7 +310,7 @@ def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts)
 
 
 def test_what_somebody_has_taken_on_is_listed_but_not_counted(alerts):
-    alerts.append(alert(acknowledge_address="", taken_by="王敏"))
+    alerts.append(alert(acknowledge="", taken_by="王敏"))
     examined()
 
     told = text_of(page())
@@ -321,7 +321,7 @@ def test_what_somebody_has_taken_on_is_listed_but_not_counted(alerts):
 
 
 def test_an_alert_that_is_over_is_listed_but_needs_nobody(alerts):
-    alerts.append(alert(sentence="over since noon", is_over=True))
+    alerts.append(alert(text="over since noon", is_over=True))
     examined()
 
     told = text_of(page())
@@ -565,22 +565,25 @@ def test_of_a_process_nobody_has_looked_at_it_is_unknown_whether_it_is_there():
 
 
 def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
-    group = GroupRow(
-        title="KeyError: 'dish'",
-        place="orders.handle",
-        link="/admin/neural_monitoring/errorgroup/1/change/",
-        line=["0,0 1,1"],
-        line_title="15 failed attempts in 24 h",
-        dead="15",
+    now = verdict.database_clock()
+    group = GroupFigures(
+        group=ErrorGroup(pk=1, exception="KeyError", message="'dish'", frame="orders.handle"),
+        trend=[0] * 22 + [7, 8],
+        attempts=15,
+        first_at=now - dt.timedelta(minutes=9),
+        last_at=now - dt.timedelta(minutes=4),
+        dead=15,
+        dead_is_more=False,
         stores=2,
-        last_at=verdict.database_clock() - dt.timedelta(minutes=4),
+        works=1,
     )
-    monkeypatch.setattr(sources, "open_groups", lambda user: [group])
+    monkeypatch.setattr(home, "open_groups", lambda user, most: [group])
     monkeypatch.setattr(Viewer, "lists", {"neural_monitoring.errorgroup": "/groups/"})
     examined()
 
     told = text_of(page(), "console-groups")
-    assert "KeyError: &#x27;dish&#x27; orders.handle 15 failed attempts in 24 h 15 2 4 min" in told
+    assert re.search(r"KeyError: &#x27;dish&#x27; orders.handle Retry dead runs .* Resolve", told)
+    assert "15 failed attempts in 24 h 15 2 4 min" in told
 
     monkeypatch.setattr(Viewer, "lists", {})
     assert "console-groups" not in page()
@@ -588,15 +591,18 @@ def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
 
 def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch):
     at = timezone.now()
+    run = TaskRun(state="succeeded", started_at=at - dt.timedelta(seconds=38), finished_at=at)
     row = ScheduleRow(
-        name="Demand analysis",
-        outcome="succeeded",
-        last_at=at,
-        took="38.0 s",
-        next_at=at + dt.timedelta(days=1),
-        is_overdue=True,
+        schedule=PeriodicTask(name="Demand analysis"),
+        now=at,
+        upcoming=[at + dt.timedelta(days=1)],
+        overdue_since=at,
+        problem="",
+        last_run=run,
+        policy=SchedulePolicy(),
+        off=None,
     )
-    monkeypatch.setattr(sources, "nightly_work", lambda user: [row])
+    monkeypatch.setattr(home, "nightly_work", lambda user: [row])
     examined()
 
     html = page()
@@ -609,7 +615,7 @@ def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch
 
 
 def test_a_night_job_that_is_switched_off_is_on_the_home_and_in_the_verdict(monkeypatch):
-    monkeypatch.setattr(sources, "nightly_work", NIGHTLY_WORK)
+    monkeypatch.setattr(home, "nightly_work", NIGHTLY_WORK)
     PeriodicTask.objects.all().delete()
     row = PeriodicTask.objects.create(name="nightly", task="app.x", crontab=daily(4), enabled=False)
     lee = get_user_model().objects.create_user("lee")
@@ -796,11 +802,11 @@ def test_it_is_made_anew_for_those_who_see_other_stores_or_read_another_language
 
 def test_figures_of_minutes_are_read_once_for_pages_in_every_language(figures, shared_cache):
     now = timezone.now()
-    first, again = (kept_timeline(LAST_HOUR, now=now, stores=None, key="all") for _ in range(2))
+    first, again = (cached_timeline(LAST_HOUR, now=now, stores=None, key="all") for _ in range(2))
 
     assert first == again
     assert figures.asked.count("by_minute") == 1
-    kept_timeline(LAST_HOUR, now=now + MINUTE, stores=None, key="all")
+    cached_timeline(LAST_HOUR, now=now + MINUTE, stores=None, key="all")
     assert figures.asked.count("by_minute") == 2  # other minutes
 
 
@@ -889,7 +895,7 @@ def test_it_has_no_inline_script_and_no_style_and_its_tags_nest(alerts, figures,
 
 
 def test_what_comes_from_outside_is_escaped(alerts):
-    alerts.append(alert(title="<b>x</b>", sentence="<script>1</script>"))
+    alerts.append(alert(title="<b>x</b>", text="<script>1</script>"))
     examined(problem("disk", found="<i>full</i>", remedy="<u>mend</u>"))
 
     html = page(address=f"{HOME}?queue=%22%3E%3Cb%3E")

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from neural.monitoring.console import sources
+from neural.monitoring.console import home
 from neural.monitoring.rollups.reading import Figures
 from tests.unit.admin import admin_world as world
 from tests.unit.console.test_console_home import (
@@ -59,8 +59,8 @@ def test_all_that_the_chain_sees(figures, alerts, query, seconds_ago):
     figures.minute = {("high_priority",): Figures(succeeded=5, failed=1, wait=waits(0.02, 5))}
     figures.hours = {None: figures.minute}
     figures.last["S2"] = dt.timedelta(hours=25)
-    alerts.append(alert(title="告警", sentence="三个", taken_by="lee", acknowledge_address=""))
-    alerts.append(alert(pk=8, title="告警", sentence="四个", remedy="重启"))
+    alerts.append(alert(title="告警", text="三个", taken_by="lee", acknowledge=""))
+    alerts.append(alert(name="alert-8", title="告警", text="四个", remedy="重启"))
     processes = [PROCESS, PROCESS | {"lost": True}, PROCESS | {"kind": "beat", "name": "beat@h"}]
     queues = {"high_priority": queue, "low_priority": queue | {"paused": pause}}
     examined(seconds_ago=seconds_ago, facts={"queues": queues, "processes": processes})
@@ -81,6 +81,6 @@ def test_an_empty_database(figures, monkeypatch):
     figures.minute, figures.events, figures.last, figures.counted = {}, {}, {}, None
     lists = {"neural_monitoring.errorgroup": "/groups/"}
     monkeypatch.setattr(Viewer, "lists", lists)
-    monkeypatch.setattr(sources, "open_groups", lambda user: 1 / 0)
+    monkeypatch.setattr(home, "open_groups", lambda user, most: 1 / 0)
 
     assert english(chinese_home(world.superuser())) == set()

@@ -315,13 +315,13 @@ def _queries(counting) -> int:
 
 
 def test_two_scrapes_at_once_cost_one(settings, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(collecting, "_kept", None)
+    monkeypatch.setattr(collecting, "_cached", None)
     settings.NEURAL = settings.NEURAL | {"metrics_seconds": 3600}
     first = collecting.exposition()
 
     with django_assert_num_queries(0):
         assert collecting.exposition() == first
-    monkeypatch.setattr(collecting, "_kept", None)
+    monkeypatch.setattr(collecting, "_cached", None)
 
 
 # Access

@@ -117,7 +117,7 @@ def test_runs_can_be_kept_for_a_century_and_a_longer_time_is_refused_at_once(set
     """Not by the nightly run, which could not compute the date."""
     settings.NEURAL = settings.NEURAL | {"succeeded_kept_days": "36500"}
     old(task="app.a", days=1000)
-    prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
     assert left() == {"app.a"}
 
     settings.NEURAL = settings.NEURAL | {"succeeded_kept_days": "99999999"}
@@ -161,7 +161,7 @@ def test_the_task_prunes_every_kind_and_says_how_many(settings):
     make_event("1", recorded_at=ago(days=100))
     make_worker(stopped_at=ago(days=500))
 
-    told = prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    told = prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
 
     assert told["rows"] == {"succeeded": 1, "payloads": 1, "workers": 1}
     assert left() == {"app.b"}
@@ -171,7 +171,7 @@ def test_the_task_prunes_every_kind_and_says_how_many(settings):
 def test_payloads_stay_unless_the_settings_say_otherwise():
     make_event("1", recorded_at=ago(days=1000))
 
-    prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
 
     assert NeuralEvent.objects.get().payload is not None
 
@@ -181,9 +181,9 @@ def test_a_dry_run_counts_the_same_and_deletes_nothing():
         old(task=f"app.{number}", days=100)
     make_worker(stopped_at=ago(days=500))
 
-    counted = prune_slice(kept=None, now=timezone.now(), dry_run=True)
+    counted = prune_slice(checkpoint=None, now=timezone.now(), dry_run=True)
     assert TaskRun.objects.count() == 3
-    deleted = prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    deleted = prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
 
     assert counted["rows"] == deleted["rows"] == {"succeeded": 3, "workers": 1}
     assert (counted["dry_run"], deleted["dry_run"]) == (True, False)
@@ -201,7 +201,7 @@ def test_slices_go_on_where_the_one_before_ended(monkeypatch, dry_run):
         try:
             # Each look at the clock is a second later: a slice has one step.
             told = prune_slice(
-                kept=kept, now=now, dry_run=dry_run, seconds=1, clock=iter(range(9)).__next__
+                checkpoint=kept, now=now, dry_run=dry_run, seconds=1, clock=iter(range(9)).__next__
             )
             break
         except neural.Snooze as snooze:
@@ -214,10 +214,10 @@ def test_slices_go_on_where_the_one_before_ended(monkeypatch, dry_run):
 
 
 def test_a_run_that_is_retried_after_its_end_begins_anew():
-    done = prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    done = prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
     old(task="app.a", days=100)
 
-    again = prune_slice(kept=done, now=timezone.now(), dry_run=False)
+    again = prune_slice(checkpoint=done, now=timezone.now(), dry_run=False)
 
     assert again["rows"] == {"succeeded": 1}
 
@@ -227,7 +227,7 @@ def test_ages_count_up_to_the_first_slice(monkeypatch):
     old(task="app.a", days=32)
     progress = pruning.Progress(now=began, dry_run=False, kind="runs")
 
-    told = prune_slice(kept=progress.to_go_on(), now=timezone.now(), dry_run=False)
+    told = prune_slice(checkpoint=progress.to_go_on(), now=timezone.now(), dry_run=False)
 
     assert told["rows"] == {}
 
@@ -275,7 +275,7 @@ def test_pruning_makes_no_total_fall():
     TotalFigures.objects.create(queue="default", work="app.a", submitted=1, succeeded=1)
     old(task="app.a", days=100)
 
-    prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    prune_slice(checkpoint=None, now=timezone.now(), dry_run=False)
 
     assert TotalFigures.objects.values("submitted", "succeeded").get() == {
         "submitted": 1,

@@ -27,7 +27,6 @@ from neural.monitoring.tables import OLD_GROUPS, OLD_HOURS, OLD_RUNS
 from neural.worker.relay import DUTIES
 from tests.unit.errors.failing import fail, grouped
 from tests.unit.factories import make_run
-from tests.watching import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,39 +91,6 @@ def test_lost_deliveries_are_counted_and_released_runs_are_not() -> None:
 
     assert (cook.exception, cook.message, cook.frame) == ("Lost", "", "kitchen.cook")
     assert serve.frame == "kitchen.serve"
-
-
-def test_an_attempt_that_commits_late_is_counted_once(monkeypatch: Any) -> None:
-    """It was not there when fingerprints were computed ahead, and is within the span."""
-    fail("order 1 is unknown")
-    ahead = grouping._failures
-
-    def nothing_ahead(rows: Any, *, known: Any) -> Any:
-        return ahead(rows, known=known) if known != () else {}
-
-    monkeypatch.setattr(grouping, "_failures", nothing_ahead)
-    assert [group.attempts for group in grouped()] == [1]
-
-
-def test_a_relay_that_was_overtaken_leaves_the_attempts_to_the_other(monkeypatch: Any) -> None:
-    fail("order 1 is unknown")
-    read = grouping._failures
-
-    def slowly(rows: Any, *, known: Any) -> Any:
-        monkeypatch.setattr(grouping, "_failures", read)
-        found = read(rows, known=known)
-        grouped()
-        fail("order 2 is unknown")
-        return found
-
-    def was_overtaken() -> bool:
-        group_failures(now=NOON)
-        return grouping._failures is read
-
-    monkeypatch.setattr(grouping, "_failures", slowly)
-    wait_until(was_overtaken, seconds=60)
-    assert [group.attempts for group in grouped()] == [2]
-    assert FailedRun.objects.count() == 2
 
 
 def test_claiming_and_settling_do_nothing_for_groups() -> None:

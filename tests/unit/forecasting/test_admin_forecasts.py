@@ -301,9 +301,9 @@ def test_bars_and_bands_are_drawn_to_one_scale_and_the_coming_days_are_set_apart
     chart = chart_of(shown)
 
     assert (chart.top, chart.width, chart.ahead, chart.rest) == (40, 30, 10, 20)
-    assert [(bar.y, bar.height, bar.kind) for bar in chart.bars] == [(50, 50, "unjudged")]
-    assert [(each.x, each.y, each.height) for each in chart.bands] == [(20, 0, 50)]
-    assert [(each.y, each.width) for each in chart.middles] == [(25, 10)]
+    assert [(bar.y, bar.height, bar.kind) for bar in chart.bars] == [("50.0", "50.0", "unjudged")]
+    assert [(each.x, each.y, each.height) for each in chart.bands] == [("20.0", "0.0", "50.0")]
+    assert [(each.y, each.width) for each in chart.middles] == [("25.0", "10.0")]
 
 
 def test_a_store_of_which_nothing_is_known_has_no_chart():

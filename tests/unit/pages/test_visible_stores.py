@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from neural.groups.making import differences, make
 from neural.models import TaskRun
 from neural.models.store import visible_stores
-from neural.monitoring.alerts.texts import open_alerts
+from neural.monitoring.console.verdict import open_alerts
 from tests.unit.admin import admin_world as world
 
 pytestmark = pytest.mark.django_db

@@ -267,7 +267,10 @@ def test_a_bar_is_as_high_as_its_share_and_a_missing_day_is_a_gap() -> None:
 
     drawn = bars(days)
 
-    assert [(each.x, each.y, each.height) for each in drawn] == [(0, 75, 25), (20, 0, 100)]
+    assert [(each.x, each.y, each.height) for each in drawn] == [
+        ("1.0", "75.0", "25.0"),
+        ("21.0", "0.0", "100.0"),
+    ]
 
 
 def test_names_from_outside_are_never_markup() -> None:

@@ -1,7 +1,7 @@
-"""Computes the console's charts in the units of their SVG view boxes. Imports no Django.
+"""Computes charts in the units of their SVG view boxes. Imports no Django.
 
-The drawings are stretched to the width of their cards, so their texts are HTML beside them; what
-they show is also in a table for those who do not see it.
+The drawings are made on the server, without scripts or inline styles. They are stretched to the
+width of their cards, so their texts are HTML beside them.
 """
 
 import math
@@ -57,13 +57,37 @@ def _point(place: tuple[float, float]) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle; coordinates are texts."""
+    """A rectangle; coordinates are texts. ``title`` is its tooltip."""
 
     kind: str
     x: str
     y: str
     width: str
     height: str
+    title: str = ""
+
+
+def bar_of(kind: str, x: float, y: float, width: float, height: float, title: str = "") -> Bar:
+    """A rectangle with this upper left corner."""
+    return Bar(kind, coordinate(x), coordinate(y), coordinate(width), coordinate(height), title)
+
+
+def standing(
+    place: int,
+    share: float,
+    *,
+    step: float,
+    height: float,
+    gap: float = GAP,
+    shortest: float = SHORTEST,
+    kind: str = "",
+    title: str = "",
+) -> Bar:
+    """The bar at a place of a row of bars, which fills a share of the height from below: in the
+    middle of its ``step``, of whose width a share (``gap``) stays empty."""
+    tall = max(share * height, shortest) if share else 0.0
+    x = (place + gap / 2) * step
+    return bar_of(kind, x, height - tall, step * (1 - gap), tall, title)
 
 
 @dataclass(frozen=True)
@@ -106,13 +130,9 @@ def stack_of(
             if value := each.get(name, 0):
                 height = max(value / top * HEIGHT, SHORTEST)
                 y -= height
-                bars.append(_bar(kinds[name], x, max(y, 0), width * (1 - GAP), height))
-        columns.append(Column(title, bars, _bar("hit", x, 0, width, HEIGHT)))
+                bars.append(bar_of(kinds[name], x, max(y, 0), width * (1 - GAP), height))
+        columns.append(Column(title, bars, bar_of("hit", x, 0, width, HEIGHT)))
     return Stack(columns, top)
-
-
-def _bar(kind: str, x: float, y: float, width: float, height: float) -> Bar:
-    return Bar(kind, *(coordinate(each) for each in (x, y, width, height)))
 
 
 @dataclass(frozen=True)

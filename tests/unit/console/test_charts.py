@@ -1,10 +1,10 @@
-"""The console's drawings, in the units of their view boxes."""
+"""Drawings, in the units of their view boxes."""
 
 from itertools import pairwise
 
 import pytest
 
-from neural.monitoring.console import charts
+from neural import charts
 
 
 def test_a_line_goes_from_the_left_to_the_right_and_its_highest_value_touches_the_top():
