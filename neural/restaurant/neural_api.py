@@ -191,7 +191,7 @@ def order_read(order: Order) -> ReadOrder:
         **same,
         store=order.store_id,
         number=str(order),
-        status=order.shown_status,
+        status=order.display_status,
         statuses=order.progress,
         lines=[_line(line) for line in order.lines.order_by("position")],
         sums=OrderSums(

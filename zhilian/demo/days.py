@@ -145,7 +145,7 @@ def _bill(till: Till, bill: Bill) -> dict[str, Any]:
     there = (bill.total if bill.counts else ZERO, bill.paid, bill.owed, bill.payout)
     return {
         **particulars,
-        "status": order.shown_status,
+        "status": order.display_status,
         "counted": _money(order.counted),
         "returned": _money(order.returned),
         "owed": _money(order.balance),

@@ -29,7 +29,7 @@ class OrderStatusFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         value = self.value()
-        return queryset.shown_as(value) if value else queryset
+        return queryset.displayed_as(value) if value else queryset
 
 
 ChannelFilter = choice_filter(_("channel"), "channel", Channel)

@@ -182,7 +182,7 @@ class OrderAdmin(HistoryAdmin):
     def status_badge(self, order: Order) -> SafeString:
         """The status, or that only payments or statuses are known; and what a person should look
         at."""
-        status = order.shown_status
+        status = order.display_status
         label = dict(Order._meta.get_field("status").flatchoices).get(status)
         badges = [badge(f"order-{status or order.state}", label or order.get_state_display())]
         if not order.adds_up:

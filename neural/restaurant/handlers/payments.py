@@ -62,7 +62,7 @@ def _record(
         kind=kind,
         key=payment_key(payment_id=reference, order=order, till=stated.till, day=day),
         reference=reference,
-        order_id=Order.objects.known(store=event.store, key=order),
+        order_id=Order.objects.pk_of(store=event.store, key=order),
         amount=stated.amount,
         currency=stated.currency,
         tender=stated.tender,

@@ -31,7 +31,7 @@ from neural.restaurant.models.rows import update
 
 
 class OrderQuerySet(NewestQuerySet["Order"]):
-    def known(self, *, store: Store, key: str) -> int:
+    def pk_of(self, *, store: Store, key: str) -> int:
         """The primary key of this order. A new order is created as an expected one."""
         found = self.filter(store=store, key=key).values_list("pk", flat=True)
         for pk in found:
@@ -69,8 +69,8 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         """Orders whose content changed long after they were closed."""
         return self.filter(late_change=True)
 
-    def shown_as(self, status: str) -> "OrderQuerySet":
-        """Orders with this :attr:`Order.shown_status`."""
+    def displayed_as(self, status: str) -> "OrderQuerySet":
+        """Orders with this :attr:`Order.display_status`."""
         cancelled, own = Q(state=OrderState.CANCELLED), Q(status=status)
         if status in COUNTS_NOWHERE:
             if status == OrderStatus.CANCELLED:
@@ -280,7 +280,7 @@ class Order(models.Model):
         return self.counted + self.platform_discounts - kept
 
     @property
-    def shown_status(self) -> str:
+    def display_status(self) -> str:
         """The status; that of an order whose till states none follows from its state."""
         if self.state == OrderState.CANCELLED:
             return self.status if self.status in COUNTS_NOWHERE else OrderStatus.CANCELLED

@@ -52,7 +52,7 @@ def test_a_status_finds_the_orders_that_are_shown_with_it() -> None:
     client = world.superuser()
 
     for status in OrderStatus.values:
-        expected = [str(order) for order in orders if order.shown_status == status]
+        expected = [str(order) for order in orders if order.display_status == status]
         assert shown(f"status={status}", client) == expected, status
     assert shown("status=open", client) == ["3", "2", "0"]
 

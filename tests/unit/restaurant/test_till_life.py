@@ -37,7 +37,7 @@ class TestStatuses:
         expected = [("accepted", "12:01"), ("ready", "12:20"), ("cancelled", "12:30")]
         assert line_of_statuses(order) == expected
         assert (order.progress[0]["by"], order.progress[2]["reason"]) == ("Li", "guest left")
-        assert order.shown_status == "cancelled"
+        assert order.display_status == "cancelled"
 
     def test_the_newest_status_counts_in_whatever_order_they_come(self, till):
         till.order("17", 10, when=at(0))
@@ -64,12 +64,12 @@ class TestStatuses:
     def test_a_status_alone_does_not_place_an_order(self, till):
         till.status("17", "ready")
         order = the_order()
-        assert (order.state, order.shown_status) == (OrderState.EXPECTED, "ready")
+        assert (order.state, order.display_status) == (OrderState.EXPECTED, "ready")
         assert list(Order.objects.apart()) == [order]
 
     def test_an_order_whose_till_states_no_status_is_open(self, till):
         till.order("17", 10)
-        assert the_order().shown_status == OrderStatus.OPEN
+        assert the_order().display_status == OrderStatus.OPEN
 
     @pytest.mark.parametrize("status", sorted(COUNTS_NOWHERE))
     def test_what_was_rejected_cancelled_voided_or_merged_counts_nowhere(self, till, status):
@@ -97,7 +97,7 @@ class TestStatuses:
         assert the_order().state == OrderState.CANCELLED
         till.order("17", 12, when=at(6))
         order = the_order()
-        assert (order.state, order.shown_status) == (OrderState.PLACED, OrderStatus.OPEN)
+        assert (order.state, order.display_status) == (OrderState.PLACED, OrderStatus.OPEN)
         assert order.cancelled_at is None
 
     def test_content_with_an_older_status_does_not_take_back_a_newer_one(self, till):
