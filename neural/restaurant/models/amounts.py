@@ -1,5 +1,5 @@
-"""Columns for money and quantities, and how many decimals a currency has (ISO 4217). Three decimals
-suffice for any currency and for grams in kilos."""
+"""Columns for money, quantities and texts, and how many decimals a currency has (ISO 4217). Three
+decimals suffice for any currency and for grams in kilos."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -18,6 +18,13 @@ _SMALLEST = Decimal(1).scaleb(-DECIMAL_PLACES)
 def rounded(value: Decimal) -> Decimal:
     """The value rounded to the decimals of the columns, half up as on a bill."""
     return value.quantize(_SMALLEST, rounding=ROUND_HALF_UP)
+
+
+def text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
+    """A text that need not be stated: empty then, by the database's default too."""
+    return models.CharField(
+        label, max_length=length, blank=True, default="", db_default="", **options
+    )
 
 
 def amount_field(label: Any, **options: Any) -> models.DecimalField:

@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
-from neural.restaurant.models.amounts import total_field
+from neural.restaurant.models.amounts import text_field, total_field
 from neural.restaurant.models.newest import NewestQuerySet, moment_of, version_field
 from neural.restaurant.models.order_status import (
     COUNTS_NOWHERE,
@@ -97,12 +97,6 @@ def _of_key(key: str) -> dict[str, Any]:
     return {"number": number_of(key), "till": till_of(key), "business_day": day_of(key)}
 
 
-def _text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
-    return models.CharField(
-        label, max_length=length, blank=True, default="", db_default="", **options
-    )
-
-
 def _sum_field(label: Any, **options: Any) -> models.DecimalField:
     return total_field(label, default=Decimal(0), db_default=Decimal(0), **options)
 
@@ -136,8 +130,8 @@ class Order(models.Model):
         db_column="number",
         help_text=_("Made of till, business day and number, as far as they are stated."),
     )
-    number = _text_field(_("order number"), db_column="ticket")
-    till = _text_field(_("till"), 60)
+    number = text_field(_("order number"), db_column="ticket")
+    till = text_field(_("till"), 60)
     state = models.CharField(
         _("state"),
         max_length=9,
@@ -145,7 +139,7 @@ class Order(models.Model):
         default=OrderState.EXPECTED,
         db_default=OrderState.EXPECTED,
     )
-    status = _text_field(_("status"), 10, choices=OrderStatus.choices)
+    status = text_field(_("status"), 10, choices=OrderStatus.choices)
     progress = _json_field(_("statuses so far"))
     first_closed_at = models.DateTimeField(_("first closed at"), null=True, blank=True)
     late_change = models.BooleanField(
@@ -157,21 +151,21 @@ class Order(models.Model):
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     business_day = models.DateField(_("business day"), null=True, blank=True)
 
-    channel = _text_field(_("channel"), 10, choices=Channel.choices)
-    platform = _text_field(_("platform"))
-    platform_number = _text_field(_("platform's number"))
-    table = _text_field(pgettext_lazy("restaurant", "table"))
+    channel = text_field(_("channel"), 10, choices=Channel.choices)
+    platform = text_field(_("platform"))
+    platform_number = text_field(_("platform's number"))
+    table = text_field(pgettext_lazy("restaurant", "table"))
     guests = models.PositiveIntegerField(_("guests"), null=True, blank=True)
-    member = _text_field(_("member"))
-    staff = _text_field(_("staff"))
-    invoice = _text_field(_("invoice"))
-    note = _text_field(_("note"), 500)
-    phone_last4 = _text_field(_("last digits of the phone"), 4)
-    split_from = _text_field(_("split from"), KEY_LENGTH)
-    replaces = _text_field(_("replaces"), KEY_LENGTH)
-    merged_into = _text_field(_("merged into"), KEY_LENGTH)
+    member = text_field(_("member"))
+    staff = text_field(_("staff"))
+    invoice = text_field(_("invoice"))
+    note = text_field(_("note"), 500)
+    phone_last4 = text_field(_("last digits of the phone"), 4)
+    split_from = text_field(_("split from"), KEY_LENGTH)
+    replaces = text_field(_("replaces"), KEY_LENGTH)
+    merged_into = text_field(_("merged into"), KEY_LENGTH)
 
-    currency = _text_field(_("currency"), 3)
+    currency = text_field(_("currency"), 3)
     bill = _json_field(_("bill"))
     items = _sum_field(_("lines"))
     line_discounts = _sum_field(_("discounts of lines"))
@@ -198,7 +192,7 @@ class Order(models.Model):
 
     delivery = _json_field(_("delivery"), dict)
 
-    cancel_reason = _text_field(_("reason of the cancellation"), 500)
+    cancel_reason = text_field(_("reason of the cancellation"), 500)
     content_version = version_field(_("version of the content"))
     placed_version = version_field(_("version of the time"))
     day_version = version_field(_("version of the day"))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import StoreScopedQuerySet
 from neural.restaurant import codes
-from neural.restaurant.models.amounts import amount_field
+from neural.restaurant.models.amounts import amount_field, text_field
 from neural.restaurant.models.order import Order
 from neural.restaurant.models.rows import insert
 
@@ -55,12 +55,8 @@ class OrderLine(models.Model):
     position = models.PositiveSmallIntegerField(_("position"))
     dish = models.CharField(_("dish"), max_length=200)
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
-    demand_dish = models.CharField(
-        _("changes the dish"), max_length=200, blank=True, default="", db_default=""
-    )
-    line_id = models.CharField(
-        _("line's own id"), max_length=100, blank=True, default="", db_default=""
-    )
+    demand_dish = text_field(_("changes the dish"), 200)
+    line_id = text_field(_("line's own id"), 100)
     parent = models.PositiveSmallIntegerField(
         _("belongs to line"), null=True, blank=True, help_text=_("The position of that line.")
     )
@@ -84,7 +80,7 @@ class OrderLine(models.Model):
     amount = amount_field(_("amount"))
     tax = amount_field(_("tax"), null=True, blank=True)
     options = models.JSONField(_("options"), null=True, blank=True, encoder=DjangoJSONEncoder)
-    note = models.CharField(_("note"), max_length=500, blank=True, default="", db_default="")
+    note = text_field(_("note"), 500)
 
     objects = OrderLineQuerySet.as_manager()
 

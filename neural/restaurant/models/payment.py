@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.models.store import Store
 from neural.restaurant import codes
 from neural.restaurant.keys import KEY_LENGTH, number_of
-from neural.restaurant.models.amounts import amount_field
+from neural.restaurant.models.amounts import amount_field, text_field
 from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 from neural.restaurant.models.order import Order
 from neural.restaurant.models.rows import telling
@@ -72,33 +72,19 @@ class Payment(models.Model):
         db_column="reference",
         help_text=_("Made of till, business day, order and id, as far as they are stated."),
     )
-    reference = models.CharField(
+    reference = text_field(
         _("reference"),
-        max_length=100,
-        blank=True,
-        default="",
-        db_default="",
+        100,
         db_column="payment_id",
         help_text=_("The id of the payment or of the refund."),
     )
     order = models.ForeignKey(
         Order, models.PROTECT, verbose_name=_("order"), related_name="payments", db_index=False
     )
-    refund_of = models.CharField(
-        _("refund of payment"), max_length=100, blank=True, default="", db_default=""
-    )
+    refund_of = text_field(_("refund of payment"), 100)
     amount = amount_field(_("amount"))
-    currency = models.CharField(
-        _("currency"),
-        max_length=3,
-        blank=True,
-        default="",
-        db_default="",
-        help_text=_("Empty means the order's currency."),
-    )
-    tender = models.CharField(
-        _("tender"), max_length=50, blank=True, default="", db_default="", db_column="method"
-    )
+    currency = text_field(_("currency"), 3, help_text=_("Empty means the order's currency."))
+    tender = text_field(_("tender"), 50, db_column="method")
     tip = amount_field(_("tip"), default=Decimal(0), db_default=Decimal(0))
     given = amount_field(_("given"), null=True, blank=True)
     status = models.CharField(
@@ -108,22 +94,13 @@ class Payment(models.Model):
         default=PaymentStatus.COMPLETED,
         db_default=PaymentStatus.COMPLETED,
     )
-    refund_kind = models.CharField(
-        _("kind of refund"),
-        max_length=8,
-        choices=RefundKind.choices,
-        blank=True,
-        default="",
-        db_default="",
-    )
+    refund_kind = text_field(_("kind of refund"), 8, choices=RefundKind.choices)
     lines = models.JSONField(_("returned lines"), null=True, blank=True, encoder=DjangoJSONEncoder)
-    reason = models.CharField(_("reason"), max_length=500, blank=True, default="", db_default="")
+    reason = text_field(_("reason"), 500)
     fee = amount_field(_("fee"), default=Decimal(0), db_default=Decimal(0))
     settled = models.BooleanField(_("settled"), default=False, db_default=False)
     paid_amount = amount_field(_("paid in the guest's currency"), null=True, blank=True)
-    paid_currency = models.CharField(
-        _("guest's currency"), max_length=3, blank=True, default="", db_default=""
-    )
+    paid_currency = text_field(_("guest's currency"), 3)
     business_day = models.DateField(_("business day"), null=True, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     version = version_field()

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
+from neural.restaurant.models.amounts import text_field
 from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 
 
@@ -58,10 +59,6 @@ class TimeCardQuerySet(NewestQuerySet["TimeCard"]):
         self.bulk_create(cards, update_conflicts=True, unique_fields=key, update_fields=stated)
 
 
-def _text_field(label: Any, length: int) -> models.CharField:
-    return models.CharField(label, max_length=length, blank=True, default="", db_default="")
-
-
 class TimeCard(models.Model):
     """One person's work at one store, from clocking in to clocking out.
 
@@ -74,9 +71,9 @@ class TimeCard(models.Model):
         Store, models.PROTECT, verbose_name=_("store"), related_name="time_cards", db_index=False
     )
     code = models.CharField(_("time card"), max_length=100)
-    staff_code = _text_field(_("staff id"), 100)
-    staff_name = _text_field(_("name"), 200)
-    role = _text_field(_("role"), 100)
+    staff_code = text_field(_("staff id"), 100)
+    staff_name = text_field(_("name"), 200)
+    role = text_field(_("role"), 100)
     starts_at = models.DateTimeField(_("clocked in"), null=True, blank=True)
     ends_at = models.DateTimeField(_("clocked out"), null=True, blank=True)
     breaks = models.JSONField(

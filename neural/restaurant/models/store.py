@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
-from neural.restaurant.models.amounts import amount_field
+from neural.restaurant.models.amounts import amount_field, text_field
 from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 
 
@@ -98,7 +98,7 @@ class StockLevel(models.Model):
     )
     item = models.CharField(_("item"), max_length=200)
     level = amount_field(_("level"), default=Decimal(0), db_default=Decimal(0))
-    unit = models.CharField(_("unit"), max_length=30, blank=True, default="", db_default="")
+    unit = text_field(_("unit"), 30)
     threshold = amount_field(_("threshold"), null=True, blank=True)
     reported_low = models.BooleanField(_("reported as low"), default=False, db_default=False)
     low = models.BooleanField(_("low"), default=False, db_default=False)
