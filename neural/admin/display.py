@@ -236,6 +236,17 @@ def state_column(title: Any, colours: Mapping[str, str]) -> Any:
     return computed_column(title, lambda row: badge(colours[row.state], row.get_state_display()))
 
 
+def state_and_attempts(colours: Mapping[str, str], row: Any) -> SafeString:
+    """The row's state as a label, with the number of attempts if it took several."""
+    label = badge(colours[row.state], row.get_state_display())
+    return format_html("{} × {}", label, row.attempts) if row.attempts > 1 else label
+
+
+def code(text: str) -> SafeString:
+    """An id or a key, as it is written."""
+    return format_html("<code>{}</code>", text)
+
+
 def _column(
     model: type[Model],
     field: str,

@@ -15,6 +15,7 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    code,
     code_block,
     computed_column,
     instant_column,
@@ -23,6 +24,7 @@ from neural.admin.display import (
     link_to_run,
     one_line,
     short_instant_column,
+    state_and_attempts,
     state_column,
     store_code_column,
 )
@@ -63,9 +65,6 @@ SEND_AGAIN = Verb(
 )
 
 
-DeliveryStateFilter = choice_filter(_("state"), "state", DeliveryState)
-
-
 class DeliveryTypeFilter(EqualityFilter):
     title = _("type")
     parameter_name = "type"
@@ -94,7 +93,12 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
         "about",
         short_instant_column(Delivery, "created_at"),
     )
-    list_filter = (DeliveryStateFilter, SubscriptionFilter, DeliveryTypeFilter, StoreFilter)
+    list_filter = (
+        choice_filter(_("state"), "state", DeliveryState),
+        SubscriptionFilter,
+        DeliveryTypeFilter,
+        StoreFilter,
+    )
     from_outside = ("payload",)
     walks = (
         Walk(
@@ -167,9 +171,7 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
     @admin.display(description=_("state"))
     def state_and_answer(self, delivery: Delivery) -> SafeString:
         """The state, with the last answer below it unless it was delivered at once."""
-        visible = self.state_badge(delivery)
-        if delivery.attempts > 1:
-            visible = format_html("{} × {}", visible, delivery.attempts)
+        visible = state_and_attempts(COLOURS, delivery)
         if delivery.state == DeliveryState.DELIVERED or not delivery.attempts:
             return visible
         status = f"HTTP {delivery.answer_status}" if delivery.answer_status else delivery.answer
@@ -182,10 +184,7 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
         event = delivery.event
         return link(event, one_line(event.event_id)) if event else NOTHING
 
-    @admin.display(description=_("message id"))
-    def message_id_display(self, delivery: Delivery) -> SafeString:
-        return format_html("<code>{}</code>", delivery.message_id)
-
+    message_id_display = computed_column(_("message id"), code, "message_id")
     sending_run = computed_column(_("run that sends it"), link_to_run, "task_id")
 
     @admin.display(description=_("answer"))

@@ -15,7 +15,6 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -49,7 +48,7 @@ from neural.hooks.outgoing.subscribed import OUTCOMES, matches_nothing
 from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.models.store import sees_every_store
-from neural.outbound.client import AddressRefused, NoAnswer, check_url
+from neural.outbound.client import refusal_of
 from neural.sites import address_in_admin
 
 MOST_TYPES = 100
@@ -82,12 +81,8 @@ class SubscriptionForm(forms.ModelForm):
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
-        try:
-            check_url(url)
-        except AddressRefused as error:
-            raise ValidationError(translation.gettext(error.text) % error.values) from None
-        except NoAnswer as error:
-            raise ValidationError(str(error)) from None
+        if refusal := refusal_of(url):
+            raise ValidationError(refusal)
         return url
 
     def clean_types(self) -> set[str]:
@@ -128,14 +123,8 @@ RESUMED = gettext_noop("state: paused → active (resume)")
 TESTED = gettext_noop("deliveries: one more (send a test message)")
 ROTATED = gettext_noop("secret: a new one (new secret)")
 TAKEN_OVER = gettext_noop("maker: another person (take over)")
-NAMED_TYPES = 3
-NAMED_STORES = 3
+MOST_NAMED = 3
 COUNTED = 1000
-
-
-def _test(subscription: Subscription, user: Any) -> bool:
-    send_test(subscription, by=user.get_username())
-    return True
 
 
 PAUSE = Verb(
@@ -161,7 +150,7 @@ SEND_TEST = Verb(
     label=_("Send a test message"),
     explanation=_("Send a test message: it goes the way of every other; see Deliveries"),
     permission="neural_hooks.send_subscription",
-    apply=_test,
+    apply=lambda subscription, user: bool(send_test(subscription, by=user.get_username())),
     fits=lambda subscription: True,
     change=lambda subscription: TESTED,
 )
@@ -177,9 +166,6 @@ TAKE_OVER = Verb(
 )
 
 
-SubscriptionStateFilter = choice_filter(_("state"), "state", SubscriptionState)
-
-
 @page(Subscription)
 class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     form = SubscriptionForm
@@ -193,7 +179,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         "host",
         short_instant_column(Subscription, "created_at"),
     )
-    list_filter = (SubscriptionStateFilter,)
+    list_filter = (choice_filter(_("state"), "state", SubscriptionState),)
     search_fields = ("name", "url")
     ordering = ("name", "pk")
     list_per_page = 50
@@ -348,7 +334,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
 
     @admin.display(description=_("types"))
     def types_display(self, subscription: Subscription) -> str:
-        return _shortened(subscription.types, NAMED_TYPES)
+        return _shortened(subscription.types)
 
     @admin.display(description=_("types"))
     def types_in_full(self, subscription: Subscription) -> SafeString | str:
@@ -358,7 +344,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     def stores_display(self, subscription: Subscription) -> str:
         if subscription.every_store:
             return gettext("every store")
-        return _shortened([store.pk for store in subscription.stores.all()], NAMED_STORES)
+        return _shortened([store.pk for store in subscription.stores.all()])
 
     @admin.display(description=_("receiver"))
     def host(self, subscription: Subscription) -> str:
@@ -372,9 +358,9 @@ def deliveries_of(subscription: Subscription) -> str:
     return f"{address}?subscription={subscription.pk}"
 
 
-def _shortened(names: list[str], most: int) -> str:
-    visible = ", ".join(names[:most])
-    return f"{visible} +{len(names) - most}" if len(names) > most else visible or NOTHING
+def _shortened(names: list[str]) -> str:
+    first, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
+    return f"{first} +{more}" if more > 0 else first or NOTHING
 
 
 register_titles_of_rows(Subscription, [("rotate", _("New secret"))])

@@ -56,10 +56,10 @@ EVENT_DELIVERIES = InsertHook(
 
 def record_outcomes(ended: Sequence[Ended]) -> None:
     """Record deliveries of the outcomes of events' runs, in the transaction that settles them."""
-    told = [each for each in ended if each.run.event_id and subscribed.to_outcome(_type(each))]
-    if not told:
+    mine = [each for each in ended if each.run.event_id and subscribed.to_outcome(_type(each))]
+    if not mine:
         return
-    wanted = _wanted({_type(each) for each in told})
+    wanted = _wanted({_type(each) for each in mine})
     rows = [
         Delivery(
             subscription_id=subscription.pk,
@@ -67,9 +67,9 @@ def record_outcomes(ended: Sequence[Ended]) -> None:
             type=_type(each),
             event_id=each.run.event_id,
             run_id=each.run.pk,
-            payload=_told(each),
+            payload=_payload(each),
         )
-        for each in told
+        for each in mine
         for subscription in wanted[_type(each)]
         if _gets(subscription, each)
     ]
@@ -102,7 +102,7 @@ def _gets(subscription: Subscription, ended: Ended) -> bool:
     return subscription.every_store or ended.run.store_id in own
 
 
-def _told(ended: Ended) -> dict[str, Any]:
+def _payload(ended: Ended) -> dict[str, Any]:
     run, event = ended.run, ended.run.event
     assert event is not None  # for the type checker: only events' runs are told of
     return {

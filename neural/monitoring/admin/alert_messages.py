@@ -1,6 +1,7 @@
 """The admin's pages of messages about alerts: what was sent, where to, what the answer was."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -12,30 +13,29 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import (
     NOTHING,
+    code,
     computed_column,
     instant_column,
     link_column,
     link_to_run,
     one_line,
     short_instant_column,
+    state_and_attempts,
     state_column,
 )
 from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
-from neural.admin.scope import ChainWide, ReadOnlyAdmin
+from neural.admin.scope import ChainWide, ReadOnlyAdmin, section
 from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Walk
 from neural.monitoring.alerts.composing import compose
-from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState, ChannelKind
+from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
 
 COLOURS: dict[str, str] = {
     AlertMessageState.PENDING: "pending",
     AlertMessageState.SENT: "succeeded",
     AlertMessageState.FAILED: "failed",
 }
-
-
-MessageStateFilter = choice_filter(_("state"), "state", AlertMessageState)
 
 
 class ChannelFilter(NamedRowFilter):
@@ -56,7 +56,7 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
         "answer_line",
     )
     list_display_links = ("subject",)
-    list_filter = (MessageStateFilter, ChannelFilter)
+    list_filter = (choice_filter(_("state"), "state", AlertMessageState), ChannelFilter)
     walks = (
         Walk(parameter="channel", column="channel", values=WholeNumbers()),
         Walk(parameter="state", column="state"),
@@ -64,32 +64,21 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
     search_keys = ("message_id",)
     search_help_text = _("A whole message id.")
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "message_id_display",
-                    link_column(AlertMessage, "channel"),
-                    "state_badge",
-                    "answer_display",
-                    "run",
-                )
-            },
+            "message_id_code",
+            link_column(AlertMessage, "channel"),
+            "state_badge",
+            "answer_in_words",
+            "run",
         ),
-        (
+        section(
             _("Course"),
-            {
-                "fields": (
-                    (instant_column(AlertMessage, "created_at"), "attempts"),
-                    (
-                        instant_column(AlertMessage, "due_at"),
-                        instant_column(AlertMessage, "attempted_at"),
-                    ),
-                    instant_column(AlertMessage, "sent_at"),
-                )
-            },
+            (instant_column(AlertMessage, "created_at"), "attempts"),
+            (instant_column(AlertMessage, "due_at"), instant_column(AlertMessage, "attempted_at")),
+            instant_column(AlertMessage, "sent_at"),
         ),
-        (_("What is sent"), {"fields": ("text",)}),
+        section(_("What is sent"), "text"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -105,26 +94,18 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
 
     state_badge = state_column(_("state"), COLOURS)
 
-    @admin.display(description=_("state"))
-    def state_display(self, message: AlertMessage) -> SafeString:
-        """The state, with the number of attempts if it took several."""
-        shown = self.state_badge(message)
-        return format_html("{} × {}", shown, message.attempts) if message.attempts > 1 else shown
-
+    state_display = computed_column(_("state"), partial(state_and_attempts, COLOURS))
     answer_line = computed_column(_("answer"), one_line, "answer")
 
     @admin.display(description=_("answer"))
-    def answer_display(self, message: AlertMessage) -> SafeString | str:
+    def answer_in_words(self, message: AlertMessage) -> SafeString | str:
         """The answer, and what it means."""
         if not message.answer:
             return NOTHING
-        why = explained(message.channel.kind, message.answer)
+        why = explained(message.answer)
         return format_html("{} <code>{}</code>", why, message.answer)
 
-    @admin.display(description=_("message id"))
-    def message_id_display(self, message: AlertMessage) -> SafeString:
-        return format_html("<code>{}</code>", message.message_id)
-
+    message_id_code = computed_column(_("message id"), code, "message_id")
     run = computed_column(_("run that sends it"), link_to_run, "task_id")
 
     @admin.display(description=_("text"))
@@ -135,8 +116,13 @@ class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
         return format_html_join(mark_safe("<br>"), "{}", lines)
 
 
-_OURS: Mapping[str, Any] = {
+_NO_SUCH_ROBOT = _("There is no robot with this address. Copy its address again.")
+_TOO_MANY = _("The robot has sent too many messages; it goes on by itself.")
+_MOVED = _("The address has moved. Enter the one to which it leads.")
+_MEANING: Mapping[str, Any] = {
+    # Words of ours
     "address_refused": _("No request may go to this address. Correct it."),
+    "address_unknown": _("Apprise does not know such an address."),
     "channel_broken": _("The channel was broken at that time."),
     "channel_off": _("The channel was off at that time."),
     "error": _("Something unexpected happened on our side."),
@@ -144,49 +130,43 @@ _OURS: Mapping[str, Any] = {
     "mail_not_set_up": _(
         "The project's settings for e-mail are missing. Set them, restart, and try again."
     ),
-    "address_unknown": _("Apprise does not know such an address."),
+    "no_address": _("The channel has no address. Enter one."),
+    "no_answer": _("The server did not answer in time."),
     "not_installed": _("Apprise is not installed: pip install -r requirements-apprise.txt"),
     "not_taken": _("The service did not take the message; Apprise tells no more."),
     "scheme_refused": _("The setting alert_apprise_schemes does not name this service."),
-    "no_address": _("The channel has no address. Enter one."),
-    "no_answer": _("The server did not answer in time."),
     "secret_unreadable": _(
         "The address was encrypted with another SECRET_KEY. Enter it and the secret again."
     ),
+    # Protocols
     "SMTP 535": _("The mail server refuses the user name or the password."),
     "SMTP 550": _("The mail server refuses an e-mail address."),
-    "HTTP 301": _("The address has moved. Enter the one to which it leads."),
-    "HTTP 308": _("The address has moved. Enter the one to which it leads."),
+    "HTTP 301": _MOVED,
+    "HTTP 308": _MOVED,
     "HTTP 410": _("The receiver wants no more messages."),
+    # WeCom
+    "93000": _NO_SUCH_ROBOT,
+    "40058": _("WeCom does not accept the form of the message."),
+    "45009": _TOO_MANY,
+    # DingTalk
+    "300001": _NO_SUCH_ROBOT,
+    "300005": _NO_SUCH_ROBOT,
+    "310000": _(
+        "The robot's security settings refuse it: the secret is wrong, its keyword is not the "
+        "first word of our messages, or our address is not allowed."
+    ),
+    "130101": _TOO_MANY,
+    # Feishu
+    "19001": _NO_SUCH_ROBOT,
+    "19021": _("The secret is wrong, or the clock of this machine is."),
+    "19022": _("The robot does not allow our address (IP)."),
+    "19024": _("The robot's keyword is not the first word of our messages."),
+    "9499": _("Feishu does not accept the form of the message."),
+    "11232": _TOO_MANY,
 }
-_NO_SUCH_ROBOT = _("There is no robot with this address. Copy its address again.")
-_PLATFORMS: Mapping[str, Mapping[str, Any]] = {
-    ChannelKind.WECOM: {
-        "93000": _NO_SUCH_ROBOT,
-        "40058": _("WeCom does not accept the form of the message."),
-        "45009": _("The robot has sent too many messages; it goes on by itself."),
-    },
-    ChannelKind.DINGTALK: {
-        "300001": _NO_SUCH_ROBOT,
-        "300005": _NO_SUCH_ROBOT,
-        "310000": _(
-            "The robot's security settings refuse it: the secret is wrong, its keyword is not the "
-            "first word of our messages, or our address is not allowed."
-        ),
-        "130101": _("The robot has sent too many messages; it goes on by itself."),
-    },
-    ChannelKind.FEISHU: {
-        "19001": _NO_SUCH_ROBOT,
-        "19021": _("The secret is wrong, or the clock of this machine is."),
-        "19022": _("The robot does not allow our address (IP)."),
-        "19024": _("The robot's keyword is not the first word of our messages."),
-        "9499": _("Feishu does not accept the form of the message."),
-        "11232": _("The robot has sent too many messages; it goes on by itself."),
-    },
-}
+"""What the answers of channels mean, by their codes, of which no two platforms share one."""
 
 
-def explained(kind: str, answer: str) -> str:
-    """What an answer (``code: words``) of this kind of channel means; empty if nothing is known."""
-    code = answer.partition(":")[0]
-    return str(_PLATFORMS.get(kind, {}).get(code) or _OURS.get(code, ""))
+def explained(answer: str) -> str:
+    """What an answer (``code: words``) means; empty if nothing is known."""
+    return str(_MEANING.get(answer.partition(":")[0], ""))

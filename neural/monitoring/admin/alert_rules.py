@@ -7,17 +7,17 @@ only users who see every store see them.
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING, instant
 from neural.admin.pages import page
-from neural.admin.scope import ChainWide, NeuralAdmin
+from neural.admin.scope import ChainWide, NeuralAdmin, section
 from neural.monitoring.alerts.rules import RULES, Rule, Threshold
 from neural.monitoring.models import AlertRule
 from neural.sites import page_of
@@ -69,14 +69,9 @@ def _field(threshold: Threshold) -> forms.FloatField:
 
 @page(AlertRule)
 class AlertRuleAdmin(ChainWide, NeuralAdmin):
-    list_template = "admin/neural_monitoring/alertrule/rules.html"
     exported = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    never = ("add", "delete")
 
     # The list: every rule, whether it has a row or not
 
@@ -87,15 +82,13 @@ class AlertRuleAdmin(ChainWide, NeuralAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = AlertRule.objects.in_bulk()
-        context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(self.opts.verbose_name_plural),
-            "opts": self.opts,
-            "media": self.media,
-            "rules": [_shown(rule, rows.get(rule.name)) for rule in RULES.by_name()],
+        return self.own_page(
+            request,
+            "admin/neural_monitoring/alertrule/rules.html",
+            title=capfirst(self.opts.verbose_name_plural),
+            rules=[_row(rule, rows.get(rule.name)) for rule in RULES.by_name()],
             **(extra_context or {}),
-        }
-        return TemplateResponse(request, self.list_template, context)
+        )
 
     # A rule's page
 
@@ -117,52 +110,46 @@ class AlertRuleAdmin(ChainWide, NeuralAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         rule = RULES.find(obj.name) if obj else None
-        fieldsets: list[Any] = [(None, {"fields": ("enabled", "muted_until")})]
+        fieldsets: list[Any] = [section(None, "enabled", "muted_until")]
         if rule is None or not rule.thresholds:
             return fieldsets
         changes = self.has_change_permission(request, obj)
-        names = _thresholds_of(rule) if changes else ("thresholds_display",)
-        return [*fieldsets, (_("Thresholds"), {"fields": names})]
+        names = _thresholds_of(rule) if changes else ("thresholds_in_words",)
+        return [*fieldsets, section(_("Thresholds"), *names)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return ()
-        return ("enabled", "muted_until", "thresholds_display")
+        return ("enabled", "muted_until", "thresholds_in_words")
 
-    def thresholds_display(self, row: AlertRule) -> str:
+    @admin.display(description=gettext_lazy("thresholds"))
+    def thresholds_in_words(self, row: AlertRule) -> str:
         """The thresholds in force, for those who may not change them."""
         rule = RULES.find(row.name)
-        return _thresholds_told(rule, row) if rule else NOTHING
+        return _in_words(rule, row) if rule else NOTHING
 
-    thresholds_display.short_description = gettext_lazy("thresholds")  # type: ignore[attr-defined]
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, under the rule's title."""
-        row = kwargs.get("obj")
-        rule = RULES.find(row.name) if row is not None else None
-        if rule is not None:
-            context["subtitle"] = rule.title
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        rule = RULES.find(row.name)
+        title = {"subtitle": rule.title} if rule else {}
+        return super().row_context(request, row) | title
 
 
 def _thresholds_of(rule: Rule) -> tuple[str, ...]:
     return tuple(f"{PREFIX}{each.name}" for each in rule.thresholds)
 
 
-def _shown(rule: Rule, row: AlertRule | None) -> dict[str, Any]:
+def _row(rule: Rule, row: AlertRule | None) -> dict[str, Any]:
     return {
         "name": rule.name,
         "title": rule.title,
         "address": page_of(AlertRule, rule.name),
         "enabled": row.enabled if row else True,
         "muted_until": instant(row.muted_until) if row and row.muted_until else "",
-        "thresholds": _thresholds_told(rule, row),
+        "thresholds": _in_words(rule, row),
     }
 
 
-def _thresholds_told(rule: Rule, row: AlertRule | None) -> str:
+def _in_words(rule: Rule, row: AlertRule | None) -> str:
     own = row.thresholds if row else {}
-    told = (f"{each.label}: {own.get(each.name, each.default()):g}" for each in rule.thresholds)
-    return _("; ").join(told) or NOTHING
+    texts = (f"{each.label}: {own.get(each.name, each.default()):g}" for each in rule.thresholds)
+    return _("; ").join(texts) or NOTHING

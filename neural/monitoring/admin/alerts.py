@@ -15,10 +15,17 @@ from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_l
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.display import NOTHING, badge, computed_column, instant, link, short_instant
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    computed_column,
+    instant,
+    link,
+    short_instant,
+)
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
-from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.scope import ReadOnlyAdmin, section
 from neural.keyset.bounded import KeyPage, page_of_few
 from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
@@ -41,7 +48,7 @@ from neural.monitoring.models import (
 
 ACKNOWLEDGED = gettext_noop("state: firing → acknowledged (acknowledge)")
 OPEN, ALL = "open", "all"
-SHOWN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
+CHOSEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
 PERIODS = {"1": _("last day"), "7": _("last 7 days"), "30": _("last 30 days")}
 MOST_ENTRIES = 50
 COLOURS: dict[str, str] = {
@@ -70,7 +77,7 @@ class AlertStateFilter(EqualityFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        states = [(str(each.value), str(each.label)) for each in SHOWN_STATES]
+        states = [(str(each.value), str(each.label)) for each in CHOSEN_STATES]
         return [(ALL, _("all")), *states]
 
     def choices(self, changelist: Any) -> Any:
@@ -85,7 +92,7 @@ class AlertStateFilter(EqualityFilter):
         found = queryset.filter(self.condition(self.value() or OPEN))
         if self.value() or request.GET.get(STORE) or not sees_every_store(request.user):
             return found
-        return found.told_by_themselves()
+        return found.without_parts()
 
     def condition(self, value: str) -> Q:
         if value == ALL:
@@ -99,9 +106,6 @@ class RuleFilter(EqualityFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
         return [(name, texts.title_of_rule(name)) for name in RULES.names()]
-
-
-SeverityFilter = choice_filter(_("severity"), "severity", Severity)
 
 
 class PeriodFilter(EqualityFilter):
@@ -128,27 +132,28 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         "severity_badge",
         "what",
         "state_display",
-        "since_display",
-        "told_in_full",
+        "since_column",
+        "finding",
     )
     list_display_links = ("what",)
-    list_filter = (AlertStateFilter, SeverityFilter, RuleFilter, PeriodFilter)
+    list_filter = (
+        AlertStateFilter,
+        choice_filter(_("severity"), "severity", Severity),
+        RuleFilter,
+        PeriodFilter,
+    )
     walks = (Walk(parameter=STORE, column="store_code"),)
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "told_in_full",
-                    "what_to_do",
-                    ("severity_badge", "state_badge"),
-                    "where_to_look",
-                    "last_seen",
-                )
-            },
+            "finding",
+            "what_to_do",
+            ("severity_badge", "state_badge"),
+            "where_to_look",
+            "last_seen",
         ),
-        (_("Messages"), {"fields": ("who_is_told", "who_was_told")}),
-        (_("History"), {"fields": ("history",)}),
+        section(_("Messages"), "receivers", "sent_messages"),
+        section(_("History"), "history"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -165,24 +170,18 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the page to look at if the user may not open it. Channels are of the whole chain:
         other users do not read where messages went."""
-        (name, shown), told, history = self.fieldsets
+        (name, display), text, history = self.fieldsets
         viewer = Viewer(request, self.admin_site)
         if obj is None or not viewer.may_open(texts.page_to_look_at(obj)):
-            fields = [each for each in shown["fields"] if each != "where_to_look"]
-            shown = {**shown, "fields": fields}
-        return [(name, shown), *([told] if sees_every_store(request.user) else []), history]
+            fields = [each for each in display["fields"] if each != "where_to_look"]
+            display = {**display, "fields": fields}
+        return [(name, display), *([text] if sees_every_store(request.user) else []), history]
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Django's page, under the alert's title."""
-        alert = kwargs.get("obj")
-        if alert is not None:
-            context["subtitle"] = texts.title(alert)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().row_context(request, row) | {"subtitle": texts.title(row)}
 
     what = computed_column(pgettext_lazy("monitoring", "alert"), texts.title)
-    told_in_full = computed_column(_("what was found"), texts.sentence)
+    finding = computed_column(_("what was found"), texts.sentence)
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, alert: Alert) -> str:
@@ -194,12 +193,12 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("state"))
     def state_badge(self, alert: Alert) -> SafeString:
-        shown = badge(COLOURS.get(alert.state, ""), alert.get_state_display())
+        display = badge(COLOURS.get(alert.state, ""), alert.get_state_display())
         if alert.over:
-            shown = badge("succeeded", pgettext("alert", "over"))
+            display = badge("succeeded", pgettext("alert", "over"))
         if not (alert.flapping_at and alert.is_open):
-            return shown
-        return format_html("{} {}", shown, badge("pending", gettext("flapping")))
+            return display
+        return format_html("{} {}", display, badge("pending", gettext("flapping")))
 
     @admin.display(description=_("state"))
     def state_display(self, alert: Alert) -> SafeString:
@@ -209,7 +208,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         return format_html("{}<br>{}", self.state_badge(alert), alert.acknowledged_by)
 
     @admin.display(description=_("since"))
-    def since_display(self, alert: Alert) -> Any:
+    def since_column(self, alert: Alert) -> Any:
         """When it began and, if it has, when it ended."""
         began = short_instant(alert.since)
         if not alert.resolved_at:
@@ -225,8 +224,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    who_is_told = computed_column(_("who is told"), lambda alert: who_is_told(alert))
-    who_was_told = computed_column(_("who was told"), lambda alert: who_was_told(alert))
+    receivers = computed_column(_("who is told"), lambda alert: receivers(alert))
+    sent_messages = computed_column(_("who was told"), lambda alert: sent_messages(alert))
 
     @admin.display(description=pgettext_lazy("alert", "history"))
     def history(self, alert: Alert) -> SafeString:
@@ -236,7 +235,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
 
 def _in_order(steps: Sequence[tuple[dt.datetime, str]]) -> SafeString:
     lines = sorted(steps, key=lambda step: step[0])
-    items = ((instant(moment), told) for moment, told in lines)
+    items = ((instant(moment), text) for moment, text in lines)
     return format_html("<ol>{}</ol>", format_html_join("", "<li>{} {}</li>", items))
 
 
@@ -247,8 +246,8 @@ def _steps(alert: Alert) -> list[tuple[dt.datetime, str]]:
         (alert.escalated_at, gettext("escalated: it is critical")),
         (alert.resolved_at, gettext("resolved: it was not found any more")),
     ]
-    known = [(moment, told) for moment, told in steps if moment]
-    return [*known, *_acknowledgements(alert)]
+    past = [(moment, text) for moment, text in steps if moment]
+    return [*past, *_acknowledgements(alert)]
 
 
 def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
@@ -256,15 +255,15 @@ def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Alert), object_id=str(alert.pk)
     )
-    told = gettext("acknowledged by %(name)s")
+    text = gettext("acknowledged by %(name)s")
     found = entries.select_related("user").order_by("pk")[:MOST_ENTRIES]
-    return [(each.action_time, told % {"name": each.user.get_username()}) for each in found]
+    return [(each.action_time, text % {"name": each.user.get_username()}) for each in found]
 
 
 MOST_MESSAGES = 50
 
 
-def who_is_told(alert: Alert) -> SafeString | str:
+def receivers(alert: Alert) -> SafeString | str:
     """The channels that get news of the alert, and why others do not."""
     if alert.is_part:
         return gettext("nobody: the alert of the whole chain is told in its place")
@@ -273,9 +272,9 @@ def who_is_told(alert: Alert) -> SafeString | str:
         until = instant(muted.muted_until)
         return format_html(gettext("nobody until {}: the rule is muted"), until)
     channels = [(each, _hindrance(each, alert)) for each in AlertChannel.objects.defer("secrets")]
-    shown = [(link(each), f": {why}" if why else "") for each, why in channels]
+    display = [(link(each), f": {why}" if why else "") for each, why in channels]
     nobody = "" if any(not why for _, why in channels) else gettext("nobody: no channel")
-    return format_html("{}{}", nobody, _listed("<li>{}{}</li>", shown))
+    return format_html("{}{}", nobody, _listed("<li>{}{}</li>", display))
 
 
 def _hindrance(channel: AlertChannel, alert: Alert) -> str:
@@ -283,11 +282,11 @@ def _hindrance(channel: AlertChannel, alert: Alert) -> str:
     if not channel.enabled:
         return gettext("off")
     if channel.broken:
-        return gettext("broken: %(why)s") % {"why": _in_words(channel, channel.broken)}
+        return gettext("broken: %(why)s") % {"why": _in_words(channel.broken)}
     return "" if wants(channel, alert) else gettext("critical alerts alone")
 
 
-def who_was_told(alert: Alert) -> SafeString | str:
+def sent_messages(alert: Alert) -> SafeString | str:
     """The messages that told of the alert, the oldest first, with the answers."""
     sent = AlertMessage.objects.filter(rule=alert.rule, created_at__gte=alert.since)
     newest = sent.select_related("channel").defer("channel__secrets").order_by("-pk")
@@ -299,13 +298,13 @@ def who_was_told(alert: Alert) -> SafeString | str:
 
 def _message(message: AlertMessage) -> tuple[Any, ...]:
     channel = message.channel
-    answer = f" – {_in_words(channel, message.answer)}" if message.answer else ""
+    answer = f" – {_in_words(message.answer)}" if message.answer else ""
     at = instant(message.sent_at or message.created_at)
     return at, link(message, channel.name), message.get_state_display(), answer
 
 
-def _in_words(channel: AlertChannel, answer: str) -> str:
-    return f"{answer} {explained(channel.kind, answer)}".strip()
+def _in_words(answer: str) -> str:
+    return f"{answer} {explained(answer)}".strip()
 
 
 def _listed(item: str, rows: Iterable[Any]) -> SafeString | str:

@@ -74,8 +74,8 @@ class ChannelForm(forms.ModelForm):
             if name in self.fields and (self._stored or {}).get(name):
                 self.fields[name].help_text = _("Set. Leave it empty to keep it.")
             elif name in self.fields and self._stored is None:
-                said = _("It was encrypted with another SECRET_KEY: enter it again.")
-                self.fields[name].help_text = said
+                problem = _("It was encrypted with another SECRET_KEY: enter it again.")
+                self.fields[name].help_text = problem
 
     def clean(self) -> dict[str, Any]:
         """Require what the kind needs, and refuse what it does not have."""
@@ -88,7 +88,7 @@ class ChannelForm(forms.ModelForm):
             self._refuse("addresses", "secret", why=_("Apprise has all in its address."))
             url = self._given_url(cleaned)
             if url and (why := apprise_service(url)[1]):
-                self.add_error("url", explained(kind, why))
+                self.add_error("url", explained(why))
         elif kind in HTTP_KINDS:
             self._refuse("addresses", why=_("Only e-mail has addresses."))
             self._check_url(kind, self._given_url(cleaned))
@@ -112,8 +112,8 @@ class ChannelForm(forms.ModelForm):
             try:
                 validate_email(address)
             except ValidationError:
-                told = _("“%(address)s” is no e-mail address.")
-                self.add_error("addresses", told % {"address": address[:100]})
+                problem = _("“%(address)s” is no e-mail address.")
+                self.add_error("addresses", problem % {"address": address[:100]})
 
     def _given_url(self, cleaned: Mapping[str, Any]) -> str:
         """The address that was entered; empty if the one that is set stays."""
@@ -135,16 +135,16 @@ class ChannelForm(forms.ModelForm):
             return
         hosts = [*HTTP_KINDS[kind].hosts, *_further_hosts()]
         if HTTP_KINDS[kind].hosts and urlsplit(url).hostname not in hosts:
-            told = _("The address of such a robot begins with https://%(hosts)s/")
-            self.add_error("url", told % {"hosts": ", ".join(hosts)})
+            problem = _("The address of such a robot begins with https://%(hosts)s/")
+            self.add_error("url", problem % {"hosts": ", ".join(hosts)})
 
     def _check_secret(self, kind: str, secret: str) -> None:
         if not HTTP_KINDS[kind].has_secret:
             self._refuse("secret", why=_("Such a robot has no secret besides its address."))
         if kind != ChannelKind.WEBHOOK:
             return
-        is_kept = (self._stored or {}).get("secret") and not self.cleaned_data.get("no_secret")
-        if not secret and not is_kept:
+        stays = (self._stored or {}).get("secret") and not self.cleaned_data.get("no_secret")
+        if not secret and not stays:
             self.add_error("secret", _("Enter a secret: receivers verify messages with it."))
         if secret and not _is_standard(secret):
             self.add_error("secret", _("Write whsec_ and 24 to 64 random bytes in base64."))

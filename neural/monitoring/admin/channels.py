@@ -4,12 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,8 +20,9 @@ from neural.admin.audit.recording import log_changes
 from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import NOTHING, badge, page_address
 from neural.admin.forms import save_edited
+from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.scope import ChainWide, NeuralAdmin
+from neural.admin.scope import ChainWide, NeuralAdmin, section
 from neural.ledger.clock import database_clock
 from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
@@ -35,6 +33,7 @@ from neural.monitoring.models import AlertChannel, ChannelKind
 from neural.outbound.answers import Verdict
 from neural.sites import address_if_there
 
+SEND_TEST = "neural_monitoring.test_alert"
 TESTED = gettext_noop("messages: one more (send a test message)")
 TRIED_AGAIN = gettext_noop("state: broken → well (try again)")
 
@@ -55,18 +54,10 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     form = ChannelForm
     change_form_template = "admin/neural_monitoring/alertchannel/change_form.html"
     verbs = (TRY_AGAIN,)
-    list_display = (
-        "name",
-        "kind",
-        "state_display",
-        "goes_to",
-        "least_severity",
-        "language_display",
-    )
+    list_display = ("name", "kind", "state_display", "goes_to", "least_severity", "language_column")
     search_fields = ("name",)
     ordering = ("name",)
     list_per_page = 50
-    test_permission = "neural_monitoring.test_alert"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without secrets, which may be unreadable."""
@@ -86,10 +77,8 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
             where = ("goes_to", "url")
             if obj.kind in HTTP_KINDS and HTTP_KINDS[obj.kind].has_secret:
                 where += ("secret",) if obj.kind == ChannelKind.WEBHOOK else ("secret", "no_secret")
-        fieldsets = [(None, {"fields": general}), (_("Where to"), {"fields": where})]
-        if obj is not None:
-            fieldsets.append((_("Course"), {"fields": ("state_in_full",)}))
-        return fieldsets
+        sections = [section(None, *general), section(_("Where to"), *where)]
+        return sections if obj is None else [*sections, section(_("Course"), "state_in_full")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The kind stays: address and secret belong to it."""
@@ -122,48 +111,32 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
 
     # A test message
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and one for a test message."""
-        view = self.admin_site.admin_view(self.test_view)
-        name = "neural_monitoring_alertchannel_test"
-        return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
-
-    def may_test(self, request: HttpRequest) -> bool:
-        """Whether this user may send test messages."""
-        return request.user.has_perm(self.test_permission)
-
-    @method_decorator(require_POST)
+    @address("<path:object_id>/test/", "_test", require_POST)
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send a test message at once, and show what the channel has answered."""
-        channel: Any = self.get_object(request, unquote(object_id))
-        if channel is None:
-            raise Http404
-        if not self.has_view_permission(request, channel) or not self.may_test(request):
+        channel = self.row_or_404(request, object_id)
+        if not request.user.has_perm(SEND_TEST):
             raise PermissionDenied
         log_changes(user=request.user, rows=[channel], change=TESTED, action="test")
         judged = send_test(channel, by=request.user.get_username(), now=database_clock())
-        told = str(judged)
+        answer = str(judged)
         if judged.verdict is Verdict.SENT:
-            said = gettext("The test message was taken: %(answer)s") % {"answer": told}
-            self.message_user(request, said, messages.SUCCESS)
+            text = gettext("The test message was taken: %(answer)s") % {"answer": answer}
+            self.message_user(request, text, messages.SUCCESS)
         else:
-            said = gettext("The test message was not taken: %(answer)s") % {"answer": told}
-            said = f"{said} {explained(channel.kind, told)}".strip()
-            self.message_user(request, said, messages.ERROR)
+            text = gettext("The test message was not taken: %(answer)s") % {"answer": answer}
+            text = f"{text} {explained(answer)}".strip()
+            self.message_user(request, text, messages.ERROR)
         return HttpResponseRedirect(page_address(channel))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        channel = kwargs.get("obj")
-        if channel is not None:
-            context["can_test"] = self.may_test(request)
-            if request.user.has_perm("neural_monitoring.view_alertmessage"):
-                context["messages_address"] = messages_of(channel)
-            if channel.broken:
-                context["broken"] = channel.broken
-                context["broken_explained"] = explained(channel.kind, channel.broken)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        may_see = request.user.has_perm("neural_monitoring.view_alertmessage")
+        return super().row_context(request, row) | {
+            "can_test": request.user.has_perm(SEND_TEST),
+            "messages_address": messages_of(row) if may_see else "",
+            "broken": row.broken,
+            "broken_explained": explained(row.broken),
+        }
 
     # Columns
 
@@ -178,11 +151,11 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     @admin.display(description=_("state"))
     def state_in_full(self, channel: AlertChannel) -> SafeString:
         """The state, with what the channel answered when it broke."""
-        shown = self.state_display(channel)
+        display = self.state_display(channel)
         if not channel.broken:
-            return shown
-        why = explained(channel.kind, channel.broken)
-        return format_html("{} {} <code>{}</code>", shown, why, channel.broken)
+            return display
+        why = explained(channel.broken)
+        return format_html("{} {} <code>{}</code>", display, why, channel.broken)
 
     @admin.display(description=_("goes to"))
     def goes_to(self, channel: AlertChannel) -> str:
@@ -197,7 +170,7 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
         return urlsplit(url).hostname or NOTHING
 
     @admin.display(description=_("language"), ordering="language")
-    def language_display(self, channel: AlertChannel) -> str:
+    def language_column(self, channel: AlertChannel) -> str:
         return dict(languages()).get(channel.language, channel.language)
 
 

@@ -118,8 +118,8 @@ def _bounded(
         return found
     logger.warning("event=alerts_bounded rule=%s found=%d", rule.name, len(found))
     # Those that there are already come first, or alerts would end that still hold.
-    kept = sorted(found, key=lambda name: (name not in known, name))[:MOST_ALERTS]
-    return {name: found[name] for name in kept}
+    first = sorted(found, key=lambda name: (name not in known, name))[:MOST_ALERTS]
+    return {name: found[name] for name in first}
 
 
 def _start_pending(rule: Rule, conditions: Iterable[Condition], *, now: dt.datetime) -> None:

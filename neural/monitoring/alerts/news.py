@@ -46,13 +46,13 @@ def tell_news(*, now: dt.datetime, muted: Collection[str] = ()) -> None:
         *Alert.objects.open().order_by("pk"),
     ]:
         by_rule[alert.rule].append(alert)
-    waiting = {*muted, *_told_lately(now=now)}
+    waiting = {*muted, *_lately(now=now)}
     for rule, alerts in sorted(by_rule.items()):
         if rule not in waiting and (news := news_of(alerts, now=now)):
             _tell(news, now=now)
 
 
-def _told_lately(*, now: dt.datetime) -> Iterable[str]:
+def _lately(*, now: dt.datetime) -> Iterable[str]:
     """Rules of which a message was recorded less than its pause ago."""
     # An index finds both: there is none of when alerts were told.
     recent = Q(state__in=OPEN_STATES) | Q(

@@ -167,7 +167,7 @@ def open_alerts(user: Any, *, most: int = MOST_ALERTS) -> list[Item]:
     urgency = Case(When(severity=Severity.CRITICAL, then=0), default=1)
     alerts = Alert.objects.open().for_user(user)
     if sees_every_store(user):
-        alerts = alerts.told_by_themselves()
+        alerts = alerts.without_parts()
     return [_of_alert(alert, user) for alert in alerts.order_by(urgency, "-since", "-pk")[:most]]
 
 

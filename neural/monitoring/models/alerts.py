@@ -75,7 +75,7 @@ class AlertQuerySet(models.QuerySet):
         """Alerts that hold now."""
         return self.filter(state__in=OPEN_STATES)
 
-    def told_by_themselves(self) -> Self:
+    def without_parts(self) -> Self:
         """Without those of which an alert of the whole chain tells."""
         return self.exclude(facts__has_key=PART)
 
@@ -165,8 +165,8 @@ class Alert(models.Model):
     def over(self) -> Mapping[str, Any]:
         """Since when an open alert is over (``since``), with the figures of its rule (``facts``);
         empty while it holds."""
-        kept = self.facts if isinstance(self.facts, dict) and self.is_open else {}
-        return kept.get(OVER, {})
+        facts = self.facts if isinstance(self.facts, dict) and self.is_open else {}
+        return facts.get(OVER, {})
 
     def acknowledge(self, username: str, *, now: dt.datetime) -> bool:
         """Record that this person has taken it on. Returns False unless it is firing."""

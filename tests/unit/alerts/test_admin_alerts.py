@@ -172,24 +172,24 @@ def told_part(alert, name):
 
 def test_a_page_says_who_is_told_and_why_others_are_not():
     alert = an_alert(severity=Severity.WARNING)
-    assert "nobody: no channel" in told_part(alert, "who_is_told")
+    assert "nobody: no channel" in told_part(alert, "receivers")
     channel(name="boss", least_severity="critical")
     channel(name="night", enabled=False)
     channel(name="robot", broken="93000: no")
-    shown = told_part(alert, "who_is_told")
+    shown = told_part(alert, "receivers")
     assert "nobody: no channel" in shown
     assert "boss : critical alerts alone" in shown
     assert "night : off" in shown
     assert "robot : broken: 93000: no There is no robot with this address" in shown
     channel(name="kitchen")
-    assert "nobody" not in told_part(alert, "who_is_told")
+    assert "nobody" not in told_part(alert, "receivers")
     AlertRule.objects.create(name="beat_silent", muted_until=timezone.now() + dt.timedelta(hours=1))
-    assert "the rule is muted" in told_part(alert, "who_is_told")
+    assert "the rule is muted" in told_part(alert, "receivers")
 
 
 def test_a_page_says_who_was_told_and_what_each_has_answered():
     alert = an_alert()
-    assert "nobody" in told_part(alert, "who_was_told")
+    assert "nobody" in told_part(alert, "sent_messages")
     for name, state, answer in [("kitchen", "sent", "0: ok"), ("robot", "failed", "93000: no")]:
         AlertMessage.objects.create(
             channel=channel(name=name),
@@ -198,7 +198,7 @@ def test_a_page_says_who_was_told_and_what_each_has_answered():
             state=state,
             answer=answer,
         )
-    shown = told_part(alert, "who_was_told")
+    shown = told_part(alert, "sent_messages")
     assert "kitchen : sent – 0: ok" in shown
     assert "robot : failed – 93000: no There is no robot with this address" in shown
 
