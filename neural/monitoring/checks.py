@@ -3,7 +3,7 @@
 from typing import Any
 
 from celery import current_app
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
 from neural.monitoring.conf import conf
@@ -26,7 +26,7 @@ def check_alert_queue(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(Tags.urls, deploy=True)
 def check_alert_links(**_: Any) -> list[CheckMessage]:
     """Links in messages about alerts lead to the admin."""
     path = conf().alert_admin_path

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from django.utils import translation
+
 from neural.errors import NeuralError
 from neural.outbound.addresses import (
     Address,
@@ -67,6 +69,17 @@ def check_url(url: str) -> None:
     private = conf().outbound_private_addresses
     resolve = Deadline(conf().outbound_timeout_seconds).resolve
     public_addresses(read_url(url, private=private), private=private, resolve=resolve)
+
+
+def refusal_of(url: str) -> str:
+    """Why :func:`check_url` refuses it, in the active language; empty if it does not."""
+    try:
+        check_url(url)
+    except AddressRefused as error:
+        return translation.gettext(error.text) % error.values
+    except NoAnswer as error:
+        return str(error)
+    return ""
 
 
 def request(

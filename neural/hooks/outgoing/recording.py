@@ -59,7 +59,7 @@ def record_outcomes(ended: Sequence[Ended]) -> None:
     mine = [each for each in ended if each.run.event_id and subscribed.to_outcome(_type(each))]
     if not mine:
         return
-    wanted = _wanted({_type(each) for each in mine})
+    wanted = {outcome: _subscribers(outcome) for outcome in {_type(each) for each in mine}}
     rows = [
         Delivery(
             subscription_id=subscription.pk,
@@ -80,19 +80,11 @@ def _type(ended: Ended) -> str:
     return f"run.{ended.state}"
 
 
-def _wanted(outcomes: set[str]) -> dict[str, list[Subscription]]:
-    """The subscriptions to each of these outcomes, with their stores."""
-    slim = Subscription.objects.only("pk", "every_store", "history").prefetch_related("stores")
-    return {
-        outcome: list(
-            slim.filter(
-                pk__in=SubscribedType.objects.filter(name__in=matching_outcome(outcome)).values(
-                    "subscription"
-                )
-            )
-        )
-        for outcome in sorted(outcomes)
-    }
+def _subscribers(outcome: str) -> list[Subscription]:
+    """The subscriptions to an outcome, with their stores."""
+    named = SubscribedType.objects.filter(name__in=matching_outcome(outcome))
+    mine = Subscription.objects.filter(pk__in=named.values("subscription"))
+    return list(mine.only("pk", "every_store", "history").prefetch_related("stores"))
 
 
 def _gets(subscription: Subscription, ended: Ended) -> bool:

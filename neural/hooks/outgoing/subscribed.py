@@ -49,19 +49,17 @@ def changed(using: str, **_: Any) -> None:
 
 def to_event(event_type: str) -> bool:
     """Whether anybody may want events of this type."""
-    wanted = names()
-    return bool(wanted) and not wanted.isdisjoint(matching_event(event_type))
+    return not names().isdisjoint(matching_event(event_type))
 
 
 def to_outcome(outcome: str) -> bool:
     """Whether anybody may want this outcome of runs."""
-    wanted = names()
-    return bool(wanted) and not wanted.isdisjoint(matching_outcome(outcome))
+    return not names().isdisjoint(matching_outcome(outcome))
 
 
 def to_outcomes() -> bool:
     """Whether anybody may want outcomes of runs."""
-    return to_outcome("run.succeeded") or to_outcome("run.dead")
+    return any(map(to_outcome, OUTCOMES))
 
 
 EVERY_EVENT = "*"

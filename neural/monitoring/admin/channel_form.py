@@ -23,7 +23,7 @@ from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.alerts.channels.delivering import HTTP_KINDS, apprise_service
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, ChannelKind
-from neural.outbound.client import AddressRefused, NoAnswer, check_url
+from neural.outbound.client import refusal_of
 
 MOST_ADDRESSES = 50
 _LONGEST = 2000
@@ -125,13 +125,8 @@ class ChannelForm(forms.ModelForm):
     def _check_url(self, kind: str, url: str) -> None:
         if not url:
             return
-        try:
-            check_url(url)
-        except AddressRefused as error:
-            self.add_error("url", translation.gettext(error.text) % error.values)
-            return
-        except NoAnswer as error:
-            self.add_error("url", str(error))
+        if refusal := refusal_of(url):
+            self.add_error("url", refusal)
             return
         hosts = [*HTTP_KINDS[kind].hosts, *_further_hosts()]
         if HTTP_KINDS[kind].hosts and urlsplit(url).hostname not in hosts:

@@ -398,7 +398,7 @@ def test_a_report_of_an_error_does_not_show_what_was_entered(client, monkeypatch
     def fails(url):
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr("neural.monitoring.admin.channel_form.check_url", fails)
+    monkeypatch.setattr("neural.outbound.client.check_url", fails)
     requests = []
 
     def listen(sender, request, **more):

@@ -8,7 +8,6 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.hooks.admin import subscriptions
 from neural.hooks.models import (
     Delivery,
     DeliveryState,
@@ -146,7 +145,7 @@ def test_an_address_in_the_own_network_is_refused_when_it_is_saved(monkeypatch):
 
 
 def test_the_refusal_of_an_address_is_in_the_readers_language(monkeypatch):
-    monkeypatch.setattr(subscriptions.translation, "gettext", lambda text: f"翻译 {text}")
+    monkeypatch.setattr("django.utils.translation.gettext", lambda text: f"翻译 {text}")
     answer = world.client_of(*ALL).post(reverse(ADD), form(url="https://erp.example:25/"))
     assert "翻译 The port 25 is another" in answer.content.decode()
 
@@ -168,7 +167,7 @@ def test_a_change_leaves_what_workers_note_meanwhile(monkeypatch):
     def look_up(url):
         Subscription.objects.update(**gone)
 
-    monkeypatch.setattr(subscriptions, "check_url", look_up)
+    monkeypatch.setattr("neural.outbound.client.check_url", look_up)
     answer = world.client_of(*ALL).post(world.page_of(subscription), form(name="ERP 2"))
     assert answer.status_code == 302
     assert Subscription.objects.filter(name="ERP 2", **gone).exists()

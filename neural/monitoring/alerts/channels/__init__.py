@@ -1,5 +1,6 @@
-"""How messages are written and sent, one module for each kind of channel.
+"""How messages are written and sent, by the kind of channel.
 
-Each kind has its platform's own format, limits, signature and answers. The modules of robots and of
-the webhook import no Django: :mod:`posting` sends what they build.
+``robots`` and ``webhook`` build requests in their platforms' own formats, limits and signatures and
+read the answers; ``delivering`` sends by every kind, e-mail and Apprise too; ``base`` has what
+a :class:`~neural.monitoring.alerts.channels.base.Message` is. ``alerts.sending`` uses it.
 """
