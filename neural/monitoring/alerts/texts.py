@@ -5,13 +5,12 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.monitoring.alerts.rules import RULES, Rule, in_language
 from neural.monitoring.models import Alert
-from neural.sites import address_in_admin, page_of
+from neural.sites import address_if_there, page_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +51,15 @@ def sentence(alert: Alert) -> str:
 
 
 def _over(alert: Alert, rule: Rule) -> str:
-    told = _("over since %(time)s, kept open because it comes and goes")
+    over = _("over since %(time)s, kept open because it comes and goes")
     if not alert.flapping_at:
-        told = _("over since %(time)s; it ends in a moment if it does not come back")
+        over = _("over since %(time)s; it ends in a moment if it does not come back")
     since = timezone.localtime(dt.datetime.fromisoformat(alert.over["since"]))
-    told %= {"time": since.strftime("%Y-%m-%d %H:%M:%S")}
+    over %= {"time": since.strftime("%Y-%m-%d %H:%M:%S")}
     if not (rule.well and alert.over["facts"]):
-        return told
+        return over
     now = rule.well(alert.subject, alert.over["facts"])
-    return _("%(over)s; now: %(now)s") % {"over": told, "now": now}
+    return _("%(over)s; now: %(now)s") % {"over": over, "now": now}
 
 
 def remedy(alert: Alert) -> str:
@@ -82,14 +81,7 @@ def page_to_look_at(alert: Alert) -> str:
 
 def where_to_look(alert: Alert) -> str:
     """The address of the page that shows what is wrong; empty if there is none."""
-    page = page_to_look_at(alert)
-    try:
-        return f"{address_in_admin(page)}{_rows(alert)}" if page else ""
-    except NoReverseMatch:
-        return ""
-
-
-def _rows(alert: Alert) -> str:
     rule = RULES.find(alert.rule)
-    limits = rule.rows(alert.subject, alert.facts) if rule else {}
-    return f"?{urlencode(limits)}" if limits else ""
+    address = address_if_there(rule.page) if rule and rule.page else ""
+    limits = urlencode(rule.rows(alert.subject, alert.facts)) if rule and address else ""
+    return f"{address}?{limits}" if limits else address
