@@ -1,9 +1,8 @@
 """The HTTP API: tills and other programs submit events and read what became of them.
 
-A project mounts it with ``path("api/", include("neural.api.urls"))``. Apps add endpoints of their
-own in a module ``neural_api`` (see :mod:`neural.api.version1`).
-
-The public names of this package are for endpoints of your own.
+``urls`` is what a project mounts (``path("api/", include("neural.api.urls"))``), ``version1``
+collects the endpoints, and ``access.KeyWith`` checks the key of each request. Apps add endpoints in
+a module ``neural_api``; the public names of this package are for those.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -28,7 +28,7 @@ from django.views.decorators.debug import sensitive_variables
 from ninja.security.base import AuthBase
 
 from neural.api import keys
-from neural.api.limits import Allowance, charge_ahead, count_failure, remember
+from neural.api.limits import Allowance, charge_ahead, count_failure
 from neural.api.models import ApiKey, Scope
 from neural.api.problems import MOST_ERRORS, ApiProblem, database_away
 from neural.audit import record
@@ -82,7 +82,8 @@ class KeyWith(AuthBase):
             caller = _caller(request)
         except (OperationalError, InterfaceError) as error:
             raise database_away() from error
-        remember(request, caller.allowance)
+        # The answer says where the key stands, also one that refuses.
+        request.api_allowance = caller.allowance  # type: ignore[attr-defined]
         charge_ahead(caller)
         if not caller.key.permits(self.scope):
             if self.scope == Scope.RUNS_RETRY:

@@ -295,11 +295,6 @@ def count_failure(request: HttpRequest) -> None:
     )
 
 
-def remember(request: HttpRequest, allowance: Allowance) -> None:
-    """Let the answer to this request say where its key stands."""
-    request.api_allowance = allowance  # type: ignore[attr-defined]
-
-
 def with_limits(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The answer with the header fields that say where the key of its request stands."""
     allowance: Allowance | None = getattr(request, "api_allowance", None)

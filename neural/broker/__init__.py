@@ -1,4 +1,6 @@
-"""Messages, and the broker that carries them.
+"""Messages, and the broker that carries them; it decides nothing about runs.
 
-The package publishes, checks incoming messages, and patches kombu. It decides nothing about runs.
+``publisher`` sends what ``message`` makes of runs, ``envelopes`` checks what comes in, and
+``patches`` lets workers outlive a broker that fails. The ledger publishes through it by its ports;
+``celeryapp``, ``worker`` and the probes of ``health`` call it.
 """

@@ -158,7 +158,7 @@ def _handler(run: TaskRun) -> Handler:
         return handler(run.handler)
     except HandlerUnknown as unknown:
         raise unknown_here(
-            run, unknown, knows=lambda known: run.handler in known.get("handlers", ())
+            run, unknown, knows=lambda there: run.handler in there.get("handlers", ())
         ) from unknown
 
 
@@ -171,7 +171,7 @@ def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
         return Received(event, event_type(event.type).schema.model_validate(event.payload))
     except EventTypeUnknown as unknown:
         raise unknown_here(
-            run, unknown, knows=lambda known: event.type in known.get("event_types", ())
+            run, unknown, knows=lambda there: event.type in there.get("event_types", ())
         ) from unknown
     except ValidationError as invalid:
         raise _unfit(run, event, invalid) from invalid
@@ -187,7 +187,7 @@ def _unfit(run: TaskRun, event: NeuralEvent, invalid: "ValidationError") -> Exce
     return unfit_here(
         run,
         error,
-        differs=lambda known: known.get("event_types", {}).get(event.type, mine) != mine,
+        differs=lambda there: there.get("event_types", {}).get(event.type, mine) != mine,
     )
 
 

@@ -33,7 +33,7 @@ class SwitchedOff(NamedTuple):
     reason: str = ""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """'switched off by lee at 2026-03-02 14:05: the oven is being repaired'."""
         if self.since is None:
             return _("switched off, nobody knows by whom")

@@ -20,7 +20,7 @@ def schedules_off(situation: Situation) -> Finding:
         return ok("schedules off", _("no schedule is switched off"))
     return warning(
         "schedules off",
-        in_turn(f"{name} ({off.told})" for name, off in found),
+        in_turn(f"{name} ({off.summary})" for name, off in found),
         _("switch it on in the admin under Schedules, or delete it if nobody needs it"),
     )
 

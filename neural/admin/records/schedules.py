@@ -192,7 +192,7 @@ def _grace_seconds(schedule: PeriodicTask) -> str:
 
 
 def _why_off(schedule: PeriodicTask) -> str:
-    return "" if schedule.enabled else switched_off([schedule.pk])[schedule.pk].told
+    return "" if schedule.enabled else switched_off([schedule.pk])[schedule.pk].summary
 
 
 def _crontab_rhythm(schedule: PeriodicTask) -> str:

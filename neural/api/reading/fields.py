@@ -35,7 +35,7 @@ def _in_utc(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-def written(moment: dt.datetime) -> str:
+def in_iso(moment: dt.datetime) -> str:
     """A time as the API writes it: ISO 8601, UTC, with Z."""
     return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
@@ -70,7 +70,7 @@ AskedDay = Annotated[dt.date, AfterValidator(_in_our_time), Field(examples=["202
 
 Instant = Annotated[
     dt.datetime,
-    PlainSerializer(written, return_type=str),
+    PlainSerializer(in_iso, return_type=str),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "examples": ["2026-03-01T12:00:00.123456Z"]}
     ),

@@ -65,7 +65,7 @@ class _Batch:
         self._backfill = backfill
         self._caller: Any = request.auth  # type: ignore[attr-defined]
         self._media_type = check_media_type(request, ACCEPTED)
-        self._body = Body(request, conf().api_batch_bytes)
+        self._body = Body(request, conf().api_batch_bytes, conf().api_body_seconds)
         self._place = "line" if self._media_type in NDJSON else "index"
         self._counts = {"new": 0, "duplicate": 0, "refused": 0}
 

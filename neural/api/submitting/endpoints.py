@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 
 from neural.api.access import KeyWith
+from neural.api.conf import conf
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.submitting import batch, examples
@@ -100,7 +101,7 @@ def _reason(outcome: Outcome) -> str:
 def _submitted(request: HttpRequest) -> tuple[Any, Outcome]:
     media_type = check_media_type(request, (JSON, CLOUDEVENT))
     key = _idempotency_key(request)
-    raw = Body(request, line_limit()).read_all()
+    raw = Body(request, line_limit(), conf().api_body_seconds).read_all()
     if not raw.strip():
         raise ApiProblem(400, "the body is empty; send one event as JSON")
 
@@ -120,4 +121,5 @@ def _submitted(request: HttpRequest) -> tuple[Any, Outcome]:
 
 
 def _idempotency_key(request: HttpRequest) -> str:
-    return text_of_header(unquoted(request.headers.get("Idempotency-Key", "")))
+    given = request.headers.get("Idempotency-Key")
+    return text_of_header(unquoted(given)) if given else ""

@@ -28,7 +28,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -37,7 +37,6 @@ from django.http import HttpRequest
 
 from neural import bodies
 from neural.api.access import Caller
-from neural.api.conf import conf
 from neural.api.problems import ApiProblem
 from neural.conf import conf as ledger_conf
 from neural.events.answers import Problem, Submission, Verdict
@@ -86,12 +85,9 @@ def check_media_type(request: HttpRequest, accepted: tuple[str, ...]) -> str:
 
 
 class Body(bodies.Body):
-    """The body of a request to the API, which may take ``api_body_seconds``."""
+    """The body of a request to the API."""
 
     refused = ApiProblem
-
-    def __init__(self, request: HttpRequest, limit: int, seconds: float | None = None) -> None:
-        super().__init__(request, limit, seconds or conf().api_body_seconds)
 
 
 def read_json(raw: bytes) -> Any:
@@ -314,23 +310,22 @@ def submit_all(items: Sequence[Item], caller: Caller, *, backfill: bool = False)
     """Submit events and return what became of each, in order. They are committed by then, unless
     the code that calls this has opened a transaction."""
     permitted = [item for item in items if not _is_foreign(item, caller)]
-    answers = _submitted(permitted, caller, backfill)
-    return [
-        _foreign(item) if _is_foreign(item, caller) else _outcome(item, next(answers))
-        for item in items
-    ]
-
-
-def _submitted(items: Iterable[Item], caller: Caller, backfill: bool) -> Iterator[Submission]:
-    """All of them are submitted at once: what reads them lazily would stop at the last event, and
-    refusals of a chunk are kept after its events."""
     answers = submit_many(
-        [item.refusal if isinstance(item, Rejected) else item for item in items],  # type: ignore[misc]
+        [item.refusal if isinstance(item, Rejected) else item for item in permitted],  # type: ignore[misc]
         backfill=backfill,
         requested_by=caller.name,
         entry_point=EntryPoint.HTTP,
     )
-    return iter(list(answers))
+    # All at once: what reads them lazily would stop at the last event, and refusals of a chunk are
+    # recorded after its events.
+    submitted = zip(permitted, list(answers), strict=True)
+    outcomes = iter([_outcome(item, answer) for item, answer in submitted])
+    if len(permitted) == len(items):
+        return list(outcomes)
+    foreign = Outcome(
+        403, Verdict.REFUSED, problems=[Problem("store", "is not a store that this key may use")]
+    )
+    return [foreign if _is_foreign(item, caller) else next(outcomes) for item in items]
 
 
 def _is_foreign(item: Item, caller: Caller) -> bool:
@@ -339,20 +334,13 @@ def _is_foreign(item: Item, caller: Caller) -> bool:
     return bool(store) and not caller.may_use(store)
 
 
-def _foreign(item: Item) -> Outcome:
-    problem = Problem("store", "is not a store that this key may use")
-    return Outcome(403, Verdict.REFUSED, problems=[problem])
-
-
 def _outcome(item: Item, answer: Submission) -> Outcome:
-    return Outcome(_status(item, answer), answer.verdict, answer.event_pk, answer.problems)
-
-
-def _status(item: Item, answer: Submission) -> int:
     if answer.is_new:
-        return 202
-    if answer.is_duplicate:
-        return 200
-    if answer.event_pk is not None:
-        return 409
-    return item.status if isinstance(item, Rejected) else 422
+        status = 202
+    elif answer.is_duplicate:
+        status = 200
+    elif answer.event_pk is not None:
+        status = 409
+    else:
+        status = item.status if isinstance(item, Rejected) else 422
+    return Outcome(status, answer.verdict, answer.event_pk, answer.problems)

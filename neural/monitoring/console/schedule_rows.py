@@ -90,7 +90,7 @@ class ScheduleRow:
     @property
     def trouble(self) -> str:
         """Who switched it off, or why it is refused."""
-        return self.off.told if self.off else self.refused
+        return self.off.summary if self.off else self.refused
 
     @property
     def skipped_for(self) -> str:

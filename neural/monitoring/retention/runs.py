@@ -68,7 +68,7 @@ def why_idle(now: dt.datetime) -> str:
     if schedules.filter(enabled=True).exists():
         return ""
     off = switched_off(off_schedules(now).filter(task=PRUNE_TASK).values_list("pk", flat=True))
-    return next((each.told for each in off.values()), _("there is no schedule for it"))
+    return next((each.summary for each in off.values()), _("there is no schedule for it"))
 
 
 logger = logging.getLogger(__name__)

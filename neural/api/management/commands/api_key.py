@@ -106,7 +106,7 @@ class Command(TeachingCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=WRONG_USAGE) from error
         self.stdout.write(text)
-        until = f"until {shown(key.expires_at)}" if key.expires_at else "until it is revoked"
+        until = f"until {day_of(key.expires_at)}" if key.expires_at else "until it is revoked"
         self.stderr.write(f"{key} is valid {until}. It is not shown again.")
 
     def _list(self, options: dict[str, Any]) -> None:
@@ -136,7 +136,7 @@ class Command(TeachingCommand):
             raise CommandError(f"--overlap: {error}", returncode=WRONG_USAGE) from error
         self.stdout.write(text)
         old.refresh_from_db()
-        self.stderr.write(f"{new} replaces {old}, which ends {shown(old.expires_at)}.")
+        self.stderr.write(f"{new} replaces {old}, which ends {day_of(old.expires_at)}.")
 
 
 def checked_scopes(given: Sequence[str]) -> list[str]:
@@ -205,7 +205,7 @@ def moment_ahead(text: str) -> dt.datetime:
     return moment
 
 
-def shown(moment: dt.datetime | None) -> str:
+def day_of(moment: dt.datetime | None) -> str:
     """A time in the current zone, to the minute."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else "never"
 
@@ -218,6 +218,6 @@ def describe(key: Any) -> str:
     state = KeyState(key.state(key.now)).value
     return (
         f"{key.prefix}  {state:<7}  {wide(key.name, 24)}  {','.join(key.scopes)}  "
-        f"{stores or 'no store'}  expires {shown(key.expires_at)}, "
-        f"last used {shown(key.last_used_at)}"
+        f"{stores or 'no store'}  expires {day_of(key.expires_at)}, "
+        f"last used {day_of(key.last_used_at)}"
     )
