@@ -62,12 +62,19 @@ class Fault:
 
     def traceback(self, number: int) -> str:
         """A traceback like Python's."""
-        return (
-            "Traceback (most recent call last):\n"
-            f'  File "/srv/chain/{self.path}", line {number}, in {self.function}\n'
-            f"    {self.line}\n"
-            f"{self.error}\n"
-        )
+        return f"Traceback (most recent call last):\n{self.frame(number)}{self.error}\n"
+
+    def frame(self, number: int) -> str:
+        """The frame of own code in it."""
+        place = f'  File "/srv/chain/{self.path}", line {number}, in {self.function}'
+        return f"{place}\n    {self.line}\n"
+
+    def facts(self, number: int) -> dict[str, str]:
+        """The facts of the exception, as the ledger stores them."""
+        module = self.path.removesuffix(".py").replace("/", ".")
+        kind = self.error.partition(":")[0]
+        place = f"{module}.{self.function}"
+        return {"type": kind, "place": place, "frame": self.frame(number)}
 
 
 FAULTS = (
@@ -200,7 +207,7 @@ class _Work:
         failed = AttemptOutcome.FAILED
         times = 1 if fault.is_final else chance.randint(1, 2)
         for _ in range(times):
-            traceback = fault.traceback(chance.randint(20, 90))
+            number = chance.randint(20, 90)
             self.attempts.append(
                 TaskAttempt(
                     run=self.run,
@@ -208,7 +215,8 @@ class _Work:
                     started_at=begin,
                     finished_at=begin + took,
                     error=fault.error,
-                    traceback=traceback,
+                    traceback=fault.traceback(number),
+                    exception_facts=fault.facts(number),
                 )
             )
             self._settle(state, begin, begin + took, attempt_outcome=failed)

@@ -62,25 +62,39 @@ def flow_chart(timeline: Timeline) -> FlowChart:
     if len(queues) < len(timeline.total):
         timeline = _with_others(timeline, queues)
         queues = [*queues, OTHER_QUEUES]
-    every = -(-len(timeline.steps) // MOST_STEPS)
-    steps, moments = merged(timeline.steps, every), timeline.moments[::every]
-    minutes = timeline.span.step * every / dt.timedelta(minutes=1)
     names = [*queues, charts.FAILED]
-    values = [_column(step, minutes) for step in steps]
-    with_day = timeline.span.step * len(timeline.steps) > DAY
-    texts = [clock(moment, with_day=with_day) for moment in moments]
-    titles = [_titled(text, each, names) for text, each in zip(texts, values, strict=True)]
+    drawn = _columns(timeline, MOST_STEPS)
     kinds = charts.kinds_of(names)
-    stack = charts.stack_of(values, titles, names)
+    titles = [_titled(text, each, names) for text, each in drawn]
+    stack = charts.stack_of([each for _, each in drawn], titles, names)
     return FlowChart(
         stack=stack,
         legend=[(kinds[name], _label(name)) for name in names],
-        axis=_axis(texts),
+        axis=_axis([text for text, _ in drawn]),
         top=rate(stack.top),
         title=_("Runs finished a minute by queue, %(span)s") % {"span": timeline.span.long},
-        rows=_rows(merged(timeline.steps, -(-len(timeline.steps) // TABLE_ROWS)), timeline, names),
-        is_empty=not any(any(each.values()) for each in values),
+        rows=[
+            (text, [rate(each.get(name, 0)) for name in names])
+            for text, each in _columns(timeline, TABLE_ROWS)
+        ],
+        is_empty=not any(any(each.values()) for _, each in drawn),
     )
+
+
+def _columns(timeline: Timeline, most: int) -> list[tuple[str, dict[str, float]]]:
+    """At most so many columns: the moment of each, and its runs a minute by queue."""
+    every = -(-len(timeline.steps) // most)
+    minutes = timeline.span.step * every / dt.timedelta(minutes=1)
+    steps = merged(timeline.steps, every)
+    return [
+        (text, _column(step, minutes))
+        for text, step in zip(_clocks(timeline, every), steps, strict=True)
+    ]
+
+
+def _clocks(timeline: Timeline, every: int) -> list[str]:
+    with_day = timeline.span.step * len(timeline.steps) > DAY
+    return [clock(moment, with_day=with_day) for moment in timeline.moments[::every]]
 
 
 def _drawn(total: ByQueue) -> list[str]:
@@ -124,18 +138,6 @@ def _axis(texts: Sequence[str]) -> Sequence[str]:
     return [*texts[::quarter][:4], _("now")]
 
 
-def _rows(steps: Sequence[ByQueue], timeline: Timeline, names: Sequence[str]) -> Any:
-    every = -(-len(timeline.steps) // TABLE_ROWS)
-    minutes = timeline.span.step * every / dt.timedelta(minutes=1)
-    with_day = timeline.span.step * len(timeline.steps) > DAY
-    moments = [clock(moment, with_day=with_day) for moment in timeline.moments[::every]]
-    values = [_column(step, minutes) for step in steps]
-    return [
-        (moment, [rate(each.get(name, 0)) for name in names])
-        for moment, each in zip(moments, values, strict=True)
-    ]
-
-
 @dataclass(frozen=True, kw_only=True)
 class WaitRow:
     """How long runs of a queue waited."""
@@ -171,13 +173,12 @@ def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
         return None
     queue = chosen if chosen in queues else queues[0]
     every = -(-len(timeline.steps) // MOST_STEPS)
-    steps, moments = merged(timeline.steps, every), timeline.moments[::every]
+    steps = merged(timeline.steps, every)
     lines = {
         name: [quantile(step[queue].wait, share) if queue in step else None for step in steps]
         for name, share in QUANTILES.items()
     }
     plot = charts.log_plot(lines, limit=patience_seconds(queue))
-    with_day = timeline.span.step * len(timeline.steps) > DAY
     rows = [_wait_row(each, total, queue) for each in queues]
     if len(rows) > ROWS_SHOWN:
         rows.sort(key=lambda row: (not row.is_chosen, not row.is_late))
@@ -187,7 +188,7 @@ def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
         queue=queue,
         plot=plot,
         scale=[_tick(each) for each in plot.ticks],
-        axis=_axis([clock(moment, with_day=with_day) for moment in moments]),
+        axis=_axis(_clocks(timeline, every)),
         title=_("Wait until started on %(queue)s, %(span)s: p50, p95 and p99; dashed: the limit")
         % {"queue": queue, "span": timeline.span.long},
     )

@@ -127,31 +127,12 @@ def _paused(pause: Mapping[str, Any] | None, now: dt.datetime) -> str:
     return _("paused until %(until)s by %(who)s") % about
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoreQueueRow:
-    """What went through a queue for the viewer's stores in a day."""
-
-    name: str
-    submitted: int
-    succeeded: int
-    failed: int
-    dead: int
-    paused: str
-
-
-def queues_of_stores(watched: Watched, day: Timeline) -> Sequence[StoreQueueRow]:
-    """Queues as the viewer's stores use them. Whether a queue is paused is no store's secret."""
-    total = day.total
+def queues_of_stores(watched: Watched, day: Timeline) -> Sequence[tuple[str, Figures, str]]:
+    """Queues as the viewer's stores used them in a day, and whether they are paused, which is no
+    store's secret."""
     return [
-        StoreQueueRow(
-            name=name,
-            submitted=total[name].submitted,
-            succeeded=total[name].succeeded,
-            failed=total[name].failed,
-            dead=total[name].dead,
-            paused=_paused(watched.queues.get(name, {}).get("paused"), watched.now),
-        )
-        for name in in_order(total)
+        (name, day.total[name], _paused(watched.queues.get(name, {}).get("paused"), watched.now))
+        for name in in_order(day.total)
     ]
 
 
@@ -161,35 +142,18 @@ def in_order(queues: ByQueue) -> list[str]:
     return own + sorted(name for name in queues if name not in own)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProcessRow:
-    """A worker, relay or beat."""
-
-    pk: int
-    name: str
-    kind: str
-    is_lost: bool
-    heard: str
-    doing: str
-    memory: str
-
-
-def processes(watched: Watched) -> Sequence[ProcessRow]:
+def processes(watched: Watched) -> Sequence[Mapping[str, Any]]:
     """Workers, relays and beats that were there at the examination."""
-    return [_process(each, watched.now) for each in watched.processes]
-
-
-def _process(facts: Mapping[str, Any], now: dt.datetime) -> ProcessRow:
-    memory = facts["memory_bytes"]
-    return ProcessRow(
-        pk=facts["id"],
-        name=facts["name"],
-        kind=str(ProcessKind(facts["kind"]).label) if facts["kind"] in ProcessKind else "",
-        is_lost=facts["lost"],
-        heard=ago(moment_of(facts["heartbeat_at"]), now),
-        doing=_doing(facts, now),
-        memory=of_bytes(memory) if memory else NOTHING,
-    )
+    return [
+        {
+            **facts,
+            "kind": ProcessKind(facts["kind"]).label if facts["kind"] in ProcessKind else "",
+            "heard": ago(moment_of(facts["heartbeat_at"]), watched.now),
+            "doing": _doing(facts, watched.now),
+            "memory": of_bytes(facts["memory_bytes"]) if facts["memory_bytes"] else NOTHING,
+        }
+        for facts in watched.processes
+    ]
 
 
 def _doing(facts: Mapping[str, Any], now: dt.datetime) -> str:
