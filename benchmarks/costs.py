@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated
@@ -28,7 +27,7 @@ from django.db import connection
 
 import neural
 from benchmarks.load.events import sales_report, submit_all
-from benchmarks.machine import busy_seconds
+from benchmarks.machine import busy_seconds, children, memory_kilobytes
 from benchmarks.processes import ALL, drain_here, log_position, workers
 from neural.models import RunState, TaskRun
 
@@ -99,14 +98,7 @@ def _worker(runs: int) -> dict[str, Any]:
 
 def _memory(parent: int) -> list[int]:
     """Resident memory in MiB: the parent first, then its children."""
-    status = [Path(f"/proc/{pid}/status").read_text() for pid in (parent, *_children(parent))]
-    lines = [line for text in status for line in text.splitlines() if line.startswith("VmRSS")]
-    return [round(int(line.split()[1]) / 1024) for line in lines]
-
-
-def _children(parent: int) -> list[int]:
-    tasks = Path(f"/proc/{parent}/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    return [round(memory_kilobytes(each) / 1024) for each in (parent, *children(parent))]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ uses a few invented texts, which only shows that it works.
 """
 
 import json
-import os
 import random
 import sys
 import threading
@@ -17,14 +16,13 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import islice
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.load.menu import described_dishes
-from benchmarks.machine import DataAbsent, data_file, machine
-from neural.retrieval.embedders.base import Remembered
+from benchmarks.machine import DataAbsent, data_file, machine, memory_kilobytes
+from neural.retrieval.embedders.base import CachingEmbedder
 from neural.retrieval.embedders.usem3 import Usem3
 
 QUICK = "--quick" in sys.argv  # also in the processes that it starts
@@ -83,15 +81,10 @@ def embedder(threads: int = 1) -> Usem3:
 
 
 def _first_call() -> dict[str, float]:
-    before, start = _resident_mib(), time.perf_counter()
+    before, start = memory_kilobytes("self") // 1024, time.perf_counter()
     embedder().embed(["豆腐"])
     took = time.perf_counter() - start
-    return {"seconds": round(took, 2), "resident_mib": _resident_mib() - before}
-
-
-def _resident_mib() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return {"seconds": round(took, 2), "resident_mib": memory_kilobytes("self") // 1024 - before}
 
 
 def _rates(texts: list[str]) -> dict[str, dict[str, list[int]]]:
@@ -157,7 +150,7 @@ def _rate_of_orders(threads: int) -> float:
 
 
 def _remembered(orders: list[str]) -> dict[str, float]:
-    remembered = Remembered(embedder())
+    remembered = CachingEmbedder(embedder())
     dishes = [dish for order in orders for dish in order.split(" ")]
     start = time.perf_counter()
     for place in range(0, len(dishes), 512):

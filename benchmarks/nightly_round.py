@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated
@@ -33,7 +32,7 @@ import numpy as np
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from benchmarks.machine import busy_seconds, idle_share
+from benchmarks.machine import busy_seconds, children, idle_share, memory_kilobytes
 from benchmarks.processes import ALL, workers
 from neural.forecasting.models import RoundTransition, StoreUpdate, TrainingPlan, TrainingRound
 from neural.models import Store, TaskRun
@@ -122,7 +121,9 @@ def memory_watched(workers: list[int]) -> Iterator[dict[str, float]]:
 
     def watch() -> None:
         while not ended.wait(LOOK_SECONDS):
-            sizes = [resident_mib(each) for worker in workers for each in children(worker)]
+            sizes = [
+                memory_kilobytes(each) / 1024 for worker in workers for each in children(worker)
+            ]
             for name, size in zip(figures, (max(sizes, default=0), sum(sizes)), strict=True):
                 figures[name] = max(figures[name], round(size, 1))
 
@@ -133,26 +134,6 @@ def memory_watched(workers: list[int]) -> Iterator[dict[str, float]]:
     finally:
         ended.set()
         thread.join()
-
-
-def children(process: int) -> list[int]:
-    try:
-        return [
-            int(each)
-            for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        ]
-    except OSError:
-        return []
-
-
-def resident_mib(process: int) -> float:
-    """The process's own and shared memory, as the system counts it."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
-    return sizes[0] / 1024 if sizes else 0.0
 
 
 # Invented demand of invented stores

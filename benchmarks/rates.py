@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 from benchmarks import isolated
@@ -34,7 +33,7 @@ from django.test import override_settings
 
 import neural
 from benchmarks.load.events import sales_report, submit_all
-from benchmarks.machine import idle_share
+from benchmarks.machine import idle_share, spread
 from benchmarks.processes import drain_rate
 from neural.retrieval.models import OutboxEntry
 
@@ -42,7 +41,7 @@ from neural.retrieval.models import OutboxEntry
 def rates(events: int, repeats: int) -> dict[str, Any]:
     turns = [_turn(f"turn{number}", events) for number in range(repeats)]
     return {
-        what: _spread([turn[what] for turn in turns], 2 if what == "idle_before" else 0)
+        what: spread([turn[what] for turn in turns], 2 if what == "idle_before" else 0)
         for what in turns[0]
     }
 
@@ -74,11 +73,6 @@ def _rate(work: Callable[[], None], number: int) -> float:
     return number / (time.perf_counter() - started)
 
 
-def _spread(values: list[float], digits: int = 0) -> dict[str, float]:
-    named = {"median": median(values), "min": min(values), "max": max(values)}
-    return {name: round(value, digits or None) for name, value in named.items()}
-
-
 # Drains alone, with and without search
 
 KINDS = {"without_search": False, "with_search": True}
@@ -91,8 +85,8 @@ def drains(events: int, repeats: int) -> dict[str, Any]:
     return {
         "events": events,
         "repeats": pairs,
-        **{kind: _spread(each, 0) for kind, each in rates.items()},
-        "with_search_to_without": _spread(ratios, 2),
+        **{kind: spread(each, 0) for kind, each in rates.items()},
+        "with_search_to_without": spread(ratios, 2),
     }
 
 

@@ -2,7 +2,6 @@
 page or a file of many runs costs in the measuring process, whatever else the machine does."""
 
 import http.client
-import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from django.urls import reverse
 
 from benchmarks.console.pages import Page, Viewer
 from benchmarks.http_load import HOST
+from benchmarks.machine import memory_kilobytes
 
 TIMEOUT = 60
 Waits = dict[str, list[float]]
@@ -117,7 +117,7 @@ WARM_UP = 1_000
 def file_of_runs(viewer: Viewer) -> dict[str, float]:
     """Rows, rows a second, bytes a row, and by how many MB the process grew while it made them."""
     _read(viewer, WARM_UP)
-    before = _memory("VmRSS")
+    before = memory_kilobytes("self")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from now on
     began = time.perf_counter()
     lines, size = _read(viewer, ROWS)
@@ -126,7 +126,7 @@ def file_of_runs(viewer: Viewer) -> dict[str, float]:
         "rows": lines,
         "rows_per_second": round(lines / seconds),
         "bytes_per_row": round(size / max(lines, 1)),
-        "megabytes_more": round((_memory("VmHWM") - before) / 1000, 1),
+        "megabytes_more": round((memory_kilobytes("self", "VmHWM") - before) / 1000, 1),
     }
 
 
@@ -137,9 +137,3 @@ def _read(viewer: Viewer, rows: int) -> tuple[int, int]:
     for part in answer.streaming_content:
         lines, size = lines + part.count(b"\r\n"), size + len(part)
     return lines - 1, size  # without the headings
-
-
-def _memory(name: str) -> int:
-    """Of this process, in kB."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) if found else 0

@@ -121,7 +121,9 @@ class Window:
     @cached_property
     def fedavg(self) -> np.ndarray:
         s = self.settings
-        return self.rounds(lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.exchanges)
+        return self.rounds(
+            lambda p, w: glm.fedprox(p, broadcast=w, ridge=s.ridge, proximal=0.0), s.exchanges
+        )
 
     @cached_property
     def fedadam(self) -> np.ndarray:
@@ -129,7 +131,10 @@ class Window:
         s, weights = self.settings, np.zeros(self.standard.size)
         first, second = np.zeros_like(weights), np.zeros_like(weights)
         for _ in range(s.exchanges):
-            own = [glm.fedavg(p, broadcast=weights, ridge=s.ridge) for p in self.problems.values()]
+            own = [
+                glm.fedprox(p, broadcast=weights, ridge=s.ridge, proximal=0.0)
+                for p in self.problems.values()
+            ]
             step = np.average(own, axis=0, weights=self.shares) - weights
             first, second = 0.9 * first + 0.1 * step, 0.99 * second + 0.01 * step**2
             weights = weights + s.adam_rate * first / (np.sqrt(second) + 1e-3)

@@ -3,14 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from statistics import median
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 
 from benchmarks.isolated import SERVER, Server
-from benchmarks.machine import idle_share, machine
+from benchmarks.machine import idle_share, machine, spread
 from benchmarks.peers.measuring import (
     FIGURES,
     NEURAL,
@@ -140,24 +139,20 @@ def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
     return {
         figure: {
             "per_second": {
-                name: spread(rates[name][figure] for rates in repeats)
+                name: spread((rates[name][figure] for rates in repeats), 1)
                 for name in repeats[0]
                 if figure in repeats[0][name]
             },
             "neural_is_times": {
-                name: spread(rates[NEURAL.name][figure] / rates[name][figure] for rates in repeats)
+                name: spread(
+                    (rates[NEURAL.name][figure] / rates[name][figure] for rates in repeats), 2
+                )
                 for name in repeats[0]
                 if figure in repeats[0][name] and name != NEURAL.name
             },
         }
         for figure in FIGURES
     }
-
-
-def spread(values: Iterable[float]) -> Spread:
-    """Median, minimum and maximum."""
-    given = list(values)
-    return {"median": median(given), "min": min(given), "max": max(given)}
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """Demand forecasts, trained across stores (federated): a store's rows never leave its task.
 
+``core`` has the arithmetic, ``rounds`` trains, and ``outlook`` makes and reviews forecasts. Apps
+that keep sales register them in ``sources``; the console, the API and the nightly schedule use it.
+
 The public names of this package are for writing your own model type.
 """
 

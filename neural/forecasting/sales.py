@@ -38,7 +38,7 @@ Facts: TypeAlias = Mapping[str, Any]
 
 _FROM_EVENTS = ("sold_out", "discounted")
 """Facts that a report of the same day does not replace."""
-_SPOKEN = (
+_FACTS = (
     *_FROM_EVENTS,
     "holiday",
     "school_holiday",
@@ -119,8 +119,8 @@ def _table(
     confirmed = _confirmed(facts, first, dishes, days)
     doubtful = doubtful_days(known, confirmed)
     believed = without(known, doubtful)
-    told = tuple(names[dish] for dish in dishes)
-    return _Table(believed, open_days, dishes, told, tuple(doubtful), confirmed)
+    own_names = tuple(names[dish] for dish in dishes)
+    return _Table(believed, open_days, dishes, own_names, tuple(doubtful), confirmed)
 
 
 def _chosen(sold: FloatArray, open_days: BoolArray, most: int) -> BoolArray:
@@ -143,10 +143,10 @@ def _confirmed(
 ) -> BoolArray:
     """(days, dishes): True for the quantities that a person has confirmed."""
     found = np.zeros((days, len(dishes)), dtype=np.bool_)
-    for day, said in facts.items():
-        row, told = (day - first).days, said.get("confirmed")
-        if 0 <= row < days and isinstance(told, list):
-            found[row] = [dish in told for dish in dishes]
+    for day, of_day in facts.items():
+        row, codes = (day - first).days, of_day.get("confirmed")
+        if 0 <= row < days and isinstance(codes, list):
+            found[row] = [dish in codes for dish in dishes]
     return found
 
 
@@ -170,19 +170,19 @@ def _facts(reports: Iterable[tuple[dt.date, Any]]) -> Mapping[dt.date, Facts]:
     found: dict[dt.date, Facts] = {}
     for day, context in reports:
         if isinstance(context, dict):
-            for of, said in _spoken(day, context):
+            for of, of_day in _facts_of_report(day, context):
                 known = found.get(of, {})
                 lasting = {name: known[name] for name in _FROM_EVENTS if name in known}
-                found[of] = {**lasting, **said}
+                found[of] = {**lasting, **of_day}
     return found
 
 
-def _spoken(day: dt.date, context: Facts) -> Iterable[tuple[dt.date, Facts]]:
+def _facts_of_report(day: dt.date, context: Facts) -> Iterable[tuple[dt.date, Facts]]:
     ahead = context.get("ahead")
     for each in ahead if isinstance(ahead, list) else ():
         if isinstance(each, dict) and (of := _day(each.get("day"))) is not None and of > day:
             yield of, each
-    if any(name in context for name in _SPOKEN):
+    if any(name in context for name in _FACTS):
         yield day, context
 
 
@@ -200,17 +200,17 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
     place = {dish: number for number, dish in enumerate(table.dishes)}
     flags: dict[str, FloatArray] = defaultdict(lambda: np.zeros(ahead))
     promotion, discounted = np.zeros((ahead, len(place))), np.zeros_like(quantities)
-    for day, said in facts.items():
+    for day, of_day in facts.items():
         row = (day - first).days
         if not 0 <= row < ahead:
             continue
         for name in ("holiday", "school_holiday", "closed"):
-            flags[name][row] = _flag(said.get(name))
-        _promote(promotion[row], said, place)
+            flags[name][row] = _flag(of_day.get(name))
+        _promote(promotion[row], of_day, place)
         if row < days:
-            _sold_out(quantities[row], said.get("stockout_hours"), place, SOLD_OUT_HOURS)
-            _sold_out(quantities[row], said.get("sold_out"), place, SOLD_OUT_SHARE)
-            _discount(discounted[row], said.get("discounted"), place)
+            _sold_out(quantities[row], of_day.get("stockout_hours"), place, SOLD_OUT_HOURS)
+            _sold_out(quantities[row], of_day.get("sold_out"), place, SOLD_OUT_SHARE)
+            _discount(discounted[row], of_day.get("discounted"), place)
     closed = flags["closed"] > 0
     # Sales show whether the store was open on a known day. For a day to come, a report does, or
     # else the usual week: the forecast of the day before can then use that the next is closed.
@@ -260,23 +260,23 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _promote(row: FloatArray, said: Facts, place: Mapping[str, int]) -> None:
-    promotions = said.get("promotions")
+def _promote(row: FloatArray, of_day: Facts, place: Mapping[str, int]) -> None:
+    promotions = of_day.get("promotions")
     for dish in promotions if isinstance(promotions, list) else ():
         if isinstance(dish, str) and dish in place:
             row[place[dish]] = 1.0
-    _discount(row, said.get("discount"), place)
+    _discount(row, of_day.get("discount"), place)
 
 
-def _discount(row: FloatArray, told: Any, place: Mapping[str, int]) -> None:
-    for dish, share in told.items() if isinstance(told, dict) else ():
+def _discount(row: FloatArray, by_dish: Any, place: Mapping[str, int]) -> None:
+    for dish, share in by_dish.items() if isinstance(by_dish, dict) else ():
         number = _number(share)
         if dish in place and number is not None:
             row[place[dish]] = min(max(number, 0.0), 1.0)
 
 
-def _sold_out(row: FloatArray, told: Any, place: Mapping[str, int], least: float) -> None:
-    for dish, value in told.items() if isinstance(told, dict) else ():
+def _sold_out(row: FloatArray, by_dish: Any, place: Mapping[str, int], least: float) -> None:
+    for dish, value in by_dish.items() if isinstance(by_dish, dict) else ():
         number = _number(value)
         if dish in place and number is not None and number >= least:
             row[place[dish]] = np.nan

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from neural.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, ledger_dialect
 from neural.retrieval.conf import conf
-from neural.retrieval.embedders.base import Embedder, EmbedderRefused, Remembered
+from neural.retrieval.embedders.base import CachingEmbedder, Embedder, EmbedderRefused
 from neural.retrieval.stores.base import VectorStore
 
 Thing = TypeVar("Thing")
@@ -85,7 +85,7 @@ def embedder() -> Embedder:
 
 @lru_cache(maxsize=1)
 def _chosen() -> Embedder:
-    return Remembered(_loaded(conf().embedder, tuple(sorted(conf().embedder_options.items()))))
+    return CachingEmbedder(_loaded(conf().embedder, tuple(sorted(conf().embedder_options.items()))))
 
 
 @lru_cache(maxsize=1)
@@ -116,15 +116,17 @@ def _arguments(
             f"NEURAL['embedder_options'] of {kind!r}: {', '.join(problems)}"
             f" (it knows {', '.join(known) or 'none'})"
         )
-    return {name: _typed(name, known[name].annotation, value) for name, value in options.items()}
+    return {
+        name: _converted(name, known[name].annotation, value) for name, value in options.items()
+    }
 
 
-def _typed(name: str, wanted: Any, value: str) -> Any:
+def _converted(name: str, wanted: Any, value: str) -> Any:
     try:
         return TypeAdapter(wanted).validate_python(value)
     except ValidationError as error:
-        said = error.errors()[0]["msg"]
-        raise EmbedderRefused(f"NEURAL['embedder_options']: {name}={value!r}: {said}") from None
+        message = error.errors()[0]["msg"]
+        raise EmbedderRefused(f"NEURAL['embedder_options']: {name}={value!r}: {message}") from None
 
 
 # The vector store

@@ -39,14 +39,14 @@ def waiting_records(situation: Situation) -> Finding:
     if not conf().search:
         return search_index(situation)
     lag = situation.once("search", lambda: index_lag(now=situation.now))
-    return _of_blocked(lag) or _of_refused(lag) or ok("search", _told(lag))
+    return _of_blocked(lag) or _of_refused(lag) or ok("search", _lag_text(lag))
 
 
 def _of_blocked(lag: Lag) -> Finding | None:
     if lag.troubles:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
-        return problem("search", _told(lag), _remedy())
+        return problem("search", _lag_text(lag), _remedy())
     return None
 
 
@@ -72,26 +72,26 @@ def _of_indexes(lag: Lag) -> Finding:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
         return warning("search", found, _("type: manage.py rebuild_index"))
-    return _of_refused(lag) or ok("search", _told(lag))
+    return _of_refused(lag) or ok("search", _lag_text(lag))
 
 
 def _of_refused(lag: Lag) -> Finding | None:
     if not lag.refused:
         return None
-    told = {"told": _told(lag), "refused": counted(lag.refused)}
+    texts = {"told": _lag_text(lag), "refused": counted(lag.refused)}
     return warning(
         "search",
-        _("%(told)s; records that cannot be indexed: %(refused)s") % told,
+        _("%(told)s; records that cannot be indexed: %(refused)s") % texts,
         _("see why in the admin, under Records to index, and try them again there"),
     )
 
 
-def _told(lag: Lag) -> str:
+def _lag_text(lag: Lag) -> str:
     if not lag.waiting:
         return _("up to date")
     number = ngettext("%(count)s record waits", "%(count)s records wait", lag.waiting)
-    told = {"waits": number % {"count": counted(lag.waiting)}, "span": span(lag.oldest_seconds)}
-    return _("%(waits)s to be indexed, the first for %(span)s") % told
+    texts = {"waits": number % {"count": counted(lag.waiting)}, "span": span(lag.oldest_seconds)}
+    return _("%(waits)s to be indexed, the first for %(span)s") % texts
 
 
 def _remedy() -> str:

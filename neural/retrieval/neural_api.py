@@ -16,7 +16,7 @@ from neural.api.reading.fields import AskedInstant, Instant, StoreCode, text
 from neural.api.reading.pages import invalid
 from neural.errors import NeuralError
 from neural.retrieval.collections.registry import collections
-from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.hits import Found
 from neural.retrieval.query.searching import MOST, search
 from neural.retrieval.stores.base import TableMissing
 
@@ -103,7 +103,7 @@ def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer
     found = {name: _found(name, asked, _stores(asked, caller)) for name in names}
     return SearchAnswer(
         collections=[
-            FoundInCollection(collection=name, hits=[_record(hit) for hit in hits])
+            FoundInCollection(collection=name, hits=[FoundRecord(**hit.as_json()) for hit in hits])
             for name, hits in found.items()
         ],
         notices=list(dict.fromkeys(notice for hits in found.values() for notice in hits.notices)),
@@ -135,22 +135,3 @@ def _found(collection: str, asked: Question, stores: Collection[str] | None) -> 
             f"{collection} cannot be searched just now; manage.py {remedy} helps",
             headers={"Retry-After": str(SECONDS_TO_RETRY)},
         ) from error
-
-
-def _record(hit: Hit) -> FoundRecord:
-    return FoundRecord(
-        key=hit.key,
-        id=hit.id,
-        store=hit.store,
-        kind=hit.kind,
-        at=hit.at,
-        title=hit.title,
-        names=list(hit.names),
-        text=hit.text,
-        score=round(hit.score, 4),
-        why=WhyFound(
-            names=list(hit.why.names),
-            parts=list(hit.why.parts),
-            scores={way: round(score, 4) for way, score in hit.why.scores.items()},
-        ),
-    )

@@ -131,7 +131,7 @@ class Training:
         """The results of the round, as ``federated_report`` prints them."""
         if self.round is None:
             return {"round": None, "why_not": self.why_not, "ok": True}
-        report = report_of_round(self.round, shown=StoreUpdate.objects.all())
+        report = report_of_round(self.round, visible=StoreUpdate.objects.all())
         number = report.version.number if report.version else None
         return {
             **as_json(report),

@@ -32,7 +32,7 @@ from neural.admin.tabs import Tab, register_tab
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
 from neural.forecasting.models import Forecast, StoreUpdate
-from neural.forecasting.outlook.review import TOGETHER, doubts_of, outlook
+from neural.forecasting.outlook.review import CORRELATION, doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
 from neural.keyset.planning import by_store
 from neural.ledger.clock import database_clock
@@ -106,7 +106,7 @@ class ForecastAdmin(HistoryAdmin):
             is_tomorrow=found.prepare_on == today + dt.timedelta(days=1),
             is_old=bool(found.coming) and found.coming[-1] < today,
             one_method=found.methods[0] if len(found.methods) == 1 else "",
-            together=TOGETHER,
+            together=CORRELATION,
             doubts=doubts_of(store, today=today),
             may_confirm=may_confirm(request),
         )

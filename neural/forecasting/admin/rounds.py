@@ -197,7 +197,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
             **super().row_context(request, row),
             **_progress(row),
             "live_media": HTMX if row.is_open else "",
-            "report": report_of_round(row, shown=mine),
+            "report": report_of_round(row, visible=mine),
             "stations": stations(transitions, row),
             "transitions": transitions,
         }

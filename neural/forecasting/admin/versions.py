@@ -133,7 +133,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         return rows.annotate(is_active=active)
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        report = report_of_version(row, shown=StoreUpdate.objects.for_user(request.user))
+        report = report_of_version(row, visible=StoreUpdate.objects.for_user(request.user))
         own = {"report": report, "plot": error_plot(report)}
         return super().row_context(request, row) | own
 

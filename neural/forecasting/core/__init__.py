@@ -1,4 +1,6 @@
-"""The arithmetic of federated training: arrays in, arrays out.
+"""The arithmetic of training and forecasting, without Django, database or queue. Pure.
 
-Its modules are pure: they use neither Django nor a database nor the ledger.
+``protocol.Program`` asks stores questions, ``expectation.forecast`` forecasts a store's next days,
+and ``evaluation.judge`` decides whether a model is good enough. ``rounds`` and ``outlook`` use it,
+and so may a store on its own machine.
 """

@@ -6,10 +6,10 @@ in which stores answered nor on their names.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -66,14 +66,14 @@ def clip(update: FloatArray, *, norm: float) -> FloatArray:
     return update.copy() if length <= norm else update / length * norm
 
 
-def clip_to_median_norm(updates: Updates, *, factor: float = 1.0) -> dict[str, FloatArray]:
-    """The updates, clipped to ``factor`` times the median of their lengths.
+def clip_to_median_norm(updates: Updates) -> dict[str, FloatArray]:
+    """The updates, clipped to the median of their lengths.
 
     If fewer than half of the stores are hostile, an honest store's length bounds the median, and
     with it the influence of a hostile store. If the median is 0, every update becomes 0.
     """
     _stacked(updates, least=1)
-    norm = factor * median(update_norm(update) for update in updates.values())
+    norm = median(update_norm(update) for update in updates.values())
     if norm == 0:
         return {store: np.zeros_like(update) for store, update in updates.items()}
     return {store: clip(update, norm=norm) for store, update in updates.items()}
@@ -145,8 +145,8 @@ def trimmed_mean(updates: Updates, *, trim_share: float, least_updates: int = 1)
         raise ValueError(f"a share to trim is from 0 to below .5, not {trim_share}")
     cut = trimmed_count(len(updates), trim_share=trim_share)
     _, stacked = _stacked(updates, least=max(least_updates, 2 * cut + 1))
-    kept = np.sort(stacked, axis=0)[cut : len(stacked) - cut]
-    return _within(column_sums(kept) / len(kept), kept)
+    inner = np.sort(stacked, axis=0)[cut : len(stacked) - cut]
+    return _within(column_sums(inner) / len(inner), inner)
 
 
 def trimmed_count(stores: int, *, trim_share: float) -> int:
@@ -172,15 +172,6 @@ def column_sums(stacked: FloatArray) -> FloatArray:
     return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
-class AggregationFunction(Protocol):
-    """Aggregates updates into one. ``updates`` and ``claimed`` have the same stores."""
-
-    def __call__(
-        self, *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
-    ) -> FloatArray:
-        """The aggregate. Raises :class:`AnswerRefused` if it cannot be computed."""
-
-
 def _mean(*, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]) -> FloatArray:
     """The mean, clipped at the median norm. With 3 hostile stores of 35 it was as good as the
     trimmed mean."""
@@ -201,10 +192,11 @@ def _median(
     return coordinate_median(updates, least_updates=max(3, config.least_stores))
 
 
-STRATEGIES: Mapping[str, AggregationFunction] = MappingProxyType(
+STRATEGIES: Mapping[str, Callable[..., FloatArray]] = MappingProxyType(
     {"fedavg": _mean, "fedprox": _mean, "trimmed_mean": _trimmed_mean, "median": _median}
 )
-"""The aggregation functions by ``TrainingConfig.strategy``."""
+"""The aggregation functions by ``TrainingConfig.strategy``. They raise :class:`AnswerRefused` if
+the aggregate cannot be computed."""
 
 
 def aggregate(

@@ -67,7 +67,7 @@ class Bins:
         return cls(edges)
 
 
-def sketch(*, values: NDArray[np.floating], points: int = POINTS) -> Json:
+def sketch(*, values: NDArray[np.floating]) -> Json:
     """The summary of a store's values from which the chain's bins are made.
 
     ``values`` has shape (examples, features). A feature with few values gets a point for each of
@@ -75,8 +75,8 @@ def sketch(*, values: NDArray[np.floating], points: int = POINTS) -> Json:
     ``LEAST_EXAMPLES`` examples. Values that are not finite do not count.
     """
     columns = np.asarray(values, dtype=np.float32).T
-    places = np.zeros((len(columns), points), dtype=np.float32)
-    counts = np.zeros((len(columns), points), dtype=np.float32)
+    places = np.zeros((len(columns), POINTS), dtype=np.float32)
+    counts = np.zeros((len(columns), POINTS), dtype=np.float32)
     for row, column in enumerate(columns):
         _summarise(column[np.isfinite(column)], places[row], counts[row])
     return {"points": encode(places, dtype="<f4"), "counts": encode(counts, dtype="<f4")}
@@ -97,16 +97,16 @@ def _summarise(column: Floats32, places: Floats32, counts: Floats32) -> None:
     counts[:most] = len(ordered) / most
 
 
-def check_sketch(answer: object, *, features: int, points: int = POINTS) -> None:
+def check_sketch(answer: object, *, features: int) -> None:
     """Raise AnswerRefused unless a sketch has the shapes and types of :func:`sketch`, finite
     points, and counts that are not negative."""
-    _read(answer, features=features, points=points)
+    _read(answer, features=features)
 
 
-def _read(answer: object, *, features: int, points: int) -> tuple[Floats32, Floats32]:
+def _read(answer: object, *, features: int) -> tuple[Floats32, Floats32]:
     if not isinstance(answer, dict) or set(answer) != {"points", "counts"}:
         raise AnswerRefused("wrong_keys", "a sketch has points and counts")
-    shape = (features, points)
+    shape = (features, POINTS)
     places = decode(answer["points"], dtype="<f4", shape=shape)
     counts = decode(answer["counts"], dtype="<f4", shape=shape)
     if (counts < 0).any():
@@ -119,7 +119,6 @@ def agree(
     sketches: Sequence[Json],
     bins: int,
     features: int,
-    points: int = POINTS,
     most_examples: int = 100_000,
 ) -> Bins:
     """The chain's bins, at most ``bins`` for each feature. The order of the sketches is irrelevant.
@@ -129,7 +128,7 @@ def agree(
     """
     if not 2 <= bins <= MOST_BINS:
         raise ValueError(f"bins must be from 2 to {MOST_BINS}, not {bins}")
-    read = [_read(each, features=features, points=points) for each in sketches]
+    read = [_read(each, features=features) for each in sketches]
     places = np.concatenate([each[0] for each in read], axis=1)
     weights = np.concatenate([_capped(each[1], most_examples) for each in read], axis=1)
     edges = np.full((features, bins - 1), _BEYOND, dtype=np.float32)
@@ -149,15 +148,15 @@ def _capped(counts: Floats32, most: int) -> NDArray[np.float64]:
 def _cut(places: Floats32, weights: NDArray[np.float64], bins: int) -> Floats32:
     """Edges between neighbouring values: all edges if there are few values, otherwise those
     nearest to equal shares of the weight."""
-    kept = weights > 0
-    values, which = np.unique(places[kept], return_inverse=True)
+    weighted = weights > 0
+    values, which = np.unique(places[weighted], return_inverse=True)
     if len(values) < 2:
         return np.empty(0, dtype=np.float32)
     below, above = values[:-1].astype(np.float64), values[1:].astype(np.float64)
     between = _separating(below, above)
     if len(values) <= bins:
         return between
-    reached = np.cumsum(np.bincount(which.ravel(), weights=weights[kept]))
+    reached = np.cumsum(np.bincount(which.ravel(), weights=weights[weighted]))
     wanted = reached[-1] * np.arange(1, bins) / bins
     cuts = np.unique(np.searchsorted(reached[:-1], wanted))
     return between[np.minimum(cuts, len(between) - 1)]

@@ -47,10 +47,10 @@ def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
     return np.where(np.isnan(forecast), np.exp(examples.offset), forecast)
 
 
-def weekday_mean(sales: Sales, examples: Examples, *, weeks: int = 4) -> FloatArray:
-    """(n,): the mean sales on the same weekday in the last ``weeks`` weeks up to the origin; the
+def weekday_mean(sales: Sales, examples: Examples) -> FloatArray:
+    """(n,): the mean sales on the same weekday in the last four weeks up to the origin; the
     dish's level if the store was open on none of them."""
-    sold, count = Past(sales.quantities).weekday_sums(weeks)
+    sold, count = Past(sales.quantities).weekday_sums(4)
     row, dish = _weekday_row(examples), examples.dish
     at = np.maximum(row, 0)
     known = np.where(row >= 0, count[at, dish], 0.0)
@@ -161,10 +161,10 @@ def _ratio(sums: Mapping[str, float], part: str, whole: str) -> float | None:
     return sums[part] / sums[whole]
 
 
-def naive_errors(quantities: FloatArray, *, season: int = 7) -> FloatArray:
-    """(dishes,): the mean absolute difference from ``season`` days before, over ``quantities``
+def naive_errors(quantities: FloatArray) -> FloatArray:
+    """(dishes,): the mean absolute difference from seven days before, over ``quantities``
     (days, dishes). NaN for a dish without two known days that far apart."""
-    differences = np.abs(quantities[season:] - quantities[:-season])
+    differences = np.abs(quantities[7:] - quantities[:-7])
     known = np.isfinite(differences)
     total = np.where(known, differences, 0.0).sum(axis=0)
     count = known.sum(axis=0)

@@ -37,7 +37,7 @@ MOST_MOVED = 1.25
 deviate most, until a person has confirmed them. Measured: benchmarks/first_days.py."""
 SETTLED_DAYS, MOST_MOVED_AT_FIRST = 56, 2.0
 """The factor for a dish of fewer known days: of each weekday, its forecast knows few."""
-LEAST_TOLD = 0.5
+LEAST_REPORTED = 0.5
 """People are told that a forecast was bounded if this changed it by so many portions on a day."""
 BLANK_DAYS = 28
 MOST_BLANK_DISHES = 30
@@ -211,7 +211,7 @@ class _Outlook:
                 of[int(ahead.horizon[row]) - 1] = round(float(value), 3)
         mean, p10, p50, p90 = days
         of_dish = pulled[ahead.dish == place]
-        is_told = np.abs(of_dish).max(initial=0.0) >= LEAST_TOLD
+        is_reported = np.abs(of_dish).max(initial=0.0) >= LEAST_REPORTED
         in_doubt = self.deviating.high if of_dish.sum() > 0 else self.deviating.low
         return DishForecast(
             dish=self.sales.dishes[place],
@@ -224,6 +224,6 @@ class _Outlook:
             unconfirmed=[
                 (self.sales.day(each.row), each.reported, each.usual)
                 for each in in_doubt
-                if is_told and each.column == place
+                if is_reported and each.column == place
             ],
         )

@@ -146,16 +146,11 @@ def training_examples(
     return _examples(sales, rows, chosen.ravel(), chain, least_days=1 if chain else LEAST_DAYS)
 
 
-def forecast_examples(
-    sales: Sales,
-    *,
-    horizons: Sequence[int] = ALL_HORIZONS,
-    chain: Chain | None = None,
-) -> Examples:
+def forecast_examples(sales: Sales, *, chain: Chain | None = None) -> Examples:
     """Examples of the days after the last known one, with NaN targets; none for closed days, and
     none of a dish that neither the store nor the chain has ever sold.
     """
-    ahead = np.asarray(horizons, dtype=np.int64)
+    ahead = np.asarray(ALL_HORIZONS, dtype=np.int64)
     return _examples(sales, sales.days - 1 + ahead, ahead, chain, least_days=0)
 
 
@@ -187,18 +182,18 @@ def _examples(
     usable = (days >= max(least_days, 1)) | (days + past.chains_days > 0) & (least_days == 0)
     target = _targets(sales, rows)
     known = np.isfinite(target) | (rows >= sales.days)[:, None]
-    kept = usable & known & ~sales.closed[rows][:, None]
+    chosen = usable & known & ~sales.closed[rows][:, None]
     values = _values(sales, past, chain, rows, horizon, origin)
     offset = np.log(past.level[origin])
-    dish = np.broadcast_to(np.arange(len(sales.dishes)), kept.shape)
+    dish = np.broadcast_to(np.arange(len(sales.dishes)), chosen.shape)
     return Examples(
-        values=values[kept],
-        offset=offset[kept],
-        target=target[kept],
-        day=np.broadcast_to(rows[:, None], kept.shape)[kept].astype(np.int32),
-        dish=dish[kept].astype(np.int32),
-        horizon=np.broadcast_to(horizon[:, None], kept.shape)[kept].astype(np.int16),
-        known_days=days[kept].astype(np.int32),
+        values=values[chosen],
+        offset=offset[chosen],
+        target=target[chosen],
+        day=np.broadcast_to(rows[:, None], chosen.shape)[chosen].astype(np.int32),
+        dish=dish[chosen].astype(np.int32),
+        horizon=np.broadcast_to(horizon[:, None], chosen.shape)[chosen].astype(np.int16),
+        known_days=days[chosen].astype(np.int32),
     )
 
 

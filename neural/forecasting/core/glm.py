@@ -166,9 +166,8 @@ def minimised(
     centre: FloatArray,
     penalty: FloatArray,
     steps: int,
-    strength: float = 1.0,
 ) -> FloatArray:
-    """Weights near the minimum of strength · loss + Σ penalty (w - centre)² / 2.
+    """Weights near the minimum of loss + Σ penalty (w - centre)² / 2.
 
     Uses Newton's method, and halves a step that makes the value worse. ``penalty`` is (size,).
     Stops early when a step changes next to nothing.
@@ -176,12 +175,12 @@ def minimised(
     weights = start.astype(np.float64)
 
     def value(of: FloatArray) -> float:
-        return strength * loss(problem, of) + float(penalty @ (of - centre) ** 2) / 2.0
+        return loss(problem, of) + float(penalty @ (of - centre) ** 2) / 2.0
 
     now = value(weights)
     for _ in range(steps):
-        slope = strength * gradient(problem, weights) + penalty * (weights - centre)
-        curve = strength * hessian(problem, weights)
+        slope = gradient(problem, weights) + penalty * (weights - centre)
+        curve = hessian(problem, weights)
         curve[np.diag_indices_from(curve)] += penalty + 1e-6
         step = np.linalg.solve(curve, slope)
         for halving in range(_HALVINGS):
@@ -209,7 +208,8 @@ def fedprox(
 ) -> FloatArray:
     """A store's weights after local training near the broadcast weights (Li et al. 2020,
     "Federated optimization in heterogeneous networks"): steps towards the minimum of loss +
-    ridge |w|²/2 + proximal |w - broadcast|²/2.
+    ridge |w|²/2 + proximal |w - broadcast|²/2. Without the proximal term it is FedAvg (McMahan et
+    al. 2017).
 
     It takes a few gradient steps instead of reaching the minimum: the mean of the stores' minima
     is not the minimum of their mean loss, and forecasts from it were 2 % worse. A step that does
@@ -233,14 +233,6 @@ def fedprox(
                 weights, now = trial, then
                 break
     return weights
-
-
-def fedavg(
-    problem: LocalObjective, *, broadcast: FloatArray, ridge: float, steps: int = 3
-) -> FloatArray:
-    """A store's weights after a few small gradient steps from the broadcast weights (McMahan et
-    al. 2017): FedProx without the proximal term."""
-    return fedprox(problem, broadcast=broadcast, ridge=ridge, proximal=0.0, steps=steps)
 
 
 def local(problem: LocalObjective, *, ridge: float, steps: int = 8) -> FloatArray:

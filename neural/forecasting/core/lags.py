@@ -243,12 +243,12 @@ def of_channels(sales: Sales, past: Past) -> FloatArray:
     """
     if sales.channels is None:
         return np.zeros((*sales.quantities.shape, len(OF_CHANNELS)))
-    told = np.asarray(sales.channels.sum(axis=(0, 2)) > 0)
-    parts = _parts(sales.channels, past) * told[:, None, None]
+    has_channels = np.asarray(sales.channels.sum(axis=(0, 2)) > 0)
+    parts = _parts(sales.channels, past) * has_channels[:, None, None]
     store = parts.sum(axis=1)
     shares = _shares_of_dishes(parts, store)
-    growth = _growth(store[:, _DELIVERY], told)
-    columns = [_trend(store, shares, told), shares[:, :, _DELIVERY] * growth[:, None]]
+    growth = _growth(store[:, _DELIVERY], has_channels)
+    columns = [_trend(store, shares, has_channels), shares[:, :, _DELIVERY] * growth[:, None]]
     return np.stack(columns, axis=2) / CHANNEL_UNIT
 
 
@@ -272,30 +272,30 @@ def _shares_of_dishes(parts: FloatArray, store: FloatArray) -> FloatArray:
     return (own + CHANNEL_PRIOR * usual) / (total + CHANNEL_PRIOR)
 
 
-def _trend(store: FloatArray, shares: FloatArray, told: BoolArray) -> FloatArray:
+def _trend(store: FloatArray, shares: FloatArray, has_channels: BoolArray) -> FloatArray:
     """(days, dishes): the trends of the channels' shares, as each dish has part in them."""
     now = windowed(store, MONTH)
     before = shifted(now, MONTH)
     usual = CHANNEL_PRIOR * _normalised(now + before)
     ratio = _ratio(_normalised(now + usual), _normalised(before + usual))
     trend = np.log(np.clip((shares * ratio[:, None, :]).sum(axis=2), 0.2, 5.0))
-    return np.where(_both_known(told, MONTH)[:, None], trend, 0.0)
+    return np.where(_both_known(has_channels, MONTH)[:, None], trend, 0.0)
 
 
-def _growth(sold: FloatArray, told: BoolArray) -> FloatArray:
+def _growth(sold: FloatArray, has_channels: BoolArray) -> FloatArray:
     """(days,): log of the sales a day in the last two weeks / in the two weeks before."""
-    days = windowed(told.astype(np.float64), FORTNIGHT)
+    days = windowed(has_channels.astype(np.float64), FORTNIGHT)
     now = windowed(sold, FORTNIGHT)
-    known = _both_known(told, FORTNIGHT)
+    known = _both_known(has_channels, FORTNIGHT)
     before = shifted(now, FORTNIGHT) * _ratio(days, shifted(days, FORTNIGHT))
     growth = np.log((now + CHANNEL_PRIOR) / (before + CHANNEL_PRIOR))
     return np.where(known, np.clip(growth, -MOST_GROWTH, MOST_GROWTH), 0.0)
 
 
-def _both_known(told: BoolArray, length: int) -> BoolArray:
+def _both_known(has_channels: BoolArray, length: int) -> BoolArray:
     """(days,): whether channels are known on enough days of the last ``length`` and of those
     before."""
-    days = windowed(told.astype(np.float64), length)
+    days = windowed(has_channels.astype(np.float64), length)
     return np.asarray((days >= LEAST_CHANNEL_DAYS) & (shifted(days, length) >= LEAST_CHANNEL_DAYS))
 
 

@@ -56,14 +56,6 @@ Forecasting: TypeAlias = Callable[[Json | None, Sales], Sequence[DishForecast]]
 ``content`` is the version in force; None: forecast by a simple rule."""
 
 
-def _unknown(_: TrainingConfig) -> int:
-    return 0
-
-
-def _never(_: Question) -> bool:
-    return False
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelType:
     """A kind of model that can be trained, under its name."""
@@ -83,9 +75,9 @@ class ModelType:
     """The hash of the features of a finished model, from its content. None: always ``schema_hash``.
     """
     forecast: Forecasting | None = None
-    expected_exchanges: Callable[[TrainingConfig], int] = _unknown
+    expected_exchanges: Callable[[TrainingConfig], int] = lambda _: 0
     """About how many exchanges a round will have, to show progress; 0: not known."""
-    releases: Callable[[Question], bool] = _never
+    releases: Callable[[Question], bool] = lambda _: False
     """Whether the answers to a question become a noisy release, if the plan asks for noise. The
     privacy that it costs is recorded before the program gets the answers."""
 

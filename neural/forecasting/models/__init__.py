@@ -1,4 +1,9 @@
-"""The Django models of training and forecasts."""
+"""The Django models of training and forecasts.
+
+A ``TrainingPlan`` says how a model type is trained, a ``TrainingRound`` is one training with each
+store's ``StoreUpdate``, and a ``ModelVersion`` is what it made. ``rounds`` writes them, ``outlook``
+keeps each ``Forecast``, and the admin shows all.
+"""
 
 from neural.forecasting.models.plan import Publishing, Strategy, TrainingPlan
 from neural.forecasting.models.privacy_spend import PrivacySpend

@@ -192,8 +192,8 @@ class TrainingRound(models.Model):
         """Raise :class:`TrainingFailed` if the round ended without a model: who asked for the
         training would take any answer for a success. A round that a person cancelled is none."""
         if self.state in FAILED_STATES:
-            told = f"round {self.pk} ended in {self.state}: {self.reason}"
-            raise TrainingFailed(f"{told} ({self.detail})" if self.detail else told)
+            message = f"round {self.pk} ended in {self.state}: {self.reason}"
+            raise TrainingFailed(f"{message} ({self.detail})" if self.detail else message)
 
     # State changes. Each is a compare-and-set on the state and exchange that this object has, and
     # returns whether it happened. Callers that change more with it do so in one transaction.

@@ -19,7 +19,7 @@ from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, Train
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.models.round import log_store
 from neural.forecasting.rounds.asking import FORECAST_TASK, in_groups
-from neural.forecasting.rounds.exchange import kept_stores
+from neural.forecasting.rounds.exchange import store_cache
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
 from neural.ledger.execute import drop_broken_connection
@@ -33,7 +33,7 @@ STORES_A_RUN = 25
 OPENING_DAYS = 60
 """For how many days after its creation a confirmed store without sales is forecast."""
 KEY = ("store", "made_on", "dish")
-WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "unconfirmed", "made_at")
+UPDATED = ("name", "version", "method", "mean", "p10", "p50", "p90", "unconfirmed", "made_at")
 
 
 class ForecastUnavailable(PermanentError):
@@ -69,7 +69,7 @@ def make_forecasts(
         return {"stores": _ask_for_all(name, now, as_of)}
     # Forecasts follow the end of a round, in every process, so the round's cached data may go. The
     # data of another open round is made again.
-    kept_stores.clear()
+    store_cache.clear()
     model = model_in_force(name)
     made, failed, rest = 0, {}, []
     ends_at = time.monotonic() + RUN_SECONDS
@@ -94,9 +94,9 @@ def make_forecasts(
                 break
     if rest:
         enqueue_all([_run(name, rest, as_of)])
-    told: dict[str, Any] = {"dishes": made}
-    told |= {"failed": failed} if failed else {}
-    return told | ({"rest": len(rest)} if rest else {})
+    result: dict[str, Any] = {"dishes": made}
+    result |= {"failed": failed} if failed else {}
+    return result | ({"rest": len(rest)} if rest else {})
 
 
 def model_in_force(name: str) -> Model:
@@ -137,7 +137,7 @@ def forecast_store(
     rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
     with transaction.atomic():
         Forecast.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
+            rows, update_conflicts=True, unique_fields=KEY, update_fields=UPDATED
         )
         # If the forecast is made again after a correction, a dish may be gone.
         that_day = Forecast.objects.filter(store=store, made_on=sales.last_day)

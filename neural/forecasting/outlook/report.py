@@ -62,24 +62,25 @@ class Report:
     @property
     def methods(self) -> Sequence[str]:
         """The methods that have figures, in the order of reports."""
-        return in_order({name for each in (self.totals, *_methods(self.stores)) for name in each})
+        tables = (self.totals, *(each.methods for each in self.stores))
+        return in_order({name for table in tables for name in table})
 
 
-def report_of_round(training: TrainingRound, *, shown: "QuerySet[StoreUpdate]") -> Report:
+def report_of_round(training: TrainingRound, *, visible: "QuerySet[StoreUpdate]") -> Report:
     """The report of a round. ``shown`` are the store updates that the reader may see; the totals
     include every store."""
     version = ModelVersion.objects.filter(round=training).defer("content").first()
-    return _report(training, version, shown)
+    return _report(training, version, visible)
 
 
-def report_of_version(version: ModelVersion, *, shown: "QuerySet[StoreUpdate]") -> Report:
+def report_of_version(version: ModelVersion, *, visible: "QuerySet[StoreUpdate]") -> Report:
     """The report of the round that made a version. ``shown`` are the store updates that the reader
     may see."""
-    return _report(version.round, version, shown)
+    return _report(version.round, version, visible)
 
 
 def _report(
-    training: TrainingRound | None, version: ModelVersion | None, shown: "QuerySet[StoreUpdate]"
+    training: TrainingRound | None, version: ModelVersion | None, visible: "QuerySet[StoreUpdate]"
 ) -> Report:
     sums = _total_sums(version, training)
     return Report(
@@ -87,7 +88,7 @@ def _report(
         version=version,
         totals=by_method(sums),
         tomorrow=by_method(sums, tomorrow=True),
-        stores=_stores(shown, training) if training else [],
+        stores=_stores(visible, training) if training else [],
     )
 
 
@@ -110,8 +111,8 @@ def by_method(judged: Any, *, tomorrow: bool = False) -> ByMethod:
         for name, each in _sums(judged).items()
         if name.endswith(TOMORROW) == tomorrow
     }
-    shown = {name: evaluation.figures(sums[name]) for name in in_order(sums)}
-    return {name: each for name, each in shown.items() if each["wape"] is not None}
+    visible = {name: evaluation.figures(sums[name]) for name in in_order(sums)}
+    return {name: each for name, each in visible.items() if each["wape"] is not None}
 
 
 def in_order(names: Any) -> Sequence[str]:
@@ -122,9 +123,9 @@ def in_order(names: Any) -> Sequence[str]:
 
 def _total_sums(version: ModelVersion | None, training: TrainingRound | None) -> evaluation.Judged:
     """The totals kept with the version; without a version, the sums of the round's stores."""
-    kept = _sums(version.metrics) if version else {}
-    if kept or training is None:
-        return kept
+    totals = _sums(version.metrics) if version else {}
+    if totals or training is None:
+        return totals
     judged = StoreUpdate.objects.filter(round=training).values_list("figures", flat=True)
     return evaluation.add_up(_sums(each) for each in judged)
 
@@ -136,11 +137,7 @@ def _sums(judged: Any) -> evaluation.Judged:
 
 
 def _stores(
-    shown: "QuerySet[StoreUpdate]", training: TrainingRound | None
+    visible: "QuerySet[StoreUpdate]", training: TrainingRound | None
 ) -> Sequence[StoreReport]:
-    updates = shown.filter(round=training).select_related("store").defer("payload")
+    updates = visible.filter(round=training).select_related("store").defer("payload")
     return [StoreReport(each, by_method(each.figures)) for each in updates.order_by("store")]
-
-
-def _methods(stores: Sequence[StoreReport]) -> Sequence[ByMethod]:
-    return [each.methods for each in stores]

@@ -22,7 +22,7 @@ from neural.models import Store
 
 
 PAST_DAYS = 56
-TOGETHER = 0.3
+CORRELATION = 0.3
 """The assumed correlation of the forecast errors of a store's dishes, for the band of their sum.
 With 0 the band would be too narrow, because good weather sells more of everything; with 1 it would
 be too wide."""
@@ -91,7 +91,7 @@ def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[s
     found = sold.get(day)
     names = list(bands) or wanted or list(found or {})
     quantity = None if found is None else sum(found.get(name, 0.0) for name in names)
-    return ForecastDay(day, quantity, together(list(bands.values())))
+    return ForecastDay(day, quantity, band_of_sum(list(bands.values())))
 
 
 def _sold(store: Store, first: dt.date, last: dt.date) -> Sold:
@@ -137,8 +137,8 @@ def band_of(forecast: Forecast, day: dt.date) -> Band | None:
     return Band(low, middle, high, forecast.made_on)
 
 
-def together(bands: Sequence[Band]) -> Band | None:
-    """The band of the sum of several dishes, whose errors correlate by :data:`TOGETHER`; None if
+def band_of_sum(bands: Sequence[Band]) -> Band | None:
+    """The band of the sum of several dishes, whose errors correlate by :data:`CORRELATION`; None if
     there are no bands."""
     if len(bands) < 2:
         return bands[0] if bands else None
@@ -151,14 +151,14 @@ def together(bands: Sequence[Band]) -> Band | None:
 def _width(widths: Sequence[float]) -> float:
     apart = sum(each * each for each in widths)
     alike = sum(widths) ** 2
-    return math.sqrt((1 - TOGETHER) * apart + TOGETHER * alike)
+    return math.sqrt((1 - CORRELATION) * apart + CORRELATION * alike)
 
 
 # The page
 
 
-SHOWN_DAYS = 2 * WINDOW_DAYS
-_READ_DAYS = SHOWN_DAYS + WINDOW_DAYS
+DISPLAYED_DAYS = 2 * WINDOW_DAYS
+_READ_DAYS = DISPLAYED_DAYS + WINDOW_DAYS
 
 
 @dataclass(frozen=True)
@@ -281,11 +281,11 @@ class Doubt(NamedTuple):
     """Whether forecasts ignore the day; if not, it moves them only to a limit."""
 
     @property
-    def reported_shown(self) -> str:
+    def reported_text(self) -> str:
         return f"{self.reported:,.0f}"
 
     @property
-    def usual_shown(self) -> str:
+    def usual_text(self) -> str:
         return f"{self.usual:,.0f}"
 
 
@@ -296,7 +296,7 @@ def doubts_of(store: Store, *, today: dt.date) -> Sequence[Doubt]:
         sales = sales_of(store, today=today, history_days=_READ_DAYS)
     except NotEnoughHistory:
         return []
-    since = today - dt.timedelta(days=SHOWN_DAYS)
+    since = today - dt.timedelta(days=DISPLAYED_DAYS)
     found = [
         Doubt(sales.day(row), sales.dishes[column], sales.names[column], reported, usual, True)
         for row, column, reported, usual in sales.doubtful

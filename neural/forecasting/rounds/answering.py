@@ -9,6 +9,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -22,10 +23,10 @@ from neural.forecasting.rounds.asking import ask_singly, ask_the_rest
 from neural.forecasting.rounds.exchange import (
     Exchange,
     ExchangeOver,
-    Kept,
+    StoreData,
     exchange_of,
-    kept_stores,
     light_round,
+    store_cache,
 )
 from neural.forecasting.rounds.gathering import all_are_in
 from neural.forecasting.rounds.receiving import (
@@ -93,7 +94,7 @@ def _answer(asked: Exchange, stores: Sequence[str], now: dt.datetime) -> dict[st
     if len(mine) > 1 and _was_tried():
         ask_singly(asked.round_id, asked.number, mine)
         return {"taken_apart": len(mine)}
-    parts = (_together if asked.adds_up else _one_by_one)(asked, mine)
+    parts = (_jointly if asked.adds_up else _one_by_one)(asked, mine)
     refused = _hand_in(asked, parts, now)
     answered = len(mine) - len(parts.rest) - refused
     rest = {"rest": len(parts.rest)} if parts.rest else {}
@@ -125,24 +126,29 @@ def _was_tried() -> bool:
 
 def _one_by_one(asked: Exchange, stores: Sequence[str]) -> Parts:
     parts = Parts()
+    _each(parts, stores, partial(_one, asked, parts))
+    return parts
+
+
+def _each(parts: Parts, stores: Sequence[str], work: Callable[[str], object]) -> None:
+    """Do the parts of one store after another, as long as there is time."""
     ends_at = time.monotonic() + RUN_SECONDS
     for place, store in enumerate(stores):
         if place and time.monotonic() > ends_at:
             parts.rest = stores[place:]
-            break
-        if not _isolated(parts, store, lambda store=store: _one(asked, parts, store)):  # type: ignore[misc]
+            return
+        if not _isolated(parts, store, partial(work, store)):
             parts.rest = stores[place + 1 :]
-            break
-    return parts
+            return
 
 
 def _one(asked: Exchange, parts: Parts, store: str) -> None:
     started = time.perf_counter()
-    kept = _kept(asked, store)
+    data = _data_of(asked, store)
     answer = asked.kind.answer(
-        asked.config, asked.server_state, asked.question, kept.sales, kept.memory
+        asked.config, asked.server_state, asked.question, data.sales, data.memory
     )
-    _keep(asked, store, kept)
+    _cache(asked, store, data)
     parts.answers[store] = (answer, time.perf_counter() - started)
 
 
@@ -165,10 +171,10 @@ def _isolated(parts: Parts, store: str, work: Callable[[], object]) -> bool:
     return True
 
 
-def _kept(asked: Exchange, store: str) -> Kept:
-    kept = kept_stores.take((asked.round_id, asked.opened_at, store))
-    if kept is not None:
-        return kept
+def _data_of(asked: Exchange, store: str) -> StoreData:
+    data = store_cache.take((asked.round_id, asked.opened_at, store))
+    if data is not None:
+        return data
     row = Store.objects.get(pk=store)
     sales = sales_of(
         row,
@@ -176,7 +182,7 @@ def _kept(asked: Exchange, store: str) -> Kept:
         history_days=asked.config.history_days,
         most_dishes=asked.dishes,
     )
-    return Kept(sales)
+    return StoreData(sales)
 
 
 def _today(asked: Exchange, store: Store) -> dt.date:
@@ -185,63 +191,48 @@ def _today(asked: Exchange, store: Store) -> dt.date:
     return store.business_day(asked.opened_at)
 
 
-def _keep(asked: Exchange, store: str, kept: Kept) -> None:
+def _cache(asked: Exchange, store: str, data: StoreData) -> None:
     key = (asked.round_id, asked.opened_at, store)
-    kept_stores.put(key, kept, limit=conf().training_memory_bytes)
+    store_cache.put(key, data, limit=conf().training_memory_bytes)
 
 
 # Stores together
 
 
-def _together(asked: Exchange, stores: Sequence[str]) -> Parts:
+def _jointly(asked: Exchange, stores: Sequence[str]) -> Parts:
     parts = Parts()
-    held: dict[str, Kept] = {}
-    ends_at = time.monotonic() + RUN_SECONDS
-    for place, store in enumerate(stores):
-        if place and time.monotonic() > ends_at:
-            parts.rest = stores[place:]
-            break
+    held: dict[str, StoreData] = {}
 
-        def load(store: str = store) -> None:
-            held[store] = _kept(asked, store)
+    def load(store: str) -> None:
+        held[store] = _data_of(asked, store)
 
-        if not _isolated(parts, store, load):
-            parts.rest = stores[place + 1 :]
-            break
+    _each(parts, stores, load)
     if held:
         _add_up(asked, parts, held)
     return parts
 
 
-def _add_up(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
+def _add_up(asked: Exchange, parts: Parts, held: dict[str, StoreData]) -> None:
     """Add up these stores; if that fails, do each of them alone."""
-    if len(held) == 1 or not _sums(asked, Parts(), held, into=parts):
-        for store, kept in held.items():
-            alone = {store: kept}
-            _isolated(parts, store, lambda alone=alone: _sum(asked, parts, alone))  # type: ignore[misc]
+    trial, first = Parts(), next(iter(held))
+    works = len(held) > 1 and _isolated(trial, first, partial(_sum, asked, trial, held))
+    if works and (trial.sums or first not in trial.refusals):
+        parts.sums += trial.sums
+        parts.refusals |= trial.refusals
+        return
+    for store, data in held.items():
+        _isolated(parts, store, partial(_sum, asked, parts, {store: data}))
 
 
-def _sums(asked: Exchange, trial: Parts, held: dict[str, Kept], *, into: Parts) -> bool:
-    """Try to add up the stores, and put the result into ``into``. Returns whether it worked."""
-    (first, *_) = held
-    if not _isolated(trial, first, lambda: _sum(asked, trial, held)):
-        return False
-    if first in trial.refusals and not trial.sums:
-        return False
-    into.sums += trial.sums
-    into.refusals |= trial.refusals
-    return True
-
-
-def _sum(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
+def _sum(asked: Exchange, parts: Parts, held: dict[str, StoreData]) -> None:
     started = time.perf_counter()
     assert asked.kind.answer_together is not None
-    given = {store: (kept.sales, kept.memory) for store, kept in held.items()}
+    given = {store: (data.sales, data.memory) for store, data in held.items()}
     answer, refused = asked.kind.answer_together(
         asked.config, asked.server_state, asked.question, given
     )
-    for store, kept in held.items():
-        _keep(asked, store, kept)
+    for store, data in held.items():
+        _cache(asked, store, data)
     for store, why in refused.items():
         reason, _, detail = why.partition(": ")
         parts.refusals[store] = AnswerRefusal(UpdateState.LEFT_OUT, reason, detail)

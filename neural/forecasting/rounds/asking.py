@@ -16,7 +16,7 @@ ADVANCE_TASK = "neural.tasks.advance_training_round"
 FORECAST_TASK = "neural.tasks.make_forecasts"
 
 
-TOGETHER = 2
+JOINT_FACTOR = 2
 """The factor by which a run has more stores if they add up their answers, as long as there are runs
 for two processes. Adding up is quick, and a run costs the ledger as much as many stores."""
 
@@ -26,7 +26,7 @@ def ask_stores(training: TrainingRound, stores: Sequence[str], *, together: bool
     that asks the question, so that both happen or neither."""
     size = training.stores_per_run
     if together:
-        size = min(size * TOGETHER, max(math.ceil(len(stores) / 2), 1))
+        size = min(size * JOINT_FACTOR, max(math.ceil(len(stores) / 2), 1))
     groups = in_groups(sorted(stores), size=size)
     enqueue_all([_answer_run(training.pk, training.exchange, each) for each in groups])
 

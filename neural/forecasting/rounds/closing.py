@@ -22,7 +22,7 @@ from neural.forecasting.models import (
 )
 from neural.forecasting.models.round import CLOSED_STATES
 from neural.forecasting.rounds.asking import FORECAST_TASK, TRAIN_TASK
-from neural.forecasting.rounds.exchange import Exchange, kept_stores
+from neural.forecasting.rounds.exchange import Exchange, store_cache
 from neural.ledger.record import enqueue
 from neural.models import RunState, TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -55,7 +55,7 @@ def finish(
         closed = training.reject(reason, verdict.detail, now=now)
     if not closed:
         return False
-    version = _keep_version(training, asked, server_state, totals, verdict)
+    version = _add_version(training, asked, server_state, totals, verdict)
     if publishes and not ActiveModel.objects.publish(
         version, instead_of=training.base_version, by=training.requested_by
     ):
@@ -68,8 +68,8 @@ def _judged(training: TrainingRound, asked: Exchange, answers: Iterable[Json]) -
     """The stores' judgements, from this exchange's answers or from an earlier exchange."""
     if asked.question.judges:
         return [each["figures"] for each in answers if "figures" in each]
-    kept = StoreUpdate.objects.taking_part().filter(round=training.pk).order_by("store")
-    return [each for each in kept.values_list("figures", flat=True) if each]
+    updates = StoreUpdate.objects.taking_part().filter(round=training.pk).order_by("store")
+    return [each for each in updates.values_list("figures", flat=True) if each]
 
 
 def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> GateDecision:
@@ -79,7 +79,7 @@ def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> GateDecision:
     return judge(judged)
 
 
-def _keep_version(
+def _add_version(
     training: TrainingRound,
     asked: Exchange,
     server_state: Json,
@@ -113,13 +113,13 @@ def after_close(training: TrainingRound) -> None:
     StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
     # This includes earlier rounds, because a sum may arrive when its round has just closed.
     GroupSum.objects.filter(round__state__in=CLOSED_STATES).delete()
-    _hurry_who_waits()
+    _wake_waiting_runs()
     ask_for_forecasts(
         name=training.model_type,
         as_of=training.config.get("as_of", ""),
         requested_by=f"round {training.pk}",
     )
-    transaction.on_commit(lambda: kept_stores.forget(training.pk), robust=True)
+    transaction.on_commit(lambda: store_cache.forget(training.pk), robust=True)
 
 
 def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
@@ -138,7 +138,7 @@ def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
     )
 
 
-def _hurry_who_waits() -> None:
+def _wake_waiting_runs() -> None:
     """Make the runs that wait for a round due now. There are never many of them."""
     waiting = TaskRun.objects.filter(task=TRAIN_TASK, event=None, state=RunState.PENDING)
     waiting.filter(available_at__gt=Now()).update(available_at=Now(), publish_at=Now())

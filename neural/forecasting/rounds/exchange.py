@@ -19,7 +19,7 @@ from neural.forecasting.core.protocol import Json, Memory, Question, TrainingCon
 from neural.forecasting.core.series import Sales
 from neural.forecasting.models import TrainingRound
 
-KEPT_EXCHANGES = 4
+CACHED_EXCHANGES = 4
 
 
 class RoundUnknown(PermanentError):
@@ -52,7 +52,7 @@ class Exchange:
 
 
 _lock = threading.Lock()
-_kept: OrderedDict[tuple[int, int, dt.datetime | None], Exchange] = OrderedDict()
+_exchanges: OrderedDict[tuple[int, int, dt.datetime | None], Exchange] = OrderedDict()
 
 
 def light_round(round_id: int) -> TrainingRound:
@@ -72,13 +72,13 @@ def exchange_of(training: TrainingRound) -> Exchange:
     round has left it."""
     key = (training.pk, training.exchange, training.exchange_opened_at)
     with _lock:
-        if key in _kept:
-            return _kept[key]
+        if key in _exchanges:
+            return _exchanges[key]
     asked = _read(training)
     with _lock:
-        _kept[key] = asked
-        while len(_kept) > KEPT_EXCHANGES:
-            _kept.popitem(last=False)
+        _exchanges[key] = asked
+        while len(_exchanges) > CACHED_EXCHANGES:
+            _exchanges.popitem(last=False)
     return asked
 
 
@@ -108,36 +108,36 @@ Key: TypeAlias = tuple[int, dt.datetime, str]
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoreData:
     """A store's sales, and the memory of its part."""
 
     sales: Sales
     memory: Memory = field(default_factory=dict)
 
 
-class KeptStores:
+class StoreCache:
     """A cache of the stores used last, up to a number of bytes. A store is taken out while it is
     worked on, so two threads never share its memory, and an error leaves nothing behind."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stores: OrderedDict[Key, tuple[Kept, int]] = OrderedDict()
+        self._stores: OrderedDict[Key, tuple[StoreData, int]] = OrderedDict()
         self._bytes = 0
 
-    def take(self, key: Key) -> Kept | None:
+    def take(self, key: Key) -> StoreData | None:
         """Remove a store from the cache and return it; None if it is not there."""
         with self._lock:
-            kept, size = self._stores.pop(key, (None, 0))
+            data, size = self._stores.pop(key, (None, 0))
             self._bytes -= size
-        return kept
+        return data
 
-    def put(self, key: Key, kept: Kept, *, limit: int) -> None:
+    def put(self, key: Key, data: StoreData, *, limit: int) -> None:
         """Put a store into the cache; those used longest ago are dropped to stay within ``limit``
         bytes."""
-        size = size_of(kept)
+        size = size_of(data)
         with self._lock:
             _, old = self._stores.pop(key, (None, 0))
-            self._stores[key] = (kept, size)
+            self._stores[key] = (data, size)
             self._bytes += size - old
             while self._bytes > limit and self._stores:
                 _, (_, freed) = self._stores.popitem(last=False)
@@ -169,5 +169,5 @@ def size_of(value: Any) -> int:
     return sys.getsizeof(value)
 
 
-kept_stores = KeptStores()
+store_cache = StoreCache()
 """The cache of this process."""

@@ -265,18 +265,18 @@ def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
 def receipt(training: TrainingRound, store_id: str | None) -> dict[str, Any]:
     """How a round ended, for the chain or for one store. It contains codes, no rows."""
     version = ModelVersion.objects.filter(round=training.pk).only("number", "standing").first()
-    told = {
+    outcome = {
         "round": training.pk,
         "state": training.state,
         "reason": training.reason,
         "version": version.number if version else None,
     }
     if store_id is None:
-        return told
+        return outcome
     update = StoreUpdate.objects.filter(round=training.pk, store=store_id).first()
     if update is None:
-        return told | {"store": store_id, "outcome": "not_invited", "store_reason": "no_history"}
-    return told | {
+        return outcome | {"store": store_id, "outcome": "not_invited", "store_reason": "no_history"}
+    return outcome | {
         "store": store_id,
         "outcome": update.state,
         "store_reason": update.reason,

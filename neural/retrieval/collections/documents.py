@@ -112,11 +112,11 @@ def _names(names: Iterable[str]) -> Iterator[str]:
     """The names up to both limits."""
     left = LONGEST_NAMES
     for number, name in enumerate(names):
-        kept = _cut(name, LONGEST_NAME)
-        left -= len(kept)
+        cut = _cut(name, LONGEST_NAME)
+        left -= len(cut)
         if left < 0 or number >= MOST_NAMES:
             return
-        yield kept
+        yield cut
 
 
 def _showable(at: dt.datetime | None) -> dt.datetime | None:
@@ -218,12 +218,12 @@ def first_sentence(text: str) -> str:
     return _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip()
 
 
-def meaning_of(names: Iterable[str], told: Iterable[str]) -> str:
+def meaning_of(names: Iterable[str], more: Iterable[str]) -> str:
     """The text to embed for a list of names and some more texts, each once. The names are sorted
     and words with digits are removed, so the same dishes in any order give the same text."""
     things = sorted({without_numbers(name).strip() for name in names})
-    said = (without_numbers(text).strip() for text in told)
-    return "，".join(dict.fromkeys(part for part in (*things, *said) if part))
+    words = (without_numbers(text).strip() for text in more)
+    return "，".join(dict.fromkeys(part for part in (*things, *words) if part))
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -88,24 +88,24 @@ def unit_length(vectors: Vectors) -> Vectors:
     return (wide / lengths).astype(np.float32)
 
 
-KEPT_BYTES = 32 * 1024 * 1024
+CACHE_BYTES = 32 * 1024 * 1024
 """The size of the cache: about 14,000 vectors of 512 numbers, in each process that embeds."""
-LONGEST_KEPT = 200
+LONGEST_CACHED = 200
 """Texts with more characters are not cached, as they seldom recur."""
 _ENTRY_BYTES = 250
 """What Python adds to a text and its vector."""
 
 
-class Remembered(Embedder):
+class CachingEmbedder(Embedder):
     """Caches the vectors that another embedder made for the latest texts. Threads may share it.
 
     A text that occurs several times in one call is embedded once.
     """
 
-    def __init__(self, embedder: Embedder, *, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, embedder: Embedder, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.embedder = embedder
-        self._left = kept_bytes
-        self._kept: OrderedDict[str, Vectors] = OrderedDict()
+        self._left = cache_bytes
+        self._cached: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -130,20 +130,20 @@ class Remembered(Embedder):
 
     def _recall(self, texts: list[str]) -> dict[str, Vectors]:
         with self._lock:
-            known = {text: self._kept[text] for text in texts if text in self._kept}
+            known = {text: self._cached[text] for text in texts if text in self._cached}
             for text in known:
-                self._kept.move_to_end(text)
+                self._cached.move_to_end(text)
         return known
 
     def _keep(self, fresh: dict[str, Vectors]) -> None:
         with self._lock:
             for text, vector in fresh.items():
-                if len(text) <= LONGEST_KEPT and text not in self._kept:
+                if len(text) <= LONGEST_CACHED and text not in self._cached:
                     # A copy, because a row of the batch would keep the whole batch in memory.
-                    self._kept[text] = vector.copy()
+                    self._cached[text] = vector.copy()
                     self._left -= _weight(text, vector)
             while self._left < 0:
-                self._left += _weight(*self._kept.popitem(last=False))
+                self._left += _weight(*self._cached.popitem(last=False))
 
 
 def _weight(text: str, vector: Vectors) -> int:

@@ -101,22 +101,22 @@ class OpenAiCompatible(Embedder):
         return headers
 
     def _error(self, answer: urllib3.BaseHTTPResponse) -> EmbedderRefused | EmbedderUnavailable:
-        said = f"{self._url} answered {answer.status}"
+        message = f"{self._url} answered {answer.status}"
         if answer.status in (401, 403):
             # The server's message is left out, as some repeat parts of the key.
             asked = f"the key in {self._key_variable}" if self._key_variable else "without a key"
-            return EmbedderRefused(f"{said}: it does not let us in ({asked})")
+            return EmbedderRefused(f"{message}: it does not let us in ({asked})")
         if 300 <= answer.status < 400:
-            return EmbedderRefused(f"{said}, a redirect: set url to where the server really is")
-        return self._complaint(answer, f"{said}: {message_of(answer.data, secret=self._key())}")
+            return EmbedderRefused(f"{message}, a redirect: set url to where the server really is")
+        return self._complaint(answer, f"{message}: {message_of(answer.data, secret=self._key())}")
 
     def _complaint(
-        self, answer: urllib3.BaseHTTPResponse, said: str
+        self, answer: urllib3.BaseHTTPResponse, message: str
     ) -> EmbedderRefused | EmbedderUnavailable:
         if answer.status < 500 and answer.status not in _WORTH_ANOTHER_TRY:
-            return EmbedderRefused(said)
+            return EmbedderRefused(message)
         later = answer.headers.get("Retry-After")
-        return EmbedderUnavailable(f"{said} (try again after: {later})" if later else said)
+        return EmbedderUnavailable(f"{message} (try again after: {later})" if later else message)
 
     def _key(self) -> str:
         return _key_in(self._key_variable) if self._key_variable else ""
@@ -155,19 +155,19 @@ def vectors_of(body: bytes, *, count: int, dimensions: int) -> Vectors:
 def message_of(body: bytes, *, secret: str = "") -> str:
     """The server's error message, in any of the usual forms, as one short line without the
     secret."""
-    line = " ".join(_said(body.decode("utf-8", "replace")).split())
+    line = " ".join(_message_in(body.decode("utf-8", "replace")).split())
     return (line.replace(secret, "***") if secret else line)[:LONGEST_MESSAGE] or "no message"
 
 
-def _said(text: str) -> str:
+def _message_in(text: str) -> str:
     """The innermost message; the whole text if it is not JSON or has an unknown form."""
     try:
-        said = json.loads(text)
-        while isinstance(said, dict):
-            said = next(said[key] for key in ("error", "message", "detail") if key in said)
+        message = json.loads(text)
+        while isinstance(message, dict):
+            message = next(message[key] for key in ("error", "message", "detail") if key in message)
     except (ValueError, StopIteration):
         return text
-    return str(said)
+    return str(message)
 
 
 def _entries(body: bytes) -> list[Any]:

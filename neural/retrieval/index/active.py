@@ -118,14 +118,14 @@ def _gaps(index: SearchIndex) -> list[str]:
     if its_embedder(index) is None:
         return []
     number = len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED])
-    told = ngettext(
+    sentence = ngettext(
         "has %(count)s record without its meaning, written by a worker whose settings name another "
         "model than %(model)s; it is added by one that has it",
         "has %(count)s records without their meaning, written by a worker whose settings name "
         "another model than %(model)s; it is added by one that has it",
         number,
     )
-    return [told % {"count": f"{number:,}", "model": index.embedder}] if number else []
+    return [sentence % {"count": f"{number:,}", "model": index.embedder}] if number else []
 
 
 def _trouble_of_embedder() -> list[str]:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 COMPACT_TASK = "neural.tasks.tend_search_indexes"
 
-KEPT_FOR = dt.timedelta(minutes=10)
+GRACE = dt.timedelta(minutes=10)
 """A search or a run that began before the switch may still use the table of a replaced index."""
 
 COMPACTION_SCHEDULE = ShippedSchedule(
@@ -86,7 +86,7 @@ def drop_replaced() -> int:
     ended = SearchIndex.objects.filter(
         state__in=(IndexState.RETIRED, IndexState.CANCELLED),
         store_kind=conf().vector_store,
-        ended_at__lt=Now() - KEPT_FOR,
+        ended_at__lt=Now() - GRACE,
     )
     IndexGap.objects.of_ended().delete()
     names = set(ended.values_list("table", flat=True))

@@ -32,15 +32,15 @@ def tokens_of(document: Document) -> dict[str, list[str]]:
     """The tokens of a document by column. A repeated token is listed each time."""
     names = (document.title, *document.names)
     lead = "" if document.lead in document.text else document.lead
-    said = "\n".join((*names, lead, document.text))
-    return {"names": name_tokens(names), "words": word_tokens(said), "sounds": sound_tokens(names)}
+    parts = "\n".join((*names, lead, document.text))
+    return {"names": name_tokens(names), "words": word_tokens(parts), "sounds": sound_tokens(names)}
 
 
 def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
     """The texts to embed by column. A column for which the document has no text is left out."""
     # The first sentence says what a thing is, the rest what it is made of. The text contains the
     # first sentence, but repeating it was measured to find more by meaning.
-    said = (document.title, *document.names, document.lead, document.text)
-    whole = "，".join(filter(str.strip, said)) if document.meaning is None else document.meaning
+    parts = (document.title, *document.names, document.lead, document.text)
+    whole = "，".join(filter(str.strip, parts)) if document.meaning is None else document.meaning
     texts = {"whole": whole, "title": document.title}
     return {each: texts[each][:EMBEDDED_CHARACTERS] for each in vectors if texts[each].strip()}

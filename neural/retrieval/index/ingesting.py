@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -17,7 +17,7 @@ from neural.errors import NeuralError
 from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models.store import STORE_CODE_PATTERN
 from neural.retrieval.collections.documents import RecordRefused, parts_of
-from neural.retrieval.collections.registry import Record, collection_of, document_of
+from neural.retrieval.collections.registry import collection_of, document_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
 from neural.retrieval.index.batches import bisect
@@ -27,19 +27,10 @@ from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.stored_json import plain
 
 ORDERS = "orders"
-SHOWN_IDS = 100
-SHOWN_FAILURES = 500
+MOST_IDS = 100
+MOST_FAILURES = 500
 KEY_LENGTH = 300
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
-
-
-class CheckedRecord(NamedTuple):
-    """An ingested record that is known to be a valid document."""
-
-    id: str
-    key: str
-    store: str
-    data: Record
 
 
 def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
@@ -54,8 +45,8 @@ def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
     for slice_ in _slices(ingested):
         for key, why in _take(collection, slice_).refused.items():
             raise RecordRefused(f"{collection}: {key}: {why}")
-    ids = list(dict.fromkeys(each.id for each in ingested))
-    return {"collection": collection, "indexed": len(ids), "ids": ids[:SHOWN_IDS]}
+    ids = list(dict.fromkeys(parts_of(each.key)[1] for each in ingested))
+    return {"collection": collection, "indexed": len(ids), "ids": ids[:MOST_IDS]}
 
 
 def batch_index_orders(*, orders: Any) -> dict[str, Any]:
@@ -66,35 +57,35 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
     if not isinstance(orders, list | tuple):
         raise RecordRefused(f"orders must be a list of orders, not {type(orders).__name__}")
     collection_of(ORDERS)
-    told = checkpoint() or {"at": 0, "indexed": 0, "failed_count": 0, "failed": []}
+    progress = checkpoint() or {"at": 0, "indexed": 0, "failed_count": 0, "failed": []}
     until = time.monotonic() + conf().index_run_seconds
-    while told["at"] < len(orders):
-        told = _next_orders(orders, told)
-        if time.monotonic() > until and told["at"] < len(orders) and current_run():
-            raise Snooze(0, checkpoint=told)
-    return {name: told[name] for name in ("indexed", "failed_count", "failed")}
+    while progress["at"] < len(orders):
+        progress = _next_orders(orders, progress)
+        if time.monotonic() > until and progress["at"] < len(orders) and current_run():
+            raise Snooze(0, checkpoint=progress)
+    return {name: progress[name] for name in ("indexed", "failed_count", "failed")}
 
 
-def _next_orders(orders: Sequence[Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def _next_orders(orders: Sequence[Any], progress: Mapping[str, Any]) -> dict[str, Any]:
     """Process one batch from the checkpoint on; returns the new checkpoint."""
-    start, end = told["at"], told["at"] + conf().index_batch
+    start, end = progress["at"], progress["at"] + conf().index_batch
     good, failed = _sorted_out(orders[start:end], start)
     done = _take(ORDERS, list(good.values())) if good else Indexed()
     places = {each.key: position for position, each in good.items()}
     failed += [_failed(places[key], parts_of(key)[1], why) for key, why in done.refused.items()]
     return {
         "at": end,
-        "indexed": told["indexed"] + len(done.keys),
-        "failed_count": told["failed_count"] + len(failed),
-        "failed": [*told["failed"], *failed][:SHOWN_FAILURES],
+        "indexed": progress["indexed"] + len(done.keys),
+        "failed_count": progress["failed_count"] + len(failed),
+        "failed": [*progress["failed"], *failed][:MOST_FAILURES],
     }
 
 
 def _sorted_out(
     orders: Sequence[Any], start: int
-) -> tuple[dict[int, CheckedRecord], list[dict[str, Any]]]:
+) -> tuple[dict[int, IngestedRecord], list[dict[str, Any]]]:
     """The valid orders by their position, and for each other one why it failed."""
-    good: dict[int, CheckedRecord] = {}
+    good: dict[int, IngestedRecord] = {}
     failed: list[dict[str, Any]] = []
     for position, order in enumerate(orders, start=start):
         try:
@@ -113,8 +104,8 @@ def _id_of(record: Any) -> Any:
     return given if given is None or isinstance(given, int) else str(given)[:100]
 
 
-def _checked(collection: str, record: Any) -> CheckedRecord:
-    """The record, checked that it can be stored and be a document. Raises
+def _checked(collection: str, record: Any) -> IngestedRecord:
+    """The row of a record, checked that it can be stored and be a document. Raises
     :class:`RecordRefused`."""
     if not isinstance(record, Mapping):
         raise RecordRefused(
@@ -133,19 +124,30 @@ def _checked(collection: str, record: Any) -> CheckedRecord:
     if len(document.key) > KEY_LENGTH:
         raise RecordRefused(f"{collection}: id {document.id[:40]!r}… is too long")
     data = plain(dict(record), what=f"{collection}: record {document.id!r}")
-    return CheckedRecord(document.id, document.key, document.store, data)
+    return IngestedRecord(
+        collection=collection,
+        key=document.key,
+        store_code=document.store,
+        data=data,
+        ingested_at=Now(),
+    )
 
 
-def _slices(records: Sequence[CheckedRecord]) -> Iterator[Sequence[CheckedRecord]]:
+def _slices(records: Sequence[IngestedRecord]) -> Iterator[Sequence[IngestedRecord]]:
     size = conf().index_batch
     return (records[start : start + size] for start in range(0, len(records), size))
 
 
-def _take(collection: str, records: Sequence[CheckedRecord]) -> Indexed:
+def _take(collection: str, records: Sequence[IngestedRecord]) -> Indexed:
     """Save these records and index them. If several have one key, the last one counts."""
     last = {each.key: each for each in records}
     with transaction.atomic():
-        _keep(collection, [last[key] for key in sorted(last)])
+        IngestedRecord.objects.bulk_create(
+            [last[key] for key in sorted(last)],
+            update_conflicts=True,
+            unique_fields=("collection", "key"),
+            update_fields=("store_code", "data", "ingested_at"),
+        )
         entries = OutboxEntry.objects.append(collection, last, ingested=True)
     return _index(collection, entries)
 
@@ -161,21 +163,3 @@ def _index(collection: str, entries: Sequence[OutboxEntry]) -> Indexed:
     if any(each.keys for each in done):
         count_writes(written_indexes(collection_of(collection)))
     return Indexed(keys=[key for each in done for key in each.keys], refused=refused)
-
-
-def _keep(collection: str, records: Sequence[CheckedRecord]) -> None:
-    IngestedRecord.objects.bulk_create(
-        [
-            IngestedRecord(
-                collection=collection,
-                key=each.key,
-                store_code=each.store,
-                data=each.data,
-                ingested_at=Now(),
-            )
-            for each in records
-        ],
-        update_conflicts=True,
-        unique_fields=("collection", "key"),
-        update_fields=("store_code", "data", "ingested_at"),
-    )

@@ -93,11 +93,11 @@ def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
 def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
     if not knows_more_than_database(index):
         return ()
-    told = _(
+    sentence = _(
         "The index of %(name)s has seen a later state of the database, which was restored from a "
         "backup, or a copy of the database writes to it: run manage.py rebuild_index %(name)s."
     )
-    return (told % {"name": index.collection},)
+    return (sentence % {"name": index.collection},)
 
 
 def why_it_waits(index: SearchIndex) -> str:
@@ -123,11 +123,11 @@ def why_nobody_builds_it(index: SearchIndex) -> str:
     if not SearchIndex.objects.filter(pk=index.pk, state=IndexState.BUILDING).exists():
         return ""
     why = (run.error or run.get_state_display()) if run else _("its run is gone")
-    told = _(
+    sentence = _(
         "Nobody builds it any more (%(why)s). Ask for the rebuild again: it goes on where it "
         "stopped."
     )
-    return told % {"why": why}
+    return sentence % {"why": why}
 
 
 def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
@@ -138,8 +138,8 @@ def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
         return notices_of(index)  # it is in another vector store
     if not has_records(collection_of(collection)):
         return ()
-    told = _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s")
-    return (told % {"collection": collection},)
+    sentence = _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s")
+    return (sentence % {"collection": collection},)
 
 
 def has_records(collection: SearchCollection) -> bool:

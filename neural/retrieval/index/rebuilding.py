@@ -111,7 +111,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     """
     index = SearchIndex.objects.filter(pk=index_id).first()
     if index is None or index.state != IndexState.BUILDING:
-        return _told(index, index_id)
+        return _progress(index, index_id)
     if not is_as_the_settings_say(index):
         index.cancel()
         raise SettingsChanged(
@@ -123,14 +123,14 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     for page in pages(index):
         _build(index, page)
         if not index.advance(cursor=page.cursor, done=page.read):
-            return _told(index, index_id)
+            return _progress(index, index_id)
         if current_run() and (time.monotonic() > until or others_wait()):
-            raise Snooze(0, checkpoint=_told(index, index_id))
+            raise Snooze(0, checkpoint=_progress(index, index_id))
     _switch(index)
-    return _told(index, index_id)
+    return _progress(index, index_id)
 
 
-def _told(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
+def _progress(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
     if index is None:
         return {"index": index_id, "state": "gone"}
     index.refresh_from_db(fields=["state", "records_done", "records_total"])

@@ -240,13 +240,13 @@ class _IndexPass:
 
     def log(self) -> None:
         """Note on the shard why it waits, and log it if it is news."""
-        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self._told().items()))
+        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self._reasons().items()))
         for shard in IndexShard.objects.filter(history=self.history, number=self.shard):
             if shard.note_trouble(trouble) and trouble:
                 logger.warning("event=indexing_waits shard=%r reason=%r", str(shard), trouble)
                 self._trace()
 
-    def _told(self) -> dict[str, str]:
+    def _reasons(self) -> dict[str, str]:
         """The troubles that need a person, by collection."""
         return {
             name: reason_of(error) for name, error in self.troubles.items() if not _is_away(error)
@@ -265,7 +265,7 @@ class _IndexPass:
                 logger.error("event=indexing_failed collection=%s", name, exc_info=error)
 
     def counts(self) -> dict[str, Any]:
-        waits = {"waits": self._told()} if self.troubles else {}
+        waits = {"waits": self._reasons()} if self.troubles else {}
         return {"indexed": self.indexed, "refused": self.refused, **waits}
 
 

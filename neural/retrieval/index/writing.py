@@ -159,7 +159,7 @@ def write(
         try:
             _write(index, rows, gone)
         except TableMissing:
-            if _is_written(index):
+            if _is_in_use(index):
                 _make_table(index)
                 _write(index, rows, gone)
 
@@ -193,7 +193,7 @@ def _write(index: SearchIndex, rows: Sequence[Row], gone: Collection[str]) -> No
         vector_store().delete(index.table, gone)
 
 
-def _is_written(index: SearchIndex) -> bool:
+def _is_in_use(index: SearchIndex) -> bool:
     """Whether the index is still in use. If it is not, its table may have been dropped."""
     return SearchIndex.objects.written().filter(pk=index.pk).exists()
 
@@ -243,9 +243,9 @@ def count_writes(indexes: Sequence[SearchIndex]) -> None:
 def _count(index: SearchIndex) -> None:
     store = vector_store()
     try:
-        noted = store.writes_noted(index.table)
+        recorded = store.writes_noted(index.table)
         number = index.count_write()
-        if noted is not None and FOR_GOOD > noted >= number:
+        if recorded is not None and FOR_GOOD > recorded >= number:
             logger.warning("event=index_knows_more_than_database collection=%s", index.collection)
             number = FOR_GOOD
         store.note_writes(index.table, number)
@@ -260,7 +260,7 @@ def knows_more_than_database(index: SearchIndex) -> bool:
         return False
     try:
         store = vector_store()
-        noted = store.writes_noted(index.table) if store.notes_writes else None
+        recorded = store.writes_noted(index.table) if store.notes_writes else None
     except NeuralError:
         return False
-    return noted is not None and noted > index.counted_writes()
+    return recorded is not None and recorded > index.counted_writes()

@@ -117,10 +117,10 @@ def _place(ranked: Ranked) -> tuple[float, float, str]:
 
 
 def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranked:
-    told = {by: round(score, 4) for by, score in scores.items() if score > 0}
+    rounded = {by: round(score, 4) for by, score in scores.items() if score > 0}
     # Summed after rounding, so that the shown parts add up and floating-point differences between
     # machines do not matter.
-    return Ranked(row=row, score=round(sum(told.values()), 4), scores=told, names=names)
+    return Ranked(row=row, score=round(sum(rounded.values()), 4), scores=rounded, names=names)
 
 
 def _names(parsed: ParsedQuery, candidates: list[Candidate]) -> list[tuple[float, tuple[str, ...]]]:
@@ -167,8 +167,8 @@ def _held(parsed: ParsedQuery, candidate: Candidate) -> float | None:
     if not (candidate.words and parsed.words):
         return 0.0
     row = candidate.row
-    said = frozenset(word_tokens("\n".join((row.title, *row.names, row.text))))
-    return len(parsed.words & said) / len(parsed.words)
+    tokens = frozenset(word_tokens("\n".join((row.title, *row.names, row.text))))
+    return len(parsed.words & tokens) / len(parsed.words)
 
 
 def _sound(parsed: ParsedQuery, candidate: Candidate) -> float:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from neural.retrieval.collections import documents
 from neural.retrieval.query.fusion import Ranked
@@ -48,6 +49,25 @@ class Hit:
     def key(self) -> str:
         """The record's key in its collection: STORE/ID."""
         return documents.key_of(store=self.store, id=self.id)
+
+    def as_json(self) -> dict[str, Any]:
+        """The hit for programs, without its collection."""
+        return {
+            "key": self.key,
+            "id": self.id,
+            "store": self.store,
+            "kind": self.kind,
+            "at": self.at and self.at.isoformat(),
+            "title": self.title,
+            "names": list(self.names),
+            "text": self.text,
+            "score": round(self.score, 4),
+            "why": {
+                "names": list(self.why.names),
+                "parts": list(self.why.parts),
+                "scores": {way: round(score, 4) for way, score in self.why.scores.items()},
+            },
+        }
 
 
 class Found(list[Hit]):

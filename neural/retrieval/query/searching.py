@@ -94,9 +94,9 @@ def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found
         parsed, lambda: _embedded(active, text, listing.vectors_asked(parsed), notices)
     )
     ranked = rank(parsed, candidates, vectors)
-    kept = _there(active, ranked, top_k, notices)
+    existing = _there(active, ranked, top_k, notices)
     return Found(
-        [hit_of(active.index.collection, parsed, each) for each in kept], notices=tuple(notices)
+        [hit_of(active.index.collection, parsed, each) for each in existing], notices=tuple(notices)
     )
 
 
@@ -109,9 +109,9 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
     candidates, vectors = listing.candidates(parsed, lambda: row.vectors)
     others = [each for each in candidates if each.row.key != key]
     ranked, notices = rank(parsed, others, vectors), list[str]()
-    kept = _there(active, ranked, top_k, notices)
+    existing = _there(active, ranked, top_k, notices)
     return Found(
-        [hit_of(active.index.collection, parsed, each) for each in kept], notices=tuple(notices)
+        [hit_of(active.index.collection, parsed, each) for each in existing], notices=tuple(notices)
     )
 
 

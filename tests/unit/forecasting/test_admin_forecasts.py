@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.outlook.review import (
-    TOGETHER,
+    CORRELATION,
     Band,
     ForecastDay,
+    band_of_sum,
     outlook,
     portions,
-    together,
 )
 from neural.restaurant.models import DailyDemand
 from tests.unit.admin import admin_world as world
@@ -254,18 +254,18 @@ def test_one_dish_may_be_chosen_and_an_unknown_one_is_all_of_them():
 
 
 def test_the_band_of_a_sum_is_wider_than_of_independent_and_narrower_than_of_equal_parts():
-    band = together([Band(30.0, 40.0, 50.0, DAY), Band(30.0, 40.0, 50.0, DAY)])
+    band = band_of_sum([Band(30.0, 40.0, 50.0, DAY), Band(30.0, 40.0, 50.0, DAY)])
 
     assert band.middle == 80
-    assert band.high - 80 == pytest.approx(((1 - TOGETHER) * 200 + TOGETHER * 400) ** 0.5)
+    assert band.high - 80 == pytest.approx(((1 - CORRELATION) * 200 + CORRELATION * 400) ** 0.5)
     assert 10 * 2**0.5 < band.high - 80 < 20
 
 
 def test_the_band_of_a_sum_never_goes_below_nothing():
-    assert together([Band(0.0, 9.0, 10.0, DAY), Band(-2.0, 1.0, 3.0, DAY)]).low == pytest.approx(
+    assert band_of_sum([Band(0.0, 9.0, 10.0, DAY), Band(-2.0, 1.0, 3.0, DAY)]).low == pytest.approx(
         0, abs=2
     )
-    assert together([Band(-9.0, 1.0, 3.0, DAY)] * 2).low == 0
+    assert band_of_sum([Band(-9.0, 1.0, 3.0, DAY)] * 2).low == 0
 
 
 def test_a_page_says_the_share_of_hits():

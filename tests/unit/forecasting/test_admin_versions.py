@@ -69,7 +69,7 @@ def test_errors_are_drawn_by_store_and_what_gains_least_comes_first():
     learning.update(training, world.store("S3"), "failed", reason="error")
     version = learning.version(training)
 
-    plot = error_plot(report_of_version(version, shown=StoreUpdate.objects.all()))
+    plot = error_plot(report_of_version(version, visible=StoreUpdate.objects.all()))
 
     assert [row.store.update.store_id for row in plot.rows] == ["S2", "S1"]
     dots = {dot.method: dot.x for dot in plot.rows[1].dots}

@@ -134,14 +134,14 @@ def test_the_local_optimum_has_no_slope(problem):
 
 def test_local_training_lessens_the_stores_loss(problem):
     start = np.zeros(SIZE)
-    trained = glm.fedavg(problem, broadcast=start, ridge=0.0)
+    trained = glm.fedprox(problem, broadcast=start, ridge=0.0, proximal=0.0)
 
     assert glm.loss(problem, trained) < glm.loss(problem, start)
 
 
 def test_training_from_absurd_weights_does_not_make_them_worse(problem):
     start = np.random.default_rng(2).normal(0, 5, SIZE)
-    trained = glm.fedavg(problem, broadcast=start, ridge=0.0)
+    trained = glm.fedprox(problem, broadcast=start, ridge=0.0, proximal=0.0)
 
     assert glm.loss(problem, trained) <= glm.loss(problem, start)
 
@@ -155,7 +155,7 @@ def test_training_does_not_diverge_where_the_loss_is_steep():
         total=200.0,
     )
     start = np.zeros(40)
-    trained = glm.fedavg(steep, broadcast=start, ridge=0.0)
+    trained = glm.fedprox(steep, broadcast=start, ridge=0.0, proximal=0.0)
 
     assert glm.loss(steep, trained) < glm.loss(steep, start)
 
@@ -177,7 +177,9 @@ def test_rounds_of_stores_come_to_what_their_rows_together_teach():
     problems = [glm.problem(each, standard) for each in stores]
     weights = np.zeros(SIZE)
     for _ in range(60):
-        trained = [glm.fedavg(each, broadcast=weights, ridge=0.05) for each in problems]
+        trained = [
+            glm.fedprox(each, broadcast=weights, ridge=0.05, proximal=0.0) for each in problems
+        ]
         weights = np.mean(trained, axis=0)
 
     slope = np.mean([glm.gradient(each, weights) for each in problems], axis=0)

@@ -24,7 +24,7 @@ def problems(*, weekends: list[float], days: int = 200) -> list[glm.LocalObjecti
 def centre_of(stores: list[glm.LocalObjective]) -> np.ndarray:
     weights = np.zeros(SIZE)
     for _ in range(20):
-        own = [glm.fedavg(each, broadcast=weights, ridge=0.01) for each in stores]
+        own = [glm.fedprox(each, broadcast=weights, ridge=0.01, proximal=0.0) for each in stores]
         weights = np.mean(own, axis=0)
     return weights
 

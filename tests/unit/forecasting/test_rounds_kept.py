@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 
 from neural.forecasting.core.series import HORIZONS, Sales
-from neural.forecasting.rounds.exchange import Kept, KeptStores, size_of
+from neural.forecasting.rounds.exchange import StoreCache, StoreData, size_of
 
 OPENED = dt.datetime(2026, 3, 2, 3, tzinfo=dt.UTC)
 
@@ -23,8 +23,8 @@ def sales(days: int = 10) -> Sales:
     )
 
 
-def kept(size: int) -> Kept:
-    return Kept(sales(), {"examples": np.zeros(size, dtype=np.uint8)})
+def kept(size: int) -> StoreData:
+    return StoreData(sales(), {"examples": np.zeros(size, dtype=np.uint8)})
 
 
 def key(store: str, number: int = 1) -> tuple[int, dt.datetime, str]:
@@ -35,11 +35,11 @@ def test_arrays_count_wherever_they_are():
     nested = {"a": [np.zeros(1000)], "b": (np.zeros((10, 10)),)}
 
     assert 8800 < size_of(nested) < 10_000
-    assert size_of(Kept(sales(100))) > 100 * 8 * 5
+    assert size_of(StoreData(sales(100))) > 100 * 8 * 5
 
 
 def test_those_used_longest_ago_make_room():
-    stores = KeptStores()
+    stores = StoreCache()
     for name in ("a", "b", "c"):
         stores.put(key(name), kept(1000), limit=10_000)
     stores.put(key("a"), stores.take(key("a")), limit=10_000)
@@ -52,7 +52,7 @@ def test_those_used_longest_ago_make_room():
 
 
 def test_one_that_is_too_large_is_not_kept():
-    stores = KeptStores()
+    stores = StoreCache()
 
     stores.put(key("a"), kept(1000), limit=100)
 
@@ -61,7 +61,7 @@ def test_one_that_is_too_large_is_not_kept():
 
 
 def test_who_takes_a_store_has_it_alone():
-    stores = KeptStores()
+    stores = StoreCache()
     stores.put(key("a"), kept(10), limit=10_000)
 
     assert stores.take(key("a")) is not None
@@ -69,7 +69,7 @@ def test_who_takes_a_store_has_it_alone():
 
 
 def test_put_again_it_is_counted_once():
-    stores = KeptStores()
+    stores = StoreCache()
 
     for _ in range(3):
         stores.put(key("a"), kept(1000), limit=10_000)
@@ -78,7 +78,7 @@ def test_put_again_it_is_counted_once():
 
 
 def test_a_round_that_has_ended_is_forgotten():
-    stores = KeptStores()
+    stores = StoreCache()
     stores.put(key("a", 1), kept(10), limit=10_000)
     stores.put(key("a", 2), kept(10), limit=10_000)
 

@@ -18,7 +18,7 @@ from neural.forecasting.models import (
 from neural.forecasting.outlook import next_days
 from neural.forecasting.rounds import opening
 from neural.forecasting.rounds.closing import ask_for_forecasts, cancel_round
-from neural.forecasting.rounds.exchange import Kept, kept_stores
+from neural.forecasting.rounds.exchange import StoreData, store_cache
 from neural.forecasting.rounds.gathering import round_progress
 from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.registry import AlreadyRegistered
@@ -422,12 +422,12 @@ def test_a_version_of_other_features_is_left_aside(chain):
 def test_what_a_process_kept_of_its_stores_is_let_go_when_it_forecasts(chain):
     opened()
     run_due(now=timezone.now() + dt.timedelta(milliseconds=1))
-    kept_stores.put((0, timezone.now(), "S1"), Kept(None), limit=10**6)
+    store_cache.put((0, timezone.now(), "S1"), StoreData(None), limit=10**6)
 
     make_forecasts.apply_async(kwargs={"store_id": "S1", "model_type": NAME})
     run_due()
 
-    assert kept_stores._bytes == 0
+    assert store_cache._bytes == 0
 
 
 # Privacy

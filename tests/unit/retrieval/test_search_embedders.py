@@ -12,9 +12,9 @@ import pytest
 from neural.retrieval.choosing import embedder, make_embedder
 from neural.retrieval.embedders.base import (
     LONGEST_TEXT,
+    CachingEmbedder,
     Embedder,
     EmbedderRefused,
-    Remembered,
     readable,
 )
 from neural.retrieval.embedders.usem3 import Usem3, in_parts
@@ -90,7 +90,7 @@ def test_leading_spaces_do_not_use_up_what_is_read():
 
 
 def test_no_texts_are_no_vectors(usem3):
-    for each in (usem3, Remembered(usem3)):
+    for each in (usem3, CachingEmbedder(usem3)):
         assert each.embed([]).shape == (0, 512)
         assert each.embed([]).dtype == np.float32
 
@@ -141,7 +141,7 @@ def test_texts_are_taken_in_parts_of_about_equal_length():
 
 def test_a_text_that_recurs_is_embedded_once():
     inner = Counting()
-    remembered = Remembered(inner)
+    remembered = CachingEmbedder(inner)
 
     first = remembered.embed(["a", "b", "a"])
     remembered.embed(["b", "c"])
@@ -152,7 +152,7 @@ def test_a_text_that_recurs_is_embedded_once():
 
 def test_what_was_used_last_stays_within_the_bound_of_bytes():
     inner = Counting()
-    remembered = Remembered(inner, kept_bytes=1000)  # room for three
+    remembered = CachingEmbedder(inner, cache_bytes=1000)  # room for three
 
     for text in ("a", "b", "c", "a", "d", "a", "b"):
         remembered.embed([text])
@@ -162,7 +162,7 @@ def test_what_was_used_last_stays_within_the_bound_of_bytes():
 
 def test_long_texts_are_not_kept():
     inner = Counting()
-    remembered = Remembered(inner)
+    remembered = CachingEmbedder(inner)
 
     remembered.embed(["汤" * 1000])
     remembered.embed(["汤" * 1000])
@@ -172,7 +172,7 @@ def test_long_texts_are_not_kept():
 
 def test_what_is_kept_does_not_keep_its_whole_batch():
     inner = Counting()
-    remembered = Remembered(inner)
+    remembered = CachingEmbedder(inner)
 
     remembered.embed(["汤", "汤" * 1000])
     gc.collect()
@@ -181,7 +181,7 @@ def test_what_is_kept_does_not_keep_its_whole_batch():
 
 
 def test_an_answer_may_be_changed_without_changing_what_is_kept():
-    remembered = Remembered(Counting())
+    remembered = CachingEmbedder(Counting())
 
     remembered.embed(["a"])[:] = 7
 

@@ -195,7 +195,7 @@ def test_a_long_list_is_done_in_slices(settings):
 
 
 def test_failures_are_counted_all_and_listed_up_to_a_limit(monkeypatch):
-    monkeypatch.setattr(ingesting, "SHOWN_FAILURES", 3)
+    monkeypatch.setattr(ingesting, "MOST_FAILURES", 3)
 
     told = batch_index_orders([{"no": "id"}] * 10)
 

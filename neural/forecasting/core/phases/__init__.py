@@ -1,6 +1,6 @@
-"""The phases of a demand forecast's round, one class each, and their order. Pure.
+"""The phases of a demand forecast's round, a class each. Pure.
 
-A phase is everything about one question of a round: when it is asked, what a store answers, how an
-answer is checked, and how the answers are combined. Most of the arithmetic is in the other modules
-of ``core``.
+A :class:`~neural.forecasting.core.phases.phase.Phase` is everything about one question: when it is
+asked, what a store answers (``StorePart``), how answers are checked and combined (``Combined``).
+``core.program`` puts them in order.
 """

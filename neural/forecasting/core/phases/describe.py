@@ -54,14 +54,14 @@ class Describe(Phase):
         return offered(server_state).hash[:16]
 
     def answer(self, store: StorePart) -> Json:
-        told: Json = {"base": store.base, "examples": len(store.train)}
+        counts: Json = {"base": store.base, "examples": len(store.train)}
         if is_private(store.config):
-            return {**told, **dict.fromkeys(DESCRIPTION)}
+            return {**counts, **dict.fromkeys(DESCRIPTION)}
         features = offered(store.server_state)
         own = features.of(store.train.values)
         values = own.astype(np.float64)
         return {
-            **told,
+            **counts,
             "demand": float(store.train.target.mean()),
             "mean": encode(values.mean(axis=0), dtype="<f8"),
             "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),

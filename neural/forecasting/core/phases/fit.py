@@ -38,12 +38,8 @@ class Fit(Phase):
 
     def answer(self, store: StorePart) -> Json:
         config, broadcast, problem = store.config, store.model.weights, store.problem
-        if config.strategy == "fedavg":
-            trained = glm.fedavg(problem, broadcast=broadcast, ridge=config.ridge)
-        else:
-            trained = glm.fedprox(
-                problem, broadcast=broadcast, ridge=config.ridge, proximal=config.proximal
-            )
+        proximal = 0.0 if config.strategy == "fedavg" else config.proximal
+        trained = glm.fedprox(problem, broadcast=broadcast, ridge=config.ridge, proximal=proximal)
         update = aggregation.clip(trained - broadcast, norm=config.clipping_norm)
         return {
             "base": store.base,

@@ -31,8 +31,8 @@ class Grow(Phase):
 
     def answer(self, store: StorePart) -> Json:
         forest = _forest(store.server_state)
-        rows = store.kept("rows", lambda: _rows(store, "", forest))
-        added = sums.sums(forest=forest, rows=rows, memory=store.kept("growing", dict))
+        rows = store.cached("rows", lambda: _rows(store, "", forest))
+        added = sums.sums(forest=forest, rows=rows, memory=store.cached("growing", dict))
         return {"base": store.base, "stores": 1, "sums": growing.sums_as_json(added.sums)}
 
     def answer_together(self, parts: Mapping[str, StorePart]) -> Together:

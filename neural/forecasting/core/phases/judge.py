@@ -325,12 +325,13 @@ class Confirm(Phase):
             "refitted": store.server_state["model"],
             "judged": store.server_state["judged_model"],
         }
-        told: Json = {"base": store.base, "count": float(len(store.held_out))}
+        deviances: Json = {"base": store.base, "count": float(len(store.held_out))}
         for name, content in models.items():
             model = DemandModel.from_json(content)
             forecasts = model.forecast(store.held_out, model.weights)
-            told[name] = float(evaluation.poisson_deviance(store.held_out.target, forecasts).sum())
-        return told
+            each = evaluation.poisson_deviance(store.held_out.target, forecasts)
+            deviances[name] = float(each.sum())
+        return deviances
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         for name in ("count", "refitted", "judged"):

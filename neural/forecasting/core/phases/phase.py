@@ -71,12 +71,12 @@ class StorePart:
     def train(self) -> Examples:
         """The training examples. Raises :class:`NotEnoughHistory` if the store has too little
         history."""
-        return self.kept("train", self._training_examples)
+        return self.cached("train", self._training_examples)
 
     @property
     def held_out(self) -> Examples:
         """The examples of the held-out days, for judging."""
-        return self.kept("held_out", self._held_out_examples)
+        return self.cached("held_out", self._held_out_examples)
 
     @property
     def model(self) -> DemandModel:
@@ -92,9 +92,9 @@ class StorePart:
     @property
     def forecasts(self) -> FloatArray:
         """The forecasts of the held-out days by the model under construction."""
-        return self.kept("forecasts", self._forecasts)
+        return self.cached("forecasts", self._forecasts)
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
         """The entry of the store's memory under this name, made by ``make`` if it is missing."""
         if name not in self.memory:
             self.memory[name] = make()

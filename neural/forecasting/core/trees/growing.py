@@ -217,11 +217,11 @@ def advanced(
 
     ``stores`` gives the number of stores of each answer (by default one). Raises AnswerRefused
     (``too_few``) if no answer remains."""
-    kept, out = without_outliers(forest=forest, answers=answers, stores=stores or {})
-    if not kept:
+    used, out = without_outliers(forest=forest, answers=answers, stores=stores or {})
+    if not used:
         raise AnswerRefused("too_few", "no sums for the trees")
     judged = replace(forest, left_out=out)
-    counted = bounded(forest=forest, answers=kept, stores=stores or {})
+    counted = bounded(forest=forest, answers=used, stores=stores or {})
     return Advanced(grown(forest=judged, sums=added(counted)), out)
 
 
@@ -233,16 +233,16 @@ def without_outliers(
     Stores are judged at the beginning of a stage, by the first tree. A store that was left out once
     stays out, because a store that cheats a little would be detected in some stages only.
     """
-    kept = {store: answers[store] for store in sorted(answers) if store not in forest.left_out}
+    used = {store: answers[store] for store in sorted(answers) if store not in forest.left_out}
     if forest.level > 0:
-        return kept, forest.left_out
+        return used, forest.left_out
     first = layout(forest)[0].slice
-    lengths = [_lengths(each, first) for each in kept.values()]
+    lengths = [_lengths(each, first) for each in used.values()]
     gradient, hessian = np.array(lengths, dtype=np.float64).reshape(-1, 2).T
-    of = np.array([stores.get(store, 1) for store in kept], dtype=np.intp)
+    of = np.array([stores.get(store, 1) for store in used], dtype=np.intp)
     mask = outlying(gradient=gradient, hessian=hessian, stores=of)
-    out = {store for store, is_out in zip(kept, mask, strict=True) if is_out}
-    counted = {store: each for store, each in kept.items() if store not in out}
+    out = {store for store, is_out in zip(used, mask, strict=True) if is_out}
+    counted = {store: each for store, each in used.items() if store not in out}
     return counted, tuple(sorted(out.union(forest.left_out)))
 
 

@@ -331,12 +331,12 @@ def _from_smaller(tree: _Tree, counts: Whole, nodes: int) -> list[NDArray[np.flo
     """Add up the rows of each node's smaller child; the other child is the difference."""
     sizes = np.bincount(tree.node, minlength=nodes).reshape(-1, 2)
     second = sizes[:, 1] <= sizes[:, 0]
-    kept = np.flatnonzero((tree.node % 2 == 1) == second[tree.node // 2])
+    smaller = np.flatnonzero((tree.node % 2 == 1) == second[tree.node // 2])
     small = histograms(
-        (code.take(kept) for code in tree.codes),
-        tree.node[kept] // 2,
-        tree.gradient[kept],
-        tree.hessian[kept],
+        (code.take(smaller) for code in tree.codes),
+        tree.node[smaller] // 2,
+        tree.gradient[smaller],
+        tree.hessian[smaller],
         counts=counts,
         nodes=nodes // 2,
     )

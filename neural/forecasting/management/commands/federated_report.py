@@ -69,9 +69,9 @@ def lines(report: Report) -> Iterator[str]:
 def _totals(report: Report) -> Iterator[str]:
     yield f"{'all stores':<16}" + "".join(f"{head:>10}" for head in HEADS)
     for method, figures in report.totals.items():
-        shown = [_figure(name, figures.get(name)) for name in FIGURES]
-        shown.append(_figure("wape", report.tomorrow.get(method, {}).get("wape")))
-        yield f"  {SHORT.get(method, method):<14}" + "".join(f"{each:>10}" for each in shown)
+        cells = [_figure(name, figures.get(name)) for name in FIGURES]
+        cells.append(_figure("wape", report.tomorrow.get(method, {}).get("wape")))
+        yield f"  {SHORT.get(method, method):<14}" + "".join(f"{each:>10}" for each in cells)
 
 
 def _figure(name: str, value: float | None) -> str:
@@ -215,13 +215,13 @@ def found(model_type: str, number: int | None, version: int | None) -> Report:
         made = rows.select_related("round").first()
         if made is None:
             raise CommandError(f"there is no version {version} of {model_type}", returncode=2)
-        return report_of_version(made, shown=every)
+        return report_of_version(made, visible=every)
     if number is not None:
         chosen = TrainingRound.objects.filter(pk=number).defer("server_state", "question").first()
         if chosen is None:
             raise CommandError(f"there is no round {number}", returncode=2)
-        return report_of_round(chosen, shown=every)
+        return report_of_round(chosen, visible=every)
     last = newest_round(model_type=model_type)
     if last is None:
         raise CommandError("There has been no round yet. Type: manage.py train")
-    return report_of_round(last, shown=every)
+    return report_of_round(last, visible=every)

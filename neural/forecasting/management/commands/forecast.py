@@ -95,8 +95,8 @@ class Command(TeachingCommand):
             for doubt in doubts_of(each, today=each.business_day(now)):
                 effect = "left out" if doubt.is_left_out else "moves the forecast to a limit"
                 self.stderr.write(
-                    f"{each}: {doubt.day}: {doubt.reported_shown} of {doubt.name} is doubtful "
-                    f"(usually {doubt.usual_shown}) and {effect}: send a corrected sales report, "
+                    f"{each}: {doubt.day}: {doubt.reported_text} of {doubt.name} is doubtful "
+                    f"(usually {doubt.usual_text}) and {effect}: send a corrected sales report, "
                     "or confirm it on the store's page"
                 )
             yield from newest(each)

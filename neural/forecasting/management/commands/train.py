@@ -116,7 +116,7 @@ class Command(TeachingCommand):
         return training
 
     def _report(self, training: TrainingRound, store: str | None) -> None:
-        report = report_of_round(training, shown=StoreUpdate.objects.all())
+        report = report_of_round(training, visible=StoreUpdate.objects.all())
         for line in lines(report):
             self.stdout.write(line)
         version = ModelVersion.objects.filter(round=training).only("number").first()

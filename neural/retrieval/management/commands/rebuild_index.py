@@ -97,11 +97,11 @@ class Command(TeachingCommand):
                 f"{index.collection}: the building was given up; the old index stays.",
                 returncode=GIVEN_UP,
             )
-        said = f"{index.collection}: {index.rows:,} records are searched"
+        message = f"{index.collection}: {index.rows:,} records are searched"
         refused = OutboxEntry.objects.refused().filter(collection=index.collection).count()
         if refused:
-            said += f"; {refused:,} cannot be: the admin says why (Records to index)"
-        self.stdout.write(f"{said}.")
+            message += f"; {refused:,} cannot be: the admin says why (Records to index)"
+        self.stdout.write(f"{message}.")
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
@@ -116,13 +116,13 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 def wait(number: int, *, work_here_too: bool) -> None:
     """Wait until an index is active or cancelled, with a progress bar."""
-    told = ""
+    last_reason = ""
     with tqdm(unit=" records", leave=False, disable=None) as bar:
         for index in looks(number, work_here_too=work_here_too):
             if nobody := why_nobody_builds_it(index):
                 raise CommandError(f"{index.collection}: {nobody}")
-            if (why := why_it_waits(index)) and why != told:
-                told = why
+            if (why := why_it_waits(index)) and why != last_reason:
+                last_reason = why
                 bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)
             bar.set_description_str(index.collection)
             bar.total, bar.n = max(index.records_total, index.records_done), index.records_done

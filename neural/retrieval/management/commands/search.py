@@ -1,7 +1,6 @@
 """`manage.py search`: the records that fit a query, and why each was found."""
 
 import argparse
-import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -39,8 +38,8 @@ def because(hit: Hit) -> str:
     ways = [f"{WAYS.get(way, way)} {score:.2f}" for way, score in hit.why.scores.items() if score]
     matched = [one_line(part) for part in (hit.why.names or hit.why.parts)[:5]]
     label = "names" if hit.why.names else "matched"
-    told = [f"{label}: {', '.join(matched)}"] if matched else []
-    return " · ".join([f"{hit.score:.2f}", *told, *ways])
+    matches = [f"{label}: {', '.join(matched)}"] if matched else []
+    return " · ".join([f"{hit.score:.2f}", *matches, *ways])
 
 
 def one_line(text: str) -> str:
@@ -51,28 +50,8 @@ def one_line(text: str) -> str:
 def as_json(hits: Found) -> Iterator[str]:
     """One JSON object per hit."""
     for hit in hits:
-        yield json.dumps(_as_object(hit), ensure_ascii=False)
-
-
-def _as_object(hit: Hit) -> dict[str, Any]:
-    at: dt.datetime | None = hit.at
-    return {
-        "collection": hit.collection,
-        "key": hit.key,
-        "id": hit.id,
-        "store": hit.store,
-        "kind": hit.kind,
-        "at": at and at.isoformat(),
-        "title": hit.title,
-        "names": list(hit.names),
-        "text": hit.text,
-        "score": round(hit.score, 4),
-        "why": {
-            "names": list(hit.why.names),
-            "parts": list(hit.why.parts),
-            "scores": {way: round(score, 4) for way, score in hit.why.scores.items()},
-        },
-    }
+        facts = {"collection": hit.collection, **hit.as_json()}
+        yield json.dumps(facts, ensure_ascii=False)
 
 
 NOTHING_FOUND = 1
@@ -148,8 +127,8 @@ class Command(TeachingCommand):
             for line in printed:
                 self.stdout.write(line)
         if not found:
-            said = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
-            raise CommandError(said, returncode=NOTHING_FOUND)
+            message = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
+            raise CommandError(message, returncode=NOTHING_FOUND)
 
 
 def _top(text: str) -> int:
@@ -203,5 +182,5 @@ def asked(collection: str, options: dict[str, Any]) -> Found:
         )
     except NeuralError as error:
         remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
-        said = f"{collection} cannot be searched: {error}. Type: manage.py {remedy}"
-        raise CommandError(said, returncode=NOT_POSSIBLE) from error
+        message = f"{collection} cannot be searched: {error}. Type: manage.py {remedy}"
+        raise CommandError(message, returncode=NOT_POSSIBLE) from error

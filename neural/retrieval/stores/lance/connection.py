@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -35,8 +35,9 @@ def reason(error: Exception) -> str:
     return first_line.split(", /")[0].strip()
 
 
-def after_conflicts(attempt: Callable[[], Answer]) -> Answer:
-    """Call ``attempt``, and repeat it for at most half a minute while other writers are faster.
+def after_conflicts(attempt: Callable[[], Answer], *, words: Sequence[str] = _CONFLICT) -> Answer:
+    """Call ``attempt``, and repeat it for at most half a minute while other writers are faster:
+    while the library's error has one of these words.
 
     A retry begins with the newest version of the table. Each conflict means that another writer has
     succeeded, so in the end all writers do.
@@ -46,7 +47,7 @@ def after_conflicts(attempt: Callable[[], Answer]) -> Answer:
         try:
             return attempt()
         except RAISED_BY_LANCE as error:
-            if not _is_conflict(error) or time.monotonic() + pause > give_up_at:
+            if not _has_any(error, words) or time.monotonic() + pause > give_up_at:
                 raise
         time.sleep(pause)
     raise AssertionError("the pauses never end")
@@ -61,9 +62,9 @@ def unavailable(what: str) -> Iterator[None]:
         raise StoreUnavailable(f"{what}: {reason(error)}") from error
 
 
-def _is_conflict(error: Exception) -> bool:
-    said = str(error).lower()
-    return any(word in said for word in _CONFLICT)
+def _has_any(error: Exception, words: Sequence[str]) -> bool:
+    message = str(error).lower()
+    return any(word in message for word in words)
 
 
 def _pauses() -> Iterator[float]:
@@ -131,12 +132,11 @@ class Connection:
         database = self.database()
         table = self._tables.get(name)
         if table is None:
-            table = self._tables[name] = self._found(database, checked(name))
+            table = self._tables[name] = self._opened(database, checked(name))
         return table
 
-    def _found(self, database: Any, name: str) -> Any:
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        for pause in _pauses():
+    def _opened(self, database: Any, name: str) -> Any:
+        def attempt() -> Any:
             try:
                 return database.open_table(name)
             except RAISED_BY_LANCE as error:
@@ -144,11 +144,10 @@ class Connection:
                     # Raised here and not by the caller, which would look again and might find the
                     # table that another writer has made since.
                     raise self._missing(name) from error
-                # Another writer is making it: a table is listed before it can be opened.
-                if "not found" not in str(error) or time.monotonic() + pause > give_up_at:
-                    raise
-            time.sleep(pause)
-        raise AssertionError("the pauses never end")
+                raise
+
+        # Another writer may be making it: a table is listed before it can be opened.
+        return after_conflicts(attempt, words=("not found",))
 
     def _missing(self, name: str) -> TableMissing:
         return TableMissing(f"no table {name!r} in {self.location}")

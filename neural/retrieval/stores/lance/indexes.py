@@ -130,9 +130,9 @@ def size_of(table: Any) -> TableSize:
     """The rows of a table, those that some index does not cover, and the bytes of its newest
     version."""
     behind = [index.num_unindexed_rows or 0 for index in table.list_indices()]
-    kept = table.stats()
+    stats = table.stats()
     return TableSize(
-        rows=kept["num_rows"], unindexed_rows=max(behind, default=0), bytes=kept["total_bytes"]
+        rows=stats["num_rows"], unindexed_rows=max(behind, default=0), bytes=stats["total_bytes"]
     )
 
 

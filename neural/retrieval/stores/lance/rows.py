@@ -132,11 +132,11 @@ def table_of(rows: Sequence[Row], schema: Any) -> Any:
     return pa.table(columns, schema=schema)
 
 
-def row_of(kept: Mapping[str, Any], vectors: Mapping[str, Vector]) -> Row:
+def row_of(stored: Mapping[str, Any], vectors: Mapping[str, Vector]) -> Row:
     """A row from its stored values and vectors, without tokens."""
-    plain = {name: kept[name] for name in PLAIN}
-    plain["at"] = None if kept["at"] is None else moment(kept["at"])
-    plain["names"] = tuple(kept["names"] or ())
+    plain = {name: stored[name] for name in PLAIN}
+    plain["at"] = None if stored["at"] is None else moment(stored["at"])
+    plain["names"] = tuple(stored["names"] or ())
     return Row(**plain, vectors=vectors)
 
 
@@ -144,15 +144,15 @@ def rows_of(table: Any, shape: Shape) -> dict[str, Row]:
     """Rows of an Arrow table, by key."""
     vectors = {name: table.column(vector_column(name)) for name in shape.vectors}
     return {
-        kept["key"]: row_of(
-            kept,
+        stored["key"]: row_of(
+            stored,
             {
                 name: np.asarray(column[index].values, dtype=np.float32)
                 for name, column in vectors.items()
                 if column[index].is_valid
             },
         )
-        for index, kept in enumerate(table.select(PLAIN).to_pylist())
+        for index, stored in enumerate(table.select(PLAIN).to_pylist())
     }
 
 

@@ -72,10 +72,10 @@ class LanceStore(VectorStore):
 
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         with self._connection.table(table) as opened:
-            written = table_of(newest_of(rows), opened.schema)
-            if written.num_rows:
+            batch = table_of(newest_of(rows), opened.schema)
+            if batch.num_rows:
                 with self._turn(table, WRITERS) as alone:
-                    after_conflicts(lambda: _merge(opened, written, alone=alone))
+                    after_conflicts(lambda: _merge(opened, batch, alone=alone))
 
     def delete(self, table: str, keys: Collection[str]) -> None:
         with self._connection.table(table) as opened:

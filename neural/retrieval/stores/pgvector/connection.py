@@ -164,15 +164,17 @@ def named_errors(table: str) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         _let_go_of_what_broke()
-        raise StoreUnavailable(f"PostgreSQL does not answer: {_said(error)}") from error
+        raise StoreUnavailable(f"PostgreSQL does not answer: {_one_line(error)}") from error
     except (DataError, UnicodeEncodeError) as error:
-        raise ValueRefused(f"PostgreSQL cannot keep this in {table!r}: {_said(error)}") from error
+        raise ValueRefused(
+            f"PostgreSQL cannot keep this in {table!r}: {_one_line(error)}"
+        ) from error
     except DatabaseError as error:
         state = getattr(error.__cause__, "sqlstate", None)
         if state == _UNDEFINED_TABLE:
             raise TableMissing(f"the vector store has no table {table!r}") from error
         if state in _EXTENSION_STATES:
-            raise PgVectorUnusable(f"{_EXTENSION_STATES[state]} ({_said(error)})") from error
+            raise PgVectorUnusable(f"{_EXTENSION_STATES[state]} ({_one_line(error)})") from error
         raise
 
 
@@ -184,5 +186,5 @@ def _let_go_of_what_broke() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
-def _said(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

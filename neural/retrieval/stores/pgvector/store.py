@@ -63,8 +63,8 @@ class PgVectorStore(VectorStore):
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         def write(cursor: CursorWrapper) -> None:
             shape = shape_of(cursor, table)
-            written = [values_of(row, shape) for row in newest_of(rows)]
-            cursor.executemany(upsert_statement(table, shape), written)
+            values = [values_of(row, shape) for row in newest_of(rows)]
+            cursor.executemany(upsert_statement(table, shape), values)
 
         transact(table, write)
 
@@ -152,10 +152,10 @@ def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
 
 def shape_of(cursor: CursorWrapper, table: str) -> Shape:
     """The shape that a table was made with. Raises :class:`TableMissing`."""
-    said = _comment(cursor, table)
-    if said is None:
+    comment = _comment(cursor, table)
+    if comment is None:
         raise TableMissing(f"the vector store has no table {table!r}")
-    return tables.shape_in(said)
+    return tables.shape_in(comment)
 
 
 def table_names(cursor: CursorWrapper) -> list[str]:
@@ -165,15 +165,15 @@ def table_names(cursor: CursorWrapper) -> list[str]:
         " WHERE relkind = 'r' AND starts_with(relname, %s) AND pg_table_is_visible(oid)",
         [tables.ROWS],
     )
-    return sorted(tables.name_in(said) for (said,) in cursor.fetchall() if said)
+    return sorted(tables.name_in(comment) for (comment,) in cursor.fetchall() if comment)
 
 
 def _comment(cursor: CursorWrapper, table: str) -> str | None:
     cursor.execute(
         "SELECT obj_description(to_regclass(%s), 'pg_class')", [tables.rows_table(table)]
     )
-    said = cursor.fetchone()[0]
-    return None if said is None else str(said)
+    comment = cursor.fetchone()[0]
+    return None if comment is None else str(comment)
 
 
 def _extend(cursor: CursorWrapper) -> None:

@@ -68,11 +68,11 @@ def name_in(text: str) -> str:
 
 def shape_in(text: str) -> Shape:
     """The table's shape from its comment."""
-    said = json.loads(text)
+    facts = json.loads(text)
     return Shape(
-        tokens=tuple(said["tokens"]),
-        vectors=tuple(said["vectors"]),
-        dimensions=said["dimensions"],
+        tokens=tuple(facts["tokens"]),
+        vectors=tuple(facts["vectors"]),
+        dimensions=facts["dimensions"],
     )
 
 
@@ -80,7 +80,7 @@ def creation(table: str, shape: Shape) -> list[str]:
     """The statements that make a table. The comment is written as a literal, because COMMENT cannot
     bind values."""
     rows, words = rows_table(table), words_table(table)
-    said = comment(table, shape).replace("'", "''")
+    literal = comment(table, shape).replace("'", "''")
     return [
         f"CREATE TABLE {rows} ({', '.join(_columns(shape))})",
         # Tokens stay in the row, because scoring reads thousands of them. Vectors are read by the
@@ -94,7 +94,7 @@ def creation(table: str, shape: Shape) -> list[str]:
             for each in shape.tokens
         ),
         f"CREATE TABLE {words} ({_COUNTS})",
-        f"COMMENT ON TABLE {rows} IS '{said}'",
+        f"COMMENT ON TABLE {rows} IS '{literal}'",
     ]
 
 

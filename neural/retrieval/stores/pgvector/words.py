@@ -84,7 +84,7 @@ def matching(
     cursor.execute(
         "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
     )
-    rarity = _kept_rarity(cursor, table, column, tokens) or _counted_rarity(
+    rarity = _stored_rarity(cursor, table, column, tokens) or _counted_rarity(
         cursor, table, column, tokens
     )
     asked = connection.weights({token: rarity.weight(token) for token in tokens})
@@ -137,7 +137,7 @@ def _scoring(table: str, column: str, only: Filter) -> str:
         ORDER BY score DESC, key LIMIT %s::bigint"""
 
 
-def _kept_rarity(
+def _stored_rarity(
     cursor: CursorWrapper, table: str, column: str, tokens: Sequence[int]
 ) -> Rarity | None:
     """The rarity from the stored counts; None if the table was small when they were made."""
