@@ -226,22 +226,6 @@ class TrainingRound(models.Model):
         theirs = type(self).objects.filter(pk=self.pk, exchange=self.exchange)
         return bool(theirs.filter(asked_again__lt=self.exchange).update(asked_again=self.exchange))
 
-    def publish(self, *, now: dt.datetime) -> bool:
-        """End the round with a version that is put in force."""
-        return self._close(RoundState.PUBLISHED, "better", now=now)
-
-    def reject(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End the round with a version that is not put in force (for ``candidate``: not yet)."""
-        return self._close(RoundState.REJECTED, reason, detail, now=now)
-
-    def fail_quorum(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End the round without a version, because of too few stores."""
-        return self._close(RoundState.FAILED_QUORUM, reason, detail, now=now)
-
-    def fail(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End the round without a version, because of an error."""
-        return self._close(RoundState.FAILED_ERROR, reason, detail, now=now)
-
     def cancel(self, *, now: dt.datetime) -> bool:
         """End the round without a version on a person's request, whatever its state. Returns False
         if it was closed already."""
@@ -251,10 +235,12 @@ class TrainingRound(models.Model):
             if not found.is_open:
                 return False
             self.state, self.exchange = found.state, found.exchange
-            if self._close(RoundState.CANCELLED, "by_a_person", now=now):
+            if self.close(RoundState.CANCELLED, "by_a_person", now=now):
                 return True
 
-    def _close(self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+    def close(self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+        """End the round in one of :data:`CLOSED_STATES`. A rejected round has a version that is not
+        put in force (with the reason ``candidate``: not yet), a failed one has none."""
         return self._become(
             state,
             OPEN_STATES,

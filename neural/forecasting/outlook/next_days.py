@@ -18,7 +18,7 @@ from neural.forecasting.core.series import Sales
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.models.round import log_store
-from neural.forecasting.rounds.asking import FORECAST_TASK, in_groups
+from neural.forecasting.rounds.asking import FORECAST_TASK, LOW, in_groups
 from neural.forecasting.rounds.exchange import store_cache
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
@@ -26,7 +26,6 @@ from neural.ledger.execute import drop_broken_connection
 from neural.ledger.record import enqueue_all
 from neural.models import Store
 from neural.models.new_run import NewRun, new_run
-from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 RUN_SECONDS = 20.0
 STORES_A_RUN = 25
@@ -196,7 +195,6 @@ def _run(name: str, stores: Sequence[str], as_of: dt.date | None) -> NewRun:
     return new_run(
         task=FORECAST_TASK,
         kwargs=kwargs,
-        queue=LOW_PRIORITY_QUEUE,
-        priority=LOW_PRIORITY,
+        **LOW,
         store=stores[0] if len(stores) == 1 else None,
     )

@@ -104,9 +104,8 @@ def _ask_again(training: TrainingRound, missing: Sequence[str], now: dt.datetime
 def _close(
     training: TrainingRound, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime
 ) -> None:
-    end = training.fail_quorum if state == RoundState.FAILED_QUORUM else training.fail
     with transaction.atomic():
-        if end(reason, detail, now=now):
+        if training.close(state, reason, detail, now=now):
             after_close(training)
 
 

@@ -16,6 +16,8 @@ ADVANCE_TASK = "neural.tasks.advance_training_round"
 FORECAST_TASK = "neural.tasks.make_forecasts"
 
 
+LOW: Mapping[str, Any] = {"queue": LOW_PRIORITY_QUEUE, "priority": LOW_PRIORITY}
+
 JOINT_FACTOR = 2
 """The factor by which a run has more stores if they add up their answers, as long as there are runs
 for two processes. Adding up is quick, and a run costs the ledger as much as many stores."""
@@ -39,8 +41,7 @@ def ask_singly(round_id: int, exchange: int, stores: Sequence[str]) -> None:
             task=ANSWER_TASK,
             args=[],
             kwargs=_arguments(round_id, exchange, [store]),
-            queue=LOW_PRIORITY_QUEUE,
-            priority=LOW_PRIORITY,
+            **LOW,
             unique_key=f"answer:{round_id}:{exchange}:{store}",
             store=store,
         )
@@ -57,8 +58,7 @@ def watch_round(training: TrainingRound, *, due_in: float) -> None:
         task=ADVANCE_TASK,
         args=[],
         kwargs={"round_id": training.pk},
-        queue=LOW_PRIORITY_QUEUE,
-        priority=LOW_PRIORITY,
+        **LOW,
         task_id=f"training-round-{training.pk}",
         due_in=due_in,
     )
@@ -75,8 +75,7 @@ def _answer_run(round_id: int, exchange: int, stores: Sequence[str]) -> NewRun:
     return new_run(
         task=ANSWER_TASK,
         kwargs=_arguments(round_id, exchange, stores),
-        queue=LOW_PRIORITY_QUEUE,
-        priority=LOW_PRIORITY,
+        **LOW,
         store=stores[0] if len(stores) == 1 else None,
     )
 

@@ -16,16 +16,16 @@ from neural.forecasting.models import (
     GroupSum,
     ModelVersion,
     Publishing,
+    RoundState,
     Standing,
     StoreUpdate,
     TrainingRound,
 )
 from neural.forecasting.models.round import CLOSED_STATES
-from neural.forecasting.rounds.asking import FORECAST_TASK, TRAIN_TASK
+from neural.forecasting.rounds.asking import FORECAST_TASK, LOW, TRAIN_TASK
 from neural.forecasting.rounds.exchange import Exchange, store_cache
 from neural.ledger.record import enqueue
 from neural.models import RunState, TaskRun
-from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 
 class PointerMoved(NeuralError):
@@ -48,12 +48,11 @@ def finish(
     totals = add_up(judged)
     verdict = _verdict(training, judged)
     publishes = verdict.better and training.plan.publishing == Publishing.AUTOMATIC
-    if publishes:
-        closed = training.publish(now=now)
-    else:
-        reason = "candidate" if verdict.better else verdict.reason
-        closed = training.reject(reason, verdict.detail, now=now)
-    if not closed:
+    state, reason, detail = RoundState.PUBLISHED, "better", ""
+    if not publishes:
+        state, reason = RoundState.REJECTED, "candidate" if verdict.better else verdict.reason
+        detail = verdict.detail
+    if not training.close(state, reason, detail, now=now):
         return False
     version = _add_version(training, asked, server_state, totals, verdict)
     if publishes and not ActiveModel.objects.publish(
@@ -131,8 +130,7 @@ def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
         task=FORECAST_TASK,
         args=[],
         kwargs={"model_type": name, **({"as_of": as_of} if as_of else {})},
-        queue=LOW_PRIORITY_QUEUE,
-        priority=LOW_PRIORITY,
+        **LOW,
         unique_key=f"forecasts:{name}:{as_of}",
         requested_by=requested_by,
     )

@@ -16,6 +16,7 @@ from neural.forecasting.core.protocol import Step, TrainingConfig
 from neural.forecasting.models import (
     ActiveModel,
     ModelVersion,
+    RoundState,
     StoreUpdate,
     TrainingPlan,
     TrainingRound,
@@ -160,7 +161,7 @@ def _invite(
     StoreUpdate.objects.bulk_create(StoreUpdate(round=training, store_id=store) for store in stores)
     if len(stores) < training.quorum:
         detail = f"{len(stores)}; {training.quorum} are needed"
-        training.fail_quorum("no_stores", detail, now=now)
+        training.close(RoundState.FAILED_QUORUM, "no_stores", detail, now=now)
         after_close(training)
         return
     step = _begin(training, kind, config, now)
@@ -188,7 +189,7 @@ def _begin(
     except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
         raise
     except Exception as error:  # noqa: BLE001 (an error of the program, or a version was changed)
-        training.fail("program", type(error).__name__, now=now)
+        training.close(RoundState.FAILED_ERROR, "program", type(error).__name__, now=now)
         after_close(training)
         return None
     return step

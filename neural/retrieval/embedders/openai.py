@@ -108,11 +108,7 @@ class OpenAiCompatible(Embedder):
             return EmbedderRefused(f"{message}: it does not let us in ({asked})")
         if 300 <= answer.status < 400:
             return EmbedderRefused(f"{message}, a redirect: set url to where the server really is")
-        return self._complaint(answer, f"{message}: {message_of(answer.data, secret=self._key())}")
-
-    def _complaint(
-        self, answer: urllib3.BaseHTTPResponse, message: str
-    ) -> EmbedderRefused | EmbedderUnavailable:
+        message = f"{message}: {message_of(answer.data, secret=self._key())}"
         if answer.status < 500 and answer.status not in _WORTH_ANOTHER_TRY:
             return EmbedderRefused(message)
         later = answer.headers.get("Retry-After")
