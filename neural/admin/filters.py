@@ -4,7 +4,7 @@ They never come from the list's own table: finding its distinct values would rea
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -126,14 +126,23 @@ class FlagFilter(admin.SimpleListFilter):
         return getattr(queryset, self.method)() if self.value() == "1" else queryset
 
 
-def choice_filter(title: Any, field: str, choices: type[Choices]) -> type[EqualityFilter]:
-    """A filter by a field with these choices; the field names its parameter, too."""
+def flag_filter(title: Any, name: str, choice: Any, *, method: str = "") -> type[FlagFilter]:
+    """A :class:`FlagFilter`; its method is named like its parameter if no other is given."""
+    own = {"title": title, "parameter_name": name, "choice": choice, "method": method or name}
+    return type("OneChoiceFilter", (FlagFilter,), own)
+
+
+def choice_filter(
+    title: Any, field: str, choices: "type[Choices] | Callable[[], Iterable[tuple[str, Any]]]"
+) -> type[EqualityFilter]:
+    """A filter by a field with these choices, or those that a function returns; the field names its
+    parameter, too."""
 
     class ChoiceFilter(EqualityFilter):
         parameter_name = field
 
-        def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-            return choices_of(choices)
+        def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+            return choices_of(choices) if isinstance(choices, type) else list(choices())
 
     ChoiceFilter.title = title
     return ChoiceFilter
@@ -143,19 +152,10 @@ def choices_of(choices: type[Choices]) -> Sequence[tuple[str, str]]:
     return [(str(each.value), str(each.label)) for each in choices]
 
 
-class EventTypeFilter(EqualityFilter):
-    title = _("type")
-    parameter_name = "type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return _names(each.name for each in event_types())
-
-
-class UnhandledFilter(FlagFilter):
-    title = _("handling")
-    parameter_name = "unhandled"
-    method = "unhandled"
-    choice = _("had no handler")
+EventTypeFilter = choice_filter(
+    _("type"), "type", lambda: _names(each.name for each in event_types())
+)
+UnhandledFilter = flag_filter(_("handling"), "unhandled", _("had no handler"))
 
 
 def _names(names: Iterable[str]) -> Sequence[tuple[str, str]]:

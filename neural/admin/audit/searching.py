@@ -118,16 +118,11 @@ class WhoFilter(TextFilter):
     parameter_name = "actor"
 
 
-class ActionFilter(EqualityFilter):
-    title = _("action")
-    parameter_name = "action"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return sorted(
-            ((code, title_of(code)) for code in actions_there()), key=lambda each: each[1]
-        )
-
-
+ActionFilter = choice_filter(
+    _("action"),
+    "action",
+    lambda: sorted(((code, title_of(code)) for code in actions_there()), key=lambda each: each[1]),
+)
 SourceFilter = choice_filter(_("source"), "source", AuditSource)
 OutcomeFilter = choice_filter(pgettext_lazy("audit log", "outcome"), "outcome", AuditOutcome)
 

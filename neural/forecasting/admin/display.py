@@ -1,16 +1,15 @@
 """Formats rounds, versions and forecasts: badges, methods in words, ratios as per cent."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING, badge
-from neural.admin.filters import DayFilter, EqualityFilter, NumberFilter, choice_filter
+from neural.admin.filters import DayFilter, NumberFilter, choice_filter
 from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.models import (
     ModelVersion,
@@ -148,14 +147,11 @@ def portions(amount: float | None) -> str:
     return f"{amount:.0f}" if amount >= 20 or amount == round(amount) else f"{amount:.1f}"
 
 
-class ModelTypeFilter(EqualityFilter):
-    title = gettext_lazy("model type")
-    parameter_name = "model_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.name, label_of(each.name)) for each in model_types()]
-
-
+ModelTypeFilter = choice_filter(
+    gettext_lazy("model type"),
+    "model_type",
+    lambda: ((each.name, label_of(each.name)) for each in model_types()),
+)
 RoundStateFilter = choice_filter(gettext_lazy("state"), "state", RoundState)
 StandingFilter = choice_filter(gettext_lazy("standing"), "standing", Standing)
 UpdateStateFilter = choice_filter(gettext_lazy("state"), "state", UpdateState)

@@ -28,7 +28,7 @@ from neural.admin.display import (
     state_column,
     store_code_column,
 )
-from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choice_filter
+from neural.admin.filters import NamedRowFilter, StoreFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import HistoryAdmin, section
@@ -65,13 +65,12 @@ SEND_AGAIN = Verb(
 )
 
 
-class DeliveryTypeFilter(EqualityFilter):
-    title = _("type")
-    parameter_name = "type"
+def _types() -> list[tuple[str, str]]:
+    names = sorted([*(each.name for each in event_types()), *OUTCOMES, TEST_TYPE])
+    return [(name, name) for name in names]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        names = sorted([*(each.name for each in event_types()), *OUTCOMES, TEST_TYPE])
-        return [(name, name) for name in names]
+
+DeliveryTypeFilter = choice_filter(_("type"), "type", _types)
 
 
 class SubscriptionFilter(NamedRowFilter):

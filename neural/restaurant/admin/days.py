@@ -40,7 +40,7 @@ from neural.restaurant.admin.day_display import (
     sees_days,
     shown_to,
 )
-from neural.restaurant.admin.filters import OrderDayFilter
+from neural.restaurant.admin.filters import BusinessDayFilter
 from neural.restaurant.days.comparing import Comparison
 from neural.restaurant.days.summary import compare_closes, latest_day
 from neural.restaurant.models import DayClose
@@ -74,7 +74,7 @@ class DayCloseAdmin(HistoryAdmin):
         "currency",
         "as_of",
     )
-    list_filter = (StoreFilter, OrderDayFilter)
+    list_filter = (StoreFilter, BusinessDayFilter)
     walks = (by_store("business_day", day="day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")

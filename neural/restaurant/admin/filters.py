@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter, FlagFilter, choice_filter, choices_of
+from neural.admin.filters import DayFilter, EqualityFilter, choice_filter, choices_of, flag_filter
 from neural.restaurant.models import Channel, OrderStatus, PaymentStatus, Period
 from neural.restaurant.models.demand import BEST_SELLER_PLACES
 
 
-class OrderDayFilter(DayFilter):
+class BusinessDayFilter(DayFilter):
     field = "business_day"
 
 
@@ -33,12 +33,6 @@ class OrderStatusFilter(admin.SimpleListFilter):
 
 
 ChannelFilter = choice_filter(_("channel"), "channel", Channel)
-
-
-class PaymentDayFilter(DayFilter):
-    field = "business_day"
-
-
 PaymentStatusFilter = choice_filter(_("status"), "status", PaymentStatus)
 
 
@@ -72,50 +66,17 @@ class BeginningFilter(DayFilter):
         return ()
 
 
-class UnsettledFilter(FlagFilter):
-    title = _("payment")
-    parameter_name = "unsettled"
-    method = "unsettled"
-    choice = _("owed or overpaid")
-
-
-class NotAddingUpFilter(FlagFilter):
-    title = _("sums")
-    parameter_name = "differs"
-    method = "not_adding_up"
-    choice = _("does not add up")
-
-
-class ApartFilter(FlagFilter):
-    title = _("kept apart")
-    parameter_name = "apart"
-    method = "apart"
-    choice = _("only payments or statuses are known")
-
-
-class LateChangeFilter(FlagFilter):
-    title = _("changed late")
-    parameter_name = "late"
-    method = "changed_late"
-    choice = _("changed long after closing")
-
-
-class LowStockFilter(FlagFilter):
-    title = _("alert")
-    parameter_name = "low"
-    method = "low"
-    choice = _("low now")
-
-
-class UnusualFilter(FlagFilter):
-    title = _("unusual days")
-    parameter_name = "unusual"
-    method = "unusual"
-    choice = _("unusual")
-
-
-class BestSellerFilter(FlagFilter):
-    title = _("best sellers")
-    parameter_name = "best"
-    method = "best_sellers"
-    choice = format_lazy(_("place 1 to {places}"), places=BEST_SELLER_PLACES)
+UnsettledFilter = flag_filter(_("payment"), "unsettled", _("owed or overpaid"))
+NotAddingUpFilter = flag_filter(_("sums"), "differs", _("does not add up"), method="not_adding_up")
+ApartFilter = flag_filter(_("kept apart"), "apart", _("only payments or statuses are known"))
+LateChangeFilter = flag_filter(
+    _("changed late"), "late", _("changed long after closing"), method="changed_late"
+)
+LowStockFilter = flag_filter(_("alert"), "low", _("low now"))
+UnusualFilter = flag_filter(_("unusual days"), "unusual", _("unusual"))
+BestSellerFilter = flag_filter(
+    _("best sellers"),
+    "best",
+    format_lazy(_("place 1 to {places}"), places=BEST_SELLER_PLACES),
+    method="best_sellers",
+)

@@ -32,10 +32,10 @@ from neural.keyset.walks import Walk
 from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import (
     ApartFilter,
+    BusinessDayFilter,
     ChannelFilter,
     LateChangeFilter,
     NotAddingUpFilter,
-    OrderDayFilter,
     OrderStatusFilter,
     UnsettledFilter,
 )
@@ -129,7 +129,7 @@ class OrderAdmin(HistoryAdmin):
         ApartFilter,
         ChannelFilter,
         StoreFilter,
-        OrderDayFilter,
+        BusinessDayFilter,
     )
     walks = (
         by_store(**UNSETTLED),

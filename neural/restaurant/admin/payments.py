@@ -30,7 +30,7 @@ from neural.admin.scope import HistoryAdmin, section
 from neural.keyset.planning import by_store
 from neural.restaurant.admin import amounts
 from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
-from neural.restaurant.admin.filters import PaymentDayFilter, PaymentStatusFilter
+from neural.restaurant.admin.filters import BusinessDayFilter, PaymentStatusFilter
 from neural.restaurant.admin.order_events import MOST_NEAR, OrderEvent, events_of, runs_by_event
 from neural.restaurant.models import Payment, PaymentKind
 from neural.restaurant.models.newest import event_of
@@ -53,7 +53,7 @@ class PaymentAdmin(HistoryAdmin):
         short_instant_column(Payment, "occurred_at"),
         store_code_column(Payment),
     )
-    list_filter = (PaymentStatusFilter, StoreFilter, PaymentDayFilter)
+    list_filter = (PaymentStatusFilter, StoreFilter, BusinessDayFilter)
     walks = (by_store("business_day", day="day", also="day"), by_store())
     search_keys = ("reference", "key", "order__number", "store")
     search_help_text = _("A whole reference, key, order number or store code.")

@@ -26,7 +26,7 @@ from neural.admin.display import (
     of_bytes,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, choice_filter
+from neural.admin.filters import choice_filter
 from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
@@ -40,15 +40,11 @@ from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.sites import address_in_admin
 
-
-class CollectionFilter(EqualityFilter):
-    title = gettext_lazy("collection")
-    parameter_name = "collection"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.name, each.name) for each in collections()]
-
-
+CollectionFilter = choice_filter(
+    gettext_lazy("collection"),
+    "collection",
+    lambda: ((each.name, each.name) for each in collections()),
+)
 IndexStateFilter = choice_filter(gettext_lazy("state"), "state", IndexState)
 
 
