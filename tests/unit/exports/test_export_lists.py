@@ -39,6 +39,7 @@ def test_every_list_of_ours_has_files_but_pages_that_are_no_lists() -> None:
         model._meta.model_name
         for model, model_admin in admin.site._registry.items()
         if isinstance(model_admin, NeuralAdmin)
+        and not model._meta.app_label.startswith("django_celery")  # ours guard them alone
     ]
 
     assert len(LISTS) > 30
