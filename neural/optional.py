@@ -6,7 +6,6 @@ start. A name of an app that is not installed raises an error that says which ap
 """
 
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -23,16 +22,26 @@ PARTS = (
 )
 """The optional parts. Each is a package, and an app of the same name in ``INSTALLED_APPS``."""
 
-
-@cache
-def task_homes() -> Mapping[str, str]:
-    """The module that defines each task of an optional part, which names them in ``TASKS``. In
-    messages, runs and schedules, the name of every task begins with ``neural.tasks``."""
-    return {
-        name: f"{part}.tasks"
-        for part in PARTS
-        for name in getattr(import_module(part), "TASKS", ())
-    }
+TASKS: Mapping[str, str] = {
+    "advance_training_round": "neural.forecasting.tasks",
+    "analyse_demand": "neural.restaurant.tasks",
+    "answer_training_exchange": "neural.forecasting.tasks",
+    "batch_index_orders": "neural.retrieval.tasks",
+    "deliver_webhook": "neural.hooks.tasks",
+    "index_marked": "neural.retrieval.tasks",
+    "index_to_vector_db": "neural.retrieval.tasks",
+    "make_forecasts": "neural.forecasting.tasks",
+    "prune_old_rows": "neural.monitoring.tasks",
+    "rebuild_search_index": "neural.retrieval.tasks",
+    "route_pushes": "neural.hooks.tasks",
+    "send_alert": "neural.monitoring.tasks",
+    "run_federated_round": "neural.forecasting.tasks",
+    "tend_search_indexes": "neural.retrieval.tasks",
+    "train_federated_model": "neural.forecasting.tasks",
+}
+"""The module that defines each task of an optional part. In messages, runs and schedules, the name
+of every task begins with ``neural.tasks``. The parts cannot say this themselves: an error about a
+part that is not installed names it, and imports nothing of it."""
 
 
 class AppNotInstalled(NeuralError, ImportError):
@@ -58,7 +67,7 @@ def said_of_an_absent_task(task: str) -> str:
     The text is the end of a sentence that begins with the task's name.
     """
     package, _, name = task.rpartition(".")
-    home = task_homes().get(name) if package == "neural.tasks" else None
+    home = TASKS.get(name) if package == "neural.tasks" else None
     return _said_of_an_absent_app(home) if home else ""
 
 

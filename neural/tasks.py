@@ -20,7 +20,7 @@ from neural.events.submit import submit
 from neural.ledger.record import BY_MESSAGE
 from neural.ledger.retry import RetryPolicy
 from neural.models import EntryPoint
-from neural.optional import look_up, task_homes
+from neural.optional import TASKS, look_up
 from neural.runs.bulk import acting
 from neural.runs.bulk.deciding import ACT_TASK
 
@@ -29,7 +29,7 @@ _SOON = RetryPolicy(max_retries=6, base_seconds=2, cap_seconds=60)
 
 
 def __getattr__(name: str) -> Any:
-    return look_up(__name__, task_homes(), name)
+    return look_up(__name__, TASKS, name)
 
 
 @shared_task(base=EventTask, name=EVENT_TASK, title=_("Process an event"))

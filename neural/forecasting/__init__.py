@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     )
     from neural.forecasting.core.series import Sales
 
-TASKS = (
-    "advance_training_round",
-    "answer_training_exchange",
-    "make_forecasts",
-    "run_federated_round",
-    "train_federated_model",
-)
-"""The tasks of this part, which are reached as ``neural.tasks.…``."""
-
 _HOMES = {
     "AnswerRefused": "neural.forecasting.core.protocol",
     "DishForecast": "neural.forecasting.core.model_types",

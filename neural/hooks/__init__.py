@@ -26,12 +26,6 @@ if TYPE_CHECKING:
         register_platform,
     )
 
-TASKS = (
-    "deliver_webhook",
-    "route_pushes",
-)
-"""The tasks of this part, which are reached as ``neural.tasks.…``."""
-
 __all__ = [
     "Answer",
     "CannotTranslate",

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     )
     from neural.monitoring.models.alerts import Severity
 
-TASKS = (
-    "prune_old_rows",
-    "send_alert",
-)
-"""The tasks of this part, which are reached as ``neural.tasks.…``."""
-
 _HOMES = {
     "Condition": "neural.monitoring.alerts.rules",
     "Judgement": "neural.monitoring.alerts.rules",

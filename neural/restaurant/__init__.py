@@ -6,6 +6,3 @@ adds up an order, ``totals`` recomputes the money of orders and the demand of da
 a store's business day. Its admin and API show the rows, and forecasting and search read them by the
 ``neural_*`` modules.
 """
-
-TASKS = ("analyse_demand",)
-"""The tasks of this part, which are reached as ``neural.tasks.…``."""

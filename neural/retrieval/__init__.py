@@ -25,15 +25,6 @@ if TYPE_CHECKING:
         Within,
     )
 
-TASKS = (
-    "batch_index_orders",
-    "index_marked",
-    "index_to_vector_db",
-    "rebuild_search_index",
-    "tend_search_indexes",
-)
-"""The tasks of this part, which are reached as ``neural.tasks.…``."""
-
 _HOMES = {
     "Embedder": "neural.retrieval.embedders.base",
     "EmbedderRefused": "neural.retrieval.embedders.base",

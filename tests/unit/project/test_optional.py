@@ -7,7 +7,7 @@ from django.apps import apps
 
 import neural
 from neural import tasks
-from neural.optional import AppNotInstalled, task_homes
+from neural.optional import TASKS, AppNotInstalled
 
 ABSENT = "neural.retrieval"
 
@@ -45,7 +45,7 @@ def test_a_public_call_of_an_app_that_is_not_installed_names_the_app():
     assert callable(neural.submit)
 
 
-@pytest.mark.parametrize("name", sorted(task_homes()))
+@pytest.mark.parametrize("name", sorted(TASKS))
 def test_every_task_of_a_part_is_reached_by_its_name(name):
     task = getattr(tasks, name)
 
