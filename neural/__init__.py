@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from neural.celeryapp.task import LedgerTask
     from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
-    from neural.events.asubmit import asubmit, asubmit_many
     from neural.events.changes import reindex
     from neural.events.registry import Received, handles
     from neural.events.schema import Payload
-    from neural.events.submit import submit, submit_many
+    from neural.events.submit import asubmit, asubmit_many, submit, submit_many
     from neural.events.types import EventType, register_event_type
     from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
@@ -71,8 +70,8 @@ _HOMES = {
     "Attempt": "neural.models.attempt",
     "Verdict": "neural.events.answers",
     "Why": "neural.retrieval.query.hits",
-    "asubmit": "neural.events.asubmit",
-    "asubmit_many": "neural.events.asubmit",
+    "asubmit": "neural.events.submit",
+    "asubmit_many": "neural.events.submit",
     "current_run": "neural.ledger.work",
     "handles": "neural.events.registry",
     "reindex": "neural.events.changes",

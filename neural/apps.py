@@ -27,8 +27,8 @@ class NeuralConfig(AppConfig):
         from neural.broker import message, patches, publisher
         from neural.celeryapp import callbacks, task
         from neural.djangotasks import registry as django_tasks
-        from neural.events import erasables
-        from neural.events.pruning import REFUSED_EVENTS
+        from neural.events import erasure
+        from neural.events.changes import REFUSED_EVENTS
         from neural.ledger import dialects, ports, work
         from neural.ledger.prune import register_prunable
         from neural.runs import bulk
@@ -44,7 +44,7 @@ class NeuralConfig(AppConfig):
         worker.connect()
         bulk.connect()
         register_prunable(REFUSED_EVENTS)
-        erasables.connect()
+        erasure.connect()
         django_tasks.connect()
         _set_beats_zone()
         autodiscover_modules("neural_handlers")

@@ -19,7 +19,7 @@ from benchmarks.growth.ledger import execute, index_names, rows
 from benchmarks.growth.measuring import SilentPublisher, leave_backlog
 from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
-from neural.health.failures import failing_attempts
+from neural.health.runs import failing_attempts
 from neural.health.situation import Situation
 from neural.keyset.walks import Place
 from neural.ledger.claim import Claimant, claim

@@ -17,10 +17,8 @@ from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import EventPruned, EventRefused, InvalidEvent, Problem, Submission
-from neural.events.kept import LEFT_OUT, kept_of, kept_of_unread
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
-from neural.events.payloads import byte_limit
-from neural.events.readable import as_text
+from neural.events.readable import LEFT_OUT, as_text, kept_of, kept_of_unread
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.events.registry import (
     Handler,
@@ -30,14 +28,20 @@ from neural.events.registry import (
     handler,
     handler_names,
 )
-from neural.events.types import TYPES, EventTypeUnknown, event_type, event_types, fingerprint
+from neural.events.types import (
+    TYPES,
+    EventTypeUnknown,
+    byte_limit,
+    event_type,
+    event_types,
+    fingerprint,
+)
 from neural.ledger.clock import database_clock
 from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import EntryPoint, NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
-from neural.worker.forwarding import unfit_here, unknown_here
-from neural.worker.refusing import RefusedCall
+from neural.worker.refusing import RefusedCall, unfit_here, unknown_here
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -31,7 +31,7 @@ from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
 from neural.models.run_log import logger, pairs
 from neural.stored_json import from_json
-from neural.worker import event_stream, forwarding, late_messages
+from neural.worker import delivery, refusing
 from neural.worker.delivery import Delivery
 from neural.worker.refusing import refuse_to_run
 
@@ -110,15 +110,15 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
 
         A TypeError from inside the function may not.
         """
-        signature = forwarding.signature_of(self)
+        signature = refusing.signature_of(self)
         if signature is None:
             return
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
             unfit = ArgumentsUnfit(f"{self.name}{signature} cannot be called: {error}")
-            mine = forwarding.parameters(self)
-            raise forwarding.unfit_here(
+            mine = refusing.parameters(self)
+            raise refusing.unfit_here(
                 run,
                 unfit,
                 differs=lambda registered: _tasks(registered).get(self.name, mine) != mine,
@@ -154,15 +154,15 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
 
         Celery itself sends the events of that run.
         """
-        listened = bool(self.request.get(event_stream.LISTENED))
-        late_messages.note(batched, streamed=listened)
+        listened = bool(self.request.get(delivery.LISTENED))
+        delivery.note(batched, streamed=listened)
         if listened:
-            event_stream.send_events(batched, hostname=self.request.hostname)
+            delivery.send_events(batched, hostname=self.request.hostname)
 
     def _see_to_the_rest(self, queue: str, is_more: bool | None) -> None:
         """Publish a message for the runs that had no slot or no time, if there may be any."""
         if is_more is not None:
-            late_messages.note_more(queue, is_more)
+            delivery.note_more(queue, is_more)
         if is_more:
             publish_quietly(next_message(queue, self.batchable()))
 
@@ -206,7 +206,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
 
 
-def _tasks(registered: forwarding.Registered) -> Mapping[str, str]:
+def _tasks(registered: refusing.Registered) -> Mapping[str, str]:
     found: Mapping[str, str] = registered.get("tasks", {})
     return found
 

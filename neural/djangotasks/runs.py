@@ -16,7 +16,7 @@ from django.db import transaction
 from neural.celeryapp.call import asked_by, keep
 from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end
 from neural.djangotasks import reference, registry
-from neural.djangotasks.options import ledger_priority
+from neural.djangotasks.backend import ledger_priority
 from neural.djangotasks.results import TaskHeader, find_result, result_of, task_of
 from neural.ledger import ports
 from neural.ledger.clock import database_clock

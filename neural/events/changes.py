@@ -1,13 +1,25 @@
 """Notifies listeners of changed records, in the transaction that changes them.
 
 The search index, if its app is installed, is such a listener. Without listeners nothing happens.
+
+Pruning of events: empties old payloads (the events stay), and deletes old refused events.
 """
 
+import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.conf import conf
+from neural.ledger.prune import Progress, Prunable, Step, Walk, silent, stretches, total
 from neural.ledger.work import Recomputation, works_on_history
+from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from neural.registry import Registry
 
 Listener = Callable[[str, Sequence[str], bool], None]
@@ -58,3 +70,66 @@ def _notify(changed: list[Changed]) -> None:
 
 CHANGES = Recomputation(rank=9, compute=_notify)
 """Computed after all others, when the transaction already holds the changed records' locks."""
+
+
+# A run in one of these states may still need its event's payload.
+_NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
+
+PAYLOADS = "payloads"
+
+REFUSED_EVENTS = Prunable(
+    name="refused events",
+    which="refused events that have not come again for as long as the setting refusals_kept_days "
+    "says",
+    model=RefusedEvent,
+    made_at="refused_at",
+    aged_from="last_refused_at",
+    kept_days=lambda: conf().refusals_kept_days,
+    label=_("refused events"),
+)
+
+
+def prune_payloads(
+    *, now: dt.datetime, keep_days: float, dry_run: bool = False, on_progress: Progress = silent
+) -> int:
+    """Empty the payloads of finished events that were recorded more than ``keep_days`` ago.
+
+    An event is finished when none of its runs is pending, running or dead. An unhandled event keeps
+    its payload for a replay. Identity and content hash stay, so the same event sent again is still
+    a duplicate, and a changed one still a conflict. Returns how many payloads were emptied (with
+    ``dry_run``: would be). ``on_progress`` is called with each step when it has committed.
+    """
+    walk = walk_payloads(now=now, keep_days=keep_days, dry_run=dry_run)
+    return total(walk, on_progress)[PAYLOADS]
+
+
+def walk_payloads(*, now: dt.datetime, keep_days: float, dry_run: bool, after: int = 0) -> Walk:
+    """The steps of :func:`prune_payloads`, from the primary key ``after`` on."""
+    cutoff = now - dt.timedelta(days=keep_days)
+    full = NeuralEvent.objects.filter(pruned_at=None)
+    for low, high in stretches(full, "recorded_at", before=cutoff, after=after):
+        done = finished(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
+        pruned = done.count() if dry_run else empty(done)
+        yield Step(high, high - low, Counter({PAYLOADS: pruned}))
+
+
+def empty(events: QuerySet[NeuralEvent]) -> int:
+    """Empty these events' payloads, and notify listeners that have copies (the search index).
+    Returns how many."""
+    with transaction.atomic():
+        # Their runs first: one that is being retried is pending after that, and needs its payload.
+        chosen = list(events.values_list("pk", flat=True))
+        runs = TaskRun.objects.filter(event__in=chosen).order_by("pk")
+        list(runs.select_for_update(of=("self",), no_key=True).values_list("pk"))
+        still = events.filter(pk__in=chosen).select_for_update(of=("self",))
+        found = still.values_list("store", "pk")
+        keys = {pk: f"{store}/{pk}" for store, pk in found}
+        record_changed("events", keys.values(), history=True)
+        emptied = NeuralEvent.objects.filter(pk__in=keys)
+        return emptied.update(payload=None, pruned_at=Now())
+
+
+def finished(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:
+    """Those of these events whose payload no run needs any more."""
+    needing = TaskRun.objects.filter(event=OuterRef("pk"), state__in=_NEEDING_PAYLOAD)
+    return events.filter(~Exists(needing), unhandled=False)

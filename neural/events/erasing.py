@@ -3,24 +3,63 @@
 Every table is walked by primary key in short transactions, beside live work: a row that names the
 person is locked, read again and updated, so that nothing that a worker writes meanwhile is lost.
 Whoever is killed begins anew, and finds what is left.
+
+Reads the texts of a table to its end, some rows at a time, in bounded memory.
+
+Runs at work, which may still write what they had read before, and waiting for them.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from time import monotonic, sleep
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models.functions import Cast, Left
 
-from neural.events.runs_under_way import Runs, runs_under_way
-from neural.events.texts import chunks_of
 from neural.ledger.dialects import despite_contention
+from neural.models import TaskRun
 from neural.personal.beside import Beside, beside
 from neural.personal.keys import plain_key
 from neural.personal.person import MARK, Person
 from neural.registry import Registry
+
+Runs = Mapping[Any, Any]
+"""Fencing tokens of runs by their keys: an attempt of each."""
+LOOKS_EVERY = 0.2
+"""Seconds between two looks."""
+
+
+def runs_under_way(store: str = "") -> Runs:
+    """The runs at work; with a store, its own runs and those that belong to no store."""
+    runs = TaskRun.objects.running()
+    runs = runs.filter(Q(store=store) | Q(store=None)) if store else runs
+    return dict(runs.values_list("pk", "token"))
+
+
+class RunsAwaited:
+    """Waits for runs, for so many seconds in all."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._until = monotonic() + seconds
+        self.unfinished: Runs = {}
+        """The runs that had not ended when the last wait was over."""
+
+    def wait_for(self, runs: Runs) -> None:
+        """Return when these attempts have ended, or the time is over."""
+        self.unfinished = _still(runs)
+        while self.unfinished and monotonic() < self._until:
+            sleep(LOOKS_EVERY)
+            self.unfinished = _still(self.unfinished)
+
+
+def _still(runs: Runs) -> Runs:
+    now = runs_under_way() if runs else {}
+    return {key: token for key, token in runs.items() if now.get(key) == token}
+
 
 MARKS = (MARK, "")
 """What may stand where data stood: the second, where the first is not valid."""
@@ -281,3 +320,56 @@ def _fitting(erasable: Erasable, changes: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and most:
             changes[name] = value[:most]
     return changes
+
+
+FEWEST, MOST = 50, 800
+"""Rows that are read at a time."""
+HEAVY = 4_000_000
+"""Fewer rows are read at a time, if they have more characters than this."""
+LONGEST = 50_000
+"""A row with a longer text is read by itself: an event may have a million characters, the answer
+of a store in a training round sixteen million, and the rows before it none."""
+
+
+class Chunk:
+    """Some rows. Iterating gives each row's key, followed by its texts."""
+
+    def __init__(self, rows: QuerySet[Any], fields: Sequence[str], found: Sequence[Any]) -> None:
+        self._rows, self._fields, self._found = rows, fields, found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        for pk, *texts in self._found:
+            is_cut = any(len(text or "") > LONGEST for text in texts)
+            yield from self._whole(pk) if is_cut else [(pk, *texts)]
+
+    def _whole(self, pk: Any) -> Iterable[Sequence[Any]]:
+        """The row with its texts; nothing if it is gone meanwhile."""
+        texts = map(_text, self._fields)
+        return self._rows.filter(pk=pk).values_list("pk", *texts)[:1]
+
+
+def chunks_of(rows: QuerySet[Any], fields: Sequence[str]) -> Iterator[Chunk]:
+    """All rows in the order of their keys. Values of JSON come as the database writes them."""
+    beginnings = [Left(_text(name), LONGEST + 1) for name in fields]
+    after: Any = None
+    size = FEWEST
+    while True:
+        later = rows if after is None else rows.filter(pk__gt=after)
+        found = list(later.order_by("pk").values_list("pk", *beginnings)[:size])
+        if not found:
+            return
+        after = found[-1][0]
+        yield Chunk(rows, fields, found)
+        size = _next_size(size, found)
+
+
+def _text(name: str) -> Cast:
+    return Cast(name, TextField())
+
+
+def _next_size(size: int, found: Sequence[Any]) -> int:
+    weight = sum(len(text or "") for _pk, *texts in found for text in texts)
+    return max(size // 4, FEWEST) if weight > HEAVY else min(size * 2, MOST)

@@ -12,11 +12,10 @@ from typing import IO, Any
 
 from neural.conf import conf
 from neural.events.answers import Problem, Submission
-from neural.events.kept import kept_of_unread
-from neural.events.payloads import largest_byte_limit
-from neural.events.readable import as_text
+from neural.events.readable import as_text, kept_of_unread
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
+from neural.events.types import largest_byte_limit
 from neural.models import EntryPoint
 from neural.stored_json import said_of
 

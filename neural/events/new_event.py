@@ -1,4 +1,7 @@
-"""Validates submitted events, and holds a valid event until it is recorded."""
+"""Validates submitted events, and holds a valid event until it is recorded.
+
+Trace context (https://www.w3.org/TR/trace-context/), kept with an event's runs.
+"""
 
 import datetime as dt
 import re
@@ -10,21 +13,17 @@ from django.db import Error as DatabaseAway
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.kept import kept_of
-from neural.events.payloads import (
-    byte_limit,
-    canonical,
-    check_payload,
-    content_hash,
-)
-from neural.events.readable import said_by
+from neural.events.readable import kept_of, said_by
 from neural.events.registry import handlers_of
-from neural.events.traces import trace_headers
 from neural.events.types import (
     LARGEST_OFFSET,
     OFFSET_TOO_LARGE,
     EventType,
     EventTypeUnknown,
+    byte_limit,
+    canonical,
+    check_payload,
+    content_hash,
     event_type,
 )
 from neural.ledger import ports
@@ -33,6 +32,31 @@ from neural.ledger.ports import with_trace
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACESTATE = re.compile(r"[\x20-\x7e\t]{1,512}")
+_INVALID_VERSION = "ff"
+
+
+def trace_headers(traceparent: Any, tracestate: Any = None) -> dict[str, str]:
+    """The headers for the messages of the runs; empty unless ``traceparent`` is valid.
+
+    An invalid one is ignored, as the recommendation says, and so is ``tracestate`` with it. That of
+    a later version is kept in the form of version 00, as far as that knows it.
+    """
+    parts = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    if parts is None:
+        return {}
+    version, trace, parent, flags, more = parts.groups()
+    if version == _INVALID_VERSION or not trace.strip("0") or not parent.strip("0"):
+        return {}
+    if version == "00" and more is not None:
+        return {}
+    headers = {"traceparent": f"00-{trace}-{parent}-{flags}"}
+    if isinstance(tracestate, str) and _TRACESTATE.fullmatch(tracestate):
+        headers["tracestate"] = tracestate
+    return headers
+
 
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
 _LENGTHS = {"source": 100, "event_id": 200}

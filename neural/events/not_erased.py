@@ -17,13 +17,14 @@ from django.db.models import Model
 
 from neural.events.erasing import (
     ERASABLES,
+    Chunk,
     Erasable,
+    chunks_of,
     of_table,
     rows_of,
     two_keys,
     value_of,
 )
-from neural.events.texts import Chunk, chunks_of
 from neural.models import Store
 from neural.personal.beside import Beside
 from neural.personal.person import Person

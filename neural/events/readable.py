@@ -1,12 +1,19 @@
 """Turns anything that was submitted as an event into text that can be kept and shown.
 
 No function here raises, whatever its argument is: also for an object whose methods raise.
+
+Names that say who may do something, as in headers of HTTP. Pure.
+
+What is kept of a submitted payload, if its type leaves something out of every payload.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+
+from neural.events.types import TYPES, event_types
 
 
 class _Lenient(DjangoJSONEncoder):
@@ -59,3 +66,56 @@ def storable(text: str, most: int) -> str:
 def escaped(text: str) -> str:
     """The text with U+0000 and halves of surrogate pairs, which no database keeps, as escapes."""
     return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()
+
+
+_CREDENTIAL = re.compile(
+    r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|passw|credential"
+    r"|(api|access|subscription)[-_ ]?key",
+    re.IGNORECASE,
+)
+_SIGNATURE = re.compile("signature", re.IGNORECASE)
+# Of several backslashes the last suffices. A text of nothing but backslashes would take for ever
+# if the expression tried all of them from each.
+_ESCAPE = re.compile(r"\\u00([0-9a-f]{2})", re.IGNORECASE)
+
+
+def is_credential(name: str) -> bool:
+    """Whether a header of this name is a credential, however it is written: ``X-Api-Key``,
+    ``HTTP_COOKIE``. A signature is none: it proves one message."""
+    return mentions_credential(name) and not _SIGNATURE.search(name)
+
+
+def mentions_credential(text: str) -> bool:
+    """Whether the name of a credential is anywhere in a text, which need not be valid JSON."""
+    plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    return _CREDENTIAL.search(plain.replace("\x00", "")) is not None  # UTF-16 read as UTF-8
+
+
+LEFT_OUT = "left out, because it may contain credentials and cannot be read as a payload"
+"""Is kept in place of a value or a line of which nobody can tell what must be left out."""
+
+
+def kept_of(type_name: str, payload: Any) -> Any:
+    """What is kept of a payload: all of it, unless its type leaves something out. If the type is
+    unknown, because its name is misspelt, it may be any: whatever a type leaves out is left out."""
+    if payload is None or isinstance(payload, bool | int | float):
+        return payload
+    kind = TYPES.find(type_name)
+    if kind is None:
+        return _kept_of_any(payload)
+    if kind.keep is None:
+        return payload
+    return kind.keep(payload) if isinstance(payload, Mapping) else LEFT_OUT
+
+
+def _kept_of_any(payload: Any) -> Any:
+    if not isinstance(payload, Mapping):
+        return LEFT_OUT if mentions_credential(as_text(payload)) else payload
+    for kind in event_types():
+        payload = kind.keep(payload) if kind.keep else payload
+    return payload
+
+
+def kept_of_unread(text: str) -> str:
+    """What is kept of a text that is no event: all of it, unless it mentions a credential."""
+    return LEFT_OUT if mentions_credential(text) else text

@@ -2,22 +2,39 @@
 
 An event that is already recorded stays as it is. Only then is the recorded event read, to tell a
 duplicate (the same content) from a conflict.
+
+Replay: records runs of handlers that were registered after an event was recorded.
+
+Records events of several threads in one transaction (a group commit).
+
+A web process has several threads, and each submits one event at a time. While one of them writes,
+the others wait for the database anyway. So the events that arrive meanwhile are gathered, and the
+next thread writes them all by one statement. A thread that is alone waits for nobody.
 """
 
 import json
 import logging
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
+from django.db import Error as DatabaseFailed
 from django.db import transaction
 from django.db.models import DEFERRED
 
-from neural.events.answers import Problem, Submission, Verdict
+from neural.conf import conf
+from neural.events.answers import EventPruned, Problem, Submission, Verdict
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.events.new_event import Identity, NewEvent
+from neural.events.registry import handlers_of
+from neural.events.types import event_type
 from neural.ledger import dialects, ports
+from neural.ledger.dialects import ledger_connection
 from neural.ledger.record import without_followers
-from neural.models import NeuralEvent
+from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
 
@@ -158,3 +175,171 @@ def _unhandled(new_event: NewEvent) -> str:
     store, source, event_id = new_event.identity
     what = {"event_id": event_id, "source": source, "store": store, "type": new_event.type}
     return f"event=event_unhandled {pairs(what)}"
+
+
+def missing_handlers(event: NeuralEvent) -> Sequence[str]:
+    """Names of the handlers of the event's type that have no run for this event."""
+    have = set(event.runs.values_list("handler", flat=True))
+    return [each.name for each in handlers_of(event.type) if each.name not in have]
+
+
+def replay(event: NeuralEvent, *, requested_by: str = "") -> Sequence[TaskRun]:
+    """Record a run for each handler of the event's type that has none; returns the new runs.
+
+    The runs are recorded in the caller's transaction and published on commit. Existing runs are
+    left alone; a dead run can be retried instead. Two replays at the same time record each run
+    once. Raises :class:`EventPruned` if the payload was pruned, and EventTypeUnknown if no
+    installed app registers the type any more.
+    """
+    if event.payload is None:
+        raise EventPruned(f"the payload of {event} was pruned; its handlers cannot run")
+    wanted = [_run_of(event, name, requested_by) for name in missing_handlers(event)]
+    with transaction.atomic():
+        made = _insert(wanted)
+        if handlers_of(event.type):
+            NeuralEvent.objects.unhandled().filter(pk=event.pk).update(unhandled=False)
+            event.unhandled = False
+    ports.announce(made)
+    return made
+
+
+def _run_of(event: NeuralEvent, handler: str, requested_by: str) -> TaskRun:
+    kind = event_type(event.type)
+    return new_run(
+        task=EVENT_TASK,
+        handler=handler,
+        event_id=event.pk,
+        store=event.store_id,
+        queue=kind.queue,
+        priority=kind.priority,
+        requested_by=requested_by,
+    ).row()
+
+
+def _insert(runs: Sequence[TaskRun]) -> Sequence[TaskRun]:
+    """Insert runs, and return those that were inserted: a simultaneous replay may have recorded
+    some of them."""
+    TaskRun.objects.bulk_create(runs, ignore_conflicts=True)
+    return list(TaskRun.objects.filter(task_id__in=[run.task_id for run in runs]).order_by("pk"))
+
+
+FEW = 10
+"""Chunks of more events are recorded as they are: they share nothing worth waiting for."""
+
+
+def record_in_group(new_events: Sequence[NewEvent]) -> Sequence[Submission]:
+    """Like :func:`neural.events.recording.record`, perhaps together with events that other threads
+    submit now. Events of a caller's own transaction are recorded in that transaction."""
+    if not 0 < len(new_events) <= FEW or not ledger_connection().get_autocommit():
+        return record(new_events)
+    return _group.record(new_events)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A thread with its events. Once it is woken, it has answers, or leads, or, if neither, records
+    its events alone."""
+
+    new_events: Sequence[NewEvent]
+    woken: threading.Event = field(default_factory=threading.Event)
+    answers: Sequence[Submission] | None = None
+    leads: bool = False
+
+
+class _Group:
+    """The threads of this process that wait to record events, and whether one of them leads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._is_led = False
+
+    def record(self, new_events: Sequence[NewEvent]) -> Sequence[Submission]:
+        mine = _Waiting(new_events)
+        with self._lock:
+            if self._is_led:
+                self._waiting.append(mine)
+            else:
+                self._is_led = mine.leads = True
+        if not mine.leads:
+            self._wait(mine)
+        if mine.leads:
+            self._lead(mine)
+        return record(new_events) if mine.answers is None else mine.answers
+
+    def _wait(self, mine: _Waiting) -> None:
+        """Wait until woken. A thread that is interrupted (a time limit, Ctrl-C) leaves: otherwise
+        it might be made to lead, and the others would wait for it for ever."""
+        try:
+            mine.woken.wait()
+        except BaseException:
+            with self._lock:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+            if mine.leads:
+                self._let_another_lead()
+            raise
+
+    def _lead(self, mine: _Waiting) -> None:
+        """Record the events of this thread and of those that wait. If that fails, it may be because
+        of one of them, so each then records its own events.
+
+        Once the events are written, the others have their answers and the next thread leads: this
+        one publishes the messages meanwhile.
+        """
+        members = self._members(mine)
+        handed_on = False
+
+        def hand_on(answers: Sequence[Submission] | None) -> None:
+            nonlocal handed_on
+            handed_on = True
+            self._let_another_lead()
+            _wake(members, answers)
+
+        try:
+            record([each for one in members for each in one.new_events], written=hand_on)
+        except DatabaseFailed:
+            if handed_on or len(members) == 1:
+                raise
+        finally:
+            if not handed_on:
+                hand_on(None)
+
+    def _members(self, mine: _Waiting) -> Sequence[_Waiting]:
+        """This thread and those that wait, within ``submit_chunk`` events."""
+        members, size = [mine], len(mine.new_events)
+        with self._lock:
+            while self._waiting:
+                size += len(self._waiting[0].new_events)
+                if size > conf().submit_chunk:
+                    break
+                members.append(self._waiting.popleft())
+        return members
+
+    def _let_another_lead(self) -> None:
+        with self._lock:
+            following = self._waiting.popleft() if self._waiting else None
+            self._is_led = following is not None
+            if following is not None:
+                following.leads = True
+                following.woken.set()
+
+
+def _wake(members: Sequence[_Waiting], answers: Sequence[Submission] | None) -> None:
+    """Give each thread its answers, if there are any, and wake those that wait."""
+    for one in members:
+        if answers is not None:
+            size = len(one.new_events)
+            one.answers, answers = answers[:size], answers[size:]
+        one.woken.set()
+
+
+_group = _Group()
+
+
+def _start_afresh() -> None:
+    global _group
+    _group = _Group()  # of the parent's threads, none is in a forked child
+
+
+os.register_at_fork(after_in_child=_start_afresh)

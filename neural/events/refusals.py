@@ -14,9 +14,16 @@ from django.db import transaction
 
 from neural.conf import conf
 from neural.events.answers import Problem
-from neural.events.kept import kept_of, kept_of_unread
 from neural.events.new_event import NewEvent
-from neural.events.readable import as_json, as_text, escaped, said_by, storable
+from neural.events.readable import (
+    as_json,
+    as_text,
+    escaped,
+    kept_of,
+    kept_of_unread,
+    said_by,
+    storable,
+)
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 

@@ -7,20 +7,9 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS
 from django.utils.translation import gettext as _
 
-from neural.health import (
-    database,
-    failures,
-    messages,
-    runs,
-    schedules,
-    storage,
-    versions,
-    workers,
-    writing,
-)
+from neural.health import database, messages, runs, workers
 from neural.health.findings import Finding, Status, in_turn, ok, problem, unknown, warning
-from neural.health.probes import IN_RELAYS, PROBES, Probe
-from neural.health.situation import Situation
+from neural.health.situation import IN_RELAYS, PROBES, Probe, Situation
 
 SHOWN = 3
 """How many messages of the system checks are shown."""
@@ -53,7 +42,7 @@ def _of_checks(probe: str, said: Sequence[Any], *, command: str) -> Finding:
 
 WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
     ("settings", settings),
-    ("disk", storage.disk),
+    ("disk", database.disk),
     ("broker", messages.broker),
     ("durability", messages.durability),
 )
@@ -61,22 +50,22 @@ OF_DATABASE: Sequence[tuple[str, Probe]] = (
     ("migrations", database.migrations),
     ("clock", database.clock),
 )
-WRITING: Sequence[tuple[str, Probe]] = (("writing", writing.writing),)
+WRITING: Sequence[tuple[str, Probe]] = (("writing", database.writing),)
 OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("kept settings", kept_settings),
     ("workers", workers.workers),
     ("messages", messages.unread_messages),
     ("backlog", workers.backlog),
     ("paused queues", workers.paused_queues),
-    ("schedules off", schedules.schedules_off),
+    ("schedules off", workers.schedules_off),
     ("stuck runs", runs.stuck_runs),
     ("lost runs", runs.lost_runs),
-    ("failures", failures.failing_attempts),
-    ("dead letters", failures.dead_letters),
-    ("refused events", failures.refused_events),
+    ("failures", runs.failing_attempts),
+    ("dead letters", runs.dead_letters),
+    ("refused events", runs.refused_events),
     ("unregistered", runs.unregistered_work),
-    ("versions", versions.versions),
-    ("worker clocks", versions.clocks),
+    ("versions", workers.versions),
+    ("worker clocks", workers.clocks),
 )
 
 

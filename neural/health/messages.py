@@ -3,9 +3,8 @@
 from celery import current_app
 from django.utils.translation import gettext as _
 
-from neural.health.broker import BrokerFacts
+from neural.health.broker import CURES, WHY, BrokerFacts, Cause
 from neural.health.findings import Finding, in_turn, listed, ok, problem, unknown, warning
-from neural.health.refusals import CURES, WHY, Cause
 from neural.health.situation import Situation
 
 FULL = 0.95

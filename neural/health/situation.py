@@ -1,4 +1,7 @@
-"""Facts that several probes need, read once."""
+"""Facts that several probes need, read once.
+
+Probes that apps add. They run after the core's, on a database that answers.
+"""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +11,13 @@ from typing import TypeVar
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
-from neural.health.findings import COUNTED
+from neural.health.findings import COUNTED, Finding
 from neural.keyset.walks import indexes_alone
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pauses
 from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES
+from neural.registry import Registry
 
 Fact = TypeVar("Fact")
 
@@ -114,3 +118,22 @@ def pending_queues() -> Iterator[str]:
     pending = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
     while queue := pending.filter(queue__gt=queue).values_list("queue", flat=True).first() or "":
         yield queue
+
+
+Probe = Callable[[Situation], Finding]
+
+PROBES: Registry[Probe] = Registry("probe")
+IN_RELAYS: dict[str, Probe] = {}
+"""By name, what relays run in place of a probe."""
+
+
+def register_probe(name: str, probe: Probe, *, in_relays: Probe | None = None) -> None:
+    """Have `doctor` run this probe, too. Its findings have the same name.
+
+    Relays run probes too, in the main process of a worker, between two heartbeats. A probe that
+    takes long, or that opens what must not be open when that process forks, needs another one for
+    them: ``in_relays``.
+    """
+    PROBES.add(name, probe)
+    if in_relays is not None:
+        IN_RELAYS[name] = in_relays

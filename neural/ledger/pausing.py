@@ -30,9 +30,9 @@ from neural.ledger import claim, dialects, ports
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
 from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
-from neural.models.queue_pause import QueuePauseQuerySet
 from neural.models.run import TaskRunQuerySet
 from neural.models.run_log import pairs
+from neural.models.schedule_policy import QueuePauseQuerySet
 from neural.queues import PRIORITIES
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,21 @@
-"""What beat does when a schedule's run is late, or its last run still works."""
+"""What beat does when a schedule's run is late, or its last run still works.
+
+Paused queues: their runs wait, while events and tasks are submitted as always.
+
+Saved views: searches of runs that people have given a name.
+
+Edits: what a person changed in a run's arguments before it was retried.
+
+What an app has created once: rows that it ships, and that are people's from then on.
+"""
 
 import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -81,3 +93,121 @@ class SchedulePolicy(models.Model):
         """Record that a due time was left out, also of a schedule that has no policy yet."""
         said = {"skipped_at": now, "skipped_why": f"{reason} {about}"[:WHY_LENGTH]}
         cls.objects.update_or_create(pk=schedule_id, defaults=said)
+
+
+class QueuePauseQuerySet(models.QuerySet):
+    """Pauses, with a filter by time."""
+
+    def in_force(self, now: dt.datetime | None = None) -> "QueuePauseQuerySet":
+        """Pauses that have not ended (at the database's current time unless ``now`` is given)."""
+        return self.filter(Q(until=None) | Q(until__gt=now or Now()))
+
+    def ended(self) -> "QueuePauseQuerySet":
+        """Pauses whose end has come, by the database's clock."""
+        return self.filter(until__lte=Now())
+
+
+class QueuePause(models.Model):
+    """A queue that a person has paused.
+
+    Resuming it sets its end to now. A relay deletes the row once the messages that workers dropped
+    during the pause are due again (:mod:`neural.ledger.pausing`).
+    """
+
+    queue = models.CharField(_("queue"), max_length=100, primary_key=True)
+    reason = models.CharField(_("reason"), max_length=200)
+    since = models.DateTimeField(_("since"), db_default=Now())
+    until = models.DateTimeField(_("until"), null=True, blank=True)
+    """When it ends by itself; None: only a person ends it."""
+    paused_by = models.CharField(_("paused by"), max_length=150)
+
+    objects = QueuePauseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("paused queue")
+        verbose_name_plural = _("queues")
+        permissions = (("pause_queue", "Can pause and resume queues"),)
+
+    def __str__(self) -> str:
+        return self.queue
+
+
+class SavedView(models.Model):
+    """A search of runs under a name; its owner may show it to everybody.
+
+    It shows to each user only what that user may see.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("owner"),
+        related_name="neural_saved_views",
+    )
+    name = models.CharField(_("name"), max_length=100)
+    query = models.JSONField(_("filter"), default=dict)
+    """Parameters of :class:`neural.runs.query.RunQuery`."""
+    shared = models.BooleanField(_("shown to everybody"), default=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "name"], name="neural_saved_view_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RunEdit(models.Model):
+    """One 'edit and retry'. The original stays as it was sent.
+
+    A task's run keeps its row and gets new arguments; ``before`` has the original ones. For an
+    event's run, an event with the corrected payload is submitted, and ``new_event_id`` and
+    ``new_run_id`` say what became of it; the original run is discarded. No constraints: an edit
+    outlives what is pruned.
+    """
+
+    run_id = models.BigIntegerField(db_index=True)
+    new_event_id = models.BigIntegerField(null=True, blank=True)
+    new_run_id = models.BigIntegerField(null=True, blank=True, db_index=True)
+    before = models.JSONField(_("before"))
+    after = models.JSONField(_("after"))
+    reason = models.CharField(_("reason"), max_length=500)
+    edited_by = models.CharField(_("edited by"), max_length=150)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    at = models.DateTimeField(_("at"), db_default=Now())
+    token = models.CharField(max_length=64, unique=True)
+    """Of the form: one that is sent twice edits once."""
+
+    class Meta:
+        verbose_name = _("edited run")
+        verbose_name_plural = _("edited runs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}"
+
+
+class ShippedDefault(models.Model):
+    """The note that something which an app ships was created. What people change or delete
+    afterwards stays so."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from neural.personal.keys import KeyRules, Kind, plain_key
-from neural.personal.masks import digits_of, names_nobody
+from neural.personal.patterns import digits_of, names_nobody
 
 MARK = "[erased]"
 """Stands where a person's data stood."""

@@ -8,10 +8,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 from neural.conf import conf
+from neural.personal.beside import KnownValues, kinds_of
 from neural.personal.keys import DEFAULT_KEYS, SHOWN, KeyRules, Kind, plain_key
-from neural.personal.known import KnownValues
-from neural.personal.masks import masked
-from neural.personal.recording import kinds_of
+from neural.personal.patterns import masked
 from neural.personal.rules import Redaction
 
 PERMISSION = "neural.view_personal_data"

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from neural.events.changes import reindex
-from neural.events.erasables import register_erased_events_listener
 from neural.events.erasing import Erasable, register_erasable
+from neural.events.erasure import register_erased_events_listener
 from neural.events.types import TYPES
 from neural.models import NeuralEvent
 from neural.personal.person import MARK, Person

@@ -17,9 +17,9 @@ class RetrievalConfig(AppConfig):
         schedule."""
         from neural.celeryapp import shipped_schedules
         from neural.events.changes import register_listener
-        from neural.events.insert_hooks import register_insert_hook
-        from neural.health.probes import register_probe
-        from neural.health.storage import register_place
+        from neural.events.insertion import register_insert_hook
+        from neural.health.database import register_place
+        from neural.health.situation import register_probe
         from neural.retrieval import outbox
         from neural.retrieval.health import index_directory, search_index, waiting_records
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE

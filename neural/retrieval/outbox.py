@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from neural.events.erasing import Erasable, register_erasable
-from neural.events.insert_hooks import InsertHook
+from neural.events.insertion import InsertHook
 from neural.events.new_event import NewEvent
 from neural.personal.person import Person
 from neural.queues import LOW_PRIORITY_QUEUE

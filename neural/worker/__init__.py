@@ -12,7 +12,7 @@ from celery import signals
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("unknown_tasks", "message_validation", "ending", "process")
+PARTS = ("message_validation", "ending", "process")
 """Modules whose ``begin`` is called, in this order, when a worker begins."""
 
 

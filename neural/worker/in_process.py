@@ -20,7 +20,7 @@ from neural.ledger.settle import release
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
-from neural.worker.forwarding import Forwarded
+from neural.worker.refusing import Forwarded
 from neural.worker.relay import Duty
 
 

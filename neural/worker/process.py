@@ -23,11 +23,11 @@ from neural.ledger.dialects import is_outage
 from neural.ledger.settle import check_inserts
 from neural.models import WorkerProcess
 from neural.models.worker import memory_bytes, versions
-from neural.worker import ending, late_messages, relay
-from neural.worker.connections import be_impatient, drop_broken_connections
-from neural.worker.forwarding import registered_work
+from neural.worker import delivery, ending, relay
+from neural.worker.message_validation import see_to_unknown_tasks
 from neural.worker.recovery import Recovery
-from neural.worker.unknown_tasks import see_to_unknown_tasks
+from neural.worker.refusing import registered_work
+from neural.worker.relay import be_impatient, drop_broken_connections
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _register(sender: Any) -> None:
         # SystemExit, because Celery continues after any other error of a receiver.
         logger.critical("event=worker_not_recorded error=%r", str(error))
         raise SystemExit(1) from error
-    late_messages.prepare()
+    delivery.prepare()
     connections.close_all()
     conf()  # loads pydantic, which no process of the pool should load again
     # What is loaded by now stays. Garbage collection shall neither search it again and again nor
@@ -110,7 +110,7 @@ def _say_goodbye(**_: Any) -> None:
             _farewell(worker)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("event=goodbye_failed worker=%s error=%r", worker.name, str(error))
-    late_messages.forget()
+    delivery.forget()
     _thread = None
     claim.set_own_worker(None)
 

@@ -20,7 +20,7 @@ from django.db.models import Q
 from neural.conf import conf
 from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun, WorkerProcess
-from neural.worker import late_messages
+from neural.worker import delivery
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Recovery:
         ages = self._held.look({run.pk: run.token for run in held})
         limit = conf().max_lost_deliveries
         orphans = [run for run in held if run.process_id not in alive]
-        innocent = late_messages.pop_waiting(orphans)
+        innocent = delivery.pop_waiting(orphans)
         suspect = [run for run in orphans if run not in innocent]
         forgotten = [
             run for run in held if run.process_id in alive and _is_overdue(run, ages[run.pk])

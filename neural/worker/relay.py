@@ -7,22 +7,38 @@ In every turn it also does the duties of other apps: short checks such as 'is th
 schedule?'. A duty is short (it shares the relay's thread and its database connection with short
 timeouts), does no harm when several relays do it at once, and never opens what must not be open
 before a fork.
+
+A relay in its own process, for deployments whose workers run without one.
+
+It keeps a worker's row with no queues, so that people and ``doctor`` see that it is alive.
+
+Database connections of a worker: closing broken ones, and short timeouts for the relay.
+
+The connections of the pool's processes outlive a task (CELERY_DB_REUSE_MAX), so each must be
+checked. The relay's connection must not wait.
 """
 
 import logging
+import os
+import select
+import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db import connections
 from django.db.models.functions import Now
 
 from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
 from neural.conf import conf
 from neural.ledger import dialects, pausing
-from neural.ledger.dialects import is_outage
+from neural.ledger.dialects import dialect_of, is_outage, ledger_connection, ledger_dialect
 from neural.ledger.settle import release
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.models import ProcessKind, RunState, TaskRun, WorkerProcess
 from neural.models.run_log import log_change
+from neural.models.worker import memory_bytes, versions
 from neural.registry import Registry
 from neural.worker.recovery import Recovery
 
@@ -157,3 +173,136 @@ def do_duties() -> None:
 
 
 register_duty("ended pauses", pausing.finish_ended_pauses)
+
+
+LONGEST_SLEEP_SECONDS = 0.2
+
+
+class StandingRelay:
+    """Does the relay's turns, ``interval`` seconds apart, until :meth:`stop`.
+
+    ``on_report`` is called with the report of every turn that did something. While the database is
+    unavailable, the relay keeps trying.
+    """
+
+    def __init__(
+        self, *, interval: float, on_report: Callable[[RelayReport], None] = lambda report: None
+    ) -> None:
+        self.interval = interval
+        self.on_report = on_report
+        self._stopped = False
+        self._row: WorkerProcess | None = None
+        self._next_beat = 0.0
+        self._recovery = Recovery()
+
+    def stop(self) -> None:
+        """Stop after this turn. Safe in a signal handler: it only sets a flag."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Work until stopped, then mark the worker's row as stopped."""
+        while not self._stopped:
+            try:
+                report = self.turn()
+            except Exception as error:
+                logger.warning(
+                    "event=relay_failed error=%r", str(error), exc_info=not is_outage(error)
+                )
+                connections.close_all()
+            else:
+                if report != RelayReport():
+                    self.on_report(report)
+            self._sleep()
+        self._say_goodbye()
+
+    def turn(self) -> RelayReport:
+        """Do one turn: heartbeat, lost workers, their runs, unpublished runs, duties."""
+        be_impatient()
+        given_up = 0
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            given_up = self._recovery.give_up_silent_workers()
+        lost = self._recovery.recover_abandoned()
+        report = RelayReport(publish_unpublished(), lost, given_up)
+        do_duties()
+        return report
+
+    def _beat(self) -> None:
+        if self._row is None:
+            self._row = _register()
+        else:
+            self._row.beat(memory_bytes=memory_bytes([os.getpid()]))
+            if self._row.is_asked_to_stop():
+                logger.info("event=stop_asked worker=%s", self._row.name)
+                self.stop()
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+
+    def _sleep(self) -> None:
+        # In slices, because a signal's handler does not end a sleep. Setting a threading.Event in a
+        # handler can deadlock with the thread that waits for it.
+        wake_at = time.monotonic() + self.interval
+        while not self._stopped and (left := wake_at - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP_SECONDS))
+
+    def _say_goodbye(self) -> None:
+        if self._row is not None:
+            self._row.stop()
+
+
+def _register() -> WorkerProcess:
+    host = socket.gethostname()
+    return WorkerProcess.objects.create(
+        kind=ProcessKind.RELAY,
+        name=f"relay@{host}",
+        host=host,
+        process_id=os.getpid(),
+        queues=[],
+        concurrency=0,
+        versions=versions(),
+    )
+
+
+DATABASE_PATIENCE_MILLISECONDS = 2000
+
+
+def drop_broken_connections(**_: Any) -> None:
+    """Before each task, close connections that are broken or too old.
+
+    Django would check each server with a statement (CONN_HEALTH_CHECKS). But a connection that the
+    server has ended has data to read, so only such a connection is checked.
+    """
+    connection: Any
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+            if is_silent(connection):
+                connection.health_check_done = True
+
+
+def is_silent(connection: Any) -> bool:
+    """Whether nothing has come from the server since its last answer, not even the connection's
+    end.
+
+    False if that cannot be told. A connection whose other end is gone without notice is silent,
+    too; a statement would get no answer either.
+    """
+    if not dialect_of(connection).has_socket or connection.connection is None:
+        return False
+    poller = select.poll()
+    try:
+        poller.register(connection.connection.fileno(), select.POLLIN)
+    except connection.Database.Error:
+        return False  # closed on this side
+    return not poller.poll(0)
+
+
+def be_impatient() -> None:
+    """Make this thread's database connection give up soon instead of waiting for a lock."""
+    connection = ledger_connection()
+    if connection.in_atomic_block:
+        return  # a caller's transaction (tests)
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is not None:
+        return  # it got its timeout when it was opened
+    with connection.cursor() as cursor:
+        ledger_dialect().set_patience(cursor, str(DATABASE_PATIENCE_MILLISECONDS))

@@ -13,9 +13,9 @@ from celery.worker import state, strategy
 from celery.worker.request import Request
 
 from neural.broker.connections import keep_client
-from neural.worker import late_messages
+from neural.worker import delivery
+from neural.worker.delivery import LISTENED
 from neural.worker.ending import heeded
-from neural.worker.event_stream import LISTENED
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
     keep_client(consumer.connection.default_channel)
 
     def take(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> Any:
-        done = late_messages.known_as_done(message)
+        done = delivery.known_as_done(message)
         if done is None:
             return dispatch(message, body, ack, reject, callbacks)
         ack(logger, consumer.connection_errors)

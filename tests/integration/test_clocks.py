@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from neural.health.findings import Status
 from neural.health.situation import Situation
-from neural.health.versions import clocks
+from neural.health.workers import clocks
 from neural.models import TaskRun
 from tests.integration.cluster import expect_once, wait_for_runs
 from tests.integration.submitting import submit

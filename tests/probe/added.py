@@ -11,10 +11,10 @@ from django.urls import path, reverse
 from neural.admin.panels import PANELS, Panel, register_panel
 from neural.admin.store_links import STORE_LINKS, register_rows_of_stores, register_store_page
 from neural.events.changes import LISTENERS, register_listener
-from neural.events.insert_hooks import INSERT_HOOKS, InsertHook, register_insert_hook
+from neural.events.insertion import INSERT_HOOKS, InsertHook, register_insert_hook
 from neural.health import findings
-from neural.health.probes import PROBES, register_probe
-from neural.health.storage import PLACES, register_place
+from neural.health.database import PLACES, register_place
+from neural.health.situation import PROBES, register_probe
 from neural.ledger.prune import PRUNABLES, Prunable, register_prunable
 from neural.models import NeuralEvent, Store
 from neural.worker.relay import DUTIES

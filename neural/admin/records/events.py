@@ -30,7 +30,7 @@ from neural.admin.pages import page
 from neural.admin.records.erasing import ErasingAdmin
 from neural.admin.scope import HistoryAdmin
 from neural.errors import NeuralError
-from neural.events.replay import missing_handlers, replay
+from neural.events.recording import missing_handlers, replay
 from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun

@@ -15,7 +15,7 @@ from neural.admin.forms import read_json
 from neural.models import RunEdit, TaskRun
 from neural.runs.editing import content_of, fingerprint, problems_of
 from neural.stored_json import NotStorable, plain
-from neural.worker.forwarding import signature_of
+from neural.worker.refusing import signature_of
 
 TOKEN_LENGTH: int = RunEdit._meta.get_field("token").max_length  # type: ignore[assignment]
 REASON_LENGTH: int = RunEdit._meta.get_field("reason").max_length  # type: ignore[assignment]

@@ -24,7 +24,7 @@ from neural.api.reading.pages import cursor_at, link_to_next
 from neural.api.reading.runs import Run, State, run_read
 from neural.api.submitting.endpoints import router
 from neural.events.answers import EventPruned
-from neural.events.replay import replay
+from neural.events.recording import replay
 from neural.events.types import EventTypeUnknown, event_type
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 from neural.models.run_log import log_change, pairs

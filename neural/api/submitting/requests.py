@@ -40,8 +40,7 @@ from neural.api.access import Caller
 from neural.api.problems import ApiProblem
 from neural.conf import conf as ledger_conf
 from neural.events.answers import Problem, Submission, Verdict
-from neural.events.kept import kept_of_unread
-from neural.events.readable import as_text
+from neural.events.readable import as_text, kept_of_unread
 from neural.events.refusals import MOST_PROBLEMS, REASON_CHARACTERS, Refusal, refusal_of
 from neural.events.submit import submit_many
 from neural.models import EntryPoint

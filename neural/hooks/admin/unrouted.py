@@ -30,7 +30,7 @@ from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, section
 from neural.hooks.incoming.routing import route
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
-from neural.personal.masks import HIDDEN
+from neural.personal.patterns import HIDDEN
 from neural.personal.redacting import is_masked, shown
 
 SHOWN_CHARACTERS = 64 * 1024

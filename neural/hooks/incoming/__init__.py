@@ -7,7 +7,7 @@ platform waits; runs of the ledger do the others.
 
 def connect() -> None:
     """Connect receiving with the core: what happens on saving, checks, tasks and pruning."""
-    from neural.health.probes import register_probe
+    from neural.health.situation import register_probe
     from neural.hooks import tasks  # noqa: F401  (known to the relay)
     from neural.hooks.health import NAME, webhook_sources
     from neural.hooks.incoming import pruning, routing

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from neural.events import pruning
+from neural.events import changes
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import ID_PREFIX, PUSHED
 from neural.hooks.models import PushState, UnroutedPush
@@ -16,7 +16,7 @@ from neural.models import NeuralEvent
 def _bodies(events: QuerySet[Any]) -> QuerySet[Any]:
     """The pushes that came by a webhook and that no run needs any more."""
     pushed = events.filter(type=PUSHED, event_id__startswith=ID_PREFIX, pruned_at=None)
-    return pruning.finished(pushed)
+    return changes.finished(pushed)
 
 
 def _no_longer_waiting(pushes: QuerySet[Any]) -> QuerySet[Any]:
@@ -31,7 +31,7 @@ BODIES = Prunable(
     made_at="recorded_at",
     kept_days=lambda: conf().hook_pushes_kept_days,
     rows=_bodies,
-    erase=pruning.empty,
+    erase=changes.empty,
     label=_("bodies of pushes"),
 )
 UNROUTED = Prunable(

@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 
 from neural.events.answers import Submission
-from neural.events.credentials import is_credential
-from neural.events.readable import escaped, said_by, storable
+from neural.events.readable import escaped, is_credential, said_by, storable
 from neural.hooks.incoming.recording import bounded_id, hash_of, record, store_of, with_hash
 from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Push, Received

@@ -3,8 +3,8 @@
 from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
-from neural.events.insert_hooks import register_insert_hook
-from neural.health.probes import register_probe
+from neural.events.insertion import register_insert_hook
+from neural.health.situation import register_probe
 from neural.hooks.conf import conf
 from neural.hooks.health import webhook_deliveries
 from neural.hooks.models import Delivery, SubscribedType, Subscription

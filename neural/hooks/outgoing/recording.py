@@ -7,7 +7,7 @@ without content; a relay requests the run that sends it (``neural.hooks.outgoing
 from collections.abc import Sequence
 from typing import Any
 
-from neural.events.insert_hooks import InsertHook
+from neural.events.insertion import InsertHook
 from neural.events.new_event import NewEvent
 from neural.hooks.models import Delivery, SubscribedType, Subscription
 from neural.hooks.outgoing import subscribed

@@ -8,7 +8,7 @@ from django.core.management import CommandError, CommandParser
 from django.db import transaction
 
 from neural import audit
-from neural.groups.making import GroupDifference, GroupsNotMade, differences, make
+from neural.groups.table import GroupDifference, GroupsNotMade, differences, make
 from neural.management.teaching import TeachingCommand
 from neural.models import AuditSource
 

@@ -10,7 +10,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from neural.ledger.dialects import dialect_of
-from neural.models.append_only import AppendOnlyModel
+from neural.models.audit_entry import AppendOnlyModel
 
 
 class Command(flush.Command):

@@ -8,7 +8,7 @@ from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
 from tqdm import tqdm
 
-from neural.events.pruning import prune_payloads
+from neural.events.changes import prune_payloads
 from neural.ledger.clock import database_clock
 from neural.ledger.prune import (
     PRUNABLE_STATES,

@@ -10,8 +10,7 @@ from django.utils import timezone
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.management.teaching import TeachingCommand
 from neural.queues import DEFAULT_QUEUE
-from neural.worker.relay import RelayReport, relay_once
-from neural.worker.standing_relay import StandingRelay
+from neural.worker.relay import RelayReport, StandingRelay, relay_once
 
 
 class Command(TeachingCommand):

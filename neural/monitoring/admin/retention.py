@@ -22,7 +22,7 @@ from neural.admin.display import badge, instant, link, named_work
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.conf import conf
-from neural.events.pruning import PAYLOADS
+from neural.events.changes import PAYLOADS
 from neural.ledger import prune as rules
 from neural.ledger.clock import database_clock
 from neural.ledger.prune import PRUNABLES

@@ -6,8 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from neural.health.findings import Finding, listed, ok, problem
-from neural.health.probes import register_probe
-from neural.health.situation import Situation
+from neural.health.situation import Situation, register_probe
 from neural.monitoring.alerts.sending import send_late_messages
 from neural.monitoring.models import AlertChannel
 from neural.worker.relay import register_duty

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from neural.celeryapp.schedule_switches import off_schedules, switched_off
 from neural.celeryapp.shipped_schedules import BEAT, ShippedSchedule
 from neural.conf import conf
-from neural.events.pruning import PAYLOADS, walk_payloads
+from neural.events.changes import PAYLOADS, walk_payloads
 from neural.ledger.prune import PRUNABLES, Retention, Step, Walk, prune_workers, walk_old, walk_runs
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze

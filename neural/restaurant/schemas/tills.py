@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from neural.events.credentials import is_credential
+from neural.events.readable import is_credential
 from neural.events.schema import Payload
 from neural.restaurant.bill import amount_of
 from neural.restaurant.codes import (

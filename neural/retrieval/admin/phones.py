@@ -10,7 +10,7 @@ from django.utils.translation import ngettext_lazy
 
 from neural.admin.look_up import LookUp, register_look_up
 from neural.errors import NeuralError
-from neural.events.texts import chunks_of
+from neural.events.erasing import chunks_of
 from neural.models import NeuralEvent
 from neural.models.store import visible_stores
 from neural.personal.person import Person

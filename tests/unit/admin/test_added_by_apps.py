@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.urls import include, path
 
 import neural
-from neural.events.pruning import prune_payloads
-from neural.health import examine, storage
+from neural.events.changes import prune_payloads
+from neural.health import database, examine
 from neural.health.findings import Status
 from neural.health.situation import Situation
 from neural.ledger.work import at_the_end
@@ -167,14 +167,14 @@ def test_doctor_works_without_any():
 def test_a_place_of_files_is_looked_at_like_the_databases(tmp_path):
     added.add_place(tmp_path)
 
-    assert tmp_path in list(storage.places())
+    assert tmp_path in list(database.places())
 
 
 def test_a_place_that_is_not_on_this_machine_is_left_out():
-    before = list(storage.places())
+    before = list(database.places())
     added.add_place(None)
 
-    assert list(storage.places()) == before
+    assert list(database.places()) == before
 
 
 # What is old

@@ -5,7 +5,7 @@ from django.utils import translation
 
 from neural.forecasting.models import RoundState, TrainingPlan, TrainingRound
 from neural.forecasting.neural_alerts import TRAINING_FAILED
-from neural.health import storage
+from neural.health import database
 from neural.health.findings import Status
 from neural.monitoring.alerts.rules import UNKNOWN, findings
 from neural.monitoring.alerts.rules.findings import BROKER, DATABASE, DISK, FINDING
@@ -147,7 +147,7 @@ def test_a_finding_is_told_in_the_language_of_who_reads_it():
 @pytest.fixture
 def disk(monkeypatch, tmp_path):
     monkeypatch.setattr(findings.socket, "gethostname", lambda: "here")
-    monkeypatch.setattr(storage, "places", lambda: iter([tmp_path, tmp_path]))
+    monkeypatch.setattr(database, "places", lambda: iter([tmp_path, tmp_path]))
 
     def with_free(percent):
         monkeypatch.setattr(findings, "free_of", lambda place: (int(percent * 1000), 100_000))

@@ -10,9 +10,8 @@ from django.db import OperationalError
 from neural.broker import publisher
 from neural.broker.publisher import BrokerUnavailable
 from neural.models import ProcessKind, RunState, TaskRun, WorkerProcess
-from neural.worker import relay, standing_relay
-from neural.worker.relay import RelayReport
-from neural.worker.standing_relay import StandingRelay
+from neural.worker import relay
+from neural.worker.relay import RelayReport, StandingRelay
 from tests.unit.factories import ago, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -44,8 +43,8 @@ def doorbell(monkeypatch):
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch):
     """The relay would renew its connection, and with it lose the test's transaction."""
-    monkeypatch.setattr("neural.worker.standing_relay.be_impatient", lambda: None)
-    monkeypatch.setattr(standing_relay.connections, "close_all", lambda: None)
+    monkeypatch.setattr("neural.worker.relay.be_impatient", lambda: None)
+    monkeypatch.setattr(relay.connections, "close_all", lambda: None)
 
 
 @pytest.fixture
@@ -58,8 +57,8 @@ def sleeps(monkeypatch):
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(standing_relay.time, "sleep", sleep)
-    monkeypatch.setattr(standing_relay.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(relay.time, "sleep", sleep)
+    monkeypatch.setattr(relay.time, "monotonic", lambda: now[0])
     return slept
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 import neural
 from neural.djangotasks import reference, registry
-from neural.djangotasks.options import ledger_priority, queue_for
+from neural.djangotasks.backend import ledger_priority, queue_for
 from neural.djangotasks.reference import signals
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost, release

@@ -8,7 +8,7 @@ from django.utils import timezone
 from neural.broker import publisher
 from neural.ledger.outcome import Outcome
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.worker import event_stream, request
+from neural.worker import delivery, request
 
 
 def outcome(state: RunState, **fields) -> Outcome:
@@ -23,7 +23,7 @@ class Stream:
 
     def __init__(self, monkeypatch) -> None:
         self.sent: list[tuple[str, dict]] = []
-        monkeypatch.setattr(event_stream, "EventDispatcher", lambda *_, **__: self)
+        monkeypatch.setattr(delivery, "EventDispatcher", lambda *_, **__: self)
         monkeypatch.setattr(publisher, "_publisher", self)
 
     def lend(self, use):
@@ -47,7 +47,7 @@ class Stream:
 def test_each_outcome_has_its_event(monkeypatch, told, kind):
     stream = Stream(monkeypatch)
 
-    event_stream.send_events([told], hostname="all@here")
+    delivery.send_events([told], hostname="all@here")
 
     [(sent, fields)] = stream.sent
     assert sent == kind
@@ -58,7 +58,7 @@ def test_each_outcome_has_its_event(monkeypatch, told, kind):
 def test_nothing_is_said_of_runs_that_wait_again(monkeypatch):
     stream = Stream(monkeypatch)
 
-    event_stream.send_events([outcome(RunState.PENDING)], hostname="all@here")
+    delivery.send_events([outcome(RunState.PENDING)], hostname="all@here")
 
     assert stream.sent == []
 
@@ -70,7 +70,7 @@ def test_a_broker_that_is_away_is_no_failure(monkeypatch):
 
     monkeypatch.setattr(publisher, "_publisher", Away())
 
-    event_stream.send_events([outcome(RunState.SUCCEEDED)], hostname="all@here")
+    delivery.send_events([outcome(RunState.SUCCEEDED)], hostname="all@here")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 import neural
 from neural.broker.message import next_message
-from neural.events.traces import trace_headers
+from neural.events.new_event import trace_headers
 from neural.ledger.claim import Claimant, claim
 from neural.models import TaskRun
 

@@ -13,8 +13,8 @@ from neural.broker.message import RUN_HEADER
 from neural.ledger.claim import Claimant
 from neural.ledger.record import BY_MESSAGE
 from neural.models import RunState, TaskRun
-from neural.worker import unknown_tasks
-from neural.worker.unknown_tasks import see_to_unknown_tasks
+from neural.worker import message_validation
+from neural.worker.message_validation import see_to_unknown_tasks
 from tests.unit.factories import make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
@@ -46,7 +46,7 @@ class Message:
 @pytest.fixture
 def comes(monkeypatch) -> Iterator:
     """A message of an unknown task comes to a worker."""
-    unknown_tasks.begin()
+    message_validation.take_unknown_tasks()
     told = SimpleNamespace(backend=SimpleNamespace(mark_as_failure=lambda *a, **k: None))
     consumer = SimpleNamespace(
         app=told,
@@ -62,8 +62,8 @@ def comes(monkeypatch) -> Iterator:
         return message
 
     yield come
-    unknown_tasks._runs.clear()
-    unknown_tasks._held.clear()
+    message_validation._runs.clear()
+    message_validation._held.clear()
 
 
 def runs_message(run: TaskRun) -> Message:
@@ -202,7 +202,7 @@ def test_while_the_database_is_away_a_plain_clients_message_is_kept(comes, monke
     make_worker(registered={"tasks": {NEW: ""}})
     message = comes(Message(id="1", task=NEW))
     with monkeypatch.context() as patch:
-        patch.setattr(unknown_tasks.forwarding, "somebody", away)
+        patch.setattr(message_validation.refusing, "somebody", away)
         with pytest.raises(OperationalError):
             see_to_unknown_tasks(Claimant())
     assert message.fate == []

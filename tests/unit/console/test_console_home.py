@@ -20,8 +20,8 @@ from django_celery_beat.models import PeriodicTask
 from neural.audit import record_user
 from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
-from neural.health.schedules import schedules_off
 from neural.health.situation import Situation
+from neural.health.workers import schedules_off
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.monitoring.console import home, tables, verdict
 from neural.monitoring.console import page as console_page

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 
 from neural.health import findings
-from neural.health.probes import IN_RELAYS, PROBES, register_probe
+from neural.health.situation import IN_RELAYS, PROBES, register_probe
 from neural.models import QueuePause, RunState, WorkerProcess
 from neural.monitoring.conf import conf
 from neural.monitoring.examining import duty

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from neural.events import ndjson
-from neural.events.payloads import largest_byte_limit
+from neural.events.types import largest_byte_limit
 from neural.models import NeuralEvent, TaskRun
 
 pytestmark = pytest.mark.django_db

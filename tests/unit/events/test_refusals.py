@@ -12,7 +12,7 @@ from django.utils import timezone
 import neural
 from neural.events import refusals
 from neural.events.answers import EventRefused
-from neural.events.pruning import REFUSED_EVENTS
+from neural.events.changes import REFUSED_EVENTS
 from neural.ledger.prune import prune_old
 from neural.models import NeuralEvent, RefusalState, RefusedEvent, TaskRun
 from neural.tasks import process_neural_event

@@ -8,7 +8,7 @@ import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
 import neural
-from neural.events import recording, together
+from neural.events import recording
 from neural.models import NeuralEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,7 +79,7 @@ def side_by_side(database):
 
 
 def wait_until_they_wait(number: int) -> None:
-    from neural.events.together import _group
+    from neural.events.recording import _group
 
     until = time.monotonic() + PATIENCE
     while len(_group._waiting) < number:
@@ -207,12 +207,12 @@ class InterruptedWait(threading.Event):
 
 @pytest.mark.parametrize("is_woken", [False, True])
 def test_one_that_is_interrupted_while_it_waits_is_not_made_to_lead(monkeypatch, is_woken):
-    group, interrupted, last = together._Group(), [], []
+    group, interrupted, last = recording._Group(), [], []
     waits = InterruptedWait(is_woken=is_woken)
 
     def wait_and_be_interrupted():
-        waiting = together._Waiting([], woken=waits)
-        monkeypatch.setattr(together, "_Waiting", lambda new_events: waiting)
+        waiting = recording._Waiting([], woken=waits)
+        monkeypatch.setattr(recording, "_Waiting", lambda new_events: waiting)
         try:
             group.record([])
         except Interrupted as error:

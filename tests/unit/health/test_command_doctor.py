@@ -18,18 +18,7 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.audit import record_user
 from neural.conf import conf
-from neural.health import (
-    Status,
-    database,
-    examination,
-    examine,
-    failures,
-    messages,
-    runs,
-    schedules,
-    workers,
-    writing,
-)
+from neural.health import Status, database, examination, examine, messages, runs, workers
 from neural.health.findings import COUNTED, Finding
 from neural.health.situation import Situation
 from neural.ledger import dialects
@@ -116,7 +105,7 @@ def test_a_schedule_with_an_argument_that_an_upgrade_renamed_is_told():
 
 def test_a_schedule_that_is_switched_off_is_a_warning_that_says_by_whom_and_why():
     PeriodicTask.objects.all().delete()
-    assert schedules.schedules_off(Situation()).status == Status.OK
+    assert workers.schedules_off(Situation()).status == Status.OK
     row = schedule("night 1", enabled=False)
     schedule("night 2", enabled=False)
     lee = get_user_model().objects.create_user("lee")
@@ -124,7 +113,7 @@ def test_a_schedule_that_is_switched_off_is_a_warning_that_says_by_whom_and_why(
     since = timezone.localtime(AuditEntry.objects.get().at)
 
     assert is_found(
-        schedules.schedules_off(Situation()),
+        workers.schedules_off(Situation()),
         Status.WARNING,
         f"night 1 (switched off by lee at {since:%Y-%m-%d %H:%M}: the oven)",
         "night 2 (switched off, nobody knows by whom)",
@@ -184,7 +173,7 @@ def test_a_database_that_is_locked_is_found_within_a_second():
 
     def look() -> Finding:
         with database.impatient_database(0.2):
-            return writing.writing(Situation())
+            return database.writing(Situation())
 
     try:
         finding = found_within(1, look)
@@ -192,7 +181,7 @@ def test_a_database_that_is_locked_is_found_within_a_second():
         other.close()
 
     assert is_found(finding, Status.PROBLEM, "takes no write", "long transaction")
-    assert writing.writing(Situation()).status == Status.OK
+    assert database.writing(Situation()).status == Status.OK
 
 
 def test_looking_leaves_the_connections_patience_as_it_was():
@@ -208,7 +197,7 @@ def test_looking_leaves_the_connections_patience_as_it_was():
 
 
 def test_writing_leaves_no_row():
-    writing.writing(Situation())
+    database.writing(Situation())
 
     assert not WorkerProcess.objects.exists()
 
@@ -500,7 +489,7 @@ def test_work_that_keeps_failing_is_found_before_it_is_dead():
     fail(9)
 
     assert is_found(
-        failures.failing_attempts(Situation()),
+        runs.failing_attempts(Situation()),
         Status.WARNING,
         "12 attempts failed in the last 10 min",
         "9 of app.orders",
@@ -513,7 +502,7 @@ def test_work_that_keeps_failing_is_found_before_it_is_dead():
 def test_few_failures_and_old_ones_are_what_retries_are_for(times, minutes):
     fail(times, minutes=minutes)
 
-    assert failures.failing_attempts(Situation()).status == Status.OK
+    assert runs.failing_attempts(Situation()).status == Status.OK
 
 
 def test_runs_that_died_lately_are_shown_with_an_example():
@@ -521,7 +510,7 @@ def test_runs_that_died_lately_are_shown_with_an_example():
     make_run(RunState.DEAD, finished_at=ago(days=3))
 
     assert is_found(
-        failures.dead_letters(Situation()),
+        runs.dead_letters(Situation()),
         Status.WARNING,
         "1 run died",
         "app.orders: KeyError: 'x'",
@@ -532,7 +521,7 @@ def test_runs_that_died_lately_are_shown_with_an_example():
 def test_runs_that_died_long_ago_are_ok():
     make_run(RunState.DEAD, finished_at=ago(days=3))
 
-    assert failures.dead_letters(Situation()).status == Status.OK
+    assert runs.dead_letters(Situation()).status == Status.OK
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])

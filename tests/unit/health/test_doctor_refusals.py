@@ -9,8 +9,7 @@ from redis import exceptions
 
 from neural.broker.connections import must_accept, short_tempered_connection
 from neural.health import Status, messages
-from neural.health.broker import BrokerFacts
-from neural.health.refusals import CURES, WHY, Cause, cause_of, cause_of_refusal
+from neural.health.broker import CURES, WHY, BrokerFacts, Cause, cause_of, cause_of_refusal
 from neural.health.situation import Situation
 from tests import refusing
 from tests.unit.health.doctoring import client_of, is_found, set_broker

@@ -3,7 +3,7 @@
 import pytest
 
 import neural
-from neural.health import Status, failures
+from neural.health import Status, runs
 from neural.health.situation import Situation
 from neural.models import RefusedEvent
 from tests.unit.factories import ago
@@ -18,13 +18,13 @@ def refuse(*keys: str) -> None:
 
 
 def test_refused_events_of_the_last_day_are_counted():
-    assert failures.refused_events(Situation()).status == Status.OK
+    assert runs.refused_events(Situation()).status == Status.OK
     refuse("1", "2", "3", "4")
     RefusedEvent.objects.filter(event_id="1").update(last_refused_at=ago(days=2))
     RefusedEvent.objects.get(event_id="2").dismiss(by="lee")
 
     assert is_found(
-        failures.refused_events(Situation()),
+        runs.refused_events(Situation()),
         Status.WARNING,
         "2 events were refused in the last 24 h, such as order.created",
         "of store S1 (payload.lines: Field required)",
@@ -33,7 +33,7 @@ def test_refused_events_of_the_last_day_are_counted():
 
 
 def test_looking_for_refused_events_ends_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(failures, "COUNTED", 3)
+    monkeypatch.setattr(runs, "COUNTED", 3)
     refuse(*"12345")
 
-    assert failures.refused_events(Situation()).found.startswith("3 events or more were refused")
+    assert runs.refused_events(Situation()).found.startswith("3 events or more were refused")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 
-from neural.health import Status, examine, storage, writing
-from neural.health.remedies import remedies
+from neural.health import Status, database, examine
+from neural.health.database import remedies
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from tests.unit.health.doctoring import asked, healthy, is_found
@@ -28,21 +28,21 @@ def only(vendor: str) -> None:
 
 @pytest.mark.parametrize(
     ("free", "status"),
-    [(storage.FULL - 1, Status.PROBLEM), (storage.SCARCE - 1, Status.WARNING)],
+    [(database.FULL - 1, Status.PROBLEM), (database.SCARCE - 1, Status.WARNING)],
 )
 def test_a_disk_with_little_room_is_found_before_it_is_full(monkeypatch, tmp_path, free, status):
-    monkeypatch.setattr(storage, "places", lambda: [tmp_path])
-    monkeypatch.setattr(storage, "free_bytes", lambda place: free)
+    monkeypatch.setattr(database, "places", lambda: [tmp_path])
+    monkeypatch.setattr(database, "free_bytes", lambda place: free)
 
-    assert is_found(storage.disk(Situation()), status, str(tmp_path), "df -h")
+    assert is_found(database.disk(Situation()), status, str(tmp_path), "df -h")
 
 
 def test_only_the_disks_that_lack_room_are_named(monkeypatch):
-    free = {Path("/full"): 0, Path("/empty"): 10 * storage.SCARCE}
-    monkeypatch.setattr(storage, "places", lambda: free)
-    monkeypatch.setattr(storage, "free_bytes", free.__getitem__)
+    free = {Path("/full"): 0, Path("/empty"): 10 * database.SCARCE}
+    monkeypatch.setattr(database, "places", lambda: free)
+    monkeypatch.setattr(database, "free_bytes", free.__getitem__)
 
-    found = storage.disk(Situation()).found
+    found = database.disk(Situation()).found
 
     assert "/full" in found
     assert "/empty" not in found
@@ -51,16 +51,16 @@ def test_only_the_disks_that_lack_room_are_named(monkeypatch):
 def test_the_disks_of_the_database_and_of_an_index_in_files_are_looked_at(settings, tmp_path):
     settings.NEURAL = {"search": True, "vector_store_location": str(tmp_path)}
 
-    assert tmp_path in list(storage.places())
+    assert tmp_path in list(database.places())
     is_in_a_file = connection.vendor == SQLITE
     directory = Path(str(connection.settings_dict["NAME"])).absolute().parent
-    assert (directory in list(storage.places())) == is_in_a_file
+    assert (directory in list(database.places())) == is_in_a_file
     settings.NEURAL = {"search": True, "vector_store_location": "s3://bucket"}
-    assert all(str(place) != "s3://bucket" for place in storage.places())
+    assert all(str(place) != "s3://bucket" for place in database.places())
 
 
 def test_a_directory_that_is_yet_to_come_is_looked_for_further_up(tmp_path):
-    assert storage.free_bytes(tmp_path / "a" / "b") > 0
+    assert database.free_bytes(tmp_path / "a" / "b") > 0
 
 
 # Writing
@@ -75,7 +75,7 @@ def refuse(monkeypatch, words: str, sqlstate: str | None = None):
         raise OperationalError(words) from cause
 
     monkeypatch.setattr(WorkerProcess.objects, "create", create)
-    return writing.writing(Situation())
+    return database.writing(Situation())
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_postgresql_that_is_set_to_read_only_is_told_by_its_setting():
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
     try:
-        finding = writing.writing(Situation())
+        finding = database.writing(Situation())
     finally:
         connection.close()
 
@@ -137,7 +137,7 @@ def test_a_postgresql_that_lets_nobody_in_is_not_always_one_to_start(words, cure
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_written_to_see_whether_it_can_be_leaves_no_row():
-    assert writing.writing(Situation()).status == Status.OK
+    assert database.writing(Situation()).status == Status.OK
     assert not WorkerProcess.objects.exists()
 
 

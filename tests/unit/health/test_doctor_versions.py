@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from neural.health import versions
+from neural.health import workers
 from neural.health.findings import Status
 from neural.health.runs import unregistered_work
 from neural.health.situation import Situation
@@ -27,7 +27,7 @@ def test_workers_that_know_the_same_are_ok():
     make_worker("two@h", registered=KNOWN)
     make_worker("relay@h", queues=[])
 
-    assert versions.versions(Situation()).status == Status.OK
+    assert workers.versions(Situation()).status == Status.OK
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_worker_of_an_older_version_is_named_with_what_it_does_not_know(newer,
     make_worker("old@h", registered=KNOWN)
     make_worker("new@h", registered=newer)
 
-    finding = versions.versions(Situation())
+    finding = workers.versions(Situation())
 
     assert finding.status == Status.WARNING
     assert finding.found == f"old@h does not know {told}, or in another version"
@@ -54,7 +54,7 @@ def test_a_worker_that_does_not_say_what_it_knows_is_of_an_older_version():
     make_worker("new@h", registered=NEWER)
 
     assert "old@h does not know app.new, app.old, app.task and 1 more" in (
-        versions.versions(Situation()).found
+        workers.versions(Situation()).found
     )
 
 
@@ -63,7 +63,7 @@ def test_a_handler_that_is_called_as_its_event_type_is_named_once():
     newer = {"handlers": ["app.old", "app.x"], "event_types": {"app.type": "1", "app.x": "1"}}
     make_worker("new@h", registered=KNOWN | newer)
 
-    assert "does not know app.x, or in" in versions.versions(Situation()).found
+    assert "does not know app.x, or in" in workers.versions(Situation()).found
 
 
 def waits(handler: str) -> None:
@@ -104,7 +104,7 @@ def test_a_worker_whose_clock_differs_is_named(seconds, status, told):
     make_worker("good@h", clock_ahead=dt.timedelta(seconds=0.1))
     make_worker("fast@h", clock_ahead=dt.timedelta(seconds=seconds))
 
-    finding = versions.clocks(Situation())
+    finding = workers.clocks(Situation())
 
     assert (finding.status, finding.found) == (status, told)
     assert "timedatectl" in finding.remedy

@@ -6,8 +6,7 @@ import pytest
 
 import neural
 from neural.events import ndjson
-from neural.events.credentials import mentions_credential
-from neural.events.kept import LEFT_OUT
+from neural.events.readable import LEFT_OUT, mentions_credential
 from neural.events.types import event_type
 from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.schemas.tills import without_credentials

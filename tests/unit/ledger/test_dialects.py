@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from neural.errors import NeuralError
-from neural.health.remedies import _BY_DIALECT
+from neural.health.database import _BY_DIALECT
 from neural.ledger import dialects
 from neural.ledger.dialects import DIALECTS, PostgreSQL, SQLite, dialect_of, ledger_dialect
 from neural.ledger.dialects.base import Dialect

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 
-from neural.groups import making, table
+from neural.groups import table
 from neural.groups.table import LADDER, TABLE, GroupPermissions, Role, permissions_of
 from neural.models import AuditEntry
 
@@ -181,7 +181,7 @@ def test_an_app_that_is_left_out_leaves_no_gap(monkeypatch) -> None:
     table.load()
     monkeypatch.delitem(TABLE._things, "neural_forecasting")
 
-    making.make(making.differences(), exact=False)
+    table.make(table.differences(), exact=False)
 
     assert not any(name.startswith("neural_forecasting.") for name in names_of("manager"))
 

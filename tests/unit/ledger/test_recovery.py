@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from neural.ledger import ports
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
-from neural.worker import late_messages
+from neural.worker import delivery
 from neural.worker.recovery import Recovery
 from tests.unit.factories import ago, held, make_worker
 
@@ -22,9 +22,9 @@ def recovery(time_that):
 @pytest.fixture
 def shared_memory(monkeypatch):
     """As in a worker's main process."""
-    monkeypatch.setattr(late_messages, "_done", None)
+    monkeypatch.setattr(delivery, "_done", None)
     monkeypatch.setattr(ports, "note_waiting", ports.note_waiting)
-    late_messages.prepare()
+    delivery.prepare()
 
 
 def watch(recovery, time_that, *, seconds, living=()):
@@ -204,8 +204,8 @@ def test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss(recovery,
     """The rest of its batch is innocent: it would go alone afterwards for nothing."""
     worker = make_worker()
     begun, waiting, unknown = (held(worker, 7, token=token) for token in (1, 1, 2))
-    late_messages.note_waiting([begun, waiting], waiting=True)
-    late_messages.note_waiting([begun], waiting=False)
+    delivery.note_waiting([begun, waiting], waiting=True)
+    delivery.note_waiting([begun], waiting=False)
 
     assert recovery.recover_from_dead_children(worker, lambda: {8}) == 3
 
@@ -219,7 +219,7 @@ def test_of_what_a_dead_process_held_only_what_had_begun_counts_a_loss(recovery,
 def test_a_run_that_is_claimed_again_is_not_taken_for_waiting(recovery, shared_memory):
     worker = make_worker()
     run = held(worker, 7, token=1)
-    late_messages.note_waiting([run], waiting=True)
+    delivery.note_waiting([run], waiting=True)
     TaskRun.objects.update(token=2)
 
     recovery.recover_from_dead_children(worker, lambda: {8})
@@ -230,7 +230,7 @@ def test_a_run_that_is_claimed_again_is_not_taken_for_waiting(recovery, shared_m
 def test_if_the_whole_worker_died_all_of_its_batch_is_suspect_once(recovery, shared_memory):
     worker = make_worker(lost_at=timezone.now())
     held(worker, 7)
-    late_messages.note_waiting(TaskRun.objects.all(), waiting=True)
+    delivery.note_waiting(TaskRun.objects.all(), waiting=True)
 
     assert recovery.recover_abandoned() == 1
 

@@ -18,8 +18,7 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.test import Client
 from django.urls import path
 
-from neural.groups.making import differences, make
-from neural.groups.table import LADDER, Role
+from neural.groups.table import LADDER, Role, differences, make
 from neural.models.store import sees_every_store
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world

@@ -4,7 +4,7 @@ next one."""
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 
-from neural.groups.making import differences, make
+from neural.groups.table import differences, make
 from neural.models import TaskRun
 from neural.models.store import visible_stores
 from neural.monitoring.console.verdict import open_alerts

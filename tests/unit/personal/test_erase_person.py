@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 import neural
-from neural.events import erasing, texts
+from neural.events import erasing
 from neural.events.erasing import ERASABLES, erase
 from neural.models import (
     AuditEntry,
@@ -329,8 +329,8 @@ def test_every_field_that_may_hold_a_person_is_gone_through_or_named_here() -> N
 def test_what_was_stopped_in_the_middle_is_done_by_the_next_run(
     anna: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(texts, "FEWEST", 1)
-    monkeypatch.setattr(texts, "MOST", 1)
+    monkeypatch.setattr(erasing, "FEWEST", 1)
+    monkeypatch.setattr(erasing, "MOST", 1)
     for number in range(4):
         submitted(str(number))
     steps = erase(person(), dry_run=False)

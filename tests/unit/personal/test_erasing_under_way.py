@@ -8,7 +8,7 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 import neural
-from neural.events import runs_under_way as under_way
+from neural.events import erasing as under_way
 from neural.events.erasing import erase
 from neural.models import AuditEntry, AuditOutcome, RunState, TaskRun
 from neural.restaurant.models import Order

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 import neural
 from neural import audit
+from neural.events import erasing
 from neural.events import not_erased as looking
-from neural.events import texts
 from neural.events.erasing import ERASABLES
 from neural.events.not_erased import Findings, _texts, not_erased
 from neural.models import (
@@ -310,8 +310,8 @@ def test_databases_that_no_table_is_in_are_not_asked(monkeypatch: pytest.MonkeyP
 
 
 def test_few_rows_are_read_at_a_time_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "HEAVY", 500)
-    monkeypatch.setattr(texts, "FEWEST", 8)
+    monkeypatch.setattr(erasing, "HEAVY", 500)
+    monkeypatch.setattr(erasing, "FEWEST", 8)
     only(monkeypatch, TaskRun)
     for number in range(40):
         world.run(task_id=str(number), unique_key="x" * 100 + str(number))
@@ -325,11 +325,13 @@ def test_a_long_text_is_read_by_itself_and_found_as_any_other(
     anna: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many rows without any text come before, no chunk has many long ones."""
-    monkeypatch.setattr(texts, "LONGEST", 100)
+    monkeypatch.setattr(erasing, "LONGEST", 100)
     long = {"note": "x" * 200, "phone": PHONE}
     event = world.event(event_id="1", payload=long)
     run = world.run(task_id=f"{PHONE}-" + "x" * 180)
-    held = [str(chunk._found) for chunk in texts.chunks_of(NeuralEvent.objects.all(), ["payload"])]
+    held = [
+        str(chunk._found) for chunk in erasing.chunks_of(NeuralEvent.objects.all(), ["payload"])
+    ]
 
     erased()
 

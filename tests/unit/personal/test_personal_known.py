@@ -10,7 +10,7 @@ from django.utils import timezone
 from neural.models import RunEdit, RunState, TaskAttempt
 from neural.monitoring.models import ErrorGroup
 from neural.personal import redacting
-from neural.personal.known import KnownValues
+from neural.personal.beside import KnownValues
 from neural.personal.redacting import for_user, masking_values_of, redacted
 from tests.unit.admin import admin_world as world
 from tests.unit.errors.failing import fail, grouped

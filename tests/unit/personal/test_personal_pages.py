@@ -22,7 +22,7 @@ from neural.models import (
     TaskAttempt,
     TaskRun,
 )
-from neural.models.append_only import AppendOnlyModel
+from neural.models.audit_entry import AppendOnlyModel
 from neural.models.exact_json import ExactJSONField
 from tests.unit.admin import admin_rows as rows
 from tests.unit.admin import admin_world as world

@@ -7,7 +7,7 @@ import pytest
 import neural
 from neural.events import registry
 from neural.events.answers import EventPruned
-from neural.events.replay import missing_handlers, replay
+from neural.events.recording import missing_handlers, replay
 from neural.models import NeuralEvent
 from tests.registries import forget
 from tests.unit.admin import admin_world as world

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import neural
-from neural.events.pruning import prune_payloads
+from neural.events.changes import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
 from neural.ledger import execute

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from neural.models.new_run import new_task_id
-from neural.worker.late_messages import Done, DoneRuns
+from neural.worker.delivery import Done, DoneRuns
 
 pytestmark = pytest.mark.services  # some fork
 

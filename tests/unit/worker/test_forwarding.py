@@ -10,7 +10,7 @@ from pydantic import create_model
 import neural
 from neural.events.types import event_type, fingerprint
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
-from neural.worker import forwarding
+from neural.worker import refusing
 from tests.unit.celeryapp.canvas import ledger_task
 from tests.unit.factories import make_event, make_run, make_worker
 
@@ -249,7 +249,7 @@ def test_arguments_may_fit_the_task_of_another_version(theirs, state):
 
 
 def test_a_worker_says_what_it_knows():
-    known = forwarding.registered_work(current_app)
+    known = refusing.registered_work(current_app)
 
     assert {"probe.count", "neural.record_sales"} <= set(known["handlers"])
     assert known["event_types"]["sales.reported"] == fingerprint(event_type("sales.reported"))

@@ -11,7 +11,7 @@ from neural.broker.message import RUN_HEADER
 from neural.ledger import ports
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.tasks import process_neural_event
-from neural.worker import event_stream, late_messages, request
+from neural.worker import delivery, request
 from neural.worker.delivery import Delivery
 from tests.probe import tasks
 from tests.unit.celeryapp.test_task import delivered, submitted
@@ -35,10 +35,10 @@ class MainProcess:
     """A worker's main process that has just made its memory."""
 
     def __init__(self, monkeypatch) -> None:
-        monkeypatch.setattr(late_messages, "_done", None)
+        monkeypatch.setattr(delivery, "_done", None)
         monkeypatch.setattr(ports, "note_waiting", ports.note_waiting)
         monkeypatch.setattr(request.strategy, "default", lambda *_, **__: self.dispatch)
-        late_messages.prepare()
+        delivery.prepare()
         self.dispatched: list[str] = []
         self.acknowledged: list[str] = []
         self.eventer = Eventer()
@@ -66,7 +66,7 @@ def main(monkeypatch):
 
 
 def know(task_id, *, streamed=False):
-    late_messages._done.remember(task_id, streamed=streamed)
+    delivery._done.remember(task_id, streamed=streamed)
 
 
 def deliver(task_id, **options):
@@ -110,11 +110,11 @@ def test_a_plain_clients_message_always_goes_to_the_pool(main):
 
 def test_while_more_is_due_a_late_message_brings_a_process_to_it(main):
     know("late")
-    late_messages.note_more(QUEUE, True)
+    delivery.note_more(QUEUE, True)
     main.receive("late")
     assert main.dispatched == ["late"]
 
-    late_messages.note_more(QUEUE, False)
+    delivery.note_more(QUEUE, False)
     know("later")
     main.receive("later")
 
@@ -176,12 +176,12 @@ def test_the_messages_of_runs_claimed_in_a_batch_come_late(main, fake_broker, se
 def test_it_is_known_of_each_run_whether_its_success_was_told(
     main, fake_broker, monkeypatch, listened
 ):
-    monkeypatch.setattr(event_stream, "send_events", lambda *_, **__: None)
+    monkeypatch.setattr(delivery, "send_events", lambda *_, **__: None)
     own, other = (run.task_id for run in submitted(2))
 
-    deliver(own, **{event_stream.LISTENED: listened})
+    deliver(own, **{delivery.LISTENED: listened})
 
-    assert late_messages._done.recall(other).streamed is listened
+    assert delivery._done.recall(other).streamed is listened
 
 
 @pytest.mark.django_db(transaction=True)
@@ -217,18 +217,18 @@ def test_a_full_delivery_expects_more(main, fake_broker, settings, monkeypatch, 
 
     deliver(own.task_id)
 
-    assert late_messages._done.expects_more(QUEUE) is more
+    assert delivery._done.expects_more(QUEUE) is more
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_is_done_by_itself_says_nothing_of_what_is_due(main, fake_broker):
-    late_messages.note_more(QUEUE, True)
+    delivery.note_more(QUEUE, True)
     own, *_ = submitted(3)
     TaskRun.objects.filter(pk=own.pk).update(losses=1)
 
     deliver(own.task_id)
 
-    assert late_messages._done.expects_more(QUEUE)
+    assert delivery._done.expects_more(QUEUE)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -236,13 +236,13 @@ def test_the_late_message_of_a_task_says_nothing_of_the_events_that_are_due(main
     with delivered(tasks.count, "nobody's", queue=QUEUE) as task, pytest.raises(Ignore):
         task()
 
-    assert not late_messages._done.expects_more(QUEUE)
+    assert not delivery._done.expects_more(QUEUE)
 
 
 @pytest.mark.services
 def test_a_process_that_is_no_worker_remembers_nothing(monkeypatch):
-    monkeypatch.setattr(late_messages, "_done", None)
-    late_messages.note_more(QUEUE, True)
-    late_messages.note([], streamed=False)
+    monkeypatch.setattr(delivery, "_done", None)
+    delivery.note_more(QUEUE, True)
+    delivery.note([], streamed=False)
 
-    assert late_messages._done is None
+    assert delivery._done is None

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from neural.worker.connections import drop_broken_connections
+from neural.worker.relay import drop_broken_connections
 from tests.conftest import database_url
 
 pytestmark = [

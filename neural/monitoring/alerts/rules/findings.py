@@ -10,7 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.health import storage
+from neural.health import database
 from neural.health.findings import Status
 from neural.monitoring.alerts.rules import (
     RULES,
@@ -87,7 +87,7 @@ def _disk(view: View, thresholds: Thresholds) -> Judgement:
     host = socket.gethostname()
     warning, critical = thresholds["disk_free_percent"], thresholds["disk_free_critical_percent"]
     found = []
-    for place in dict.fromkeys(storage.places()):
+    for place in dict.fromkeys(database.places()):
         free, size = free_of(place)
         percent = 100 * free / size if size else 100.0
         if severity := severity_of(warning=percent < warning, critical=percent < critical):
