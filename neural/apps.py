@@ -36,8 +36,8 @@ class NeuralConfig(AppConfig):
         ports.connect(
             announcing=publisher.announce,
             having_queue=message.is_queue,
-            following=callbacks.follow,
         )
+        ports.when_ended("callbacks", callbacks.follow)
         work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()

@@ -20,6 +20,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
 from neural.ledger import record
+from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
@@ -33,15 +34,18 @@ _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id"
 """A group's options that are its own, or are added to those of its members."""
 
 
-def follow(run: TaskRun, state: RunState, value: Any) -> None:
-    """Start what the options of a run ask for, now that it has ended in this state."""
-    if state == RunState.SUCCEEDED:
-        follow_success(run, value)
-    elif state == RunState.DEAD:
-        follow_death(run)
+def follow(ended: Sequence[Ended]) -> None:
+    """Start what the options of runs ask for, now that they have ended."""
+    for run, state, _kind, value in ended:
+        if not run.options:
+            continue
+        if state == RunState.SUCCEEDED:
+            _follow_success(run, value)
+        else:
+            _follow_death(run)
 
 
-def follow_success(run: TaskRun, value: Any) -> None:
+def _follow_success(run: TaskRun, value: Any) -> None:
     """Start the links and the next task of the chain, each with the run's value."""
     for link in signatures(run, "link"):
         _start(run, link, (value,), {})
@@ -51,7 +55,7 @@ def follow_success(run: TaskRun, value: Any) -> None:
         _start(run, following, (value,), {"chain": rest} if rest else {})
 
 
-def follow_death(run: TaskRun) -> None:
+def _follow_death(run: TaskRun) -> None:
     """Start the error callbacks.
 
     Callbacks of one argument are started with the task id, as Celery does. Those of three (request,

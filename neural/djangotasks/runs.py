@@ -118,7 +118,7 @@ class DjangoTask(LedgerTask):
 def register(task: Any) -> None:
     """Create the Celery task of a Django task, and have its signals sent."""
     shared_task(base=DjangoTask, name=task.module_path)(task.func)
-    ports.when_ended(task.module_path, _signal_when_committed)
+    ports.when_ended("django tasks", _signal_when_committed)
 
 
 def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
@@ -139,8 +139,10 @@ def _as_json(value: Any) -> Any:
         raise
 
 
-def _signal_when_committed(run: TaskRun) -> None:
-    transaction.on_commit(partial(_signal_end, run.task_id), robust=True)
+def _signal_when_committed(ended: Sequence[ports.Ended]) -> None:
+    for each in ended:
+        if registry.known(each.run.task) is not None:
+            transaction.on_commit(partial(_signal_end, each.run.task_id), robust=True)
 
 
 def _signal_end(task_id: str) -> None:

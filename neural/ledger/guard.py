@@ -19,6 +19,8 @@ is committed. A worker's transaction contains many runs, and the hooks of one mu
 those of another. An error of a hook is logged with the run that registered it.
 """
 
+import contextvars
+import decimal
 import logging
 import os
 import re
@@ -30,7 +32,6 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from neural.errors import NeuralError
-from neural.ledger import process_state
 from neural.ledger.dialects import dialect_of
 from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
 from neural.ledger.interrupts import SoftTimeLimitExceeded
@@ -193,7 +194,6 @@ class WorkGuard:
         self.changed_session = False
         """Whether work has changed the state of a database session."""
         self._watches = [_ConnectionGuard(each, atomic=atomic) for each in connections.all()]
-        self._process_state = process_state.snapshot()
 
     def call(self, function: Callable[[], Value], *, what: str) -> Value:
         """Call the function and return its value; ``what`` names the work in the log.
@@ -205,7 +205,7 @@ class WorkGuard:
             watch.begin()
         try:
             with only_exceptions():
-                value = process_state.isolated(function)
+                value = _in_its_own_context(function)
         except _OF_THE_CONNECTION:
             raise
         except Exception as error:
@@ -213,24 +213,33 @@ class WorkGuard:
                 raise TransactionLost(f"{_LOST}; after {describe(error)}") from error
             raise
         finally:
-            self._clear_up(what)
+            self._clear_up()
         for watch in self._watches:
             watch.expect_all_kept()
             watch.isolate_hooks(what)
         return value
 
-    def _clear_up(self, what: str) -> None:
+    def _clear_up(self) -> None:
         for watch in self._watches:
             watch.end()
             self.changed_session |= watch.statements.changed_session
-        if changed := process_state.restore(self._process_state):
-            logger.warning("event=process_state_restored work=%s changed=%r", what, changed)
 
     def renew_sessions(self) -> None:
         """Close connections whose session the work changed, so that no later work uses them. Call
         it while no transaction is open."""
         if self.changed_session:
             renew()
+
+
+def _in_its_own_context(function: Callable[[], Value]) -> Value:
+    """Call a function, so that the language and time zone that it activates, its decimal context
+    and its context variables do not outlive the call."""
+    return contextvars.copy_context().run(_with_decimals_of_its_own, function)
+
+
+def _with_decimals_of_its_own(function: Callable[[], Value]) -> Value:
+    decimal.setcontext(decimal.getcontext().copy())
+    return function()
 
 
 class _ConnectionGuard:

@@ -19,7 +19,6 @@ from neural.models.new_run import NewRun
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]
 HasQueue: TypeAlias = Callable[[str], bool]
-Follow: TypeAlias = Callable[[TaskRun, RunState, Any], None]
 
 
 class NoteWaiting(Protocol):
@@ -37,10 +36,6 @@ def _every_queue(name: str) -> bool:
     return True
 
 
-def _nothing(run: TaskRun, state: RunState, value: Any) -> None:
-    """Record nothing after a run."""
-
-
 def _noted_nowhere(runs: Sequence[TaskRun], *, waiting: bool) -> None:
     """Note nothing: if the process dies, each run of its batch counts a lost delivery."""
 
@@ -50,68 +45,46 @@ announce: Announce = _left_to_the_relay
 function must neither raise nor block the caller."""
 has_queue: HasQueue = _every_queue
 """Whether a run may be sent to the queue of this name."""
-follow: Follow = _nothing
-"""Record the work that a run's options request for its new state, such as callbacks; the third
-argument is the value of a run that succeeded. Called in the transaction of the run's outcome, so
-that nothing is lost or doubled; an error rolls that transaction back."""
 note_waiting: NoteWaiting = _noted_nowhere
 """Note where another process sees it that these claimed runs wait for their turn, or that they
 begin (``waiting`` is False). The function must neither raise nor block."""
 
 
-def connect(*, announcing: Announce, having_queue: HasQueue, following: Follow) -> None:
-    """Set these three functions; they replace those set before."""
-    global announce, has_queue, follow
-    announce, has_queue, follow = announcing, having_queue, following
-
-
-_listeners: dict[str, Callable[[TaskRun], object]] = {}
-
-
-def when_ended(task: str, call: Callable[[TaskRun], object]) -> None:
-    """Call a function for each run of a task when the run succeeds or is dead.
-
-    It is called in the transaction of the run's outcome; an error rolls that transaction back. A
-    task has one such function.
-    """
-    _listeners[task] = call
-
-
-def notify_end(run: TaskRun, state: RunState) -> None:
-    """Call the function that :func:`when_ended` set for the run's task, if ``state`` is succeeded
-    or dead."""
-    call = _listeners.get(run.task)
-    if call is not None and state in (RunState.SUCCEEDED, RunState.DEAD):
-        call(run)
+def connect(*, announcing: Announce, having_queue: HasQueue) -> None:
+    """Set these two functions; they replace those set before."""
+    global announce, has_queue
+    announce, has_queue = announcing, having_queue
 
 
 class Ended(NamedTuple):
     """A run that succeeded or is dead; ``error_type`` names the class of a dead run's exception, or
-    is empty if its deliveries were lost."""
+    is empty if its deliveries were lost. ``value`` is that of a run that succeeded."""
 
     run: TaskRun
     state: RunState
     error_type: str
+    value: Any = None
 
 
-TellEnds: TypeAlias = Callable[[Sequence[Ended]], object]
+EndListener: TypeAlias = Callable[[Sequence[Ended]], object]
 
-_end_listeners: dict[str, tuple[TellEnds, Callable[[], bool]]] = {}
+_end_listeners: dict[str, EndListener] = {}
 
 
-def when_any_ended(name: str, call: TellEnds, *, is_listening: Callable[[], bool]) -> None:
+def when_ended(name: str, listener: EndListener) -> None:
     """Call a function for the runs of every task when they succeed or are dead, many at once.
 
-    It is called in the transaction of their outcomes; an error rolls that transaction back.
-    ``is_listening`` is asked before each call. It must be cheap: while it says False, settling
-    costs no more than that.
+    It is called in the transaction of their outcomes, so that what it records is neither lost nor
+    doubled; an error rolls that transaction back. It is called whenever a worker settles, so it
+    looks first whether one of the runs concerns it, which must be cheap.
     """
-    _end_listeners[name] = (call, is_listening)
+    _end_listeners[name] = listener
 
 
-def listening_to_ends() -> list[TellEnds]:
-    """The functions that :func:`when_any_ended` set and that are listening now."""
-    return [call for call, is_listening in _end_listeners.values() if is_listening()]
+def notify_ended(ended: Sequence[Ended]) -> None:
+    """Call the functions that :func:`when_ended` set, in the order in which they were set."""
+    for listener in _end_listeners.values():
+        listener(ended)
 
 
 class Insert(NamedTuple):

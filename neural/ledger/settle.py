@@ -49,14 +49,10 @@ def settle(outcomes: Sequence[Outcome]) -> None:
                 )
             if not along:
                 _insert_each(cursor, inserts)
-        for outcome in outcomes:
-            if outcome.run.options:
-                ports.follow(outcome.run, outcome.state, outcome.value)
-            ports.notify_end(outcome.run, outcome.state)
+        if ended := [_ended(outcome) for outcome in outcomes if outcome.state in _ENDS]:
+            ports.notify_ended(ended)
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
-        for tell in ports.listening_to_ends():
-            tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
 
 
 _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
@@ -64,7 +60,8 @@ _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
 
 def _ended(outcome: Outcome) -> ports.Ended:
     error = outcome.exception
-    return ports.Ended(outcome.run, outcome.state, type(error).__name__ if error else "")
+    kind = type(error).__name__ if error else ""
+    return ports.Ended(outcome.run, outcome.state, kind, outcome.value)
 
 
 def _attempt_row(outcome: Outcome) -> TaskAttempt:
@@ -223,11 +220,8 @@ def _take_away(
         if outcome == AttemptOutcome.LOST and run.worker_id is not None:
             holder = WorkerProcess.objects.filter(pk=run.worker_id)
             holder.update(recovered_runs=F("recovered_runs") + 1)
-        if is_dead and run.options:
-            ports.follow(run, RunState.DEAD, None)
-        ports.notify_end(run, state)
-        for tell in ports.listening_to_ends() if is_dead else ():
-            tell([ports.Ended(run, state, "")])
+        if is_dead:
+            ports.notify_ended([ports.Ended(run, state, "")])
         if outcome == AttemptOutcome.LOST:
             note_settled([_lost(attempt, state)])
         transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)

@@ -5,8 +5,6 @@ hold up their process are in `killing`. The table in docs/handlers.md names ever
 """
 
 import decimal
-import locale
-import logging
 import os
 import signal
 import sys
@@ -251,36 +249,14 @@ def retry_at_no_time():
 # The process
 
 
-def change_directory():
-    os.chdir("/")
-
-
 def change_language():
     translation.activate("zh-hans")
     timezone.activate("Pacific/Kiritimati")
 
 
-def change_locale():
-    locale.setlocale(locale.LC_ALL, "C")
-    locale.setlocale(locale.LC_ALL, "C.UTF-8")
-
-
 def change_decimals():
     decimal.getcontext().prec = 2
     decimal.getcontext().rounding = decimal.ROUND_UP
-
-
-def disable_logging():
-    logging.disable(logging.CRITICAL)
-
-
-def set_alarm():
-    signal.signal(signal.SIGALRM, throw(Panic("the alarm")))
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-
-
-def raise_recursion_limit():
-    sys.setrecursionlimit(5_000)
 
 
 def leak():
@@ -351,13 +327,8 @@ CASES: Mapping[str, Case] = {
     "huge_result": Case(
         lambda: "x" * 9_000_000, False, "NotStorable", permanent=True, at_once=False
     ),
-    "directory_changed": Case(change_directory, True),
     "language_and_time_zone_changed": Case(change_language, True),
-    "locale_changed": Case(change_locale, True),
     "decimals_changed": Case(change_decimals, True),
-    "logging_disabled": Case(disable_logging, True),
-    "alarm_set": Case(set_alarm, True),
-    "recursion_limit_changed": Case(raise_recursion_limit, True),
     "leak": Case(leak, True),
     "fork_that_returns": Case(fork_and_return, True),
     "fork_that_raises": Case(fork_and_raise, True),

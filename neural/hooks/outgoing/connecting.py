@@ -11,7 +11,7 @@ from neural.hooks.models import Delivery, SubscribedType, Subscription
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.recording import EVENT_DELIVERIES, record_outcomes
 from neural.hooks.outgoing.scheduling import request_deliveries
-from neural.ledger.ports import when_any_ended
+from neural.ledger.ports import when_ended
 from neural.ledger.prune import Prunable, register_prunable
 from neural.worker.relay import register_duty
 
@@ -19,7 +19,7 @@ from neural.worker.relay import register_duty
 def connect() -> None:
     """Register everything; call it when the app is ready."""
     register_insert_hook("webhooks", EVENT_DELIVERIES)
-    when_any_ended("webhooks", record_outcomes, is_listening=subscribed.to_outcomes)
+    when_ended("webhooks", record_outcomes)
     register_duty("webhooks", request_deliveries)
     register_probe("webhooks", webhook_deliveries)
     register_prunable(OLD_DELIVERIES)

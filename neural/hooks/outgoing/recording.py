@@ -56,6 +56,8 @@ EVENT_DELIVERIES = InsertHook(
 
 def record_outcomes(ended: Sequence[Ended]) -> None:
     """Record deliveries of the outcomes of events' runs, in the transaction that settles them."""
+    if not subscribed.to_outcomes():
+        return
     mine = [each for each in ended if each.run.event_id and subscribed.to_outcome(_type(each))]
     if not mine:
         return

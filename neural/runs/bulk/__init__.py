@@ -11,8 +11,8 @@ def connect() -> None:
     """Connect this room with the ledger; called when the app is ready."""
     from neural.ledger.ports import when_ended
     from neural.ledger.prune import register_prunable
-    from neural.runs.bulk.deciding import ACT_TASK, note_end_of_run
+    from neural.runs.bulk.deciding import stop_dead
     from neural.runs.bulk.progress import OUTCOMES
 
-    when_ended(ACT_TASK, note_end_of_run)
+    when_ended("bulk actions", stop_dead)
     register_prunable(OUTCOMES)

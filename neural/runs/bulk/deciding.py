@@ -2,7 +2,7 @@
 not go on), and records how it stands in the audit log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from neural import audit
 from neural.ledger.pausing import pauses
+from neural.ledger.ports import Ended
 from neural.ledger.record import enqueue
-from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction, TaskRun
+from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction, RunState
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY_QUEUE
@@ -142,8 +143,10 @@ def _stop(action: BulkAction, **why: str) -> bool:
     return stopped
 
 
-def note_end_of_run(run: TaskRun) -> None:
-    """Stop the action of a run that is dead, in the transaction of its outcome."""
-    action = BulkAction.objects.filter(state__in=UNDER_WAY, run=run).first()
-    if action is not None and TaskRun.objects.dead().filter(pk=run.pk).exists():
-        stop_for(action, RUN_DEAD)
+def stop_dead(ended: Sequence[Ended]) -> None:
+    """Stop the actions whose runs are dead, in the transaction of their outcomes."""
+    for run, state, *_rest in ended:
+        if state == RunState.DEAD and run.task == ACT_TASK:
+            action = BulkAction.objects.filter(state__in=UNDER_WAY, run=run).first()
+            if action is not None:
+                stop_for(action, RUN_DEAD)

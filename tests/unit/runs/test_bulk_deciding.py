@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from neural.ledger.ports import Ended
 from neural.models import AuditEntry, BulkAction, RunState, TaskRun
 from neural.runs.bulk import acting, deciding
 from neural.runs.bulk.beginning import BulkActionRefused
@@ -178,7 +179,7 @@ def test_an_action_whose_run_is_dead_stops_and_can_be_resumed() -> None:
     TaskRun.objects.filter(pk=run.pk).update(state=DEAD, finished_at=timezone.now())
     assert action.is_stalled
 
-    deciding.note_end_of_run(run)
+    deciding.stop_dead([Ended(run, RunState.DEAD, "")])
 
     action.refresh_from_db()
     assert (action.state, action.stop_reason) == ("stopped", deciding.RUN_DEAD)

@@ -6,12 +6,8 @@ next run, and neither a database session nor the process is another one than bef
 """
 
 import decimal
-import locale
-import logging
-import os
 import re
 import signal
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -155,14 +151,9 @@ def state_of_things():
         "session": session(),
         "blocks": [(each.in_atomic_block, each.autocommit) for each in connections.all()],
         "wrappers": [len(each.execute_wrappers) for each in connections.all()],
-        "directory": os.getcwd(),
         "language": translation.get_language(),
         "time zone": timezone.get_current_timezone_name(),
-        "locale": locale.setlocale(locale.LC_ALL),
         "decimals": (decimal.getcontext().prec, decimal.getcontext().rounding),
-        "logging": logging.root.manager.disable,
-        "alarm": signal.getitimer(signal.ITIMER_REAL),
-        "recursion": sys.getrecursionlimit(),
     }
 
 
