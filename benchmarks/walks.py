@@ -60,7 +60,7 @@ class Walk:
                 yield
             finally:
                 sys.setprofile(None)
-                self.processor_ms = 1000 * (time.process_time() - began)
+                self.processor_ms += 1000 * (time.process_time() - began)
 
     def _enter(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code
@@ -186,42 +186,42 @@ def _posted(
 
 
 def outcome(options: argparse.Namespace) -> dict[str, Any]:
-    """The delivery of the order's message."""
-    from neural.broker.message import RUN_HEADER
-    from neural.events.recording import EVENT_TASK
-    from neural.models import RunState, TaskRun
-    from neural.worker.in_process import run_due
-
-    _send_nothing()
-    task = _tasks()[EVENT_TASK]
-    run = TaskRun.objects.get(state=RunState.PENDING, task=EVENT_TASK, event__source="till")
-    delivery = {"routing_key": run.queue, "exchange": run.queue, "priority": run.priority}
-    task.push_request(
-        id=run.task_id, called_directly=False, delivery_info=delivery, **{RUN_HEADER: True}
-    )
-    walk = Walk()
-    with walk.traced():
-        task()
-        run_due()
-    task.pop_request()
-    _must_have_succeeded()
-    return walk.figures(every=options.every)
+    """The delivery of the order's message, and of those that it leads to."""
+    return _delivered(options)
 
 
 def settled(options: argparse.Namespace) -> dict[str, Any]:
     """All runs that a push leads to."""
     from neural.restaurant.models import Order
-    from neural.worker.in_process import run_due
 
-    _send_nothing()
-    _tasks()
-    walk = Walk()
-    with walk.traced():
-        run_due()
-    _must_have_succeeded()
+    figures = _delivered(options)
     order = Order.objects.get(till="meituan")
     if order.paid != order.total:
         raise SystemExit(f"{order.paid} of {order.total} is paid")
+    return figures
+
+
+def _delivered(options: argparse.Namespace) -> dict[str, Any]:
+    """Every due run, as if a worker had received its message."""
+    from neural.broker.message import RUN_HEADER
+    from neural.models import RunState, TaskRun
+
+    _send_nothing()
+    tasks = _tasks()
+    walk = Walk()
+    due = TaskRun.objects.filter(state=RunState.PENDING).exclude(event=None)
+    while run := due.order_by("pk").first():
+        delivery = {"routing_key": run.queue, "exchange": run.queue, "priority": run.priority}
+        task = tasks[run.task]
+        task.push_request(
+            id=run.task_id, called_directly=False, delivery_info=delivery, **{RUN_HEADER: True}
+        )
+        with walk.traced():
+            task()
+        task.pop_request()
+        run.refresh_from_db()
+        if run.state != RunState.SUCCEEDED:
+            raise SystemExit(f"{run.handler} is {run.state}: {run.error}")
     return walk.figures(every=options.every)
 
 
@@ -241,14 +241,6 @@ def _tasks() -> Any:
     current_app.loader.import_default_modules()
     current_app.finalize()
     return current_app.tasks
-
-
-def _must_have_succeeded() -> None:
-    from neural.models import RunState, TaskRun
-
-    runs = TaskRun.objects.exclude(state=RunState.SUCCEEDED).exclude(event=None)
-    if left := list(runs.values_list("handler", "state", "error")):
-        raise SystemExit(f"not done: {left}")
 
 
 def _meituan_form() -> str:
