@@ -19,7 +19,7 @@ from neural.broker.patches import newer_than_looked_at
 from neural.celeryapp.schedule_runs import arguments_of, must_take
 from neural.celeryapp.task import load_tasks
 from neural.conf import owners, readers
-from neural.optional import app_of, said_of_an_absent_task
+from neural.optional import absent_app_advice, app_of
 
 BEAT = "django_celery_beat"
 SHOWN = 3
@@ -126,10 +126,10 @@ def check_database(**_: Any) -> list[CheckMessage]:
     away += [f"{label} read from {home!r}" for label, home in read if home != DEFAULT_DB_ALIAS]
     if not away:
         return []
-    told = ", ".join(away[:SHOWN]) + (f" and {len(away) - SHOWN} more" if away[SHOWN:] else "")
+    aliases = ", ".join(away[:SHOWN]) + (f" and {len(away) - SHOWN} more" if away[SHOWN:] else "")
     return [
         Error(
-            f"the ledger, its users and beat's schedules are not in one database: {told}",
+            f"the ledger, its users and beat's schedules are not in one database: {aliases}",
             hint="Let every router of DATABASE_ROUTERS answer 'default', or None, for the apps "
             f"neural, django_celery_beat and {get_user_model()._meta.app_label}.",
             id="neural.E101",
@@ -236,9 +236,9 @@ def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list
 
 
 def _of_schedule(row: Any) -> CheckMessage | None:
-    if said := said_of_an_absent_task(row.task):
+    if advice := absent_app_advice(row.task):
         return checks.Warning(
-            f"nobody does what the schedule {row.name!r} asks for: {row.task} {said}",
+            f"nobody does what the schedule {row.name!r} asks for: {row.task} {advice}",
             hint="Or switch the schedule off, or delete it, in the admin.",
             id="neural.W021",
         )

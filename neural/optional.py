@@ -56,22 +56,22 @@ def look_up(package: str, homes: Mapping[str, str], name: str) -> Any:
     """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    if said := _said_of_an_absent_app(homes[name]):
-        raise AppNotInstalled(f"{package}.{name} {said}")
+    if advice := _advice_for_app_of(homes[name]):
+        raise AppNotInstalled(f"{package}.{name} {advice}")
     return getattr(import_module(homes[name]), name)
 
 
-def said_of_an_absent_task(task: str) -> str:
+def absent_app_advice(task: str) -> str:
     """What to do about a task whose app is not installed; empty for any other task.
 
     The text is the end of a sentence that begins with the task's name.
     """
     package, _, name = task.rpartition(".")
     home = TASKS.get(name) if package == "neural.tasks" else None
-    return _said_of_an_absent_app(home) if home else ""
+    return _advice_for_app_of(home) if home else ""
 
 
-def _said_of_an_absent_app(module: str) -> str:
+def _advice_for_app_of(module: str) -> str:
     from django.apps import apps  # not at the top: `import neural` alone must not load Django
 
     app = app_of(module)

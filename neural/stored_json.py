@@ -34,7 +34,7 @@ def to_json(value: Any, *, what: str, most_bytes: int | None = None) -> str:
     try:
         text: str = celery_json.dumps(value, allow_nan=False)
     except RecursionError as error:
-        raise NotStorable(f"{what} {said_of(None, limit)}") from error
+        raise NotStorable(f"{what} {depth_problem(None, limit)}") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise NotStorable(f"{what} cannot be written as JSON: {error}") from error
     size = len(text.encode())
@@ -42,7 +42,7 @@ def to_json(value: Any, *, what: str, most_bytes: int | None = None) -> str:
     if size > most_bytes:
         raise NotStorable(f"{what} has {size:,} bytes; at most {most_bytes:,} are kept")
     if is_deeper(text, limit):
-        raise NotStorable(f"{what} {said_of(depth_of(text), limit)}")
+        raise NotStorable(f"{what} {depth_problem(depth_of(text), limit)}")
     if has_nul(text):
         raise NotStorable(f"{what} contains the character U+0000, which cannot be kept")
     if "\\ud" in text and _has_half_a_pair(text):
@@ -95,7 +95,7 @@ def depth_of(text: str) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-def said_of(depth: int | None, limit: int) -> str:
+def depth_problem(depth: int | None, limit: int) -> str:
     """The reason for refusing a value of this depth, as the end of a sentence. A depth of None
     means that the value was too deep to be read or written at all."""
     how = "so deep that it cannot be read" if depth is None else f"{depth:,} levels deep"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.audit import MOST_WORDS
 from neural.conf import conf
-from neural.stored_json import depth_of, is_deeper, said_of
+from neural.stored_json import depth_of, depth_problem, is_deeper
 
 REASON = "reason"
 
@@ -56,7 +56,7 @@ def read_json(text: str) -> Any:
     """The value, with the limit on depth that applies wherever JSON comes in. Raises
     ValidationError, which names the place of what is no JSON."""
     if is_deeper(text, conf().max_json_depth):
-        raise ValidationError(said_of(depth_of(text), conf().max_json_depth))
+        raise ValidationError(depth_problem(depth_of(text), conf().max_json_depth))
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -58,7 +58,7 @@ from neural.ledger.clock import carried
 from neural.ledger.work_errors import describe
 from neural.models import ProcessKind, SchedulePolicy, SkipReason, TaskRun, WorkerProcess
 from neural.models.worker import memory_bytes, versions
-from neural.optional import said_of_an_absent_task
+from neural.optional import absent_app_advice
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ class LedgerScheduler(DatabaseScheduler):
     def all_as_schedule(self) -> dict[str, LedgerEntry]:
         entries: dict[str, LedgerEntry] = {}
         for model in self.Model.objects.enabled():
-            if reason := said_of_an_absent_task(model.task):
+            if reason := absent_app_advice(model.task):
                 self._leave_out(model, reason)
                 continue
             try:

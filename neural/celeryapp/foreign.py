@@ -107,7 +107,7 @@ class ForeignlyCalledTask(CalledTask):
         refused = RefusedCall(
             task=self.name,
             task_id=task_id,
-            said_id=before["id"] if before["reason"] else task_id,
+            sent_id=before["id"] if before["reason"] else task_id,
             queue=self._delivered_on(),
             priority=self._priority(self._message_priority()),
             reason=describe(error),

@@ -59,8 +59,8 @@ class LedgerOptions(BaseModel):
 
     def policy(self, usual: RetryPolicy) -> RetryPolicy:
         """The usual retry policy, changed as these options say."""
-        said = {theirs: getattr(self, name) for name, theirs in _POLICY.items()}
-        changes: dict[str, Any] = {name: it for name, it in said.items() if it is not None}
+        values = {theirs: getattr(self, name) for name, theirs in _POLICY.items()}
+        changes: dict[str, Any] = {name: it for name, it in values.items() if it is not None}
         return replace(usual, **changes)
 
 
@@ -106,8 +106,8 @@ class LedgerBackend(reference.BaseTaskBackend):
         try:
             return LedgerOptions.model_validate(self.options)
         except ValidationError as invalid:
-            told = "; ".join(_told(self.alias, error) for error in invalid.errors())
-            raise reference.InvalidTaskBackend(told) from invalid
+            messages = "; ".join(_message(self.alias, error) for error in invalid.errors())
+            raise reference.InvalidTaskBackend(messages) from invalid
 
     def validate_task(self, task: Any) -> None:
         """Raise InvalidTask for an invalid task; register a valid one for the workers."""
@@ -144,7 +144,7 @@ class LedgerBackend(reference.BaseTaskBackend):
             yield Error(str(invalid), hint=hint, id="neural.E020")
 
 
-def _told(alias: str, error: Any) -> str:
+def _message(alias: str, error: Any) -> str:
     where = "".join(f"[{part!r}]" for part in ("OPTIONS", *error["loc"]))
     return f"settings.TASKS[{alias!r}]{where}: {error['msg']}"
 

@@ -128,8 +128,8 @@ def _errors(run: TaskRun, attempts: Sequence[Attempt]) -> list[Any]:
     """One error for each failed or lost attempt, and one for a run that was cancelled."""
     errors = [_error(each) for each in attempts if each.outcome in _FAILED]
     if run.state == RunState.CANCELLED:
-        said = run.error or "The task was revoked"
-        errors.append(reference.base.TaskError(exception_class_path=_REVOKED, traceback=said))
+        text = run.error or "The task was revoked"
+        errors.append(reference.base.TaskError(exception_class_path=_REVOKED, traceback=text))
     return errors
 
 

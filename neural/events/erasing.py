@@ -190,9 +190,9 @@ def _note_beside(
 ) -> None:
     columns = (erasable.store or "pk", *erasable.fields)
     for code, *values in erasable.model._base_manager.filter(pk__in=keys).values_list(*columns):
-        told = beside(person, dict(zip(erasable.fields, values, strict=True)))
-        if told:
-            found.setdefault((code or "") if erasable.store else "", set()).update(told)
+        beside_them = beside(person, dict(zip(erasable.fields, values, strict=True)))
+        if beside_them:
+            found.setdefault((code or "") if erasable.store else "", set()).update(beside_them)
 
 
 def _erase_beside(
@@ -216,8 +216,8 @@ def _of_somebody_else(erasable: Erasable, who: Beside, chunk: Iterable[Any]) -> 
     for _pk, *texts in chunk:
         if any(text and who.may_be_in(text) for text in texts):
             with suppress(RecursionError):  # it is counted where it would be erased
-                told = zip(erasable.fields, texts, strict=True)
-                row = {name: value_of(erasable.model, name, text) for name, text in told if text}
+                named = zip(erasable.fields, texts, strict=True)
+                row = {name: value_of(erasable.model, name, text) for name, text in named if text}
                 found |= who.of_somebody_else(row)
     return found
 

@@ -97,8 +97,8 @@ class Erasure:
                 self.unread += step.unread
                 yield step
         except BaseException:
-            told = {"count": self.found.total(), "rows": dict(+self.found), "ends": begun}
-            self._tell(AuditOutcome.FAILED, "stopped", record=audit.record_end, **told)
+            facts = {"count": self.found.total(), "rows": dict(+self.found), "ends": begun}
+            self._tell(AuditOutcome.FAILED, "stopped", record=audit.record_end, **facts)
             raise
         self.under_way = len(awaited.unfinished)
         is_whole = not (self.unread or self.under_way)

@@ -17,7 +17,7 @@ from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
 from neural.events.types import largest_byte_limit
 from neural.models import EntryPoint
-from neural.stored_json import said_of
+from neural.stored_json import depth_problem
 
 # JSON may write a character of three bytes as an escape of six. The rest leaves room for the fields
 # around the payload.
@@ -80,7 +80,7 @@ def _read(line: bytes, number: int) -> Mapping[str, Any] | Refusal:
     except json.JSONDecodeError as error:
         return _refused(line, f"is not JSON: {error.msg} at character {error.colno}")
     except RecursionError:
-        return _refused(line, said_of(None, conf().max_json_depth))
+        return _refused(line, depth_problem(None, conf().max_json_depth))
     except ValueError as error:  # a number of 5,000 digits
         return _refused(line, f"is not JSON that can be read: {error}")
     if not isinstance(event, dict):

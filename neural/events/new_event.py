@@ -13,7 +13,7 @@ from django.db import Error as DatabaseAway
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.readable import kept_of, said_by
+from neural.events.readable import error_text, kept_of
 from neural.events.registry import handlers_of
 from neural.events.types import (
     LARGEST_OFFSET,
@@ -135,7 +135,7 @@ def validate_event(
     except (InvalidEvent, DatabaseAway, SoftTimeLimitExceeded):
         raise
     except Exception as error:
-        raise InvalidEvent(Problem("event", f"could not be read: {said_by(error)}")) from error
+        raise InvalidEvent(Problem("event", f"could not be read: {error_text(error)}")) from error
 
 
 def _validated(

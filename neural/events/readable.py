@@ -48,7 +48,7 @@ def as_text(value: Any) -> str:
     return as_json(value).strip('"')
 
 
-def said_by(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The class and the message of an error, in one line."""
     try:
         words = " ".join(str(error).split())

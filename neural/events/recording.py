@@ -161,13 +161,13 @@ def _log_on_commit(new_events: Sequence[NewEvent], runs: Mapping[Identity, list[
         (run, new_event.identity) for new_event in new_events for run in runs[new_event.identity]
     ]
     identities = {run.task_id: identity for run, identity in named}
-    told = list(lines("recorded", [run for run, _ in named], identities, {}))
-    told += [_unhandled(new_event) for new_event in new_events if not runs[new_event.identity]]
-    transaction.on_commit(partial(_log, told), robust=True)
+    log_lines = list(lines("recorded", [run for run, _ in named], identities, {}))
+    log_lines += [_unhandled(new_event) for new_event in new_events if not runs[new_event.identity]]
+    transaction.on_commit(partial(_log, log_lines), robust=True)
 
 
-def _log(told: Sequence[str]) -> None:
-    for line in told:
+def _log(log_lines: Sequence[str]) -> None:
+    for line in log_lines:
         logger.info("%s", line)
 
 

@@ -18,10 +18,10 @@ from neural.events.new_event import NewEvent
 from neural.events.readable import (
     as_json,
     as_text,
+    error_text,
     escaped,
     kept_of,
     kept_of_unread,
-    said_by,
     storable,
 )
 from neural.ledger import dialects
@@ -87,7 +87,7 @@ def _payload(known: Mapping[Any, Any]) -> str:
     try:
         return as_json(kept_of(as_text(known.get("type")), known["payload"]))
     except Exception as error:  # noqa: BLE001 (methods of the caller's classes may raise)
-        return f"could not be read: {said_by(error)}"
+        return f"could not be read: {error_text(error)}"
 
 
 def refusal_of_new_event(new_event: NewEvent, problems: Sequence[Problem]) -> Refusal:

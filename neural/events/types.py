@@ -17,7 +17,7 @@ from neural.errors import PermanentError
 from neural.events.answers import InvalidEvent, Problem
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 from neural.registry import Registry
-from neural.stored_json import depth_of, has_nul, is_deeper, said_of
+from neural.stored_json import depth_of, depth_problem, has_nul, is_deeper
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -126,14 +126,14 @@ def canonical(payload: Mapping[str, Any], limit: int) -> str:
             Problem("payload", f"is not text that UTF-8 can write: {error}")
         ) from error
     except RecursionError as error:
-        raise InvalidEvent(Problem("payload", said_of(None, deepest))) from error
+        raise InvalidEvent(Problem("payload", depth_problem(None, deepest))) from error
     except (TypeError, ValueError) as error:
         raise InvalidEvent(Problem("payload", f"cannot be written as JSON: {error}")) from error
     if len(raw) > limit:
         reason = f"has {len(raw):,} bytes; at most {limit:,} are kept"
         raise InvalidEvent(Problem("payload", reason))
     if is_deeper(text, deepest):
-        raise InvalidEvent(Problem("payload", said_of(depth_of(text), deepest)))
+        raise InvalidEvent(Problem("payload", depth_problem(depth_of(text), deepest)))
     if has_nul(text):
         raise InvalidEvent(
             Problem("payload", "contains the character U+0000, which cannot be kept")

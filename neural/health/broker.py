@@ -178,7 +178,7 @@ def ask_broker(*, every_list: bool = True) -> BrokerFacts:
         }
         return BrokerFacts(**about, seconds=seconds, **asked, **_refusal(channel))
     except Exception as error:  # noqa: BLE001 (whatever a transport raises is the answer)
-        return BrokerFacts(**about, error=_told(error), cause=cause_of(error))
+        return BrokerFacts(**about, error=_error_text(error), cause=cause_of(error))
     finally:
         close_quietly(connection)
 
@@ -188,11 +188,11 @@ def _refusal(channel: Any) -> dict[str, Any]:
     try:
         must_accept(channel)
     except Exception as error:  # noqa: BLE001 (as above)
-        return {"refusal": _told(error), "cause": cause_of_refusal(error)}
+        return {"refusal": _error_text(error), "cause": cause_of_refusal(error)}
     return {}
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 

@@ -96,8 +96,8 @@ def migrations(situation: Situation) -> Finding:
     if len(plan) > 3:
         about = {"names": names, "count": len(plan) - 3}
         names = _("%(names)s and %(count)d more") % about
-    told = _("not applied: %(names)s") % {"names": names}
-    return problem("migrations", told, _("type: manage.py migrate"))
+    text = _("not applied: %(names)s") % {"names": names}
+    return problem("migrations", text, _("type: manage.py migrate"))
 
 
 def clock(situation: Situation) -> Finding:
@@ -111,8 +111,8 @@ def clock(situation: Situation) -> Finding:
     judge = problem if abs(seconds) >= CLOCK_PROBLEM_SECONDS else warning
     ahead = _("this host is %(seconds).0f s ahead of the database")
     behind = _("this host is %(seconds).0f s behind the database")
-    told = (ahead if seconds > 0 else behind) % {"seconds": abs(seconds)}
-    return judge("clock", told, _("let both keep time by NTP: timedatectl set-ntp true"))
+    text = (ahead if seconds > 0 else behind) % {"seconds": abs(seconds)}
+    return judge("clock", text, _("let both keep time by NTP: timedatectl set-ntp true"))
 
 
 def writing(situation: Situation) -> Finding:
@@ -253,10 +253,10 @@ def _of_file(error: str) -> str:
     if free_bytes(file.parent) < FULL:
         return cure_of_a_full_disk()
     if any(words in error for words in ("malformed", "not a database", "disk I/O error")):
-        told = _(
+        text = _(
             "%(file)s is damaged, or its disk is: see the kernel's log; put back a backup of it"
         )
-        return told % {"file": file}
+        return text % {"file": file}
     return ""
 
 
@@ -292,8 +292,8 @@ def disk(situation: Situation) -> Finding:
     if not free:
         return ok("disk", _("nothing of ours that grows is on a disk of this machine"))
     scarce = {place: left for place, left in free.items() if left < SCARCE}
-    told = listed(f"{place}: {filesizeformat(left)}" for place, left in (scarce or free).items())
-    found = _("free: %(places)s") % {"places": told}
+    text = listed(f"{place}: {filesizeformat(left)}" for place, left in (scarce or free).items())
+    found = _("free: %(places)s") % {"places": text}
     if not scarce:
         return ok("disk", found)
     judge = problem if min(scarce.values()) < FULL else warning

@@ -27,17 +27,17 @@ def kept_settings(situation: Situation) -> Finding:
     return _of_checks("kept settings", found, command=command)
 
 
-def _of_checks(probe: str, said: Sequence[Any], *, command: str) -> Finding:
+def _of_checks(probe: str, messages: Sequence[Any], *, command: str) -> Finding:
     """The finding for the messages of system checks, which keep their own language."""
-    found = [each for each in said if not each.is_silenced()]
+    found = [each for each in messages if not each.is_silenced()]
     if not found:
         return ok(probe, _("the system checks find nothing"))
     found.sort(key=lambda each: -each.level)
-    told = in_turn(f"{each.id or 'check'}: {_one_line(each.msg)}" for each in found[:SHOWN])
+    text = in_turn(f"{each.id or 'check'}: {_one_line(each.msg)}" for each in found[:SHOWN])
     hints = in_turn(_one_line(each.hint) for each in found[:SHOWN] if each.hint)
     judge = problem if found[0].is_serious(checks.ERROR) else warning
     about = {"hints": hints or _("correct it"), "command": command}
-    return judge(probe, told, _("%(hints)s (all of it: %(command)s)") % about)
+    return judge(probe, text, _("%(hints)s (all of it: %(command)s)") % about)
 
 
 WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
@@ -128,5 +128,5 @@ def _one_line(text: object) -> str:
 
 
 def _not_asked(probes: Sequence[tuple[str, Probe]], why: str) -> list[Finding]:
-    told = _("not looked at: %(why)s") % {"why": why}
-    return [unknown(name, told) for name, probe in probes]
+    text = _("not looked at: %(why)s") % {"why": why}
+    return [unknown(name, text) for name, probe in probes]

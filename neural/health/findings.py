@@ -65,14 +65,14 @@ def in_turn(parts: Iterable[str]) -> str:
     return _("; ").join(part.rstrip(".。") for part in parts)
 
 
-def runs_told(number: int) -> str:
+def runs_text(number: int) -> str:
     """'3 runs', '1 run', or '1,000 runs or more' where counting stopped."""
     if number >= COUNTED:
         return _("%(count)s runs or more") % {"count": f"{number:,}"}
     return ngettext("%(count)s run", "%(count)s runs", number) % {"count": f"{number:,}"}
 
 
-def due_runs_told(number: int) -> str:
+def due_runs_text(number: int) -> str:
     """The same for due runs: '3 due runs', '1 due run', or '1,000 due runs or more'."""
     if number >= COUNTED:
         return _("%(count)s due runs or more") % {"count": f"{number:,}"}

@@ -20,8 +20,8 @@ def broker(situation: Situation) -> Finding:
         return _unreachable(facts)
     if facts.memory_used is not None and facts.memory_used >= FULL:
         return _full(facts)
-    told = {"address": facts.address, "milliseconds": f"{facts.seconds * 1000:.0f}"}
-    return ok("broker", _("%(address)s answers in %(milliseconds)s ms") % told)
+    values = {"address": facts.address, "milliseconds": f"{facts.seconds * 1000:.0f}"}
+    return ok("broker", _("%(address)s answers in %(milliseconds)s ms") % values)
 
 
 def _unreachable(facts: BrokerFacts) -> Finding:
@@ -83,8 +83,8 @@ def durability(situation: Situation) -> Finding:
     """Neither a restart nor a full memory loses messages."""
     facts = situation.broker
     if facts.driver == "amqp":
-        told = _("RabbitMQ keeps our queues and messages on disk over a restart")
-        return ok("durability", told)
+        text = _("RabbitMQ keeps our queues and messages on disk over a restart")
+        return ok("durability", text)
     if facts.error or facts.append_only is None or facts.maxmemory_policy is None:
         return unknown("durability", _("the broker could not be asked what it keeps"))
     wrong, cure = _what_it_loses(facts)
@@ -120,9 +120,9 @@ def unread_messages(situation: Situation) -> Finding:
     if not unread:
         total = {"count": f"{sum(facts.messages.values()):,}"}
         return ok("messages", _("%(count)s wait, all in queues that are read") % total)
-    told = listed(f"{name} ({n:,})" for name, n in unread.items())
+    text = listed(f"{name} ({n:,})" for name, n in unread.items())
     cures = in_turn(map(_cure, unread))
-    return problem("messages", _("nobody reads: %(queues)s") % {"queues": told}, cures)
+    return problem("messages", _("nobody reads: %(queues)s") % {"queues": text}, cures)
 
 
 def _cure(queue: str) -> str:

@@ -23,13 +23,13 @@ from neural.health.findings import (
     listed,
     ok,
     problem,
-    runs_told,
+    runs_text,
     span,
     warning,
 )
 from neural.health.situation import Situation
 from neural.health.workers import known_work
-from neural.ledger.work import told_work
+from neural.ledger.work import work_text
 from neural.models import AttemptOutcome, RefusedEvent, RunState, TaskAttempt, TaskRun
 from neural.models.run import TaskRunQuerySet
 
@@ -51,10 +51,10 @@ def stuck_runs(situation: Situation) -> Finding:
     run = min(found, key=lambda each: each.started_at or situation.now)
     holders = {each.worker.name if each.worker else _("no worker") for each in found}
     about = {
-        "runs": runs_told(len(found)),
+        "runs": runs_text(len(found)),
         "span": span(limit),
         "run": run.task_id,
-        "work": told_work(run.work_name),
+        "work": work_text(run.work_name),
         "workers": listed(sorted(holders)[:3]),
     }
     return problem(
@@ -83,7 +83,7 @@ def lost_runs(situation: Situation) -> Finding:
     return problem(
         "lost runs",
         _("%(runs)s held by %(workers)s, which is gone")
-        % {"runs": runs_told(len(found)), "workers": listed(names[:3])},
+        % {"runs": runs_text(len(found)), "workers": listed(names[:3])},
         _("no relay has started them again: start a worker, or type: manage.py relay --once"),
     )
 
@@ -94,11 +94,11 @@ def unregistered_work(situation: Situation) -> Finding:
     unknown = situation.once("unregistered", lambda: _unregistered(situation))
     if not unknown:
         return _known_by_nobody(situation)
-    told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in unknown)
+    text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in unknown)
     died = in_turn(f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
     return problem(
         "unregistered",
-        _("no installed app registers %(work)s") % {"work": told},
+        _("no installed app registers %(work)s") % {"work": text},
         _(
             "deploy the app that has it; what has died meanwhile: %(commands)s. Or cancel or "
             "discard the runs in the admin"
@@ -112,10 +112,10 @@ def _known_by_nobody(situation: Situation) -> Finding:
     waiting = situation.once("known by nobody", lambda: _waiting_unknown(situation))
     if not waiting:
         return ok("unregistered", _("every run's task and handler is registered"))
-    told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in waiting)
+    text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in waiting)
     return problem(
         "unregistered",
-        _("no living worker knows %(work)s") % {"work": told},
+        _("no living worker knows %(work)s") % {"work": text},
         _(
             "restart the workers in the version that has it; runs that nobody knows for "
             "%(span)s are dead then"
@@ -197,7 +197,7 @@ def failing_attempts(situation: Situation) -> Finding:
     """Few attempts have failed recently. Dead letters come only after the retries."""
     failed = situation.once("failures", lambda: _failed_recently(situation))
     about = {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
-    told = (
+    text = (
         ngettext(
             "%(count)s attempt failed in the last %(span)s",
             "%(count)s attempts failed in the last %(span)s",
@@ -205,7 +205,7 @@ def failing_attempts(situation: Situation) -> Finding:
         )
         % about
     )
-    return _many_failed(failed, told) if len(failed) >= MANY else ok("failures", told)
+    return _many_failed(failed, text) if len(failed) >= MANY else ok("failures", text)
 
 
 def _failed_recently(situation: Situation) -> list[TaskAttempt]:
@@ -219,10 +219,10 @@ def _failed_recently(situation: Situation) -> list[TaskAttempt]:
     ]
 
 
-def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
+def _many_failed(failed: list[TaskAttempt], text: str) -> Finding:
     work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
     error = next(each.error for each in failed if each.run.work_name == work)
-    about = {"told": told, "count": number, "work": told_work(work), "error": error}
+    about = {"told": text, "count": number, "work": work_text(work), "error": error}
     return warning(
         "failures",
         _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
@@ -241,10 +241,10 @@ def dead_letters(situation: Situation) -> Finding:
         return ok("dead letters", _("none in the last %(span)s") % {"span": within})
     last = recent[0]
     about = {
-        "runs": runs_told(len(recent)),
+        "runs": runs_text(len(recent)),
         "span": within,
         "run": last.task_id,
-        "work": told_work(last.work_name),
+        "work": work_text(last.work_name),
         "error": last.error or _("no error is recorded"),
     }
     return warning(
@@ -275,7 +275,7 @@ def refused_events(situation: Situation) -> Finding:
     within = {"span": span(RECENTLY_REFUSED.total_seconds())}
     if not found:
         return ok("refused events", _("none in the last %(span)s") % within)
-    about = within | {"events": _events_told(len(found)), "last": _refusal_told(found[0])}
+    about = within | {"events": _events_text(len(found)), "last": _refusal_text(found[0])}
     return warning(
         "refused events",
         _("%(events)s in the last %(span)s, such as %(last)s") % about,
@@ -286,14 +286,14 @@ def refused_events(situation: Situation) -> Finding:
     )
 
 
-def _events_told(number: int) -> str:
+def _events_text(number: int) -> str:
     if number >= COUNTED:
         return _("%(count)s events or more were refused") % {"count": f"{number:,}"}
     text = ngettext("%(count)s event was refused", "%(count)s events were refused", number)
     return text % {"count": f"{number:,}"}
 
 
-def _refusal_told(refused: RefusedEvent) -> str:
+def _refusal_text(refused: RefusedEvent) -> str:
     about = {"event": str(refused), "store": refused.store_code or "?"}
     why = next(("{field}: {reason}".format(**each) for each in refused.problems), "?")
     named = _("%(event)s of store %(store)s") % about

@@ -19,7 +19,7 @@ from neural.health.findings import (
     COUNTED,
     Finding,
     Status,
-    due_runs_told,
+    due_runs_text,
     in_turn,
     listed,
     ok,
@@ -77,15 +77,15 @@ def _some_silent(found: str, silent: list[WorkerProcess]) -> Finding:
 
 
 def _unread(situation: Situation, unread: list[str]) -> Finding:
-    told = _("nobody reads %(queues)s") % {
+    text = _("nobody reads %(queues)s") % {
         "queues": listed(_with_due(queue, situation.waiting.get(queue)) for queue in unread)
     }
     if not situation.workers:
-        told = in_turn([_("no worker is alive"), told])
+        text = in_turn([_("no worker is alive"), text])
     strange = [queue for queue in unread if queue not in current_app.amqp.queues]
     known = [queue for queue in unread if queue not in strange]
     cures = [_("type: manage.py worker --queues %(queue)s") % {"queue": ",".join(known)}]
-    return problem("workers", told, in_turn([*(cures if known else []), *map(_strange, strange)]))
+    return problem("workers", text, in_turn([*(cures if known else []), *map(_strange, strange)]))
 
 
 def _strange(queue: str) -> str:
@@ -96,7 +96,7 @@ def _strange(queue: str) -> str:
 
 
 def _with_due(queue: str, waiting: Waiting | None) -> str:
-    return f"{queue} ({due_runs_told(waiting.runs)})" if waiting else queue
+    return f"{queue} ({due_runs_text(waiting.runs)})" if waiting else queue
 
 
 def backlog(situation: Situation) -> Finding:
@@ -104,15 +104,15 @@ def backlog(situation: Situation) -> Finding:
     waiting = situation.waiting
     if not waiting:
         return ok("backlog", _("nothing is due"))
-    told = in_turn(_described(each) for each in waiting.values())
+    text = in_turn(_described(each) for each in waiting.values())
     late = [each for each in _not_paused(situation) if _is_late(each)]
     if not late:
-        return ok("backlog", told)
+        return ok("backlog", text)
     urgent = any(each.queue == HIGH_PRIORITY_QUEUE for each in late)
     return Finding(
         probe="backlog",
         status=Status.PROBLEM if urgent else Status.WARNING,
-        found=told,
+        found=text,
         remedy=_(
             "see that its workers work, or add one: manage.py worker --name more --queues "
             "%(queues)s"
@@ -130,7 +130,7 @@ def _not_paused(situation: Situation) -> list[Waiting]:
 def _described(waiting: Waiting) -> str:
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
         "queue": waiting.queue,
-        "runs": due_runs_told(waiting.runs),
+        "runs": due_runs_text(waiting.runs),
         "span": span(waiting.oldest_seconds),
     }
 
@@ -150,7 +150,7 @@ def paused_queues(situation: Situation) -> Finding:
         return ok("paused queues", _("no queue is paused"))
     return warning(
         "paused queues",
-        in_turn(_pause_told(each, situation) for each in situation.pauses.values()),
+        in_turn(_pause_text(each, situation) for each in situation.pauses.values()),
         in_turn(
             _("type: manage.py queue resume %(queue)s") % {"queue": queue}
             for queue in situation.pauses
@@ -158,7 +158,7 @@ def paused_queues(situation: Situation) -> Finding:
     )
 
 
-def _pause_told(paused: QueuePause, situation: Situation) -> str:
+def _pause_text(paused: QueuePause, situation: Situation) -> str:
     about = {
         "queue": paused.queue,
         "name": paused.paused_by,
@@ -209,10 +209,10 @@ def known_work(situation: Situation) -> Mapping[Work, str]:
 
 
 def _known_by(worker: WorkerProcess) -> Mapping[Work, str]:
-    said = worker.registered or {}
-    found = {("handler", name): "" for name in said.get("handlers", ())}
-    found |= {("task", name): takes for name, takes in said.get("tasks", {}).items()}
-    types = said.get("event_types", {}).items()
+    registered = worker.registered or {}
+    found = {("handler", name): "" for name in registered.get("handlers", ())}
+    found |= {("task", name): takes for name, takes in registered.get("tasks", {}).items()}
+    types = registered.get("event_types", {}).items()
     return found | {("event type", name): schema for name, schema in types}
 
 
@@ -226,14 +226,14 @@ def versions(situation: Situation) -> Finding:
     }
     if not older:
         return ok("versions", _("all workers know the same handlers, tasks and event types"))
-    told = in_turn(
+    text = in_turn(
         _("%(worker)s does not know %(work)s, or in another version")
         % {"worker": name, "work": _shortened(lacking)}
         for name, lacking in list(older.items())[:SHOWN]
     )
     return warning(
         "versions",
-        told,
+        text,
         _(
             "in a rolling upgrade this passes, and such runs are handed on meanwhile; otherwise "
             "restart those workers in the version of the others"
@@ -247,7 +247,7 @@ def _lacking(worker: WorkerProcess, newest: Mapping[Work, str]) -> Sequence[str]
     Each name comes once: a handler may have the name of its event type.
     """
     mine = _known_by(worker)
-    lacking = (work for work, said in newest.items() if mine.get(work) != said)
+    lacking = (work for work, registered in newest.items() if mine.get(work) != registered)
     return list(dict.fromkeys(name for _what, name in lacking))
 
 
@@ -272,7 +272,7 @@ def clocks(situation: Situation) -> Finding:
     judge = problem if worst >= CLOCK_PROBLEM_SECONDS else warning
     return judge(
         "worker clocks",
-        in_turn(_told(name, seconds) for name, seconds in list(wrong.items())[:SHOWN]),
+        in_turn(_offset_text(name, seconds) for name, seconds in list(wrong.items())[:SHOWN]),
         _(
             "let their hosts keep time by NTP: timedatectl set-ntp true; runs are judged by the "
             "database's clock, but log lines carry their host's"
@@ -280,7 +280,7 @@ def clocks(situation: Situation) -> Finding:
     )
 
 
-def _told(name: str, seconds: float) -> str:
+def _offset_text(name: str, seconds: float) -> str:
     ahead = _("%(worker)s is %(seconds).0f s ahead of the database")
     behind = _("%(worker)s is %(seconds).0f s behind the database")
     return (ahead if seconds > 0 else behind) % {"worker": name, "seconds": abs(seconds)}

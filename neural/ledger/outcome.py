@@ -242,8 +242,8 @@ def expired(run: TaskRun, clock: Clock) -> Outcome:
 def log_started(runs: Sequence[TaskRun]) -> None:
     """Log that these runs, claimed together, have started. The number of the attempt is logged for
     a single run only."""
-    told: dict[str, Any] = {"attempt": runs[0].attempt_number} if len(runs) == 1 else {}
-    log_change("started", runs, **told)
+    facts: dict[str, Any] = {"attempt": runs[0].attempt_number} if len(runs) == 1 else {}
+    log_change("started", runs, **facts)
 
 
 def log_outcomes(outcomes: Sequence[Outcome]) -> None:

@@ -63,8 +63,8 @@ def pause(*, queue: str, reason: str, by: str, until: dt.datetime | None = None)
             QueuePause.objects.update_or_create(queue=queue, defaults={**wanted, "since": Now()})
         paused = QueuePause.objects.get(pk=queue)
         transaction.on_commit(partial(_await_claims_under_way, queue), robust=True)
-    told = {"queue": queue, "by": by, "until": _told(until), "reason": reason}
-    _log_on_commit("event=queue_paused %s", told)
+    facts = {"queue": queue, "by": by, "until": _until_text(until), "reason": reason}
+    _log_on_commit("event=queue_paused %s", facts)
     return paused
 
 
@@ -152,12 +152,12 @@ def _await_claims_under_way(queue: str) -> None:
         logger.warning("event=claims_still_under_way queue=%s claims=%d", queue, len(before))
 
 
-def _told(until: dt.datetime | None) -> str:
+def _until_text(until: dt.datetime | None) -> str:
     return until.astimezone(dt.UTC).isoformat(timespec="seconds") if until else "resumed"
 
 
-def _log_on_commit(line: str, told: dict[str, str]) -> None:
-    transaction.on_commit(partial(logger.info, line, pairs(told)), robust=True)
+def _log_on_commit(line: str, facts: dict[str, str]) -> None:
+    transaction.on_commit(partial(logger.info, line, pairs(facts)), robust=True)
 
 
 PASSING_SECONDS = 1.0

@@ -44,17 +44,17 @@ class Retention:
     @classmethod
     def of_settings(cls) -> "Retention":
         """What the settings say."""
-        told = conf()
+        configured = conf()
         return cls(
             states={
-                "succeeded": told.succeeded_kept_days,
-                "cancelled": told.cancelled_kept_days,
-                "discarded": told.discarded_kept_days,
-                "dead": told.dead_kept_days,
+                "succeeded": configured.succeeded_kept_days,
+                "cancelled": configured.cancelled_kept_days,
+                "discarded": configured.discarded_kept_days,
+                "dead": configured.dead_kept_days,
             },
             works={
                 work: {str(state): days for state, days in rule.items()}
-                for work, rule in told.kept_days_by_work.items()
+                for work, rule in configured.kept_days_by_work.items()
             },
         )
 

@@ -202,7 +202,7 @@ def work_title(name: str) -> str:
     return given_title(name) or name
 
 
-def told_work(name: str) -> str:
+def work_text(name: str) -> str:
     """The title of the handler or task of this name with the name, as a part of a sentence; only
     the name if nobody gave a title."""
     title = given_title(name)

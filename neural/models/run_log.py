@@ -65,8 +65,8 @@ def lines(
     for (work, queue), theirs in _by_work(runs).items():
         common = {"work": work, "queue": queue, **facts}
         for names in _in_lines(_name(run, identities) for run in theirs):
-            told = pairs({"runs": len(names), **common, "each": ",".join(names)})
-            yield f"event=runs_{change} {told}"
+            text = pairs({"runs": len(names), **common, "each": ",".join(names)})
+            yield f"event=runs_{change} {text}"
 
 
 def _one(run: "AnyRun", known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:

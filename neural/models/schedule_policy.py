@@ -91,8 +91,8 @@ class SchedulePolicy(models.Model):
         cls, schedule_id: int, reason: SkipReason, about: str, now: dt.datetime
     ) -> None:
         """Record that a due time was left out, also of a schedule that has no policy yet."""
-        said = {"skipped_at": now, "skipped_why": f"{reason} {about}"[:WHY_LENGTH]}
-        cls.objects.update_or_create(pk=schedule_id, defaults=said)
+        values = {"skipped_at": now, "skipped_why": f"{reason} {about}"[:WHY_LENGTH]}
+        cls.objects.update_or_create(pk=schedule_id, defaults=values)
 
 
 class QueuePauseQuerySet(models.QuerySet):

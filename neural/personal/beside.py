@@ -151,8 +151,8 @@ class Beside(Person):
         if not self.is_in(value) or self.of.is_in(value):
             return set()
         kinds = kinds_of(self._redaction, value)
-        told = {text for text, kind in kinds.items() if kind in _TELLS_WHO and text != MARK}
-        if not any(each and "*" not in each for each in told - self.values):
+        identifying = {text for text, kind in kinds.items() if kind in _TELLS_WHO and text != MARK}
+        if not any(each and "*" not in each for each in identifying - self.values):
             return set()
         text = json.dumps(value, ensure_ascii=False, default=str)
         return {each for each in self.values if each in text}

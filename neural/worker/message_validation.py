@@ -57,7 +57,7 @@ from neural.ledger.work import Work, WorkSource
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
 from neural.models.run_log import pairs
-from neural.optional import said_of_an_absent_task
+from neural.optional import absent_app_advice
 from neural.worker import refusing
 from neural.worker.refusing import RefusedCall, keep_refused
 
@@ -134,8 +134,8 @@ class ValidatingConsumer:
     def _named_by_a_run_alone(self, message: Any) -> str:
         """The task of a run that is a plain task here, else an empty text. Celery would call the
         task without the run's arguments, which only the ledger has."""
-        said = headers_of(message)
-        name = str(said["task"]) if said.get(RUN_HEADER) else ""
+        headers = headers_of(message)
+        name = str(headers["task"]) if headers.get(RUN_HEADER) else ""
         is_plain = name in self.strategies and not isinstance(self.app.tasks[name], WorkSource)
         return name if is_plain else ""
 
@@ -151,17 +151,17 @@ class ValidatingConsumer:
         if REFUSED_HEADER in headers:
             raise Unsound(refusal_in(headers)["reason"])
         envelopes.check_outside(headers, message.properties)
-        said = headers_of(message)
-        envelopes.check_headers(said, self._moment)
-        if said["task"] in self.strategies:  # Celery reports unknown tasks itself
-            self._check_content(message, said)
+        own = headers_of(message)
+        envelopes.check_headers(own, self._moment)
+        if own["task"] in self.strategies:  # Celery reports unknown tasks itself
+            self._check_content(message, own)
 
-    def _check_content(self, message: Any, said: Mapping[str, Any]) -> None:
+    def _check_content(self, message: Any, headers: Mapping[str, Any]) -> None:
         args, kwargs, embed = content_of(message)
         envelopes.check_depth((args, kwargs, embed), message.body)
-        if isinstance(self.app.tasks[said["task"]], WorkSource):
+        if isinstance(self.app.tasks[headers["task"]], WorkSource):
             envelopes.check_call(args, kwargs)
-            envelopes.check_run(said, embed or {}, _METHODS)
+            envelopes.check_run(headers, embed or {}, _METHODS)
 
     def _moment(self, value: Any) -> Any:
         read = maybe_iso8601(value)
@@ -190,10 +190,10 @@ class ValidatingConsumer:
 
     def _asks_for_a_run(self, message: Any) -> bool:
         """Whether the refusal becomes a dead letter. The message of a run does not need one."""
-        said = headers_of(message)
-        name = said.get("task")
+        headers = headers_of(message)
+        name = headers.get("task")
         task = self.app.tasks.get(name) if isinstance(name, str) else None
-        is_run = bool(said.get(RUN_HEADER)) or isinstance(message, Substitute)
+        is_run = bool(headers.get(RUN_HEADER)) or isinstance(message, Substitute)
         return isinstance(task, WorkSource) and not is_run
 
     def _reject(self, message: Any) -> None:
@@ -211,10 +211,10 @@ class TaskUnknown(PermanentError):
     """A run or a message names a task that no installed app registers on the ledger."""
 
     def __init__(self, task: str) -> None:
-        said = said_of_an_absent_task(task)
+        advice = absent_app_advice(task)
         super().__init__(
-            f"the task {task} {said}"
-            if said
+            f"the task {task} {advice}"
+            if advice
             else f"no installed app registers the task {task!r} on the ledger; retry when one does"
         )
 
@@ -304,7 +304,7 @@ def _refused(held: Held, queue: str) -> RefusedCall:
     return RefusedCall(
         task=task,
         task_id=str(task_id),
-        said_id=printable(task_id),
+        sent_id=printable(task_id),
         queue=queue if is_queue(queue) else queues.queue_of(task) or queues.DEFAULT_QUEUE,
         priority=queues.priority_of(task),
         reason=describe(TaskUnknown(task)),

@@ -98,10 +98,10 @@ def _forwarded_since(run: TaskRun, error: str) -> dt.datetime | None:
     """
     attempts = run.attempts.order_by("-pk").values_list("outcome", "error", "started_at")
     since = None
-    for outcome, said, started_at in attempts:
+    for outcome, attempt_error, started_at in attempts:
         if outcome == AttemptOutcome.FAILED:
             break
-        if outcome == AttemptOutcome.RELEASED and said.startswith(f"{error}:"):
+        if outcome == AttemptOutcome.RELEASED and attempt_error.startswith(f"{error}:"):
             since = started_at
     return since
 
@@ -121,7 +121,7 @@ def registered_work(app: Any) -> Registered:
 def parameters(task: Any) -> str:
     """The parameters of a task as text, such as ``store_id=, *rest``."""
     signature = signature_of(task)
-    return ", ".join(map(_told, signature.parameters.values())) if signature else ""
+    return ", ".join(map(_parameter_text, signature.parameters.values())) if signature else ""
 
 
 _MARKS: Mapping[Any, str] = {
@@ -130,7 +130,7 @@ _MARKS: Mapping[Any, str] = {
 }
 
 
-def _told(parameter: inspect.Parameter) -> str:
+def _parameter_text(parameter: inspect.Parameter) -> str:
     has_default = parameter.default is not inspect.Parameter.empty
     return f"{_MARKS.get(parameter.kind, '')}{parameter.name}{'=' if has_default else ''}"
 
@@ -162,7 +162,7 @@ class RefusedCall:
 
     task: str
     task_id: str
-    said_id: str
+    sent_id: str
     """The id in the message, shortened. It is not ``task_id`` if it could not be one."""
     queue: str
     priority: int
@@ -186,7 +186,7 @@ def keep_refused(refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], ob
             break
     facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
     # Not its arguments, which may be personal data.
-    facts |= {"id": printable(refused.said_id, 100)}
+    facts |= {"id": printable(refused.sent_id, 100)}
     logger.error("event=message_refused %s", pairs(facts))
     return run
 
@@ -204,7 +204,7 @@ def _dead_run(refused: RefusedCall) -> TaskRun:
         with suppress(NotStorable):
             return _row(refused, args=refused.args, kwargs=refused.kwargs)
     run = _row(refused, options={_CUT: True})
-    run.kwargs = {"message": _shown_arguments(refused)}
+    run.kwargs = {"message": _arguments_text(refused)}
     return run
 
 
@@ -218,7 +218,7 @@ def _row(refused: RefusedCall, **what: Any) -> TaskRun:
     ).row(state=RunState.DEAD, finished_at=Now())
 
 
-def _shown_arguments(refused: RefusedCall, length: int = PRINTED_LENGTH) -> str:
+def _arguments_text(refused: RefusedCall, length: int = PRINTED_LENGTH) -> str:
     return printable(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
 
 
@@ -228,20 +228,20 @@ def _ids(refused: RefusedCall) -> Sequence[str]:
     First the message's own, if it can be stored; then one computed from its content, so the same
     message is the same dead letter; then one that nothing else has.
     """
-    parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
+    parts = (refused.task, refused.delivery_tag, refused.sent_id, _arguments_text(refused))
     others = [str(uuid.uuid5(uuid.NAMESPACE_OID, printable(repr(parts), 4000))), new_task_id()]
     try:
         check_task_id(refused.task_id)
     except ValueError:
         return others
-    return [refused.task_id, *others] if refused.task_id == refused.said_id else others
+    return [refused.task_id, *others] if refused.task_id == refused.sent_id else others
 
 
 def _error(refused: RefusedCall, task_id: str) -> str:
-    is_its_own = task_id == refused.said_id or not refused.said_id
-    told = "" if is_its_own else f" (its id was {printable(repr(refused.said_id), 100)})"
-    reason = printable(refused.reason, ERROR_LENGTH - len(told))
-    return reason + told
+    is_its_own = task_id == refused.sent_id or not refused.sent_id
+    sent_id_text = "" if is_its_own else f" (its id was {printable(repr(refused.sent_id), 100)})"
+    reason = printable(refused.reason, ERROR_LENGTH - len(sent_id_text))
+    return reason + sent_id_text
 
 
 def _inserted(

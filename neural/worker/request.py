@@ -47,20 +47,20 @@ def send_received(message: Any, *, task: Task, eventer: Any) -> None:
     """Send Celery's events 'received' and 'started' for a message that never goes to the pool."""
     if not (_sends_task_events(eventer) and task.send_events):
         return
-    said = message.headers
+    headers = message.headers
     eventer.send(
         "task-received",
-        uuid=said["id"],
-        name=said["task"],
-        args=said.get("argsrepr"),
-        kwargs=said.get("kwargsrepr"),
-        root_id=said.get("root_id"),
-        parent_id=said.get("parent_id"),
-        retries=said.get("retries", 0),
+        uuid=headers["id"],
+        name=headers["task"],
+        args=headers.get("argsrepr"),
+        kwargs=headers.get("kwargsrepr"),
+        root_id=headers.get("root_id"),
+        parent_id=headers.get("parent_id"),
+        retries=headers.get("retries", 0),
         eta=None,
         expires=None,
     )
-    eventer.send("task-started", uuid=said["id"])
+    eventer.send("task-started", uuid=headers["id"])
 
 
 def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:

@@ -44,7 +44,7 @@ from neural.events.readable import as_text, kept_of_unread
 from neural.events.refusals import MOST_PROBLEMS, REASON_CHARACTERS, Refusal, refusal_of
 from neural.events.submit import submit_many
 from neural.models import EntryPoint
-from neural.stored_json import said_of
+from neural.stored_json import depth_problem
 
 SPEC_VERSION = "1.0"
 IDEMPOTENCY_KEY = "idempotency_key"
@@ -112,7 +112,7 @@ def not_readable(error: Exception) -> NotReadable:
     if isinstance(error, json.JSONDecodeError):
         return NotReadable(f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}")
     if isinstance(error, RecursionError):
-        return NotReadable(said_of(None, ledger_conf().max_json_depth))
+        return NotReadable(depth_problem(None, ledger_conf().max_json_depth))
     return NotReadable(f"is not JSON that can be read: {error}")  # a number of 5,000 digits
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError
 
 from neural.errors import NeuralError
-from neural.events.readable import said_by, storable
+from neural.events.readable import error_text, storable
 from neural.hooks.conf import conf
 from neural.hooks.incoming import routing
 from neural.hooks.incoming.recording import record, store_of
@@ -86,7 +86,7 @@ def _keep(source: WebhookSource, platform: Platform, request: Received) -> str:
         reason = f"it could not be read: {unreadable}"
     except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
         log_failure(source, "read", error)
-        reason = f"it could not be read: {said_by(error)}"
+        reason = f"it could not be read: {error_text(error)}"
     keep_raw(source, request, reason=reason)
     return "raw"
 

@@ -14,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, OperationalError, transaction
 
 from neural.events.answers import Problem, Submission
-from neural.events.readable import said_by, storable
+from neural.events.readable import error_text, storable
 from neural.events.submit import submit
 from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import Push
@@ -103,7 +103,7 @@ def _submit(
     except OperationalError:
         raise
     except DatabaseError as error:  # a value that this database does not take
-        return Submission.refused([Problem("payload", said_by(error))])
+        return Submission.refused([Problem("payload", error_text(error))])
 
 
 def _payload(source: WebhookSource, push: Push) -> Mapping[str, Any]:

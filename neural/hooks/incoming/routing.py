@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 
 from neural.events.answers import Submission
-from neural.events.readable import escaped, is_credential, said_by, storable
+from neural.events.readable import error_text, escaped, is_credential, storable
 from neural.hooks.incoming.recording import bounded_id, hash_of, record, store_of, with_hash
 from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Push, Received
@@ -64,7 +64,7 @@ def _recorded(row: UnroutedPush) -> tuple[Submission | None, str, str]:
     try:
         push = platform.read(request_of(row))
     except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
-        return None, f"it could not be read: {said_by(error)}", row.store_code
+        return None, f"it could not be read: {error_text(error)}", row.store_code
     if push is None:
         return None, "it pushes nothing: dismiss it", row.store_code
     code = storable(str(push.store_code), 100)

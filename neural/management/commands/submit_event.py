@@ -33,7 +33,7 @@ from neural.management.remote import (
 from neural.management.sending import Lines, Sender, ServerAway, ServerRefused
 from neural.management.teaching import TeachingCommand
 from neural.models import EntryPoint
-from neural.stored_json import said_of
+from neural.stored_json import depth_problem
 
 AS_COMMAND: Mapping[str, Any] = {
     "requested_by": "manage.py submit_event",
@@ -276,7 +276,7 @@ def read_payload(given: str) -> Any:
     except OSError as error:
         raise CommandError(f"--payload: {error}", returncode=WRONG_USAGE) from error
     except RecursionError as error:
-        reason = f"--payload {said_of(None, conf().max_json_depth)}"
+        reason = f"--payload {depth_problem(None, conf().max_json_depth)}"
         raise CommandError(reason, returncode=WRONG_USAGE) from error
     except ValueError as error:
         raise CommandError(f"--payload is not JSON: {error}", returncode=WRONG_USAGE) from error

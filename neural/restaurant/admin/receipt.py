@@ -65,7 +65,7 @@ def payout(order: Order) -> Sequence[Sum]:
     return [Sum(_("Total"), order.counted), *(row for row in rows if row.amount), expected]
 
 
-def payout_said(order: Order) -> str:
+def payout_text(order: Order) -> str:
     """What the platform states that it pays out, and how that compares; empty if it states
     nothing."""
     if order.payout is None:
@@ -80,7 +80,7 @@ def payout_said(order: Order) -> str:
     return f"{message}: {compared(order.payout - order.expected_payout, order.currency)}."
 
 
-def difference_said(order: Order) -> str:
+def difference_text(order: Order) -> str:
     """That the order does not add up, in words; empty if it does."""
     if order.adds_up:
         return ""
@@ -289,11 +289,11 @@ def order_page(order: Order, user: Any) -> dict[str, Any]:
     return {
         "receipt": receipt_of(order, payments if sees_payments else None),
         "bill": bill_rows(order),
-        "difference": difference_said(order),
+        "difference": difference_text(order),
         "owed": owed(order),
         "sold": sold(order),
         "payout": payout(order),
-        "payout_said": payout_said(order),
+        "payout_text": payout_text(order),
         "progress": progress(order),
         "delivery": order.delivered,
         "delivery_steps": delivery_steps(order),

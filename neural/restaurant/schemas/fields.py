@@ -68,7 +68,7 @@ Rate = Annotated[
     BeforeValidator(_not_a_flag),
 ]
 """Per cent: 6 is 6 %. It is for people to read and is never calculated with."""
-ToldTax = Annotated[
+StatedTax = Annotated[
     Decimal,
     Field(ge=0, lt=LARGEST_TOTAL, max_digits=AMOUNT_DIGITS + 3, decimal_places=6),
     Field(allow_inf_nan=False),

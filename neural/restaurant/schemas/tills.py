@@ -42,8 +42,8 @@ from neural.restaurant.schemas.fields import (
     Quantity,
     Rate,
     Reason,
+    StatedTax,
     Till,
-    ToldTax,
     Total,
     text,
 )
@@ -81,7 +81,7 @@ class StatedLine(Line):
     parent: OptionalKey = ""
     options: list[Name] = Field(default=[], max_length=100)
     note: Reason = ""
-    tax: ToldTax | None = None
+    tax: StatedTax | None = None
 
 
 class Part(Payload):

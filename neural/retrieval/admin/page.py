@@ -46,7 +46,7 @@ class Searchable:
     """Why the number of records is unknown."""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """How far its index is behind, in words."""
         if not self.is_indexed:
             return _("nothing has been indexed yet")

@@ -172,7 +172,7 @@ def test_dead_letters_of_refused_messages_are_left_out(chosen, kwargs):
     """Those whose arguments were kept, and those of which only a part was."""
     keep_refused(
         RefusedCall(
-            task="app.task", task_id="r", said_id="r", queue="default", priority=5,
+            task="app.task", task_id="r", sent_id="r", queue="default", priority=5,
             reason="refused: no such argument", kwargs=kwargs,
         ),
         lambda refused, row: None,

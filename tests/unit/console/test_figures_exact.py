@@ -346,7 +346,7 @@ def test_a_tally_that_cannot_be_read_is_logged_and_holds_up_no_other(text, caplo
 
 def test_a_message_that_is_kept_as_a_dead_letter_counts_once_however_often_it_comes():
     refused = RefusedCall(
-        task="theirs", task_id="1", said_id="1", queue="default", priority=5, reason="unreadable"
+        task="theirs", task_id="1", sent_id="1", queue="default", priority=5, reason="unreadable"
     )
     for _ in range(2):
         keep_refused(refused, lambda refused, run: None)

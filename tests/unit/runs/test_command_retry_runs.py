@@ -219,7 +219,7 @@ def test_a_time_that_is_none_is_refused_with_examples():
 
 def test_dead_letters_of_refused_messages_are_retried_by_their_ids_alone(run):
     refused = RefusedCall(
-        task="app.task", task_id="r", said_id="r", queue="default", priority=5, reason="no such arg"
+        task="app.task", task_id="r", sent_id="r", queue="default", priority=5, reason="no such arg"
     )
     keep_refused(refused, lambda refused, row: None)
 

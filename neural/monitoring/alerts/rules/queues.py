@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.conf import conf as ledger_conf
-from neural.health.findings import due_runs_told, span
+from neural.health.findings import due_runs_text, span
 from neural.health.situation import Waiting, pending_queues
 from neural.models import TaskRun
 from neural.monitoring.alerts.rules import (
@@ -41,7 +41,7 @@ def _waits_sentence(subject: str, facts: Facts) -> str:
         return _("%(queue)s: nothing is due") % {"queue": subject}
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
         "queue": subject,
-        "runs": due_runs_told(facts["runs"]),
+        "runs": due_runs_text(facts["runs"]),
         "span": span(facts["seconds"]),
     }
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import span
-from neural.ledger.work import told_work, work_title
+from neural.ledger.work import work_text, work_title
 from neural.models import RunState
 from neural.monitoring.alerts.rules import (
     UNKNOWN,
@@ -60,7 +60,7 @@ def _dead_sentence(subject: str, facts: Facts) -> str:
         "%(dead)d runs died within %(span)s, %(of_work)d of %(work)s",
         facts["dead"],
     )
-    work = told_work(facts["work"])
+    work = work_text(facts["work"])
     return text % {**facts, "work": work, "span": span(facts["seconds"])}
 
 
@@ -101,7 +101,7 @@ def _share(own: Counter[str], seconds: float) -> Facts:
 
 
 def _failure_sentence(subject: str, facts: Facts) -> str:
-    values = {**facts, "work": told_work(subject), "span": span(facts["seconds"])}
+    values = {**facts, "work": work_text(subject), "span": span(facts["seconds"])}
     if not facts["attempts"]:
         return _("no attempt of %(work)s ended within %(span)s") % values
     values["percent"] = 100 * facts["failed"] / facts["attempts"]

@@ -26,7 +26,7 @@ from neural.monitoring.alerts.rules import (
     register_rule,
 )
 from neural.monitoring.models import Severity
-from neural.optional import said_of_an_absent_task
+from neural.optional import absent_app_advice
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _enabled() -> Iterator[Any]:
     from django_celery_beat.models import PeriodicTask
 
     for row in PeriodicTask.objects.enabled().order_by("pk")[:MOST_SCHEDULES]:
-        if not said_of_an_absent_task(row.task):
+        if not absent_app_advice(row.task):
             yield row
 
 
