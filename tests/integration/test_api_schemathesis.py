@@ -43,7 +43,7 @@ UNLISTED = 405
 """A method that an address does not have is no operation of the document."""
 
 # In a transaction that is never committed, nothing is published either.
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from neural.admin.display import instant
+from neural.admin.display import instant, named_work
 from neural.admin.runs_list.chips import in_words, labels
 from neural.models import BulkAction
 from neural.runs.bulk.verbs import EFFECTS, QUEUE
@@ -25,8 +25,12 @@ def words_of(query: RunQuery, user: Any) -> Words:
     action is never begun without a person seeing all that limits it."""
     named = labels()
     params = {name: value for name, value in query.params().items() if name not in TIMES}
-    words = [(named.get(name, name), in_words(name, params[name], user)[0]) for name in params]
+    words = [(named.get(name, name), _in_words(name, params[name], user)) for name in params]
     return [*words, (pgettext("time", "submitted"), _time(query))]
+
+
+def _in_words(name: str, value: str, user: Any) -> Any:
+    return named_work(value) if name == "work" else in_words(name, value, user)[0]
 
 
 TIMES = ("period", "since", "until")

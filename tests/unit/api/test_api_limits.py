@@ -24,6 +24,8 @@ from neural.api.problems import ApiProblem
 from tests.unit.api import api_world
 from zhilian.supervision.embedded import EmbeddedBroker
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "/api/v1/whoami"
 NEVER = 1e-6  # tokens a second: none comes while a test runs
 

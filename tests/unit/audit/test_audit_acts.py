@@ -20,7 +20,7 @@ from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.test_admin_permissions import ALL, actions_of, label, viewer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 OVERLAP = {"overlap": "24"}
 STOCK = ("changelist", "add", "change", "delete", "history", "act")

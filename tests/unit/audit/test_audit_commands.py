@@ -231,7 +231,7 @@ def test_what_was_done_before_an_interruption_is_recorded_and_that_it_ended_earl
     [
         ("prune", "neural.management.commands.prune.prune_runs"),
         ("retry_runs", "neural.management.commands.retry_runs.retry"),
-        ("analyse_demand", "neural.restaurant.management.commands.analyse_demand.shown"),
+        ("analyse_demand", "neural.restaurant.management.commands.analyse_demand.with_progress"),
         ("forecast", "neural.forecasting.management.commands.forecast.forecast_store"),
     ],
 )

@@ -217,8 +217,8 @@ def distribution(name):
     return found(name)
 metadata.distribution = distribution
 import django; django.setup()
-from neural.ledger import tracing
-assert tracing.tracing is None
+from neural.ledger import ports
+assert ports.tracing is None
 """
     started = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],

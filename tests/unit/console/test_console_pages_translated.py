@@ -33,7 +33,8 @@ SHOWN_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-label")
 WORD = re.compile(r"(?<![\w.@/=<'-])[A-Za-z][A-Za-z']+(?![\w.@/=>'-])")
 NAMES = {
     *("beat", "relay", "worker", "default", "root", "lee", "host", "doctor", "nightly", "gone"),
-    *("webhook", "Webhook", "WeCom", "key", "base", "IP", "id", "SECRET", "NUL", "JSON", "UTC"),
+    *("webhook", "Webhook", "WeCom", "Apprise", "key", "base", "IP", "id", "SECRET", "NUL"),
+    *("JSON", "UTC"),
     *("MB", "GB", "ms", "min", "Neural", "neural", "django", "celery", "python", "Retention"),
     *("systemd", "up", "chen", "ValueError", "Celery", "whsec", "Django", "README", "webhooks"),
     *("CSV", "NDJSON"),

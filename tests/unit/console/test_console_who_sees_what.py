@@ -14,7 +14,7 @@ from neural.models import RunState, WorkerProcess
 from neural.monitoring.models import Alert, Examination, Severity
 from tests.unit.admin import admin_world as world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 HOME, WORKERS = "/admin/", "/admin/neural/workerprocess/"
 QUEUES, RETENTION = "/admin/neural/queuepause/", "/admin/neural_monitoring/retention/"

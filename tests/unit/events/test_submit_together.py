@@ -172,6 +172,7 @@ def test_a_locked_sqlite_was_waited_for_already(always_undone):
 # Memory
 
 
+@pytest.mark.slow
 def test_the_last_of_many_events_need_no_more_memory_than_the_first(settings, monkeypatch, caplog):
     caplog.set_level("WARNING", logger="neural.ledger")  # pytest keeps each line
     settings.NEURAL = {"submit_chunk": 100}

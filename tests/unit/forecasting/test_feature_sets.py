@@ -18,6 +18,8 @@ from neural.forecasting.core.series import CHANNELS
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 
+pytestmark = pytest.mark.slow
+
 OLDER = replace(SMALL, features=BEFORE_CHANNELS.hash)
 
 

@@ -12,6 +12,8 @@ from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain, store
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = DemandProgram()
 KINDS = ["describe", "fit", "spread", "grow", "calibrate", "judge", "confirm"]
 

@@ -15,6 +15,8 @@ from neural.forecasting.core.protocol import AnswerRefused, check_stores
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "S03"
 
 

@@ -26,6 +26,8 @@ from neural.forecasting.core.privacy import (
 )
 from neural.forecasting.core.protocol import AnswerRefused
 
+pytestmark = pytest.mark.slow
+
 ONCE_IN_A_MILLION = 4.892
 """A Gaussian number is so many standard deviations off, up or down, once in 10^6."""
 

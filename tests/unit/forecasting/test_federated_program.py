@@ -16,6 +16,8 @@ from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 from tests.unit.forecasting.test_federated_client import KINDS, exchanges
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = DemandProgram()
 
 

@@ -32,7 +32,7 @@ from tests.unit.health import doctoring
 from tests.unit.health.doctoring import found_within, healthy, is_found, set_broker
 from zhilian.supervision.embedded import EmbeddedBroker
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 ROOT = Path(__file__).parents[3]
 
 

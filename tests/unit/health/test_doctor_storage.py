@@ -13,7 +13,7 @@ from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from tests.unit.health.doctoring import asked, healthy, is_found
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 ROOT = Path(__file__).parents[3]
 SQLITE = "sqlite"
 

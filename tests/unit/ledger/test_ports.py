@@ -19,15 +19,19 @@ def by_itself(monkeypatch):
     """A ledger that nobody has connected anything to."""
     monkeypatch.setattr(ports, "announce", ports._left_to_the_relay)
     monkeypatch.setattr(ports, "has_queue", ports._every_queue)
-    monkeypatch.setattr(ports, "follow", ports._nothing)
+    monkeypatch.setattr(ports, "_end_listeners", {})
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """What the ledger says of runs that have ended."""
-    said = []
-    monkeypatch.setattr(ports, "follow", lambda run, *ended: said.append((run.task_id, *ended)))
-    return said
+def ends(monkeypatch):
+    """What the ledger tells a listener of runs that have ended."""
+    heard = []
+
+    def listen(ended):
+        heard.extend((each.run.task_id, each.state, each.value) for each in ended)
+
+    monkeypatch.setattr(ports, "_end_listeners", {"a listener": listen})
+    return heard
 
 
 def ask(**options):
@@ -68,21 +72,21 @@ def test_where_nothing_follows_a_run_ends_all_the_same(by_itself):
     assert TaskRun.objects.get().state == RunState.SUCCEEDED
 
 
-def test_what_follows_is_asked_of_every_ending_of_a_run_with_options(told):
+def test_a_listener_hears_of_every_run_that_has_ended_and_of_none_that_goes_on(ends):
     won, given_up, again = (taken(ask(options={"shadow": "x"})) for _ in range(3))
 
     settle([ended(won, state=RunState.SUCCEEDED, value={"a": 1}, result='{"a": 1}')])
     mark_lost([given_up], max_losses=1, why="its process died")
     mark_lost([again], max_losses=9, why="its process died")
 
-    assert told == [
+    assert ends == [
         (won.task_id, RunState.SUCCEEDED, {"a": 1}),
         (given_up.task_id, RunState.DEAD, None),
     ]
 
 
-def test_of_a_run_without_options_nobody_is_asked_what_follows(told):
+def test_nothing_follows_a_run_without_options():
     settle([ended(taken(ask()), state=RunState.SUCCEEDED)])
     mark_lost([taken(ask())], max_losses=1, why="its process died")
 
-    assert told == []
+    assert TaskRun.objects.count() == 2

@@ -42,7 +42,7 @@ from tests.unit.hooks import hooks_world
 from tests.unit.hooks.subscribing import subscribe
 from tests.unit.retrieval import search_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 SCRIPT = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"

@@ -22,7 +22,7 @@ from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning
 from tests.unit.pages.plans import read
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ROWS = 45
 STORES = ("S1", "S2", "S3", "S4")

@@ -8,7 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-pytestmark = pytest.mark.once  # its database is its own
+# Its database is its own.
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 ROOT = Path(__file__).parents[3]
 
 FILES = {

@@ -31,7 +31,7 @@ from tests.unit.admin import admin_rows as rows
 from tests.unit.admin import admin_world as world
 from tests.unit.personal.test_personal_pages import CODES
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 PHONE, NAME = "13987654321", "欧阳靖"
 ORDER = {

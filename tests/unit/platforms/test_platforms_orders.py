@@ -17,7 +17,7 @@ from tests.unit.platforms.case import PlatformCase
 from tests.unit.platforms.every import each_platform, named, translated
 from tests.unit.restaurant.history import rows, undone
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 Pushes = Sequence[Sequence[Translated]]
 

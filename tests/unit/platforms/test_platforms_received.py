@@ -20,7 +20,11 @@ from tests.unit.factories import make_store
 from tests.unit.platforms.case import ADDRESS, PlatformCase, Pushed
 from tests.unit.platforms.every import CASES, each_platform, each_push
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker", "public_address")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("fake_broker", "public_address"),
+]
 
 HOST, PATH = urlsplit(ADDRESS).netloc, urlsplit(ADDRESS).path
 

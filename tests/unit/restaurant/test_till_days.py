@@ -14,6 +14,8 @@ from neural.restaurant.models import Order, OrderLine, Payment
 from zhilian.demo import days
 from zhilian.demo.text import day_lines
 
+pytestmark = pytest.mark.slow
+
 NOW = dt.datetime(2025, 11, 26, 12, tzinfo=dt.UTC)
 FIRST, SECOND = dt.date(2025, 11, 25), dt.date(2025, 11, 26)
 

@@ -14,6 +14,7 @@ from tests.unit.admin import admin_world as world
 from tests.unit.retrieval import searching
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("fake_broker", "indexed"),
 ]

@@ -19,6 +19,8 @@ from neural.retrieval.embedders.base import (
 )
 from neural.retrieval.embedders.usem3 import Usem3, in_parts
 
+pytestmark = pytest.mark.slow
+
 FIRST = [0.0712, 0.0250, -0.0179, 0.0419]
 """The first numbers of 麻婆豆腐."""
 

@@ -60,6 +60,7 @@ def test_the_command_of_an_event_submits_the_same_event_when_it_is_pasted() -> N
     assert now == before
 
 
+@pytest.mark.slow
 def test_a_payload_too_long_for_an_argument_comes_by_standard_input() -> None:
     event = world.event(payload={"note": HOSTILE * 5000})
     assert len(HOSTILE * 5000) > LONGEST_ARGUMENT

@@ -13,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from neural.checks import check_visibility_timeout
 from zhilian import environment
 
-pytestmark = pytest.mark.once  # it names its brokers itself and connects to none
+# It names its brokers itself and connects to none.
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 DEFAULTS = {
     "CELERY_WORKER_CONCURRENCY": "one a core",
