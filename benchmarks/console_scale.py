@@ -105,7 +105,7 @@ def measure(options: argparse.Namespace) -> None:
     runs = options.runs
     call_command("collectstatic", interactive=False, verbosity=0)
     filled = None if TaskRun.objects.exists() else _fill(runs, options.days)
-    figure_rows.fill(runs)
+    figure_rows.fill_acting(runs)
     idle = round(idle_share(), 2)
     live = _newest()
     with web_processes() as (port, processes), workers(HIGH, ALL), beat(), submitter(options.rate):
