@@ -1,6 +1,5 @@
-"""Messages, and the broker that carries them; it decides nothing about runs.
+"""Messages, and the broker that carries them: it publishes, checks what comes in, and connects.
 
-``publisher`` sends what ``message`` makes of runs, ``envelopes`` checks what comes in, and
-``patches`` lets workers outlive a broker that fails. The ledger publishes through it by its ports;
-``celeryapp``, ``worker`` and the probes of ``health`` call it.
+Its main names are ``publisher.Publisher``, ``message.RunMessage`` and ``envelopes``. The ledger's
+relay and workers use it; it decides nothing about runs.
 """

@@ -1,1 +1,5 @@
-"""Events: their types and handlers, and how they are submitted, recorded and refused."""
+"""Events: their types and handlers, and how they are submitted, recorded and refused.
+
+Its main names are ``submit``, ``submit_many`` and ``handler``. The HTTP API, webhooks, commands and
+your own code use it; it writes events with their runs in the caller's transaction.
+"""
