@@ -30,6 +30,7 @@ from neural.monitoring.console.figures import (
     wait_tile,
 )
 from neural.monitoring.console.page import Part, Viewer, page_context, part, remembered
+from neural.monitoring.console.queue_facts import LATE_FIGURES
 from neural.monitoring.console.spans import (
     LAST_DAY,
     LAST_HOUR,
@@ -49,6 +50,10 @@ from neural.monitoring.rollups import reading
 SECONDS = 5
 """For how long what was made for one viewer is shown to others, too."""
 SPANS = {span.name for span in (LAST_HOUR, LAST_DAY, LAST_WEEK)}
+USUAL_SECONDS = 600
+"""For how long the usual share of failures is kept: a week changes slowly and is read slowly."""
+GROUPS = "neural_monitoring.errorgroup"
+GROUPS_SHOWN = 5
 
 
 @page(Examination)
@@ -92,14 +97,6 @@ def live_part(viewer: Viewer, request: HttpRequest) -> str:
         return render_to_string("neural/monitoring/home_live.html", context)
 
     return mark_safe(remembered(viewer.key(request.path, span, queue), make, seconds=SECONDS))  # noqa: S308 (rendered by a template)
-
-
-USUAL_SECONDS = 600
-"""For how long the usual share of failures is kept: a week changes slowly and is read slowly."""
-LATE_FIGURES = dt.timedelta(minutes=2)
-
-GROUPS = "neural_monitoring.errorgroup"
-GROUPS_SHOWN = 5
 
 
 def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:

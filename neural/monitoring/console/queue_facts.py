@@ -21,7 +21,7 @@ from neural.monitoring.rollups import reading
 
 RATE_MINUTES = 5
 """Rates are those of the last so many complete minutes."""
-STALE = dt.timedelta(minutes=2)
+LATE_FIGURES = dt.timedelta(minutes=2)
 """Figures that are older say nothing about now."""
 
 
@@ -58,6 +58,14 @@ class Rates:
     outgoing: float
 
 
+def gain_of(rates: Rates | None, *, due: int, is_read: bool, is_paused: bool) -> float | None:
+    """By how many due runs a minute a queue shrinks at these rates: by none that go out where
+    nobody reads. None if nothing is due or it is unknown."""
+    if not due or is_paused or rates is None:
+        return None
+    return (rates.outgoing if is_read else 0) - rates.incoming
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueueFacts:
     """One queue. What is unknown is None."""
@@ -79,11 +87,8 @@ class QueueFacts:
 
     @property
     def gain(self) -> float | None:
-        """By how many due runs a minute it shrinks at these rates: by none that go out where nobody
-        reads. None if nothing is due or it is unknown."""
-        if not self.due or self.pause or self.rates is None:
-            return None
-        return (self.rates.outgoing if self.readers else 0) - self.rates.incoming
+        is_read, is_paused = bool(self.readers), self.pause is not None
+        return gain_of(self.rates, due=self.due, is_read=is_read, is_paused=is_paused)
 
     @property
     def drained_in(self) -> dt.timedelta | None:
@@ -141,14 +146,15 @@ def _messages(names: Sequence[str]) -> Mapping[str, int]:
 def _rates(now: dt.datetime) -> Mapping[str, Rates] | None:
     """Rates by queue; None if nobody has added figures up lately."""
     until = reading.counted_until()
-    if until is None or now - until > STALE:
+    if until is None or now - until > LATE_FIGURES:
         return None
     end = until.replace(second=0, microsecond=0)
     minutes = reading.by_minute(end - dt.timedelta(minutes=RATE_MINUTES), end, by=("queue",))
     steps = [{queue: each for (queue,), each in step.items()} for step in minutes.values()]
-    return {queue: _rates_of(each) for queue, each in total_of(steps).items()}
+    return {queue: rates_of(each) for queue, each in total_of(steps).items()}
 
 
-def _rates_of(figures: reading.Figures) -> Rates:
+def rates_of(figures: reading.Figures) -> Rates:
+    """The rates in :data:`RATE_MINUTES`. A failed attempt that is tried again has not ended."""
     ended = figures.succeeded + figures.dead
     return Rates(incoming=figures.submitted / RATE_MINUTES, outgoing=ended / RATE_MINUTES)

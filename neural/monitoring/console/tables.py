@@ -15,7 +15,13 @@ from neural.models import Store
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.rules.queues import patience
 from neural.monitoring.console.page import Viewer
-from neural.monitoring.console.queue_facts import QueueState, queue_state
+from neural.monitoring.console.queue_facts import (
+    RATE_MINUTES,
+    QueueState,
+    gain_of,
+    queue_state,
+    rates_of,
+)
 from neural.monitoring.console.spans import ByQueue, Timeline, total_of
 from neural.monitoring.console.texts import ago, clock, counted, moment_of, rate, rough
 from neural.monitoring.console.verdict import Watched
@@ -23,8 +29,6 @@ from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
 from neural.queues import QUEUES
 
-PACE_MINUTES = 5
-"""The last whole minutes from which the pace of a queue is taken."""
 SILENT_AFTER = dt.timedelta(days=1)
 FORGOTTEN_AFTER = dt.timedelta(days=14)
 """A store that was silent for longer is no longer expected to send."""
@@ -60,7 +64,7 @@ class QueueTable:
 
 def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
     """The project's queues and others that are in use; of the pace, what is known."""
-    whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
+    whole = recent.steps[-RATE_MINUTES - 1 : -1] if recent else ()
     pace = total_of(whole)
     names, allowed = dict.fromkeys([*(watched.queues or QUEUES), *pace]), patience()
     is_paced = recent is not None
@@ -74,15 +78,15 @@ def _queue(
     name: str, watched: Watched, pace: ByQueue, patience_seconds: float, *, is_paced: bool
 ) -> QueueRow:
     facts, now = watched.queues.get(name), watched.now
-    figures = pace.get(name, Figures())
-    coming, going = figures.submitted / PACE_MINUTES, _ended(figures) / PACE_MINUTES
-    incoming, outgoing = (rate(coming), rate(going)) if is_paced else (NOTHING, NOTHING)
+    rates = rates_of(pace.get(name, Figures())) if is_paced else None
+    incoming, outgoing = (rate(rates.incoming), rate(rates.outgoing)) if rates else (NOTHING,) * 2
     if facts is None:
         return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
     due, oldest, readers = facts["due"], facts["oldest_seconds"], facts["readers"]
-    is_paused, is_late = bool(facts["paused"]), (oldest or 0) > patience_seconds
-    state = queue_state(is_paused=is_paused, is_read=bool(readers), is_late=is_late)
-    is_drained = is_paced and not is_paused
+    is_paused, is_read = bool(facts["paused"]), bool(readers)
+    is_late = (oldest or 0) > patience_seconds
+    state = queue_state(is_paused=is_paused, is_read=is_read, is_late=is_late)
+    gain = gain_of(rates, due=due, is_read=is_read, is_paused=is_paused)
     return QueueRow(
         name=name,
         due=counted(due),
@@ -91,25 +95,20 @@ def _queue(
         is_late=state == QueueState.FALLING_BEHIND,
         incoming=incoming,
         outgoing=outgoing,
-        drained=_drained(due, coming, going * bool(readers)) if is_drained else NOTHING,
+        drained=_drained(due, gain),
         readers=_readers(readers),
         is_unread=bool(due) and state == QueueState.NO_READER,
         paused=_paused(facts["paused"], now),
     )
 
 
-def _ended(figures: Figures) -> int:
-    """Runs that ended: a failed attempt that is tried again has not."""
-    return figures.succeeded + figures.dead
-
-
-def _drained(due: int, coming: float, going: float) -> str:
+def _drained(due: int, gain: float | None) -> str:
     """When nothing will be due any more, at the present pace."""
-    if not due:
+    if gain is None:
         return NOTHING
-    if going <= coming:
-        return _("it grows") if going < coming else _("it stays")
-    return rough(dt.timedelta(minutes=due / (going - coming)))
+    if gain <= 0:
+        return _("it grows") if gain < 0 else _("it stays")
+    return rough(dt.timedelta(minutes=due / gain))
 
 
 def _readers(number: int) -> str:
