@@ -18,6 +18,10 @@ from neural.sites import address_if_there
 
 Words = Sequence[tuple[Any, Any]]
 """Labels and values."""
+TIMES = ("period", "since", "until")
+PREVIEW = "neural_bulkaction_preview"
+CHOSEN = "_selected_action"
+"""The parameter of chosen runs, as Django's lists name it."""
 
 
 def words_of(query: RunQuery, user: Any) -> Words:
@@ -30,10 +34,8 @@ def words_of(query: RunQuery, user: Any) -> Words:
 
 
 def _in_words(name: str, value: str, user: Any) -> Any:
+    """As the chips of the list display it, but a work in full: its title alone may be another's."""
     return named_work(value) if name == "work" else in_words(name, value, user)[0]
-
-
-TIMES = ("period", "since", "until")
 
 
 def _time(query: RunQuery) -> Any:
@@ -70,11 +72,6 @@ def button_text(verb: str, number: int, count: str) -> str:
 def target_of(action: BulkAction) -> str:
     """The queue to which an action moves runs."""
     return str(action.values.get(QUEUE, ""))
-
-
-PREVIEW = "neural_bulkaction_preview"
-CHOSEN = "_selected_action"
-"""The parameter of chosen runs, as Django's lists name it."""
 
 
 def preview_address(verb: str, params: Mapping[str, Any]) -> str:

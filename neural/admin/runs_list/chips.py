@@ -1,4 +1,5 @@
-"""Chips: what was understood of an address, each with a link that takes it away."""
+"""What an address of the list limits: its chips, each with a link that takes a limit away, and the
+tabs of states."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping

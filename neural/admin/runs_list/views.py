@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.exceptions import PermissionDenied
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -36,6 +35,16 @@ MEDIA = Media(
     css={"all": ("neural/admin.css", "neural/runs.css")},
     js=("neural/runs.js", "neural/runs-live.js"),
 )
+IN_FORM = (
+    *("text", "period", "since", "until", "work", "store", "queue"),
+    *("worker", "requested_by", "tries"),
+)
+"""The parameters that have fields in the form; it keeps the others."""
+IN_MORE = {"since", "until", "worker", "requested_by", "tries"}
+"""Those of them that are folded away."""
+LARGE = ("args", "kwargs", "result", "options", "event__payload")
+MOST_NEW = 100
+"""The most new runs that are counted, and the most shown ones that are refreshed."""
 
 
 class RunsList(SavedViews):
@@ -45,7 +54,7 @@ class RunsList(SavedViews):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The page; a posted selection goes to the verbs."""
-        self._must_see(request)
+        self._must_view(request)
         if request.method == "POST":
             return self._acted_on(request)
         asked = asked_by(request.GET, request.user)
@@ -68,14 +77,14 @@ class RunsList(SavedViews):
     @address("figures/", "_figures", require_safe)
     def figures_view(self, request: HttpRequest) -> HttpResponse:
         """The tabs with their counts, and the histogram: they may take longer than the page."""
-        self._must_see(request)
+        self._must_view(request)
         context = figures_context(asked_by(request.GET, request.user))
         return TemplateResponse(request, f"{TEMPLATES}/figures.html", context)
 
     @address("live/", "_live", require_safe)
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """The rows that are shown, as they are now, and how many new ones would come before."""
-        self._must_see(request)
+        self._must_view(request)
         asked = asked_by(request.GET, request.user)
         keys = [key_in(text) for text in request.GET.get(SHOWN, "").split(",")[:MOST_NEW]]
         runs = loaded([key for key in keys if key is not None], request.user)
@@ -86,19 +95,6 @@ class RunsList(SavedViews):
             "acts": acts_of(asked, request.user),
         }
         return TemplateResponse(request, f"{TEMPLATES}/live.html", context)
-
-    def _must_see(self, request: HttpRequest) -> None:
-        if not self.has_view_or_change_permission(request):
-            raise PermissionDenied
-
-
-IN_FORM = (
-    *("text", "period", "since", "until", "work", "store", "queue"),
-    *("worker", "requested_by", "tries"),
-)
-"""The parameters that have fields in the form; it keeps the others."""
-IN_MORE = {"since", "until", "worker", "requested_by", "tries"}
-"""Those of them that are folded away."""
 
 
 def list_context(asked: Asked, request: HttpRequest, *, size: int) -> dict[str, Any]:
@@ -168,11 +164,6 @@ def zone_name() -> str:
     zone = timezone.get_current_timezone()
     name = zone.key if isinstance(zone, ZoneInfo) else timezone.get_current_timezone_name()
     return f"{name}, UTC{timezone.localtime().strftime('%z')}"
-
-
-LARGE = ("args", "kwargs", "result", "options", "event__payload")
-MOST_NEW = 100
-"""The most new runs that are counted, and the most shown ones that are refreshed."""
 
 
 class RunsPage:
