@@ -28,6 +28,10 @@ from neural.sites import page_of
 from neural.stored_json import depth_of, is_deeper
 
 NOTHING = "-"  # the admin shows an empty value like this
+DEEPEST = 100
+"""JSON with at most this many levels is shown indented."""
+SHOWN_CHARACTERS = 20_000
+"""How many characters are shown of JSON that is nested deeper."""
 
 
 def badge(state: str, label: Any) -> SafeString:
@@ -259,12 +263,6 @@ def _column(
 
     column.__name__ = f"{field}_display"
     return column
-
-
-DEEPEST = 100
-"""JSON with at most this many levels is shown indented."""
-SHOWN_CHARACTERS = 20_000
-"""How many characters are shown of JSON that is nested deeper."""
 
 
 def value_of(row: Model, field: str) -> Any:

@@ -36,6 +36,7 @@ LONGEST = 200
 Find = Callable[[QuerySet, str, Any], Iterable[Any]]
 """Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
 rows, by an index."""
+PAGE = "neural_look_up"
 
 
 def by_columns(*columns: str) -> Find:
@@ -214,9 +215,6 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
         for row in found
     ]
     return Rows(look_up, title, visible, is_more=len(keys) > MOST_SHOWN)
-
-
-PAGE = "neural_look_up"
 
 
 class LookUpAdmin(NeuralAdmin):

@@ -28,6 +28,8 @@ from neural.models.store import STORE_CODE_PATTERN, sees_every_store
 FEW = "few"
 MOST_FOUND = 1000
 """The most rows that a search shows: one event id may exist in every store."""
+ACTS = ("module", "view", "add", "change", "delete")
+CHANGES = ("add", "change", "delete")
 
 
 def store_or_404(request: HttpRequest, code: str) -> Store:
@@ -72,10 +74,6 @@ class Permits(admin.ModelAdmin):
 def section(title: Any, *fields: Any, **options: Any) -> Any:
     """A part of a row's page, for ``fieldsets``."""
     return title, {"fields": fields, **options}
-
-
-ACTS = ("module", "view", "add", "change", "delete")
-CHANGES = ("add", "change", "delete")
 
 
 class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):

@@ -26,6 +26,8 @@ from neural.models.store import sees_every_store
 PATIENCE = dt.timedelta(minutes=5)
 """How long a delivery may wait for its first attempt while its receiver is well."""
 _NAMED = 5
+NAME = "webhook sources"
+MOST_LOOKED_AT = 100
 
 
 def webhook_deliveries(situation: Situation) -> Finding:
@@ -85,9 +87,6 @@ def _count_of(count: int) -> str:
     return text % {"count": count}
 
 
-NAME = "webhook sources"
-
-
 def webhook_sources(situation: Situation) -> Finding:
     """Check that every active source can check signatures, and that no push waits for a store."""
     sources = list(WebhookSource.objects.filter(active=True).defer("credentials").order_by("name"))
@@ -117,9 +116,6 @@ def _is_ready(source: WebhookSource) -> bool:
     except (SourceNotReady, SecretUnreadable):
         return False
     return True
-
-
-MOST_LOOKED_AT = 100
 
 
 def beyond_their_makers() -> list[Subscription]:

@@ -64,6 +64,7 @@ COLOURS: dict[str, str] = {
     AuditOutcome.REFUSED: "discarded",
     AuditOutcome.FAILED: "failed",
 }
+SHOWN = 10
 
 
 class AuditChangeList(KeysetChangeList):
@@ -228,9 +229,6 @@ class AuditEntryAdmin(HistoryAdmin):
 
 register_rows_of_stores(AuditEntry)
 register_tab(Tab(name="audit", label=_("Audit"), model="neural.auditentry", place=120))
-
-
-SHOWN = 10
 
 
 def _panel(request: HttpRequest, row: Model) -> Mapping[str, Any] | None:

@@ -28,6 +28,12 @@ from neural.admin.forms import reason_in
 from neural.audit import action_of, record_user
 from neural.models import AuditOutcome
 
+MOST_NAMES = 100
+MOST_ROWS = 100
+"""Rows of a refused selection that an entry names: as many as a page of a list has."""
+
+Admin = type[Any]
+
 
 def log_changes(
     *,
@@ -58,10 +64,6 @@ def log_in_history(*, user: Any, rows: Sequence[Model], change: str, details: st
 def acted(*, user: Any, action: str, **facts: Any) -> None:
     """Record what a user did in the admin (:func:`neural.audit.record_user`)."""
     record_user(user, action=action, **facts)
-
-
-MOST_NAMES = 100
-Admin = type[Any]
 
 
 class Audited(admin.ModelAdmin):
@@ -174,10 +176,6 @@ def _named(row: Any) -> str:
     if hasattr(row, "codename"):
         return f"{row.content_type.app_label}.{row.codename}"
     return str(row)
-
-
-MOST_ROWS = 100
-"""Rows of a refused selection that an entry names: as many as a page of a list has."""
 
 
 def _watched(

@@ -46,6 +46,11 @@ from neural.sites import address_in_admin
 TARGET = "to_queue"
 """The field of the queue to move to. ``queue`` is the filter by the queue on which runs are."""
 _FIELDS = {"reason": "reason", "pace": "pace", QUEUE: TARGET}
+OF_THE_FORM = {
+    *("verb", "token", "reason", "pace", TARGET, CHOSEN, "csrfmiddlewaretoken"),
+    *("action", "index", "select_across"),
+}
+"""Parameters that are no filters."""
 
 
 class BulkForm(forms.Form):
@@ -103,13 +108,6 @@ def token_for(
     newest = own.order_by("-pk").values_list("pk", flat=True)
     asked = [str(user.pk), verb, sorted(params.items()), run_ids, newest.first()]
     return salted_hmac("neural.bulk_action", json.dumps(asked), algorithm="sha256").hexdigest()
-
-
-OF_THE_FORM = {
-    *("verb", "token", "reason", "pace", TARGET, CHOSEN, "csrfmiddlewaretoken"),
-    *("action", "index", "select_across"),
-}
-"""Parameters that are no filters."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,24 @@ from neural.admin.exporting.columns import Column
 
 BYTE_ORDER_MARK = "\ufeff"
 """By it Excel knows that a CSV file is UTF-8; without it Chinese is garbled."""
+LONGEST = 32_767
+"""Characters that a cell of Excel can hold. A longer one would run over into other cells."""
+CUT = "…"
+EXACT = 10**15
+"""Excel keeps fifteen digits of a number, and writes zeros for the rest."""
+_FORMULA = re.compile(
+    # What begins a formula, also behind what is not seen or is taken off when a cell is read.
+    "['\"\\s\x00-\x1f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]*[=+\\-@＝＋－＠]|'*[\t\r\n]"
+)
+_DIGIT = re.compile(r"\d")
+_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
+"""The same as a number: nothing is lost, and none of them is shown like 1.23E+11."""
+_MONTH = "(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
+_NUMBER_OR_DATE = re.compile(
+    rf"[\s.(¥￥$€£上下午]*(?:\d|{_MONTH})"
+    rf"(?:[\s\d.,:/()%+\-e¥￥$€£年月日号时時分秒上下午]|[ap]m?|{_MONTH})*",
+    re.IGNORECASE,
+)
 
 
 class Format:
@@ -153,27 +171,6 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nan(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-LONGEST = 32_767
-"""Characters that a cell of Excel can hold. A longer one would run over into other cells."""
-CUT = "…"
-EXACT = 10**15
-"""Excel keeps fifteen digits of a number, and writes zeros for the rest."""
-
-_FORMULA = re.compile(
-    # What begins a formula, also behind what is not seen or is taken off when a cell is read.
-    "['\"\\s\x00-\x1f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]*[=+\\-@＝＋－＠]|'*[\t\r\n]"
-)
-_DIGIT = re.compile(r"\d")
-_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
-"""The same as a number: nothing is lost, and none of them is shown like 1.23E+11."""
-_MONTH = "(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
-_NUMBER_OR_DATE = re.compile(
-    rf"[\s.(¥￥$€£上下午]*(?:\d|{_MONTH})"
-    rf"(?:[\s\d.,:/()%+\-e¥￥$€£年月日号时時分秒上下午]|[ap]m?|{_MONTH})*",
-    re.IGNORECASE,
-)
 
 
 def text_cell(text: str) -> str:

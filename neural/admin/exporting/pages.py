@@ -24,6 +24,11 @@ from neural.models import AuditOutcome, AuditSource
 from neural.sites import address_in_admin
 
 ACTION = "export"
+PERMISSION = "neural.export_rows"
+ROWS = "rows"
+"""The parameter that limits a file to so many rows."""
+NO_FILTERS = ("before", "after", "p", "all", "e", "o", "_facets", "_popup", "_to_field")
+"""Parameters of a list that say what a page looks like, and not which rows are meant."""
 
 
 class ExportingAdmin(admin.ModelAdmin):
@@ -133,13 +138,6 @@ def _facts(
         "query": request.GET.dict(),
         "details": {"model": model_admin.opts.label_lower, "format": written.extension},
     }
-
-
-PERMISSION = "neural.export_rows"
-ROWS = "rows"
-"""The parameter that limits a file to so many rows."""
-NO_FILTERS = ("before", "after", "p", "all", "e", "o", "_facets", "_popup", "_to_field")
-"""Parameters of a list that say what a page looks like, and not which rows are meant."""
 
 
 def address_name(model: type[Model], written: type[Format]) -> str:

@@ -28,6 +28,8 @@ from neural.models import Misfire, Overlap, SchedulePolicy
 _TIME_OF_DAY = re.compile(r"\d{1,2}")
 _LOCALES = {"en": "en_US", "zh": "zh_CN"}
 """The languages in which a crontab is told, by the first part of their codes."""
+POLICY = ("overlap", "misfire", "grace_seconds")
+SHORTEST_GRACE, LONGEST_GRACE = 10, 86_400
 
 
 def in_words(schedule: Any) -> str:
@@ -91,10 +93,6 @@ def _in_language(text: str) -> str:
                 english = str(name)
             text = text.replace(english, str(name))
     return text
-
-
-POLICY = ("overlap", "misfire", "grace_seconds")
-SHORTEST_GRACE, LONGEST_GRACE = 10, 86_400
 
 
 class ScheduleForm(PeriodicTaskForm):

@@ -24,6 +24,10 @@ from neural.models.run import TaskRunQuerySet
 from neural.sites import address_if_there
 
 SAME_TIME_SECONDS = 1
+MOST_HELD = 50
+MOST_RECENT = 20
+LOOKED_THROUGH = 5_000
+"""How many of the newest runs are looked through for those of one worker."""
 
 
 def may_be_asked_to_stop(worker: WorkerProcess) -> bool:
@@ -142,12 +146,6 @@ class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
 def _names(worker: WorkerProcess, what: str) -> str:
     """What a worker has registered; unknown for a worker of an older version."""
     return ", ".join((worker.registered or {}).get(what, ())) or NOTHING
-
-
-MOST_HELD = 50
-MOST_RECENT = 20
-LOOKED_THROUGH = 5_000
-"""How many of the newest runs are looked through for those of one worker."""
 
 
 def _context(request: HttpRequest, worker: WorkerProcess) -> Mapping[str, Any] | None:

@@ -20,6 +20,9 @@ from neural.runs.lineage import Lineage, Link, edits_of, lineage_of
 from neural.runs.written import WrittenRow, written_by
 from neural.sites import address_in_admin
 
+BEAT = "django_celery_beat"
+_OF_SCHEDULE = re.compile(r"schedule-([0-9]{1,9})-")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -72,10 +75,6 @@ def values_of(row: Model, *fields: str) -> list[Any] | None:
     """The decoded values of these fields; None if one of them is nested too deep."""
     values = [value_of(row, field) for field in fields]
     return values if all(map(is_readable, values)) else None
-
-
-BEAT = "django_celery_beat"
-_OF_SCHEDULE = re.compile(r"schedule-([0-9]{1,9})-")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from neural.sites import address_in_admin
 ADDRESS = "neural_taskrun_edit"
 METHODS = ("GET", "HEAD", "POST")
 LOGGED = gettext_noop("content: edited (edit and retry)")
+PERMISSION = "neural.edit_taskrun"
 
 
 class EditingAdmin(NeuralAdmin):
@@ -161,9 +162,6 @@ def _edit(run: TaskRun, content: dict[str, Any], editor: Editor) -> Edited:
         message = [{"changed": {"fields": [LOGGED]}}]
         LogEntry.objects.log_actions(editor.user.pk, [run], CHANGE, message)
     return done
-
-
-PERMISSION = "neural.edit_taskrun"
 
 
 def why_not(user: Any) -> str:

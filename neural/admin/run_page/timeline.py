@@ -30,6 +30,9 @@ from neural.personal.redacting import for_user
 from neural.runs.lineage import edits_of
 
 MOST_ACTS = 50
+WIDTH, HEIGHT = 1000, 10
+LEAST = 3
+"""An attempt of a few milliseconds in a day must still be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +110,6 @@ def _outcome(edit: RunEdit) -> Any:
 
 def _address(row: Any, user: Any, permission: str) -> str:
     return page_address(row) if user.has_perm(permission) else ""
-
-
-WIDTH, HEIGHT = 1000, 10
-LEAST = 3
-"""An attempt of a few milliseconds in a day must still be seen."""
 
 
 @dataclass(frozen=True)

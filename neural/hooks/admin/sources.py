@@ -40,6 +40,12 @@ from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.store import sees_every_store, visible_stores
 from neural.sites import address_in_admin
 
+CREDENTIAL = "credential_"
+DELETED = "deleted_"
+ADDRESS = "api_url"
+"""The credential that says where requests with the secrets are sent."""
+_LONGEST = 4000
+
 
 class OwnChoices:
     """Offers only the user's own stores, and sources of these."""
@@ -85,13 +91,6 @@ class StoreCodesInline(OwnChoices, admin.TabularInline):
         codes: QuerySet = super().get_queryset(request).order_by("code")
         mine = visible_stores(request.user)
         return codes if mine is None else codes.filter(store__in=mine)
-
-
-CREDENTIAL = "credential_"
-DELETED = "deleted_"
-ADDRESS = "api_url"
-"""The credential that says where requests with the secrets are sent."""
-_LONGEST = 4000
 
 
 class SourceForm(forms.ModelForm):

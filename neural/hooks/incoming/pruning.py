@@ -47,5 +47,4 @@ UNROUTED = Prunable(
 
 def connect() -> None:
     """Let ``manage.py prune`` delete both."""
-    register_prunable(BODIES)
-    register_prunable(UNROUTED)
+    register_prunable(BODIES, UNROUTED)

@@ -19,8 +19,11 @@ from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
+logger = logging.getLogger(__name__)
+
 ROUTE_TASK = "neural.tasks.route_pushes"
 SLICE = 100
+_BASE64 = "base64"
 
 
 def no_store(push: Push) -> str:
@@ -129,11 +132,6 @@ def _source_saved(
 ) -> None:
     if not (raw or created):
         request_routing(instance)
-
-
-logger = logging.getLogger(__name__)
-
-_BASE64 = "base64"
 
 
 def keep_raw(

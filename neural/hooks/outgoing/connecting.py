@@ -15,6 +15,15 @@ from neural.ledger.ports import when_ended
 from neural.ledger.prune import Prunable, register_prunable
 from neural.worker.relay import register_duty
 
+OLD_DELIVERIES = Prunable(
+    name="webhook deliveries",
+    label=_("webhook deliveries"),
+    which="webhook deliveries that are older than the setting hook_deliveries_kept_days",
+    model=Delivery,
+    made_at="created_at",
+    kept_days=lambda: conf().hook_deliveries_kept_days,
+)
+
 
 def connect() -> None:
     """Register everything; call it when the app is ready."""
@@ -26,13 +35,3 @@ def connect() -> None:
     for model in (Subscription, SubscribedType):
         for signal in (post_save, post_delete):
             signal.connect(subscribed.changed, sender=model, dispatch_uid=f"neural_hooks_{model}")
-
-
-OLD_DELIVERIES = Prunable(
-    name="webhook deliveries",
-    label=_("webhook deliveries"),
-    which="webhook deliveries that are older than the setting hook_deliveries_kept_days",
-    model=Delivery,
-    made_at="created_at",
-    kept_days=lambda: conf().hook_deliveries_kept_days,
-)

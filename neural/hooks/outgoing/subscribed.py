@@ -18,6 +18,10 @@ from neural.ledger import dialects
 
 SECONDS = 5
 """For how long a process takes its knowledge to be true."""
+EVERY_EVENT = "*"
+OUTCOMES = ("run.succeeded", "run.dead")
+EVERY_OUTCOME = "run.*"
+_PATTERN = re.compile(r"([^\s*,]+\.)?\*\Z")
 
 _known: tuple[frozenset[str], float] = (frozenset(), float("-inf"))
 
@@ -60,12 +64,6 @@ def to_outcome(outcome: str) -> bool:
 def to_outcomes() -> bool:
     """Whether anybody may want outcomes of runs."""
     return any(map(to_outcome, OUTCOMES))
-
-
-EVERY_EVENT = "*"
-OUTCOMES = ("run.succeeded", "run.dead")
-EVERY_OUTCOME = "run.*"
-_PATTERN = re.compile(r"([^\s*,]+\.)?\*\Z")
 
 
 @lru_cache(maxsize=1000)

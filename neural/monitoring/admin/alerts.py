@@ -68,6 +68,7 @@ TAKE_ON = Verb(
     fits=lambda alert: alert.state == AlertState.FIRING,
     change=lambda alert: ACKNOWLEDGED,
 )
+MOST_MESSAGES = 50
 
 
 class AlertStateFilter(EqualityFilter):
@@ -258,9 +259,6 @@ def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
     text = gettext("acknowledged by %(name)s")
     found = entries.select_related("user").order_by("pk")[:MOST_ENTRIES]
     return [(each.action_time, text % {"name": each.user.get_username()}) for each in found]
-
-
-MOST_MESSAGES = 50
 
 
 def receivers(alert: Alert) -> SafeString | str:

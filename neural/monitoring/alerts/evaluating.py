@@ -29,6 +29,17 @@ logger = logging.getLogger(__name__)
 
 DATABASE = "database"
 """The rule that is judged although the database is unwell; all others are unknown then."""
+MOST_ALERTS = 1000
+"""The most alerts of one rule at a time. So many cost an examination a quarter of a second."""
+UNSEEN = dt.timedelta(minutes=5)
+"""A pending alert that was not confirmed for so long begins again: nobody looked meanwhile."""
+ABANDONED = dt.timedelta(days=1)
+"""Alerts about which no relay has known anything for so long end: their rule or subject is gone. A
+relay of an older version must not end those of a newer one at once."""
+FLAPPING_WITHIN = dt.timedelta(minutes=30)
+FLIPS = 3
+"""An alert flaps if it has begun or ended so often within that time."""
+SUBJECT_LENGTH: int = Alert._meta.get_field("subject").max_length or 0
 
 
 def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> None:
@@ -78,19 +89,6 @@ def _advance(judged: Mapping[str, Judgement | None], *, now: dt.datetime) -> Non
 def _muted(settings: Mapping[str, AlertRule], *, now: dt.datetime) -> list[str]:
     rows = settings.values()
     return [row.name for row in rows if row.muted_until and row.muted_until > now]
-
-
-MOST_ALERTS = 1000
-"""The most alerts of one rule at a time. So many cost an examination a quarter of a second."""
-UNSEEN = dt.timedelta(minutes=5)
-"""A pending alert that was not confirmed for so long begins again: nobody looked meanwhile."""
-ABANDONED = dt.timedelta(days=1)
-"""Alerts about which no relay has known anything for so long end: their rule or subject is gone. A
-relay of an older version must not end those of a newer one at once."""
-FLAPPING_WITHIN = dt.timedelta(minutes=30)
-FLIPS = 3
-"""An alert flaps if it has begun or ended so often within that time."""
-SUBJECT_LENGTH: int = Alert._meta.get_field("subject").max_length or 0
 
 
 def advance(rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: dt.datetime) -> None:

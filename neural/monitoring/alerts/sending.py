@@ -43,6 +43,11 @@ RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=300)
 LEASE = dt.timedelta(seconds=60)
 """What an attempt takes at the very most: an SMTP server has five seconds for each answer."""
 _LOOK_AGAIN = 5.0
+EVERY_SECONDS = 5
+MOST_AT_ONCE = 3
+RELAY_LEASE = dt.timedelta(seconds=180)
+"""What :data:`MOST_AT_ONCE` attempts take at the very most, one after the other."""
+FORK_PATIENCE_SECONDS = 2
 
 
 class AlertNotSent(NeuralError):
@@ -217,12 +222,6 @@ def send_test(channel: AlertChannel, *, by: str, now: dt.datetime) -> Answer:
 
 
 # By a relay
-
-EVERY_SECONDS = 5
-MOST_AT_ONCE = 3
-RELAY_LEASE = dt.timedelta(seconds=180)
-"""What :data:`MOST_AT_ONCE` attempts take at the very most, one after the other."""
-FORK_PATIENCE_SECONDS = 2
 
 
 class Sender:

@@ -39,6 +39,11 @@ ROWS_SHOWN = 20
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 TABLE_ROWS = 12
 """Rows of the tables for those who do not see the drawings."""
+UNUSUAL = 3
+"""A share of failures is unusual from so many times the usual one on, and from 5 %."""
+BAD_SHARE = 0.05
+DEAD_LOOKED_AT = 5 * COUNTED
+"""Dead runs that are looked at to count those of some stores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +213,6 @@ def _wait_row(queue: str, total: ByQueue, chosen: str) -> WaitRow:
 
 def _tick(seconds: float) -> str:
     return rough(seconds) if seconds < 1 else span_text(seconds)
-
-
-UNUSUAL = 3
-"""A share of failures is unusual from so many times the usual one on, and from 5 %."""
-BAD_SHARE = 0.05
-DEAD_LOOKED_AT = 5 * COUNTED
-"""Dead runs that are looked at to count those of some stores."""
 
 
 @dataclass(frozen=True, kw_only=True)

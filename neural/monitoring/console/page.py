@@ -24,7 +24,33 @@ from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
 from neural.models.store import visible_stores
 
+logger = logging.getLogger(__name__)
+
 CONSOLE = Media(css={"all": ("neural/admin.css", "neural/console.css")}, js=("neural/console.js",))
+LINKED = (
+    "neural.taskrun",
+    "neural.queuepause",
+    "neural.workerprocess",
+    "neural.store",
+    "neural.refusedevent",
+    "neural_monitoring.errorgroup",
+    "neural_monitoring.alert",
+    "neural.schedulepolicy",
+    "django_celery_beat.periodictask",
+)
+"""Models whose lists the home links to."""
+ACKNOWLEDGE = "neural_monitoring.acknowledge_alert"
+DECIDING = (
+    ACKNOWLEDGE,
+    "neural_monitoring.view_alert",
+    "neural.view_taskrun",
+    "neural.retry_taskrun",
+    "neural.discard_taskrun",
+    "neural_monitoring.decide_errorgroup",
+    "django_celery_beat.view_periodictask",
+    "django_celery_beat.change_periodictask",
+)
+"""Permissions on which depends what the home shows, besides those of the lists."""
 
 
 def page_context(
@@ -47,9 +73,6 @@ def page_context(
         "console_tabs": tabs_of(request, site, current=tab),
         **more,
     }
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,32 +110,6 @@ def remembered(key: str, make: Callable[[], Any], *, seconds: float) -> Any:
         except Exception as error:  # noqa: BLE001 (as above)
             logger.warning("event=cache_unavailable error=%r", str(error))
     return found
-
-
-LINKED = (
-    "neural.taskrun",
-    "neural.queuepause",
-    "neural.workerprocess",
-    "neural.store",
-    "neural.refusedevent",
-    "neural_monitoring.errorgroup",
-    "neural_monitoring.alert",
-    "neural.schedulepolicy",
-    "django_celery_beat.periodictask",
-)
-"""Models whose lists the home links to."""
-ACKNOWLEDGE = "neural_monitoring.acknowledge_alert"
-DECIDING = (
-    ACKNOWLEDGE,
-    "neural_monitoring.view_alert",
-    "neural.view_taskrun",
-    "neural.retry_taskrun",
-    "neural.discard_taskrun",
-    "neural_monitoring.decide_errorgroup",
-    "django_celery_beat.view_periodictask",
-    "django_celery_beat.change_periodictask",
-)
-"""Permissions on which depends what the home shows, besides those of the lists."""
 
 
 def visible_runs(user: Any) -> TaskRunQuerySet:

@@ -36,6 +36,10 @@ from neural.queues import QUEUES
 from neural.sites import address_in_admin
 
 LONGEST_MINUTES = 30 * 24 * 60
+SHOWN = 40
+"""So many queues are shown unless all are asked for, or one by its name."""
+MOST = 1000
+"""No page shows more."""
 
 
 class PauseForm(forms.Form):
@@ -81,12 +85,6 @@ class PauseForm(forms.Form):
             return database_clock() + dt.timedelta(minutes=minutes)
         until: dt.datetime | None = self.cleaned_data.get("until")
         return until
-
-
-SHOWN = 40
-"""So many queues are shown unless all are asked for, or one by its name."""
-MOST = 1000
-"""No page shows more."""
 
 
 @dataclass(frozen=True, kw_only=True)

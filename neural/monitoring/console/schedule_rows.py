@@ -23,6 +23,14 @@ from neural.monitoring.console.page import visible_runs
 
 SHOWN = 50
 TIMES_SHOWN = 3
+OVERDUE_AFTER = dt.timedelta(seconds=15)
+"""Beat looks every five seconds."""
+RARE = dt.timedelta(hours=12)
+"""Nightly work comes no more often than this."""
+RARE_TIMES = 3
+"""From so many due times is told whether a schedule comes rarely."""
+MOST_LOOKED_AT = 500
+"""The times of so many schedules are computed for one page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,16 +149,6 @@ def _load_tasks() -> None:
 def _row(schedule: PeriodicTask, *, now: dt.datetime, count: int, **known: Any) -> ScheduleRow:
     timing = timing_of(schedule, now=now, count=count)
     return ScheduleRow(schedule=schedule, now=now, **timing._asdict(), **known)
-
-
-OVERDUE_AFTER = dt.timedelta(seconds=15)
-"""Beat looks every five seconds."""
-RARE = dt.timedelta(hours=12)
-"""Nightly work comes no more often than this."""
-RARE_TIMES = 3
-"""From so many due times is told whether a schedule comes rarely."""
-MOST_LOOKED_AT = 500
-"""The times of so many schedules are computed for one page."""
 
 
 class Timing(NamedTuple):

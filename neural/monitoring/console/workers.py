@@ -21,6 +21,13 @@ from neural.ledger.clock import database_clock
 from neural.models import ProcessKind, TaskRun, WorkerProcess
 from neural.monitoring.console.page import page_context, visible_runs
 
+MOST_PRESENT = 200
+MOST_GONE = 20
+MOST_RUNS = 1000
+"""The most runs under way that are read."""
+SHOWN_RUNS = 5
+GONE_DAYS = 7
+
 if admin.site.is_registered(WorkerProcess):
     admin.site.unregister(WorkerProcess)
 
@@ -57,14 +64,6 @@ class WorkersAdmin(WorkerProcessAdmin):
         return TemplateResponse(
             request, f"neural/monitoring/{name}", context | (extra_context or {})
         )
-
-
-MOST_PRESENT = 200
-MOST_GONE = 20
-MOST_RUNS = 1000
-"""The most runs under way that are read."""
-SHOWN_RUNS = 5
-GONE_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)

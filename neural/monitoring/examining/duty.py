@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.25
 SHORTEST_SLEEP_SECONDS = 0.5
+BREAK = dt.timedelta(minutes=5)
+"""Without an examination for so long, relays did not watch."""
+
+Findings = Mapping[str, Sequence[Finding]]
+"""Findings by language."""
 
 
 class Examining:
@@ -129,13 +134,6 @@ def take_lease(seconds: float) -> bool:
         return False
     Examination.objects.bulk_create([Examination(pk=1)], ignore_conflicts=True)
     return bool(Examination.objects.filter(ended, pk=1).update(began_at=Now()))
-
-
-BREAK = dt.timedelta(minutes=5)
-"""Without an examination for so long, relays did not watch."""
-
-Findings = Mapping[str, Sequence[Finding]]
-"""Findings by language."""
 
 
 def languages() -> list[str]:

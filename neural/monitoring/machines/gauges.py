@@ -34,6 +34,10 @@ EXAMINED_WITHIN = dt.timedelta(minutes=2)
 """How old an examination may be to say whether the broker answers."""
 
 Rows = Iterable[tuple[Sequence[str], float | None]]
+RUNS_LOOKED_AT = 200
+"""How many of the newest runs of each scheduled task are looked at."""
+KEPT_SECONDS = 60
+"""Schedules are looked at this often at most: each of their tasks costs a query."""
 
 
 def collect() -> "Iterator[Metric]":
@@ -233,11 +237,6 @@ def _broker(now: dt.datetime) -> Rows:
     broker = examined.facts.get("broker") if examined else None
     return [([], broker["up"])] if broker else []
 
-
-RUNS_LOOKED_AT = 200
-"""How many of the newest runs of each scheduled task are looked at."""
-KEPT_SECONDS = 60
-"""Schedules are looked at this often at most: each of their tasks costs a query."""
 
 _cached: tuple[float, list[tuple[Sequence[str], float]]] | None = None
 

@@ -24,6 +24,12 @@ from neural.monitoring.conf import conf
 from neural.monitoring.machines import collecting
 
 logger = logging.getLogger(__name__)
+DATABASE_SECONDS = 1
+"""How long each statement may take. How long connecting may take is the database's own option."""
+PATIENCE_SECONDS = 2
+"""How long a check waits for another one of the same part."""
+PERMISSION = "neural_monitoring.view_examination"
+_SCHEME = "Bearer "
 
 
 @csrf_exempt  # they change nothing; else another method would have 403 rather than 405
@@ -84,12 +90,6 @@ def _may_see_details(request: HttpRequest) -> bool:
 def _plain(text: str, status: int) -> HttpResponse:
     return HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")
 
-
-DATABASE_SECONDS = 1
-"""How long each statement may take. How long connecting may take is the database's own option."""
-
-PATIENCE_SECONDS = 2
-"""How long a check waits for another one of the same part."""
 
 _database_lock, _broker_lock = Lock(), Lock()
 
@@ -171,10 +171,6 @@ def _broker() -> list[Check]:
     finally:
         close_quietly(connection)
     return [Check(name="broker", fails=False, required=False)]
-
-
-PERMISSION = "neural_monitoring.view_examination"
-_SCHEME = "Bearer "
 
 
 def may_read(request: HttpRequest) -> bool:

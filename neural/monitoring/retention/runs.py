@@ -25,6 +25,8 @@ from neural.ledger.work import Snooze
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
+logger = logging.getLogger(__name__)
+
 PRUNE_TASK = "neural.tasks.prune_old_rows"
 PRUNE_SCHEDULE = ShippedSchedule(
     name="neural: retention",
@@ -38,6 +40,11 @@ PRUNE_SCHEDULE = ShippedSchedule(
 )
 NEWEST = 30
 """How many of the newest runs are looked at."""
+SLICE_SECONDS = 20.0
+PAUSE_SECONDS = 1.0
+"""How long a slice takes, and the pause after it, in which other work gets the worker."""
+RUNS = "runs"
+WORKERS = "workers"
 
 
 def ask(*, dry_run: bool, by: str) -> TaskRun:
@@ -69,16 +76,6 @@ def why_idle(now: dt.datetime) -> str:
         return ""
     off = switched_off(off_schedules(now).filter(task=PRUNE_TASK).values_list("pk", flat=True))
     return next((each.summary for each in off.values()), _("there is no schedule for it"))
-
-
-logger = logging.getLogger(__name__)
-
-SLICE_SECONDS = 20.0
-PAUSE_SECONDS = 1.0
-"""How long a slice takes, and the pause after it, in which other work gets the worker."""
-
-RUNS = "runs"
-WORKERS = "workers"
 
 
 class Kind(NamedTuple):

@@ -31,6 +31,15 @@ MOST_TALLIES = 500
 """The most tallies of one step."""
 LONGEST_TURN_SECONDS = 0.3
 """A relay that has been at it for so long leaves the rest to its next turn."""
+MOST_EVENTS = 10_000
+"""The most events that one transaction counts: some 20 ms."""
+MOST_RUNS = 500
+"""The most runs: of old ones each may be of a minute of its own, with a row of figures to write."""
+MARKS = ("submitted", "events")
+"""The names under which this module reads the ledger."""
+_RUN = {"queue": "queue", "work": "CASE WHEN handler = '' THEN task ELSE handler END"}
+_RUN |= {"store": "COALESCE(store_id, '')"}
+_EVENT = {"store": "store_id", "type": "type"}
 
 
 class _AnotherRelay(Exception):
@@ -123,18 +132,6 @@ def _take_tallies() -> list[str]:
     with dialects.preparing_cursor() as cursor:
         cursor.execute(statement, [MOST_TALLIES])
         return [text for (text,) in cursor.fetchall()]
-
-
-MOST_EVENTS = 10_000
-"""The most events that one transaction counts: some 20 ms."""
-MOST_RUNS = 500
-"""The most runs: of old ones each may be of a minute of its own, with a row of figures to write."""
-MARKS = ("submitted", "events")
-"""The names under which this module reads the ledger."""
-
-_RUN = {"queue": "queue", "work": "CASE WHEN handler = '' THEN task ELSE handler END"}
-_RUN |= {"store": "COALESCE(store_id, '')"}
-_EVENT = {"store": "store_id", "type": "type"}
 
 
 @contextmanager

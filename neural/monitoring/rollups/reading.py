@@ -28,6 +28,9 @@ Row = TypeVar("Row", bound=Model)
 
 MARKS = (folding.MARK, *folding.MARKS)
 """The marks that say up to when everything is counted."""
+HOUR = dt.timedelta(hours=1)
+KNOWN = {"period", "since", "until", "work", "queue", "store"}
+"""Limits of a query that figures know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,11 +163,6 @@ def _sum_of(lists: str) -> list[int]:
 
 def _figures(values: Sequence[Any]) -> Figures:
     return Figures(**dict(zip(_FIGURES, values, strict=True)))
-
-
-HOUR = dt.timedelta(hours=1)
-KNOWN = {"period", "since", "until", "work", "queue", "store"}
-"""Limits of a query that figures know."""
 
 
 def submitted_by_step(

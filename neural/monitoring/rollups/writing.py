@@ -30,6 +30,11 @@ _KINDS = {"minute": "timestamptz", "hour": "timestamptz"}
 _COUNTED = ("submitted", "succeeded", "failed", "lost", "dead")
 _MOST_KEYS = 1000
 """Rows that one statement reads or writes."""
+ROWS = 100
+"""Rows of one statement."""
+SUM = "{mine} + {theirs}"
+LEAST = "{least}({mine}, {theirs})"
+GREATEST = "{greatest}({mine}, {theirs})"
 
 
 def add(sums: Mapping[Key, Sum]) -> None:
@@ -123,14 +128,6 @@ def _write(
         unique_fields=key,
         update_fields=fields,
     )
-
-
-ROWS = 100
-"""Rows of one statement."""
-
-SUM = "{mine} + {theirs}"
-LEAST = "{least}({mine}, {theirs})"
-GREATEST = "{greatest}({mine}, {theirs})"
 
 
 def add_up(

@@ -43,6 +43,10 @@ WHY_UNFIT: Mapping[str, Any] = {
     "acted_on": _("another bulk action changed it meanwhile"),
 }
 """Why a run was left as it was, for people, by the code that its row keeps."""
+SLICE_RUNS = 200
+"""The most runs of one transaction."""
+SAVED = dt.timedelta(seconds=2)
+"""What an action that was kept waiting may catch up on: its pace holds over a few seconds."""
 
 
 class RunsNotLocked(NeuralError):
@@ -151,12 +155,6 @@ def _update(action: BulkAction, runs: Sequence[TaskRun]) -> None:
 
 def _applied(run: TaskRun, outcome: BulkOutcome, *, detail: str = "") -> Applied:
     return Applied(run_id=run.pk, outcome=outcome, before=run.state, detail=detail)
-
-
-SLICE_RUNS = 200
-"""The most runs of one transaction."""
-SAVED = dt.timedelta(seconds=2)
-"""What an action that was kept waiting may catch up on: its pace holds over a few seconds."""
 
 
 def slice_size(pace: int | None) -> int:

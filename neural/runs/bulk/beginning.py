@@ -25,6 +25,11 @@ MOST_CHOSEN = 10_000
 LONGEST_REASON = 500
 FASTEST = 100_000
 """The highest pace, in runs a second."""
+MOST_COUNTED = 10_000
+LONGEST_SECONDS = 2.0
+PAGE = 1000
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +118,6 @@ def _of_queue(wanted: Wanted) -> str:
     if isinstance(queue, str) and queue and ports.has_queue(queue):
         return ""
     return _("There is no queue “%(name)s”.") % {"name": queue or ""}
-
-
-MOST_COUNTED = 10_000
-LONGEST_SECONDS = 2.0
-PAGE = 1000
-
-Clock = Callable[[], float]
 
 
 def keys_of(query: RunQuery, user: Any) -> Sequence[int] | None:

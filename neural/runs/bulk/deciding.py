@@ -19,6 +19,8 @@ from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY_QUEUE
 from neural.runs.bulk.verbs import is_permitted
 
 ACT_TASK = "neural.tasks.act_on_runs"
+MOST_NAMED = 100
+"""Chosen runs that an entry names."""
 
 
 def ask_for_slices(action: BulkAction) -> None:
@@ -46,10 +48,6 @@ def _queue() -> str:
     paused = set(pauses().values_list("queue", flat=True))
     found = (each for each in (DEFAULT_QUEUE, LOW_PRIORITY_QUEUE) if each not in paused)
     return next(found, DEFAULT_QUEUE)
-
-
-MOST_NAMED = 100
-"""Chosen runs that an entry names."""
 
 
 def record(

@@ -12,6 +12,9 @@ from neural.outbound.answers import Answer, Post
 
 TIMEOUT_SECONDS = 5.0
 """How long one attempt may take."""
+MASK = "***"
+_SHORTEST = 6
+"""Shorter parts of an address, like ``send`` or ``v2``, are words and no keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +65,6 @@ class HttpKind(ABC):
     @abstractmethod
     def judge(self, status: int, body: bytes) -> Answer:
         """What an answer means: a success needs the right status and the right code in the body."""
-
-
-MASK = "***"
-_SHORTEST = 6
-"""Shorter parts of an address, like ``send`` or ``v2``, are words and no keys."""
 
 
 def masked(text: str, destination: Destination) -> str:
