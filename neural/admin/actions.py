@@ -19,13 +19,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit.recording import acted, log_in_history
+from neural.admin.audit.recording import log_in_history
 from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import page_address
 from neural.admin.forms import ActionFormWithReason, reason_in
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
-from neural.audit import action_of
+from neural.audit import action_of, record_user
 from neural.models import AuditOutcome
 from neural.models.store import sees_every_store
 
@@ -113,7 +113,7 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any, reason: str = "") -
 
 def _record(verb: Verb, rows: Sequence[Model], user: Any, **facts: Any) -> None:
     if rows:
-        acted(user=user, action=action_of(type(rows[0]), verb.name), rows=rows, **facts)
+        record_user(user, action=action_of(type(rows[0]), verb.name), rows=rows, **facts)
 
 
 class VerbsAdmin(NeuralAdmin):

@@ -52,18 +52,13 @@ def log_changes(
             log_in_history(user=user, rows=rows, change=change, details=details or reason)
             code = action if "." in action else action_of(type(rows[0]), action)
             text = {"changes": [change]}
-            acted(user=user, action=code, rows=rows, details=text, reason=reason or details)
+            record_user(user, action=code, rows=rows, details=text, reason=reason or details)
 
 
 def log_in_history(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
     """Write an entry for each row into Django's log alone."""
     message = [{"changed": {"fields": [change, details] if details else [change]}}]
     LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)
-
-
-def acted(*, user: Any, action: str, **facts: Any) -> None:
-    """Record what a user did in the admin (:func:`neural.audit.record_user`)."""
-    record_user(user, action=action, **facts)
 
 
 class Audited(admin.ModelAdmin):
@@ -98,8 +93,8 @@ class Audited(admin.ModelAdmin):
         for."""
         with transaction.atomic():
             if rows := list(queryset):
-                acted(
-                    user=request.user,
+                record_user(
+                    request.user,
                     action=action_of(type(rows[0]), "delete"),
                     rows=rows,
                     details={"names": [str(row)[:200] for row in rows[:MOST_NAMES]]},
@@ -124,8 +119,8 @@ def audited(model_admin: Admin) -> Admin:
 
 def _record_form(request: HttpRequest, row: Model, message: Any, act: str) -> None:
     details = {"changes": list(_fields(message)), **getattr(request, "_compared", {})}
-    acted(
-        user=request.user,
+    record_user(
+        request.user,
         action=action_of(type(row), act),
         rows=[row],
         details={name: value for name, value in details.items() if value},
@@ -229,8 +224,8 @@ def _is_not_offered(model_admin: Any, request: HttpRequest, name: str, act: str)
 def _record(model_admin: Any, request: HttpRequest, act: str, kwargs: Any) -> None:
     if not request.user.is_authenticated:
         return
-    acted(
-        user=request.user,
+    record_user(
+        request.user,
         action=action_of(model_admin.model, act)[:100],
         rows=_rows(model_admin, request, kwargs),
         reason=reason_in(request),

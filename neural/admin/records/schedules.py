@@ -39,7 +39,7 @@ from django_celery_beat.models import (
 )
 
 from neural.admin.actions import Verb, act_on_selection
-from neural.admin.audit.recording import acted, log_changes
+from neural.admin.audit.recording import log_changes
 from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import computed_column, instant_column, short_instant_column
 from neural.admin.forms import ActionFormWithReason, reason_in
@@ -52,7 +52,7 @@ from neural.admin.records.schedule_forms import (
     policy_of,
 )
 from neural.admin.scope import CHANGES, NeuralAdmin, section
-from neural.audit import action_of
+from neural.audit import action_of, record_user
 from neural.celeryapp.schedule_runs import run_now
 from neural.celeryapp.schedule_switches import switched_off
 from neural.models.schedule_policy import DEFAULT_GRACE_SECONDS
@@ -287,7 +287,7 @@ class RhythmAdmin(BeatAdmin):
             LogEntry.objects.log_actions(cast("int", request.user.pk), fallen, DELETION)
             if rows := list(fallen):
                 code, names = action_of(PeriodicTask, "delete"), [str(each) for each in rows]
-                acted(user=request.user, action=code, rows=rows, details={"names": names})
+                record_user(request.user, action=code, rows=rows, details={"names": names})
         return super().log_deletions(request, queryset)
 
 

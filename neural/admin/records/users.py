@@ -12,8 +12,8 @@ from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.db import transaction
 
-from neural.admin.audit.recording import acted, audited
-from neural.audit import action_of
+from neural.admin.audit.recording import audited
+from neural.audit import action_of, record_user
 
 CHANGES = ["Password"]
 """What is told of a new password; Django translates it."""
@@ -26,7 +26,7 @@ def _recording(stock: Callable[..., Any]) -> Callable[..., Any]:
             user = stock(self, commit=commit)
             if commit:
                 code = action_of(user._meta.model, "change")
-                acted(user=user, action=code, rows=[user], details={"changes": CHANGES})
+                record_user(user, action=code, rows=[user], details={"changes": CHANGES})
         return user
 
     return save

@@ -241,10 +241,10 @@ def test_an_own_password_that_is_not_taken_leaves_no_entry(lee: Any) -> None:
 def test_an_own_password_is_not_changed_without_its_entry(
     lee: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(**facts: Any) -> None:
+    def fails(user: Any, **facts: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr("neural.admin.records.users.acted", fails)
+    monkeypatch.setattr("neural.admin.records.users.record_user", fails)
 
     with pytest.raises(DatabaseError):
         own_password(lee, "old-egg-tart", "egg-tart-and-tea")
