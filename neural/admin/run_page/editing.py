@@ -13,7 +13,6 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -122,28 +121,22 @@ class EditingAdmin(NeuralAdmin):
         if not changes.changes:
             form.add_error(None, _("Nothing was changed: retry the run as it is."))
             return self._page(request, run, form)
-        others = {"form": form, "reason": reason, "shown": changes, "siblings": _siblings(run)}
-        return self._page_of(request, run, "difference.html", others)
+        others = {"reason": reason, "shown": changes, "siblings": _siblings(run)}
+        return self._page_of(request, run, "difference.html", form=form, **others)
 
     def _page(self, request: HttpRequest, run: TaskRun, form: EditForm) -> HttpResponse:
-        return self._page_of(request, run, "edit.html", {"form": form})
+        return self._page_of(request, run, "edit.html", form=form)
 
-    def _page_of(
-        self, request: HttpRequest, run: TaskRun, name: str, more: dict[str, Any]
-    ) -> HttpResponse:
-        context = self._context(request, run) | more
-        return TemplateResponse(request, f"admin/neural/taskrun/{name}", context)
-
-    def _context(self, request: HttpRequest, run: TaskRun) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Edit and retry"),
-            "subtitle": name_of(run),
-            "run": run,
-            "media": self.media,
-            "back_address": page_address(run),
-        }
+    def _page_of(self, request: HttpRequest, run: TaskRun, name: str, **more: Any) -> HttpResponse:
+        return self.own_page(
+            request,
+            f"admin/neural/taskrun/{name}",
+            title=_("Edit and retry"),
+            subtitle=name_of(run),
+            run=run,
+            back_address=page_address(run),
+            **more,
+        )
 
 
 def _siblings(run: TaskRun) -> list[TaskRun]:

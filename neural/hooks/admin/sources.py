@@ -34,11 +34,11 @@ from neural.encrypted import SecretUnreadable
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
-from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
+from neural.hooks.models import PushState, StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Credential
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.store import sees_every_store, visible_stores
-from neural.sites import address_in_admin
+from neural.sites import address_if_there
 
 CREDENTIAL = "credential_"
 DELETED = "deleted_"
@@ -337,9 +337,8 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
             return NOTHING
         text = gettext("%(count)d waiting") % {"count": source.waits}
         visible = badge("unhandled", text)
-        try:
-            address = address_in_admin(f"neural_hooks_{UnroutedPush._meta.model_name}_changelist")
-        except NoReverseMatch:
+        address = address_if_there("neural_hooks_unroutedpush_changelist")
+        if not address:
             return visible
         query = f"?source={source.pk}&state={PushState.WAITING}"
         return format_html('<a href="{}{}">{}</a>', address, query, visible)

@@ -74,12 +74,9 @@ class Pruning:
 
 @page(Retention)
 class RetentionAdmin(ReadOnlyAdmin):
-    """One page in place of a list."""
+    """One page in place of a list. Rows of all stores are counted here."""
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows of all stores are counted here."""
-        permitted = super().has_view_permission(request, obj)
-        return permitted and sees_every_store(request.user)
+    whole_chain = ("view",)
 
     def has_prune_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PERMISSION) and sees_every_store(request.user)

@@ -14,8 +14,6 @@ from django.db import transaction
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -23,13 +21,13 @@ from django.views.decorators.http import require_POST
 from neural.admin.actions import Verb, perform, refusal
 from neural.admin.audit.recording import log_changes
 from neural.admin.display import instant_column
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
 from neural.models import QueuePause
-from neural.models.store import sees_every_store
 from neural.monitoring.console.page import Viewer, page_context
 from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
 from neural.queues import QUEUES
@@ -171,6 +169,7 @@ class QueuesAdmin(ReadOnlyAdmin):
     """The page of queues in place of the list of pauses. Queues belong to the whole chain, so a
     user who is limited to some stores does not see them."""
 
+    whole_chain = ("view",)
     exported = False
 
     fieldsets = (
@@ -194,19 +193,6 @@ class QueuesAdmin(ReadOnlyAdmin):
         in_force = pauses().filter(pk=paused.pk).exists()
         return gettext("in force") if in_force else gettext("ended")
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """For users who see the whole chain."""
-        return super().has_view_permission(request, obj) and sees_every_store(request.user)
-
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and those of the two verbs."""
-        view = self.admin_site.admin_view
-        return [
-            path("pause/", view(self.pause_view), name="neural_queuepause_pause"),
-            path("resume/", view(self.resume_view), name="neural_queuepause_resume"),
-            *super().get_urls(),
-        ]
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -215,7 +201,7 @@ class QueuesAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         return self._page(request, extra_context)
 
-    @method_decorator(require_POST)
+    @address("pause/", "_pause", require_POST)
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Pause the queue that the form names, or show what is wrong with the form."""
         if refused := self._refused(request, PAUSE):
@@ -245,7 +231,7 @@ class QueuesAdmin(ReadOnlyAdmin):
                 details=paused.reason,
             )
 
-    @method_decorator(require_POST)
+    @address("resume/", "_resume", require_POST)
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         """Resume the queue that the form names."""
         if refused := self._refused(request, RESUME.label):
@@ -265,14 +251,12 @@ class QueuesAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if RESUME.is_permitted(request.user):
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": label,
-            "refusal": refusal(replace(RESUME, label=label)),
-            "back": address_in_admin("neural_queuepause_changelist"),
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
+        return self.refused_page(
+            request,
+            title=label,
+            refusal=refusal(replace(RESUME, label=label)),
+            back=address_in_admin("neural_queuepause_changelist"),
+        )
 
     def _back(self) -> HttpResponse:
         return HttpResponseRedirect(address_in_admin("neural_queuepause_changelist"))

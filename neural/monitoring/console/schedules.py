@@ -18,14 +18,13 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_celery_beat.models import PeriodicTask
 
 from neural.admin.actions import Verb, do_with_reason, refusal
 from neural.admin.display import page_address
+from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
 from neural.admin.records.schedules import (
@@ -92,16 +91,6 @@ class SchedulesPage(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_view(request.user)
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's addresses, and those of what is done with one schedule."""
-        view = self.admin_site.admin_view
-        name, one = "neural_schedulepolicy", "<int:number>"
-        return [
-            path(f"{one}/run/", view(self.run_view), name=f"{name}_run"),
-            path(f"{one}/switch/<slug:verb>/", view(self.switch_view), name=f"{name}_switch"),
-            *super().get_urls(),
-        ]
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -151,7 +140,7 @@ class SchedulesPage(ReadOnlyAdmin):
         add_panels(context, request, rows[0].schedule)
         return TemplateResponse(request, "neural/monitoring/schedule.html", context)
 
-    @method_decorator(require_POST)
+    @address("<int:number>/run/", "_run", require_POST)
     def run_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """Run a schedule now, in the user's name."""
         self._must_view(request)
@@ -161,7 +150,7 @@ class SchedulesPage(ReadOnlyAdmin):
         report_runs(self, request, run_each(request.user, [schedule]))
         return self._back(request)
 
-    @method_decorator(require_POST)
+    @address("<int:number>/switch/<slug:verb>/", "_switch", require_POST)
     def switch_view(self, request: HttpRequest, number: int, verb: str) -> HttpResponse:
         """Switch a schedule on or off."""
         self._must_view(request)
