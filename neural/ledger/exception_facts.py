@@ -75,12 +75,13 @@ def _facts(error: BaseException) -> Iterator[tuple[str, Any]]:
         chain.pop(0)
     error, root = chain[0], chain[-1]
     yield "type", _name(type(error))
+    own = _own(error)
     # Celery's own, as time limits, strike anywhere: the name of the work says more.
-    yield "place", "" if _is_machinery(type(error).__module__) else _own_place(error)
-    yield "frame", next((storable(each.text[:1000]) for each in reversed(_own(error))), "")
+    yield "place", "" if _is_machinery(type(error).__module__) else _place(error, own)
+    yield "frame", storable(own[-1].text[:1000]) if own else ""
     if root is not error:
         yield "root", _name(type(root))
-        yield "root_place", _own_place(root)
+        yield "root_place", _place(root, _own(root))
     yield "code", storable(next(filter(None, map(_code, chain[:2])), ""))[:LONGEST_NAME]
     if isinstance(error, BaseExceptionGroup):
         yield "members", sorted({_name(type(each)) for each in _leaves(error)})[:MOST_MEMBERS]
@@ -170,9 +171,9 @@ def _directories() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(f"{each}/" for each in packages), tuple(f"{each}/" for each in standard)
 
 
-def _own_place(error: BaseException) -> str:
-    """The deepest place. In an endless recursion that is chance, so all that repeat themselves."""
-    own = _own(error)
+def _place(error: BaseException, own: Sequence[_Frame]) -> str:
+    """The deepest place of own code. In an endless recursion that is chance, so all that repeat
+    themselves."""
     names = [each.place for each in own[-1:]]
     if isinstance(error, RecursionError):
         counts = Counter(each.place for each in own)
