@@ -166,7 +166,7 @@ NEURAL = {
 
 # --- Celery -----------------------------------------------------------------------------------
 # What this deployment chooses. Queues, acknowledgement, transport options and the like are the
-# defaults of `neural.LedgerCelery` (neural/celeryapp/defaults.py).
+# defaults of `neural.LedgerCelery` (neural/celeryapp/app.py).
 # Broker: database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None

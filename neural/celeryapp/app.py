@@ -25,6 +25,7 @@ from neural.broker.connections import RABBITMQ_HEARTBEAT_SECONDS, transport_opti
 from neural.queues import DEFAULT_QUEUE, QUEUES, TASK_QUEUES
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
+CELERYS_OWN_QUEUE = "celery"
 
 
 class LedgerCelery(Celery):
@@ -193,6 +194,8 @@ def _into_the_file(handler: logging.Handler, logfile: str) -> logging.Handler:
     return file
 
 
+# Settings
+
 TRANSPORT_OPTIONS = "broker_transport_options"
 LEDGER_SCHEDULER = "neural.celeryapp.beat:LedgerScheduler"
 
@@ -283,7 +286,7 @@ class Completed(ChainMap[str, Any]):
         return {**self._transport_options(), **(found or {})}
 
 
-CELERYS_OWN_QUEUE = "celery"
+# Queues
 
 
 class LedgerQueues(Queues):

@@ -21,10 +21,14 @@ from django.core.checks import CheckMessage, register
 from kombu.utils.imports import symbol_by_name
 
 from neural.broker.connections import is_rabbitmq, is_redis
-from neural.celeryapp.app import LEDGER_SCHEDULER, LedgerCelery
+from neural.celeryapp.app import LEDGER_SCHEDULER, TRANSPORT_OPTIONS, LedgerCelery
 from neural.celeryapp.task import is_async
 from neural.ledger.work import WorkSource
 from neural.queues import QUEUES
+
+HEARTBEAT_CAP_SECONDS = 60
+RESTORE_CAP_SECONDS = 60
+SOCKET_TIMEOUTS = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
 @register()
@@ -191,9 +195,7 @@ def _bound_alike(queues: Iterable[Any]) -> list[Sequence[str]]:
     return [names for names in found.values() if len(names) > 1]
 
 
-HEARTBEAT_CAP_SECONDS = 60
-RESTORE_CAP_SECONDS = 60
-SOCKET_TIMEOUTS = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
+# Settings
 
 
 class Expectation(NamedTuple):
@@ -247,7 +249,6 @@ def _beat_records(conf: Any) -> bool:
     return issubclass(symbol_by_name(conf.beat_scheduler), beat.LedgerScheduler)
 
 
-OPTIONS = "broker_transport_options"
 EXPECTATIONS = (
     Expectation(
         "neural.W106",
@@ -287,14 +288,14 @@ EXPECTATIONS = (
     ),
     Expectation(
         "neural.W114",
-        OPTIONS,
+        TRANSPORT_OPTIONS,
         lambda conf: all(_redis_option(name)(conf) for name in SOCKET_TIMEOUTS),
         f"without {', '.join(SOCKET_TIMEOUTS)} a frozen Redis blocks workers for good",
         '{"socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 5, …}',
     ),
     Expectation(
         "neural.W115",
-        OPTIONS,
+        TRANSPORT_OPTIONS,
         _restores_soon,
         "a message that a dead worker held comes back late: Redis looks for such every "
         "unacked_restore_interval times unacked_restore_throttle seconds",
@@ -302,7 +303,7 @@ EXPECTATIONS = (
     ),
     Expectation(
         "neural.W116",
-        OPTIONS,
+        TRANSPORT_OPTIONS,
         lambda conf: (
             not is_redis(conf.broker_url)
             or _option(conf, "queue_order_strategy", "round_robin") == "round_robin"
@@ -312,7 +313,7 @@ EXPECTATIONS = (
     ),
     Expectation(
         "neural.W117",
-        OPTIONS,
+        TRANSPORT_OPTIONS,
         lambda conf: not is_rabbitmq(conf.broker_url) or _option(conf, "confirm_publish") is True,
         "a message is gone when the connection breaks behind it",
         '{"confirm_publish": True}',
