@@ -36,6 +36,14 @@ from neural.events.answers import Problem
 from neural.ledger.dialects import dialect_of
 from neural.models import AuditOutcome, AuditSource
 
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60
+PATIENCE_MS = 50
+REMEMBERED_KEYS = 10_000
+_used_at: dict[int, float] = {}
+"""When this process last wrote each key, by its own clock."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -159,16 +167,6 @@ def _given(request: HttpRequest) -> str:
     alone = request.headers.get("X-Api-Key", "").strip()
     given = {alone, bearer.strip() if scheme.lower() == "bearer" else ""} - {""}
     return given.pop() if len(given) == 1 else ""
-
-
-logger = logging.getLogger(__name__)
-
-EVERY_SECONDS = 60
-PATIENCE_MS = 50
-REMEMBERED_KEYS = 10_000
-
-_used_at: dict[int, float] = {}
-"""When this process last wrote each key, by its own clock."""
 
 
 def write_use(key: ApiKey) -> None:

@@ -14,7 +14,11 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from neural.bodies import RequestRefused
 from neural.events.answers import Problem
 
+logger = logging.getLogger("neural.api")
+
 CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+MOST_ERRORS = 50
 
 
 class ApiProblem(RequestRefused):
@@ -60,9 +64,6 @@ def problem_response(problem: ApiProblem) -> HttpResponse:
     )
 
 
-RETRY_SECONDS = 5
-
-
 def database_away() -> ApiProblem:
     """The problem for a database that is not available."""
     return ApiProblem(
@@ -70,11 +71,6 @@ def database_away() -> ApiProblem:
         "the database is not available; send it again: what was recorded already changes nothing",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
-
-
-MOST_ERRORS = 50
-
-logger = logging.getLogger("neural.api")
 
 
 def add_handlers(api: NinjaAPI) -> None:

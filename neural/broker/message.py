@@ -24,6 +24,12 @@ ARGSREPR_LENGTH = 200
 _LIMITS = ("time_limit", "soft_time_limit")
 _ENCODING = ("serializer", "compression", "delivery_mode")
 _OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
+LONGEST = 1000
+"""Characters of an excerpt. More than are shown, because masks are shorter than what they hide."""
+DEEPEST = 20
+LEFT_OUT = "…"
+_OF_EACH = 2
+"""What each value counts besides its own characters: those between two values."""
 
 
 class RunMessage(NamedTuple):
@@ -168,14 +174,6 @@ def _short(task_id: str) -> str:
     """The task id, or its hash if it exceeds the 255 bytes of RabbitMQ's correlation id."""
     is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
     return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()
-
-
-LONGEST = 1000
-"""Characters in all. More than are shown, because masks are shorter than what they hide."""
-DEEPEST = 20
-LEFT_OUT = "…"
-_OF_EACH = 2
-"""What each value counts besides its own characters: those between two values."""
 
 
 def excerpt_of(value: Any) -> Any:

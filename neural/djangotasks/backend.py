@@ -1,8 +1,7 @@
 """The backend that Django's tasks framework calls.
 
-The options of ``TASKS[alias]["OPTIONS"]``, and a task's queue and priority in the ledger.
-
-Pure functions, without Django.
+``TASKS[alias]["OPTIONS"]`` are read here (:class:`LedgerOptions`), and a task's queue and priority
+are told in the ledger's terms.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

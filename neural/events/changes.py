@@ -1,8 +1,10 @@
-"""Notifies listeners of changed records, in the transaction that changes them.
+"""What becomes of recorded rows later: listeners are told of changes, and old events are pruned.
 
-The search index, if its app is installed, is such a listener. Without listeners nothing happens.
+Listeners are called in the transaction that changes the records. The search index, if its app is
+installed, is one. Without listeners nothing happens.
 
-Pruning of events: empties old payloads (the events stay), and deletes old refused events.
+Pruning empties old payloads (the events stay), which is such a change, and deletes old refused
+events.
 """
 
 import datetime as dt
@@ -27,6 +29,9 @@ Listener = Callable[[str, Sequence[str], bool], None]
 history (backfill). It is called in the transaction of the change."""
 
 LISTENERS: Registry[Listener] = Registry("listener to changes")
+# A run in one of these states may still need its event's payload.
+_NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
+PAYLOADS = "payloads"
 
 
 class Changed(NamedTuple):
@@ -72,10 +77,7 @@ CHANGES = Recomputation(rank=9, compute=_notify)
 """Computed after all others, when the transaction already holds the changed records' locks."""
 
 
-# A run in one of these states may still need its event's payload.
-_NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
-
-PAYLOADS = "payloads"
+# Pruning
 
 REFUSED_EVENTS = Prunable(
     name="refused events",

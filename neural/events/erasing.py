@@ -2,11 +2,10 @@
 
 Every table is walked by primary key in short transactions, beside live work: a row that names the
 person is locked, read again and updated, so that nothing that a worker writes meanwhile is lost.
-Whoever is killed begins anew, and finds what is left.
+Whoever is killed begins anew, and finds what is left. Texts are read some rows at a time, in
+bounded memory.
 
-Reads the texts of a table to its end, some rows at a time, in bounded memory.
-
-Runs at work, which may still write what they had read before, and waiting for them.
+A run at work may still write what it had read before; :class:`RunsAwaited` waits for those.
 """
 
 import json
@@ -31,6 +30,20 @@ Runs = Mapping[Any, Any]
 """Fencing tokens of runs by their keys: an attempt of each."""
 LOOKS_EVERY = 0.2
 """Seconds between two looks."""
+MARKS = (MARK, "")
+"""What may stand where data stood: the second, where the first is not valid."""
+MOST_ROUNDS = 5
+Values = Mapping[str, Any]
+StoodBeside = dict[str, set[str]]
+"""What stands beside a person, by the code of the store in whose rows it stands; rows that belong
+to no store are under the empty code."""
+FEWEST, MOST = 50, 800
+"""Rows that are read at a time."""
+HEAVY = 4_000_000
+"""Fewer rows are read at a time, if they have more characters than this."""
+LONGEST = 50_000
+"""A row with a longer text is read by itself: an event may have a million characters, the answer
+of a store in a training round sixteen million, and the rows before it none."""
 
 
 def runs_under_way(store: str = "") -> Runs:
@@ -61,11 +74,7 @@ def _still(runs: Runs) -> Runs:
     return {key: token for key, token in runs.items() if now.get(key) == token}
 
 
-MARKS = (MARK, "")
-"""What may stand where data stood: the second, where the first is not valid."""
-MOST_ROUNDS = 5
-
-Values = Mapping[str, Any]
+# Tables
 
 
 def _nothing(rows: Sequence[Any], person: Person) -> None:
@@ -122,11 +131,6 @@ class Step:
     """Rows that are nested too deep to be read."""
     is_beside: bool = False
     """Whether not the person was looked for, but what stands beside the person."""
-
-
-StoodBeside = dict[str, set[str]]
-"""What stands beside a person, by the code of the store in whose rows it stands; rows that belong
-to no store are under the empty code."""
 
 
 def erase(
@@ -322,13 +326,7 @@ def _fitting(erasable: Erasable, changes: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-FEWEST, MOST = 50, 800
-"""Rows that are read at a time."""
-HEAVY = 4_000_000
-"""Fewer rows are read at a time, if they have more characters than this."""
-LONGEST = 50_000
-"""A row with a longer text is read by itself: an event may have a million characters, the answer
-of a store in a training round sixteen million, and the rows before it none."""
+# Reading the texts of a table, in bounded memory
 
 
 class Chunk:

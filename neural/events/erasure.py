@@ -1,7 +1,8 @@
-"""Erases one person for a user: counts what is found, waits for runs at work, looks for what is
-left, and keeps all of that in the audit log. What the command and the page of the admin do.
+"""Erases one person for a user: what the command and the page of the admin do.
 
-The core's own tables that may hold a person's data.
+It counts what is found, waits for runs at work, looks for what is left, and keeps all of that in
+the audit log. The core's own tables that may hold a person's data are registered here
+(:data:`TABLES`).
 """
 
 from collections import Counter
@@ -48,6 +49,10 @@ PERMISSION = "neural.erase_personal_data"
 ACTION = "person.erase"
 LONGEST_REASON = 500
 BESIDE = "with what stands beside the person, such as the name alone"
+Listener = Callable[[Sequence[NeuralEvent], Person], None]
+ERASED_EVENTS: Registry[Listener] = Registry("listener to erased events")
+IDS = ("task_id", "root_id", "parent_id", "group_id")
+"""Of runs, and of those that follow them: they must stay what others refer to."""
 
 
 @dataclass(kw_only=True)
@@ -192,9 +197,7 @@ def _hashes(person: Person) -> dict[str, str]:
     }
 
 
-Listener = Callable[[Sequence[NeuralEvent], Person], None]
-
-ERASED_EVENTS: Registry[Listener] = Registry("listener to erased events")
+# The core's own tables
 
 
 def register_erased_events_listener(name: str, listener: Listener) -> None:
@@ -221,8 +224,6 @@ def _is_valid_event(event: Any, values: Values) -> bool:
     return True
 
 
-IDS = ("task_id", "root_id", "parent_id", "group_id")
-"""Of runs, and of those that follow them: they must stay what others refer to."""
 TABLES = (
     Erasable(
         name="events",

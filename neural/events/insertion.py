@@ -4,9 +4,8 @@ This takes one statement on PostgreSQL; on SQLite, three and one more for each h
 as one JSON text. With an array for each column, psycopg would write value by value, which would
 take a quarter of the submitter's processor time.
 
-Insert hooks: rows of an app that are inserted in the same statement as new events.
-
-These rows need no round trip of their own, and exist exactly if their event exists.
+An insert hook is an app's: its rows need no round trip of their own, and exist exactly if their
+event exists.
 """
 
 import json
@@ -23,6 +22,11 @@ from neural.ledger import dialects
 from neural.ledger.dialects import despite_contention, is_contention
 from neural.models.new_run import NewRun
 from neural.registry import Registry
+
+EVENT_TASK = "neural.tasks.process_neural_event"
+_json = json.JSONEncoder(ensure_ascii=False)
+Rows = Sequence[Sequence[Any]]
+Runs = Mapping[Identity, Sequence[NewRun]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +54,6 @@ def hooked_inserts(new_events: Sequence[NewEvent]) -> list[tuple[str, Sequence[A
     """The hooks' statements for these events, each with its parameters."""
     asked = [(hook.statement, hook.parameters(new_events)) for hook in INSERT_HOOKS]
     return [(statement, values) for statement, values in asked if values is not None]
-
-
-EVENT_TASK = "neural.tasks.process_neural_event"
-
-_json = json.JSONEncoder(ensure_ascii=False)
-
-Rows = Sequence[Sequence[Any]]
-Runs = Mapping[Identity, Sequence[NewRun]]
 
 
 def insert_new(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:

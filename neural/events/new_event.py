@@ -1,6 +1,6 @@
 """Validates submitted events, and holds a valid event until it is recorded.
 
-Trace context (https://www.w3.org/TR/trace-context/), kept with an event's runs.
+The trace context of an event (https://www.w3.org/TR/trace-context/) is kept with its runs.
 """
 
 import datetime as dt
@@ -36,6 +36,17 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(r"[\x20-\x7e\t]{1,512}")
 _INVALID_VERSION = "ff"
+_STORE_CODE = re.compile(STORE_CODE_PATTERN)
+_LENGTHS = {"source": 100, "event_id": 200}
+_FIELDS = frozenset(
+    (
+        *("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue"),
+        *("backfill", "traceparent", "tracestate"),
+    )
+)
+_EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+Identity = tuple[str, str, str]
+"""Store, source and event id."""
 
 
 def trace_headers(traceparent: Any, tracestate: Any = None) -> dict[str, str]:
@@ -56,21 +67,6 @@ def trace_headers(traceparent: Any, tracestate: Any = None) -> dict[str, str]:
     if isinstance(tracestate, str) and _TRACESTATE.fullmatch(tracestate):
         headers["tracestate"] = tracestate
     return headers
-
-
-_STORE_CODE = re.compile(STORE_CODE_PATTERN)
-_LENGTHS = {"source": 100, "event_id": 200}
-_FIELDS = frozenset(
-    (
-        *("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue"),
-        *("backfill", "traceparent", "tracestate"),
-    )
-)
-
-_EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
-
-Identity = tuple[str, str, str]
-"""Store, source and event id."""
 
 
 @dataclass(frozen=True, kw_only=True)

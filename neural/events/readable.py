@@ -1,10 +1,8 @@
 """Turns anything that was submitted as an event into text that can be kept and shown.
 
-No function here raises, whatever its argument is: also for an object whose methods raise.
-
-Names that say who may do something, as in headers of HTTP. Pure.
-
-What is kept of a submitted payload, if its type leaves something out of every payload.
+No function of the first part raises, whatever its argument is: also for an object whose methods
+raise. The second part leaves out what must not be kept: credentials, and what an event's type
+leaves out of every payload.
 """
 
 import re
@@ -14,6 +12,18 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.events.types import TYPES, event_types
+
+_CREDENTIAL = re.compile(
+    r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|passw|credential"
+    r"|(api|access|subscription)[-_ ]?key",
+    re.IGNORECASE,
+)
+_SIGNATURE = re.compile("signature", re.IGNORECASE)
+# Of several backslashes the last suffices. A text of nothing but backslashes would take for ever
+# if the expression tried all of them from each.
+_ESCAPE = re.compile(r"\\u00([0-9a-f]{2})", re.IGNORECASE)
+LEFT_OUT = "left out, because it may contain credentials and cannot be read as a payload"
+"""Is kept in place of a value or a line of which nobody can tell what must be left out."""
 
 
 class _Lenient(DjangoJSONEncoder):
@@ -68,15 +78,7 @@ def escaped(text: str) -> str:
     return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()
 
 
-_CREDENTIAL = re.compile(
-    r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|passw|credential"
-    r"|(api|access|subscription)[-_ ]?key",
-    re.IGNORECASE,
-)
-_SIGNATURE = re.compile("signature", re.IGNORECASE)
-# Of several backslashes the last suffices. A text of nothing but backslashes would take for ever
-# if the expression tried all of them from each.
-_ESCAPE = re.compile(r"\\u00([0-9a-f]{2})", re.IGNORECASE)
+# What is left out
 
 
 def is_credential(name: str) -> bool:
@@ -89,10 +91,6 @@ def mentions_credential(text: str) -> bool:
     """Whether the name of a credential is anywhere in a text, which need not be valid JSON."""
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     return _CREDENTIAL.search(plain.replace("\x00", "")) is not None  # UTF-16 read as UTF-8
-
-
-LEFT_OUT = "left out, because it may contain credentials and cannot be read as a payload"
-"""Is kept in place of a value or a line of which nobody can tell what must be left out."""
 
 
 def kept_of(type_name: str, payload: Any) -> Any:

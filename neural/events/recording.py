@@ -1,15 +1,13 @@
 """Records valid events with their runs, and answers for each.
 
 An event that is already recorded stays as it is. Only then is the recorded event read, to tell a
-duplicate (the same content) from a conflict.
+duplicate (the same content) from a conflict. :func:`replay` records the runs of handlers that were
+registered after an event was recorded.
 
-Replay: records runs of handlers that were registered after an event was recorded.
-
-Records events of several threads in one transaction (a group commit).
-
-A web process has several threads, and each submits one event at a time. While one of them writes,
-the others wait for the database anyway. So the events that arrive meanwhile are gathered, and the
-next thread writes them all by one statement. A thread that is alone waits for nobody.
+Events of several threads are recorded in one transaction (a group commit). A web process has
+several threads, and each submits one event at a time. While one of them writes, the others wait for
+the database anyway. So the events that arrive meanwhile are gathered, and the next thread writes
+them all by one statement. A thread that is alone waits for nobody.
 """
 
 import json
@@ -37,6 +35,10 @@ from neural.ledger.record import without_followers
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
+
+_IDENTITY = {"store": "text", "source": "text", "event_id": "text"}
+FEW = 10
+"""Chunks of more events are recorded as they are: they share nothing worth waiting for."""
 
 
 def record(
@@ -133,7 +135,6 @@ def _runs_of(new_event: NewEvent) -> list[NewRun]:
     ]
 
 
-_IDENTITY = {"store": "text", "source": "text", "event_id": "text"}
 # Without the payload: it is large, and one recorded by an older release may be unreadable.
 _LOOKED_AT = ", ".join(
     f'"{field.column}"' for field in NeuralEvent._meta.concrete_fields if field.name != "payload"
@@ -175,6 +176,9 @@ def _unhandled(new_event: NewEvent) -> str:
     store, source, event_id = new_event.identity
     what = {"event_id": event_id, "source": source, "store": store, "type": new_event.type}
     return f"event=event_unhandled {pairs(what)}"
+
+
+# Replay
 
 
 def missing_handlers(event: NeuralEvent) -> Sequence[str]:
@@ -223,8 +227,7 @@ def _insert(runs: Sequence[TaskRun]) -> Sequence[TaskRun]:
     return list(TaskRun.objects.filter(task_id__in=[run.task_id for run in runs]).order_by("pk"))
 
 
-FEW = 10
-"""Chunks of more events are recorded as they are: they share nothing worth waiting for."""
+# Group commit
 
 
 def record_in_group(new_events: Sequence[NewEvent]) -> Sequence[Submission]:

@@ -3,9 +3,8 @@
 A valid event is recorded in the caller's transaction. For a refused event, the answer names the
 field and the reason, and a ``RefusedEvent`` row shows the same to people.
 
-Submitting events from asynchronous code: ``submit`` and ``submit_many`` in Django's thread.
-
-In that thread, Django runs all synchronous code of one asynchronous context
+From asynchronous code, ``asubmit`` and ``asubmit_many`` call these functions in Django's thread. In
+that thread, Django runs all synchronous code of one asynchronous context
 (``sync_to_async(thread_sensitive=True)``), so it has the context's database connection.
 """
 
@@ -34,6 +33,13 @@ from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.ledger.dialects import ledger_connection
 from neural.models import EntryPoint, RefusedEvent
+
+Chunk = Sequence[NewEvent | Refusal]
+CHUNK_CHARACTERS = 64 * 1024 * 1024
+"""A chunk ends early when its payloads have this size, so that large ones do not fill the memory or
+a statement."""
+Answer = TypeVar("Answer")
+Events = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
 
 
 class RefusalClosed(PermanentError):
@@ -130,13 +136,6 @@ def submit_many(
             return
 
 
-Chunk = Sequence[NewEvent | Refusal]
-
-CHUNK_CHARACTERS = 64 * 1024 * 1024
-"""A chunk ends early when its payloads have this size, so that large ones do not fill the memory or
-a statement."""
-
-
 def _next_chunk(
     requests: Iterator[Any], backfill: bool, requested_by: str
 ) -> tuple[Chunk, Exception | None]:
@@ -187,8 +186,7 @@ def _refusal(what: NewEvent | Refusal, answer: Submission) -> Refusal:
     return what if isinstance(what, Refusal) else refusal_of_new_event(what, answer.problems)
 
 
-Answer = TypeVar("Answer")
-Events = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+# From asynchronous code
 
 
 async def asubmit(**event: Any) -> Submission:

@@ -1,6 +1,6 @@
-"""Event types: their names, payload schemas, queues and priorities.
+"""Event types: their names, payload schemas, queues and priorities, and the payloads that fit them.
 
-Payloads of events: their limits, canonical JSON and hash, and validation by the schema.
+A payload has its limits, its canonical JSON with a hash, and is validated by the type's schema.
 """
 
 import datetime as dt
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
 """Largest offset of a time from UTC. PostgreSQL keeps no larger one, and no place has one."""
 OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
+MOST_DIGITS = 308
+_TOO_MANY_DIGITS = b"0" * (MOST_DIGITS + 1)
+_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 class EventTypeUnknown(PermanentError):
@@ -101,6 +104,9 @@ _canonical = DjangoJSONEncoder(
 )
 
 
+# Payloads
+
+
 def byte_limit(kind: EventType) -> int:
     """The size of the largest payload of this type, as JSON in UTF-8."""
     return max(conf().max_json_bytes, kind.max_bytes or 0)
@@ -141,11 +147,6 @@ def canonical(payload: Mapping[str, Any], limit: int) -> str:
     if len(raw) > MOST_DIGITS and _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):
         json.loads(text, parse_int=_of_bounded_size)  # the digits may be within a string
     return text
-
-
-MOST_DIGITS = 308
-_TOO_MANY_DIGITS = b"0" * (MOST_DIGITS + 1)
-_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 def _of_bounded_size(number: str) -> None:

@@ -1,9 +1,8 @@
-"""Which permissions each group has. Every app states its own: one that is left out leaves no gap.
+"""Which permissions each group has, and the groups themselves, brought up to date with that.
 
-Call :func:`register_group_permissions` in a module ``neural_groups`` of an app; it is imported when
-the groups are made.
-
-Makes the groups, and brings their permissions up to date with the table.
+Every app states its own permissions, so that one that is left out leaves no gap: call
+:func:`register_group_permissions` in a module ``neural_groups`` of an app; it is imported when the
+groups are made.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,6 +107,9 @@ def _of(role: Role) -> Iterator[str]:
     for stated in TABLE:
         for step in steps:
             yield from (f"{stated.app}.{codename}" for codename in stated.groups[step])
+
+
+# Making the groups
 
 
 class GroupsNotMade(PermanentError):

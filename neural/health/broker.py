@@ -1,9 +1,8 @@
 """Asks the broker: does it accept messages, would it lose them, and what is in its queues?
 
-The probe has its own connection with short timeouts, so a frozen broker costs half a second. What
-only Redis can be asked stays unknown elsewhere.
-
-Why a broker that may well be running accepts no messages, and what to do about it.
+The question has its own connection with short timeouts, so a frozen broker costs half a second.
+What only Redis can be asked stays unknown elsewhere. A broker that may well be running and accepts
+no messages has a :class:`Cause`, of which this module says why and what to do about it.
 """
 
 import enum
@@ -23,6 +22,12 @@ from neural.broker.connections import (
     must_accept,
     short_tempered_connection,
 )
+
+KEYS_LOOKED_AT = 10_000
+# kombu's own bookkeeping, and the replies to `celery inspect`, which expire by themselves.
+_NOT_A_QUEUE = re.compile(r"^_kombu\.|^unacked|\.pidbox$|^celeryev")
+# kombu splits a queue with message priorities into lists whose names end like this.
+_PRIORITY_SUFFIX = re.compile("\x06\x16\\d+$")
 
 
 class Cause(enum.StrEnum):
@@ -127,11 +132,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-KEYS_LOOKED_AT = 10_000
-# kombu's own bookkeeping, and the replies to `celery inspect`, which expire by themselves.
-_NOT_A_QUEUE = re.compile(r"^_kombu\.|^unacked|\.pidbox$|^celeryev")
-# kombu splits a queue with message priorities into lists whose names end like this.
-_PRIORITY_SUFFIX = re.compile("\x06\x16\\d+$")
+# The question
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,8 @@
-"""Probes of the database: does it answer, is it migrated, and does its clock agree?
+"""Probes of the database: does it answer, is it migrated, does its clock agree, does it accept a
+row, and is there room on the disks for its file and for files of apps?
 
-Probe of writing: does the database accept a row?
-
-Remedies for a database that accepts no write or does not answer, by its error.
-
-There is one class for each dialect.
-
-Probe of the disks: is there room for the database's file, and for files of apps?
+What to do about an error of the database (:func:`remedies`) depends on its dialect: there is one
+class for each.
 """
 
 import os
@@ -36,6 +32,13 @@ from neural.registry import Registry
 PATIENCE_SECONDS = 1
 CLOCK_WARNING_SECONDS = 2
 CLOCK_PROBLEM_SECONDS = 60
+READ_ONLY = "25006"
+SCARCE = 1024**3
+FULL = 64 * 1024**2
+"""Free bytes: with less than this, what is written may not fit any more."""
+Place = Callable[[], Path | None]
+"""A directory on this machine whose files grow; None if there is none."""
+PLACES: Registry[Place] = Registry("place of files")
 
 
 @contextmanager
@@ -136,11 +139,11 @@ def writing(situation: Situation) -> Finding:
     return ok("writing", _("a row is written in %(milliseconds)s ms") % took)
 
 
+# Remedies
+
+
 def first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
-
-
-READ_ONLY = "25006"
 
 
 class Remedies(ABC):
@@ -271,14 +274,7 @@ _BY_DIALECT: Mapping[type[Dialect], Remedies] = {
 }
 
 
-SCARCE = 1024**3
-FULL = 64 * 1024**2
-"""Free bytes: with less than this, what is written may not fit any more."""
-
-Place = Callable[[], Path | None]
-"""A directory on this machine whose files grow; None if there is none."""
-
-PLACES: Registry[Place] = Registry("place of files")
+# Disks
 
 
 def register_place(name: str, place: Place) -> None:

@@ -1,6 +1,5 @@
-"""Probes of runs that do not finish by themselves.
-
-Probes of failures that need a person: failed attempts, dead runs and refused events.
+"""Probes of runs that need a person: those that do not finish by themselves, and failures (failed
+attempts, dead runs, refused events).
 """
 
 import datetime as dt
@@ -38,6 +37,12 @@ LIMIT_MARGIN_SECONDS = 60
 DEFAULT_LIMIT_SECONDS = 300
 # If there is a relay, it starts the runs of a lost worker again within this many seconds.
 RECOVERY_SECONDS = 60
+Number = tuple[str, str, int]
+"""A kind of work, its name, and how many runs of it are open."""
+RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
+RECENTLY_FAILED = dt.timedelta(minutes=10)
+MANY = 10
+"""From this many failed attempts on, the probe warns. Retries are meant for fewer."""
 
 
 def stuck_runs(situation: Situation) -> Finding:
@@ -130,10 +135,6 @@ def _load_tasks() -> None:
     current_app.loader.import_default_modules()
 
 
-Number = tuple[str, str, int]
-"""A kind of work, its name, and how many runs of it are open."""
-
-
 def _unregistered(situation: Situation) -> list[Number]:
     return [
         (what, name, number)
@@ -187,10 +188,7 @@ def _open_runs(runs: TaskRunQuerySet, *states: RunState) -> int:
     return sum(state in states for state in newest)
 
 
-RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
-RECENTLY_FAILED = dt.timedelta(minutes=10)
-MANY = 10
-"""From this many failed attempts on, the probe warns. Retries are meant for fewer."""
+# Failures
 
 
 def failing_attempts(situation: Situation) -> Finding:

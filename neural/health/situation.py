@@ -1,6 +1,6 @@
-"""Facts that several probes need, read once.
+"""Facts that several probes need, read once, and the registry of probes that apps add.
 
-Probes that apps add. They run after the core's, on a database that answers.
+Those run after the core's, on a database that answers.
 """
 
 import datetime as dt

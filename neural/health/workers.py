@@ -1,8 +1,8 @@
-"""Probes of workers and of the runs that wait for them.
+"""Probes of workers, of runs that wait for them, and of schedules that are switched off.
 
-The probe of schedules: what is switched off does nothing, and nobody notices by itself.
+The live workers report the work that they know, and their clocks; these are compared.
 
-Probes of what the live workers report: the work they know, and their clocks.
+A schedule that is switched off does nothing, and nobody notices by itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +34,12 @@ from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 # Seconds for which due runs of a queue may wait before somebody should look.
 PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}
 DEFAULT_PATIENCE_SECONDS = 600
+MOST_NAMED = 20
+"""Schedules in one answer: their page has all of them."""
+SHOWN = 3
+"""Workers in one answer, and works that one of them lacks."""
+Work = tuple[str, str]
+"""The kind of work (handler, task or event type) and its name."""
 
 
 def workers(situation: Situation) -> Finding:
@@ -171,8 +177,7 @@ def _pause_text(paused: QueuePause, situation: Situation) -> str:
     return _("%(name)s paused %(queue)s %(span)s ago, for another %(left)s: %(reason)s") % about
 
 
-MOST_NAMED = 20
-"""The page of schedules has all of them."""
+# Schedules
 
 
 def schedules_off(situation: Situation) -> Finding:
@@ -194,10 +199,7 @@ def _off(situation: Situation) -> Sequence[tuple[str, SwitchedOff]]:
     return [(names[key], off) for key, off in switched_off(names).items()]
 
 
-SHOWN = 3
-
-Work = tuple[str, str]
-"""The kind of work (handler, task or event type) and its name."""
+# What live workers report
 
 
 def known_work(situation: Situation) -> Mapping[Work, str]:

@@ -37,8 +37,16 @@ from neural.ledger.work import Clock
 from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
 
+logger = logging.getLogger(__name__)
+
 Fragment = tuple[str, list[Any]]
 """A piece of SQL and its parameters."""
+_CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
+    finished_at = NULL, unique_key = NULL"""
+NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
+"""Errors of a claim that no row has caused."""
+_JSON = ("args", "kwargs", "options", "result")
+_worker: WorkerProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -98,10 +106,6 @@ def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
         raise
     except Exception as error:  # noqa: BLE001 (raised again unless a row caused it)
         return list(read_each(token, error))
-
-
-_CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
-    finished_at = NULL, unique_key = NULL"""
 
 
 def _take(
@@ -248,11 +252,7 @@ def _load_events(runs: Sequence[TaskRun]) -> None:
             run.event = events[run.event_id]
 
 
-logger = logging.getLogger(__name__)
-
-NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
-"""Errors of a claim that no row has caused."""
-_JSON = ("args", "kwargs", "options", "result")
+# Rows that cannot be read
 
 
 class RunUnreadable(PermanentError):
@@ -309,7 +309,7 @@ def _bury(run: TaskRun, error: RunUnreadable) -> None:
     log_outcomes([outcome])
 
 
-_worker: WorkerProcess | None = None
+# Whose runs this process claims
 
 
 def set_own_worker(worker: WorkerProcess | None) -> None:

@@ -4,10 +4,9 @@ The effects and the outcome of atomic work share one transaction. Two-step work 
 database, or ``async def``) is executed first, and its outcome is recorded afterwards; such work
 must be idempotent.
 
-Estimates how many runs fit in the time that a worker may spend on one message.
-
-Each process measures how long a run of a handler or of a queue takes. A slower run counts at once;
-after faster runs, the estimate halves its distance to them. Short waits of urgent runs are
+Each process measures how long a run of a handler or of a queue takes, and estimates from it how
+many fit in the time that a worker may spend on one message (:func:`fitting`). A slower run counts
+at once; after faster runs, the estimate halves its distance to them. Short waits of urgent runs are
 promised, large batches are not. The time that a transaction waits before it begins must not be
 included: a process that had waited once for SQLite's write lock would take one run at a time ever
 after.
@@ -41,6 +40,7 @@ from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
 
 logger = logging.getLogger(__name__)
+_seconds_a_run: dict[Hashable, float] = {}
 
 
 def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
@@ -203,7 +203,7 @@ def _end_process(outcomes: Sequence[Outcome], error: Exception) -> None:
     os._exit(70)
 
 
-_seconds_a_run: dict[Hashable, float] = {}
+# How long runs take
 
 
 def learn(what: Hashable, *, runs: int, seconds: float) -> None:

@@ -1,22 +1,20 @@
-"""Calls work (a handler or task) and checks the state of its transactions afterwards.
+"""Calls work (a handler or task), so that its run succeeds only if its writes will be committed.
 
-A run succeeds only if its writes will be committed, whether it was called alone, in a batch or for
-many events at once. Two cases would pass unnoticed otherwise. Django silently rolls back a block
-that was marked for rollback. A block that was entered and not left would put everything that
-follows into a transaction that never ends.
+This holds whether the work was called alone, in a batch or for many events at once. A
+:class:`WorkGuard` looks at three things:
 
-Watches SQL statements of work that would affect other runs.
-
-Atomic work shares its transaction with its outcome, and often with other runs. It shares its
-database session with everything that its process does later. A statement that would end the
-transaction is refused. A statement that changes the session (SET, advisory locks) is allowed, but
-then no further run starts in that transaction, and the connection is closed afterwards.
-
-Isolation of ``transaction.on_commit`` hooks: one that raises does not stop the others.
-
-Django calls hooks one after the other and stops at the first that raises, although the transaction
-is committed. A worker's transaction contains many runs, and the hooks of one must not depend on
-those of another. An error of a hook is logged with the run that registered it.
+* **Transactions.** Two cases would pass unnoticed. Django silently rolls back a block that was
+  marked for rollback. A block that was entered and not left would put everything that follows into
+  a transaction that never ends.
+* **Statements.** Atomic work shares its transaction with its outcome, and often with other runs. It
+  shares its database session with everything that its process does later. A statement that would
+  end the transaction is refused. A statement that changes the session (SET, advisory locks) is
+  allowed, but then no further run starts in that transaction, and the connection is closed
+  afterwards.
+* **Hooks of ``transaction.on_commit``.** Django calls them one after the other and stops at the
+  first that raises, although the transaction is committed. The hooks of one run must not depend on
+  those of another. So an error of a hook is logged with the run that registered it, and the others
+  are called all the same.
 """
 
 import contextvars
@@ -37,6 +35,8 @@ from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 
+logger = logging.getLogger(__name__)
+
 _ENDS_A_TRANSACTION = re.compile(
     r"\s*(COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b))\b",
     re.IGNORECASE,
@@ -52,6 +52,13 @@ _NOT_CODE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )
 _OBSOLETE = 0.0
+Hook = Callable[[], object]
+Value = TypeVar("Value")
+_LOST = "the work ended the transaction that it was in (it closed the connection, or left a block"
+_LOST += " that it had not entered): nothing that it wrote is kept"
+_OF_THE_CONNECTION = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
+"""Errors that are left to the caller, because the connection may be broken: the time limit may have
+interrupted a query."""
 
 
 class TransactionStatementRefused(NeuralError):
@@ -60,6 +67,9 @@ class TransactionStatementRefused(NeuralError):
 
 class ConnectionInherited(NeuralError):
     """A process that the work forked tried to use its parent's database connection."""
+
+
+# Statements
 
 
 class Statements:
@@ -128,9 +138,7 @@ def renew() -> None:
             connection.close_at = None
 
 
-logger = logging.getLogger(__name__)
-
-Hook = Callable[[], object]
+# Hooks
 
 
 @dataclass(frozen=True)
@@ -170,13 +178,7 @@ def isolate(
             registered[place] = (blocks, Isolated(function, what, call), False)
 
 
-Value = TypeVar("Value")
-
-_LOST = "the work ended the transaction that it was in (it closed the connection, or left a block"
-_LOST += " that it had not entered): nothing that it wrote is kept"
-_OF_THE_CONNECTION = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
-"""Errors that are left to the caller, because the connection may be broken: the time limit may have
-interrupted a query."""
+# Transactions
 
 
 class NothingKept(NeuralError):

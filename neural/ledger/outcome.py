@@ -1,6 +1,6 @@
 """Outcomes of attempts: decides whether a run succeeded, is retried, is dead or has expired.
 
-Log lines about a worker's runs: when they start, and their outcomes.
+The log lines about a worker's runs are written here, too: when they start, and their outcomes.
 """
 
 import datetime as dt
@@ -237,6 +237,9 @@ def expired(run: TaskRun, clock: Clock) -> Outcome:
     """The outcome of an expired run: cancelled, as Celery revokes an expired task."""
     why = f"it expired at {run.options['expires_at']}"
     return replace(not_started(run, clock), state=RunState.CANCELLED, error=why)
+
+
+# Log lines
 
 
 def log_started(runs: Sequence[TaskRun]) -> None:

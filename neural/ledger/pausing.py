@@ -1,17 +1,17 @@
-"""Pausing queues: the runs of a paused queue wait, while submitting goes on.
+"""How runs make way: those of a paused queue wait, and long work yields to other due runs.
 
-Relays publish nothing for such a queue, and workers claim nothing of it: they drop messages that
-are in the broker already, and the runs stay pending. Runs that have started go on. A pause is a
-row, so it survives a restart of everything, and ends by itself if it has an end.
+**Pausing.** The runs of a paused queue wait, while submitting goes on. Relays publish nothing for
+such a queue, and workers claim nothing of it: they drop messages that are in the broker already,
+and the runs stay pending. Runs that have started go on. A pause is a row, so it survives a restart
+of everything, and ends by itself if it has an end.
 
 The claim looks at the pauses in its own statement. A claim that began just before the pause was
 committed cannot see it, so :func:`pause` waits for those to end: once it has returned, no run of
 the queue starts.
 
-Yielding: long work that can wait (indexing) makes room for other due runs of its workers.
-
-Such work is done in slices. After each batch, a slice checks whether other work is due, and then
-ends. While a backlog of other work waits, the next slice starts later.
+**Yielding.** Long work that can wait (indexing) makes room for other due runs of its workers. It is
+done in slices. After each batch, a slice checks whether other work is due, and then ends. While a
+backlog of other work waits, the next slice starts later.
 """
 
 import datetime as dt
@@ -42,6 +42,9 @@ CLAIMS_END_SECONDS = 5
 """How long :func:`pause` waits for claims under way, each of which is one statement."""
 LOOK_SECONDS = 0.02
 RUNS_A_TURN = 1000
+PASSING_SECONDS = 1.0
+"""A run that has been due for less than this is probably about to be claimed."""
+LEAST_URGENT = min(PRIORITIES)
 
 
 class PauseRefused(NeuralError):
@@ -160,9 +163,7 @@ def _log_on_commit(line: str, facts: dict[str, str]) -> None:
     transaction.on_commit(partial(logger.info, line, pairs(facts)), robust=True)
 
 
-PASSING_SECONDS = 1.0
-"""A run that has been due for less than this is probably about to be claimed."""
-LEAST_URGENT = min(PRIORITIES)
+# Yielding
 
 
 def others_wait(*, least_priority: int | None = None) -> bool:

@@ -1,12 +1,10 @@
 """Functions that the ledger calls and other packages provide: publish, check queues, follow up.
 
-Messages and Celery's callbacks are not part of the ledger. The functions are connected once, when
-the application is ready (:func:`connect`). The ledger also works without them: unpublished runs
-wait for a relay, every queue name is valid, and nothing follows a run.
-
-The port for traces: who takes part in them is told when work is recorded and executed.
-
-Nothing is connected by default, and then it costs a comparison with None.
+Messages, Celery's callbacks and traces are not part of the ledger. The functions are connected
+once, when the application is ready (:func:`connect`, :func:`when_ended`,
+:func:`insert_when_settled`, :func:`connect_tracing`). The ledger also works without them:
+unpublished runs wait for a relay, every queue name is valid, nothing follows a run, and tracing
+costs a comparison with None.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +17,7 @@ from neural.models.new_run import NewRun
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]
 HasQueue: TypeAlias = Callable[[str], bool]
+HEADERS = "headers"
 
 
 class NoteWaiting(Protocol):
@@ -124,7 +123,7 @@ def inserts_for(outcomes: Sequence[Any]) -> list[tuple[Insert, str]]:
     return [(insert, text) for insert, text in each if text]
 
 
-HEADERS = "headers"
+# Traces: who takes part is told when work is recorded and executed.
 
 
 class Tracing(Protocol):

@@ -1,10 +1,9 @@
 """Deletes old finished runs, workers and other rows, so that the ledger does not grow for ever.
 
-Rows are walked by primary key in short transactions. Keys rise with the time at which rows were
-made, so the walk ends at the first range of rows that are all too young. Recent rows are never
-read, and no index on times is needed.
-
-How long finished runs are kept: by state, and by handler, event type or task.
+How long finished runs are kept depends on their state, and on their handler, event type or task
+(:class:`Retention`). Rows are walked by primary key in short transactions. Keys rise with the time
+at which rows were made, so the walk ends at the first range of rows that are all too young. Recent
+rows are never read, and no index on times is needed.
 """
 
 import datetime as dt
@@ -27,6 +26,10 @@ from neural.registry import Registry
 
 ByState = Mapping[str, float | None]
 """Days by state. None, like a state that is not named: never deleted."""
+CHUNK = 1000
+PRUNABLE_STATES = (RunState.SUCCEEDED, RunState.CANCELLED, RunState.DISCARDED, RunState.DEAD)
+# A worker that was lost for longer than this does not wake up again.
+_WORKER_MEMORY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +113,7 @@ def _of(work: str, works: list[str]) -> Q:
     return Q(handler=work) | by_type | Q(event=None, task=work)
 
 
-CHUNK = 1000
-PRUNABLE_STATES = (RunState.SUCCEEDED, RunState.CANCELLED, RunState.DISCARDED, RunState.DEAD)
-# A worker that was lost for longer than this does not wake up again.
-_WORKER_MEMORY = dt.timedelta(days=1)
+# Walks
 
 
 class Step(NamedTuple):

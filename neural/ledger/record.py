@@ -1,9 +1,9 @@
-"""Records runs of tasks in the ledger. (Runs of events: ``neural.events.recording``.)
+"""Records runs of tasks in the ledger, and retries those that ended. (Runs of events:
+``neural.events.recording``.)
 
-Selects dead, cancelled and discarded runs by task, store, error and so on, and retries them.
-
-Runs are walked by primary key within a state. An index of these states serves the walk, so its cost
-does not grow with the millions of runs that succeeded.
+Dead, cancelled and discarded runs are selected by task, store, error and so on. They are walked by
+primary key within a state. An index of these states serves the walk, so its cost does not grow with
+the millions of runs that succeeded.
 """
 
 import datetime as dt
@@ -29,6 +29,10 @@ TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
 """``requested_by`` of work that came as a message from a plain Celery client."""
 _OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
+CHUNK = 1000
+REFUSED = Q(requested_by=BY_MESSAGE, started_at=None) & ~Q(error="") | Q(options__has_key="refused")
+"""Dead letters of messages that were refused before anything ran, and those of which only a part
+was kept: they are retried by their ids alone."""
 
 
 class TaskIdTaken(PermanentError):
@@ -219,10 +223,7 @@ def _same_work(found: TaskRun, run: TaskRun) -> bool:
     return any(before == {"args": run.args, "kwargs": run.kwargs} for before in first[:1])
 
 
-CHUNK = 1000
-REFUSED = Q(requested_by=BY_MESSAGE, started_at=None) & ~Q(error="") | Q(options__has_key="refused")
-"""Dead letters of messages that were refused before anything ran, and those of which only a part
-was kept: they are retried by their ids alone."""
+# Retrying
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,17 @@
 """The work of a run (which function to call and how), and what that code can find out about it.
 
-Titles of works: what a handler or a task does, in a few words that people read before its name.
-
+A work has a title: what a handler or a task does, in a few words that people read before its name.
 A handler says its title when it is registered. A task's title is an attribute of the task, which
 Celery knows: the function that reads it is connected when the application is ready.
 
-Computes totals that many events share once, at the end of their transaction.
-
-A worker handles up to a hundred events in one transaction. Suppose each event recomputed its totals
-(a day's demand, an order's payments) at once. Then a busy row would be computed a hundred times and
-locked from the first time to the commit, and two workers with the same rows in another order would
-deadlock. Inside :func:`at_the_end` the keys are collected instead. When the block ends, they are
-recomputed together, in sorted order. A recomputation depends on rows alone, so a superfluous one
-(its event was rolled back to a savepoint) does no harm.
+Works that one transaction executes share their totals (:func:`at_the_end`). A worker handles up to
+a hundred events in one transaction. Suppose each event recomputed its totals (a day's demand, an
+order's payments) at once. Then a busy row would be computed a hundred times and locked from the
+first time to the commit, and two workers with the same rows in another order would deadlock. So the
+keys are collected, and recomputed together when the block ends, in sorted order. A recomputation
+depends on rows alone, so a superfluous one (its event was rolled back to a savepoint) does no harm.
 """
 
-import contextvars
 import datetime as dt
 import time
 from abc import ABC, abstractmethod
@@ -129,7 +125,7 @@ class Clock:
         return self.claimed_at + dt.timedelta(seconds=self.seconds())
 
 
-current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", default=None)
+current: ContextVar[TaskRun | None] = ContextVar("run", default=None)
 
 
 def current_run() -> TaskRun | None:
@@ -137,7 +133,7 @@ def current_run() -> TaskRun | None:
     return current.get()
 
 
-_queue: contextvars.ContextVar[str] = contextvars.ContextVar("queue", default="")
+_queue: ContextVar[str] = ContextVar("queue", default="")
 
 
 @contextmanager
@@ -213,6 +209,9 @@ def given_title(name: str) -> str:
     """The title of the handler or task of this name in the reader's language; empty if nobody gave
     one."""
     return str(_of_handlers.get(name) or _title_of_task(name) or "")
+
+
+# Totals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,8 @@
-"""Failed, lost and released attempts of runs.
+"""Attempts of runs: a row for each that did not succeed, and all of a run's in order.
 
-The attempts of a run in order, from its own row and from its attempts' rows.
-
-An attempt that did not succeed has a row (``TaskAttempt``). For the attempt that succeeded or is
-under way, the run's own row has the times, worker and process.
+An attempt that failed, was lost or was released has a row (``TaskAttempt``). For the attempt that
+succeeded or is under way, the run's own row has the times, worker and process
+(:func:`attempts_of`).
 """
 
 import datetime as dt
@@ -33,7 +32,7 @@ class TaskAttempt(models.Model):
 
     An attempt that succeeds needs no row: its times, worker and outcome are in the run's own row.
     A row for each would cost a third more processor time, and 1.4 GB in ten million runs
-    (docs/performance.md). ``neural.ledger.history`` combines both.
+    (docs/performance.md). :func:`attempts_of` combines both.
     """
 
     run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="attempts")

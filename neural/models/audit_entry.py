@@ -1,8 +1,6 @@
-"""The audit log: what people did, which is only ever added to.
+"""The audit log: what people did. Its rows are only ever added, neither changed nor deleted.
 
-Rows that are only ever added: neither changed nor deleted.
-
-The model refuses it here, with a sentence for the programmer; the database refuses what goes past
+The model refuses both here, with a sentence for the programmer; the database refuses what goes past
 the model, with triggers (migration ``0001_first``).
 """
 
@@ -20,6 +18,8 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 CHANGED = "entries of the audit log are never changed"
 DELETED = "entries of the audit log are never deleted"
+MOST_TARGETS = 1000
+"""Rows that one entry names. Bulk actions keep their rows themselves."""
 
 
 class AuditLogIsAppendOnly(NeuralError):
@@ -82,10 +82,6 @@ class AppendOnlyModel(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raises :class:`AuditLogIsAppendOnly`."""
         raise AuditLogIsAppendOnly(DELETED)
-
-
-MOST_TARGETS = 1000
-"""Rows that one entry names. Bulk actions keep their rows themselves."""
 
 
 class AuditSource(models.TextChoices):

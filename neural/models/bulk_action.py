@@ -1,6 +1,6 @@
 """Bulk actions: one verb on all runs that match, done in slices by runs in the ledger.
 
-What became of each run of a bulk action.
+Its items say what became of each run.
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
 """Events: what stores reported. Each is recorded once, and its content never changes.
 
-Refused events: what was submitted, why it was refused, and what a person did about it.
+Of a refused event is kept what was submitted, why it was refused, and what a person did about it.
 """
 
 from typing import Any
@@ -71,6 +71,9 @@ class NeuralEvent(models.Model):
     def version(self) -> tuple[Any, str]:
         """Sort key: of two events about one record, the event with the higher version is newer."""
         return (self.occurred_at, self.event_id)
+
+
+# Refused events
 
 
 class EntryPoint(models.TextChoices):

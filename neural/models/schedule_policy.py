@@ -1,12 +1,10 @@
-"""What beat does when a schedule's run is late, or its last run still works.
+"""What people decide and a row keeps for them.
 
-Paused queues: their runs wait, while events and tasks are submitted as always.
-
-Saved views: searches of runs that people have given a name.
-
-Edits: what a person changed in a run's arguments before it was retried.
-
-What an app has created once: rows that it ships, and that are people's from then on.
+* :class:`SchedulePolicy`: what beat does when a schedule's run is late, or its last run still works
+* :class:`QueuePause`: the runs of a queue wait, while events and tasks are submitted as always
+* :class:`SavedView`: a search of runs that people have given a name
+* :class:`RunEdit`: what a person changed in a run's arguments before it was retried
+* :class:`ShippedDefault`: a row that an app has created once, and that is people's from then on
 """
 
 import datetime as dt
@@ -17,6 +15,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+WHY_LENGTH = 200
+DEFAULT_GRACE_SECONDS = 60.0
+"""Longer than a restart of beat takes."""
 
 
 class Overlap(models.TextChoices):
@@ -39,11 +41,6 @@ class SkipReason(models.TextChoices):
     OVERLAP = "overlap", _("the run before had not ended")
     MISSED = "missed", _("beat came too late")
     REFUSED = "refused", _("it was refused")
-
-
-WHY_LENGTH = 200
-DEFAULT_GRACE_SECONDS = 60.0
-"""Longer than a restart of beat takes."""
 
 
 class SchedulePolicy(models.Model):

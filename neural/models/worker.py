@@ -1,7 +1,4 @@
-"""Worker processes and their heartbeats.
-
-Facts that a process states about itself in its ``WorkerProcess`` row: memory and versions.
-"""
+"""Worker processes: their heartbeats, and what each states about itself (memory and versions)."""
 
 import datetime as dt
 import platform
@@ -21,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 DISTRIBUTION = "zhilian-neural"
 PROCESSES = Path("/proc")
+MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def memory_bytes(pids: Collection[int]) -> int | None:
@@ -70,7 +68,7 @@ def _of_neural() -> str:
     return ""
 
 
-MICROSECOND = dt.timedelta(microseconds=1)
+# Rows
 
 
 class ProcessKind(models.TextChoices):

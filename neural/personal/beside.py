@@ -1,20 +1,16 @@
-"""What stands beside a person in the documents that name the person: a name, an address, another
-phone. Imports no Django.
+"""Personal values of documents that are looked for in other texts, too: finds them, and masks them.
+Imports no Django.
 
+**Beside a person.** In the documents that name a person stands a name, an address, another phone.
 It is looked for once more, since an error or a task may quote the name alone. But a name may be a
 namesake's, and a phone the shop's. So it is taken only where it stands under a personal key or in
 running text, within its store, and only if no document has it together with somebody else's phone,
 e-mail address or number.
 
-Masks, wherever they stand in a text, values that are known to be personal. Imports no Django.
-
-A name looks like any other word, so it is told by its key alone. Of a run, its arguments say which
-names its error and its traceback may quote.
-
-Finds the personal values of a document: what masking it would mask by its keys.
-Imports no Django.
-
-It reads by masking, so it reads the same: numbers, and JSON, forms and pairs within texts.
+**Known values** are masked wherever they stand in a text. A name looks like any other word, so it
+is told by its key alone. Of a run, its arguments say which names its error and its traceback may
+quote. The values of a document (:func:`kinds_of`) are found by masking it, so they are what masking
+hides by its keys: numbers, and values in JSON, forms and pairs within texts, too.
 """
 
 import copy
@@ -39,6 +35,12 @@ FEWEST_DIGITS = 5
 MOST = 100
 """So many values are looked for: each place of a text is compared with each of them."""
 _NUMBER = re.compile(r"[+-]?\d*\.?\d*")
+_RUNNING_TEXT = re.compile(
+    r".*(error|exception|traceback|message|reason|notes?|remark|comment|answer|text|args|result"
+    r"|备注|留言|说明)$"
+)
+_TELLS_WHO = (Kind.PHONE, Kind.EMAIL, Kind.NUMBER)
+_SHORTEST_ADDRESS = 6
 
 
 class KnownValues:
@@ -95,12 +97,7 @@ class _Recording(Redaction):
         return super()._of_person(value, kind)
 
 
-_RUNNING_TEXT = re.compile(
-    r".*(error|exception|traceback|message|reason|notes?|remark|comment|answer|text|args|result"
-    r"|备注|留言|说明)$"
-)
-_TELLS_WHO = (Kind.PHONE, Kind.EMAIL, Kind.NUMBER)
-_SHORTEST_ADDRESS = 6
+# Beside a person
 
 
 def beside(person: Person, value: Any) -> set[str]:

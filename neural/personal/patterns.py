@@ -1,10 +1,11 @@
-"""Finds what looks like a person's data in any text: phones, cards, identity cards, e-mails.
+"""Finds what looks like a person's data in any text, and masks values by their kind. Imports no
+Django.
 
-Names and addresses look like nothing in particular: they are found by their keys alone. Ids,
-amounts and times stay: a number counts as a phone or a card only by its length, its beginning and
-its check digit. Imports no Django.
+Phones, cards, identity cards and e-mails are found. Names and addresses look like nothing in
+particular: they are found by their keys alone. Ids, amounts and times stay: a number counts as a
+phone or a card only by its length, its beginning and its check digit.
 
-What is left of a value that is masked. Masking twice is masking once. Imports no Django.
+What is left of a masked value depends on its kind. Masking twice is masking once.
 """
 
 import re

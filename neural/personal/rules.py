@@ -1,9 +1,7 @@
-"""Masks personal data in JSON values and in texts. Imports no Django.
+"""Masks personal data in JSON values and in texts, by the paths of keys under which values stand.
+Imports no Django.
 
 The same value always gets the same mask, and a masked value is not changed by masking it again.
-
-Where values stand in documents: the paths of keys, and what is known of each.
-Imports no Django.
 """
 
 import json
@@ -16,6 +14,10 @@ from neural.personal.patterns import HIDDEN, masked, masked_text, names_nobody
 
 MOST = 20_000
 """Keys may come from outside: so many paths are remembered."""
+SHORTEST = 6
+"""Shorter texts hold no personal data that could be told by its looks."""
+_DEEPEST = 12
+"""JSON within text within JSON: so often."""
 
 
 class Place:
@@ -57,10 +59,6 @@ _PAIR = re.compile(
     re.DOTALL,
 )
 _MAY_HOLD = re.compile("[0-9０-９@＠=:]")
-SHORTEST = 6
-"""Shorter texts hold no personal data that could be told by its looks."""
-_DEEPEST = 12
-"""JSON within text within JSON: so often."""
 
 
 class Redaction:

@@ -2,31 +2,28 @@
 
 Only runs of atomic handlers are batched, until none is due or the message's time
 (``batch_claim_seconds``) is up. Going through the broker for each run would cost a worker several
-times as much as a quick run does.
+times as much as a quick run does. A batch has two consequences for the messages of its runs, which
+come late.
 
-Sends Celery's event stream (Flower, ``celery events``) the outcomes of batched runs.
+**Celery's event stream** (Flower, ``celery events``). Celery sends events about messages: received,
+started, succeeded. A run that was batched with another's message would be shown as started for
+ever, because its own message comes late and is ignored. So the process that did the run sends its
+outcome. While nobody listens (workers without ``-E``, no Flower) it sends nothing. The worker's
+main process sends 'received' and 'started' for the run's own message: Celery does so itself, and
+this app does so for a late message that it acknowledges unread. Each is sent once for each run.
+Events may be lost, these too.
 
-Celery sends events about messages: received, started, succeeded. A run that was batched with
-another's message would be shown as started for ever, because its own message comes late and is
-ignored. So the process that did the run sends its outcome. While nobody listens (workers without
-``-E``, no Flower) it sends nothing. The worker's main process sends 'received' and 'started' for
-the run's own message: Celery does so itself, and this app does so for a late message that it
-acknowledges unread. Each is sent once for each run. Events may be lost, these too.
-
-Acknowledges messages of runs that are done already, without sending them to the pool.
-
-A worker that takes a message claims a batch of other due runs, so most later messages are late. In
-the pool, each would cost a dispatch, Celery's tracing and a claim that finds nothing. So the pool's
-processes note the runs that they have done, after the commit, in memory shared with the worker's
-main process. That process looks a message up before it sends it to the pool.
-
-The same memory knows which runs of a batch still wait for their turn. If the process dies, they are
-innocent: only the runs that had begun count a lost delivery.
+**Late messages** are acknowledged without sending them to the pool. There, each would cost a
+dispatch, Celery's tracing and a claim that finds nothing. So the pool's processes note the runs
+that they have done, after the commit, in memory shared with the worker's main process
+(:class:`DoneRuns`). That process looks a message up before it sends it to the pool. The same memory
+knows which runs of a batch still wait for their turn. If the process dies, they are innocent: only
+the runs that had begun count a lost delivery.
 
 The memory may be wrong. Forgetting a done run costs a claim that finds nothing. A run wrongly taken
 for done costs one message, which the relay sends again. Forgetting a waiting run costs it a lost
-delivery, so it is claimed alone once. So there is no lock and nothing to repair: a
-process may die at any point, and a process forked later shares the rest.
+delivery, so it is claimed alone once. So there is no lock and nothing to repair: a process may die
+at any point, and a process forked later shares the rest.
 """
 
 import mmap
@@ -48,6 +45,14 @@ from neural.ledger.claim import claim, own_claimant
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource
 from neural.models import AttemptOutcome, RunState, TaskRun
+
+LISTENED = "neural_listened"
+"""Part of a message to the pool: whether somebody listens to events (see ``request``)."""
+SLOTS = 1 << 19
+"""4 MiB, of which only the part that was ever written takes memory."""
+QUEUE_SLOTS = 64
+_WORD = 8
+_STREAMED, _TAKEN = 1, 2
 
 
 class Delivery:
@@ -132,8 +137,7 @@ class Delivery:
         return conf().batch_claim_seconds - (time.perf_counter() - self._began)
 
 
-LISTENED = "neural_listened"
-"""Part of a message to the pool: whether somebody listens to events (see ``request``)."""
+# Celery's event stream
 
 
 def send_events(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:
@@ -174,11 +178,7 @@ def _event(outcome: Outcome) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-SLOTS = 1 << 19
-"""4 MiB, of which only the part that was ever written takes memory."""
-QUEUE_SLOTS = 64
-_WORD = 8
-_STREAMED, _TAKEN = 1, 2
+# Late messages
 
 
 class Done(NamedTuple):

@@ -1,21 +1,19 @@
 """Validates every message in the worker's main process, before Celery does anything with it.
 
-A message that would end that process is refused: it is rejected without going back to its queue,
-and one line is logged. If it is for a ledger task, a substitute goes to the pool, which has a
-database and keeps the refusal as a dead letter before the broker forgets the message.
+**A message that would end that process** is refused: it is rejected without going back to its
+queue, and one line is logged. If it is for a ledger task, a substitute goes to the pool, which has
+a database and keeps the refusal as a dead letter before the broker forgets the message.
+
+**A message of a task that this worker has not registered** may be one for another worker, during a
+rolling upgrade. Celery would log it, discard it and store a failure under its id. The message of a
+run is no longer needed once its id is read: the run is forwarded (see ``neural.worker.refusing``).
+The message of a plain Celery client is the only record of its call. So it goes back to its queue
+as long as a live worker that reads the queue has the task on its ledger; otherwise it is kept as a
+dead letter. The consumer must not wait for the database, so the relay's thread does both, once a
+turn.
 
 Every worker of this process validates this way, whatever its application (``worker_init``), by a
 subclass of its configured consumer. Written for Celery 5.7.0 and billiard 4.3.2.
-
-Messages of tasks that this worker has not registered.
-
-Celery logs such a message, discards it and stores a failure under its id. During a rolling upgrade
-it may be a message for another worker. The message of a run is no longer needed once its id is
-read: the run is forwarded (see ``neural.worker.refusing``). The message of a plain Celery client
-is the only record of its call. So it goes back to its queue as long as a live worker that reads the
-queue has the task on its ledger; otherwise it is kept as a dead letter.
-
-The consumer must not wait for the database, so the relay's thread does both, once a turn.
 """
 
 import logging
@@ -64,6 +62,10 @@ from neural.worker.refusing import RefusedCall, keep_refused
 logger = logging.getLogger(__name__)
 
 _METHODS = frozenset(name for name in dir(Context) if callable(getattr(Context, name)))
+RUNS_A_TURN = 50
+TASK_LENGTH = 255
+_runs: deque[str] = deque(maxlen=1000)  # a run that falls out gets its next message by its lease
+_held: deque["Held"] = deque()
 
 
 def begin(*, sender: Any, **_: Any) -> None:
@@ -203,8 +205,7 @@ class ValidatingConsumer:
         signals.task_rejected.send(sender=self, message=message, exc=None)
 
 
-RUNS_A_TURN = 50
-TASK_LENGTH = 255
+# Unknown tasks
 
 
 class TaskUnknown(PermanentError):
@@ -227,10 +228,6 @@ class Held(NamedTuple):
     task: str
     drop: Any
     """What Celery does with such a message."""
-
-
-_runs: deque[str] = deque(maxlen=1000)  # a run that falls out gets its next message by its lease
-_held: deque[Held] = deque()
 
 
 def take_unknown_tasks() -> None:

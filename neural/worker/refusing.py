@@ -1,17 +1,17 @@
-"""Keeps refused messages of plain Celery clients as dead letters.
+"""What a worker does not do: it forwards work to a worker of another version, or keeps a refused
+message as a dead letter.
 
-There is nobody to tell about the refusal. So the run that the message asked for is recorded as
-dead, with the reason as its error. It gets the message's own id if that can be stored and is not
-taken, and the message's arguments if they can be stored, else a part of them.
+**Forwarding.** During a rolling upgrade, old and new workers run side by side. Each records in its
+row what it has registered (``registered_work``). A run of an unknown handler, task or event type is
+released with a delay, and nothing is counted, as long as another live worker that reads its queue
+knows it. If no worker does, the run waits ``unknown_work_seconds`` for one and is then dead. Work
+that does not fit the schema or the signature here waits as long if another worker has a different
+one; otherwise it is dead at once.
 
-Forwarding: releases work that this worker cannot do to a worker of another version.
-
-During a rolling upgrade, old and new workers run side by side. Each records in its row what it has
-registered (``registered_work``). A run of an unknown handler, task or event type is released with a
-delay, and nothing is counted, as long as another live worker that reads its queue knows it. If no
-worker does, the run waits ``unknown_work_seconds`` for one and is then dead. Work that does not fit
-the schema or the signature here waits as long if another worker has a different one; otherwise it
-is dead at once.
+**Dead letters.** Of a refused message of a plain Celery client there is nobody to tell. So the run
+that the message asked for is recorded as dead, with the reason as its error. It gets the message's
+own id if that can be stored and is not taken, and the message's arguments if they can be stored,
+else a part of them.
 """
 
 import datetime as dt
@@ -45,6 +45,12 @@ LONGEST_PAUSE_SECONDS = 60.0
 
 Registered = Mapping[str, Any]
 """What one worker knows: ``tasks`` and ``event_types`` with what they take, and ``handlers``."""
+_MARKS: Mapping[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
+_CUT = "refused"
+"""An option of a run that says: only a part of its arguments was kept, for people to read."""
 
 
 class Forwarded(Snooze):
@@ -124,12 +130,6 @@ def parameters(task: Any) -> str:
     return ", ".join(map(_parameter_text, signature.parameters.values())) if signature else ""
 
 
-_MARKS: Mapping[Any, str] = {
-    inspect.Parameter.VAR_POSITIONAL: "*",
-    inspect.Parameter.VAR_KEYWORD: "**",
-}
-
-
 def _parameter_text(parameter: inspect.Parameter) -> str:
     has_default = parameter.default is not inspect.Parameter.empty
     return f"{_MARKS.get(parameter.kind, '')}{parameter.name}{'=' if has_default else ''}"
@@ -148,8 +148,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-_CUT = "refused"
-"""An option of a run that says: only a part of its arguments was kept, for people to read."""
+# Dead letters
 
 
 class MessageRefused(PermanentError):

@@ -1,21 +1,17 @@
 """The relay: publishes messages that are missing and starts lost runs again.
 
 It runs in every worker (see ``process``) and needs neither beat nor a leader: each step is a
-compare-and-set, so several relays side by side do nothing twice.
+compare-and-set, so several relays side by side do nothing twice. For deployments whose workers run
+without one, it runs in its own process, which keeps a worker's row with no queues, so that people
+and ``doctor`` see that it is alive (:class:`StandingRelay`).
 
 In every turn it also does the duties of other apps: short checks such as 'is there work to
 schedule?'. A duty is short (it shares the relay's thread and its database connection with short
 timeouts), does no harm when several relays do it at once, and never opens what must not be open
 before a fork.
 
-A relay in its own process, for deployments whose workers run without one.
-
-It keeps a worker's row with no queues, so that people and ``doctor`` see that it is alive.
-
-Database connections of a worker: closing broken ones, and short timeouts for the relay.
-
-The connections of the pool's processes outlive a task (CELERY_DB_REUSE_MAX), so each must be
-checked. The relay's connection must not wait.
+The relay's connection to the database must not wait. Those of the pool's processes outlive a task
+(CELERY_DB_REUSE_MAX), so each is checked before the next one.
 """
 
 import logging
@@ -47,6 +43,8 @@ logger = logging.getLogger(__name__)
 Duty = Callable[[], None]
 
 DUTIES: Registry[Duty] = Registry("duty")
+LONGEST_SLEEP_SECONDS = 0.2
+DATABASE_PATIENCE_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def do_duties() -> None:
 register_duty("ended pauses", pausing.finish_ended_pauses)
 
 
-LONGEST_SLEEP_SECONDS = 0.2
+# A relay in its own process
 
 
 class StandingRelay:
@@ -262,7 +260,7 @@ def _register() -> WorkerProcess:
     )
 
 
-DATABASE_PATIENCE_MILLISECONDS = 2000
+# Database connections of a worker
 
 
 def drop_broken_connections(**_: Any) -> None:

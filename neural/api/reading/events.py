@@ -29,6 +29,8 @@ from neural.events.types import EventTypeUnknown, event_type
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 from neural.models.run_log import log_change, pairs
 
+logger = logging.getLogger("neural.api")
+
 __all__ = ["router"]
 
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
@@ -36,6 +38,8 @@ _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 EventKey = Annotated[
     RowKey, Path(description="The event's id in this API, as its submission was answered.")
 ]
+RETRIED_STATES = (RunState.DEAD, RunState.CANCELLED)
+"""A discarded run stays discarded: a person decided that it is not retried."""
 
 
 class RunOfEvent(Schema):
@@ -210,12 +214,6 @@ def _listed(event: NeuralEvent) -> ListedEvent:
 
 def _brief(run: TaskRun) -> RetriedRun:
     return RetriedRun(task_id=run.task_id, handler=run.handler, state=run.state)
-
-
-RETRIED_STATES = (RunState.DEAD, RunState.CANCELLED)
-"""A discarded run stays discarded: a person decided that it is not retried."""
-
-logger = logging.getLogger("neural.api")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,10 @@ from neural.models import TaskRun
 DIALECTS: dict[str, Dialect] = {"postgresql": PostgreSQL(), "sqlite": SQLite()}
 """The dialects by Django's name of a database's vendor."""
 _ANY = Dialect()
+Value = TypeVar("Value")
+LONGEST_PAUSE_SECONDS = 2.0
+MAX_ATTEMPTS = 5
+_DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
 class DatabaseUnknown(NeuralError):
@@ -58,13 +62,6 @@ def preparing_cursor() -> CursorWrapper:
     """A cursor on the ledger's database for frequent statements: planned once, where possible."""
     connection = ledger_connection()
     return dialect_of(connection).preparing_cursor(connection)
-
-
-Value = TypeVar("Value")
-
-LONGEST_PAUSE_SECONDS = 2.0
-MAX_ATTEMPTS = 5
-_DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
 def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:

@@ -1,8 +1,7 @@
 """The SQL dialect of PostgreSQL.
 
-Builds runs with their events and stores from the rows of one statement (PostgreSQL).
-
-Django cannot do this for a hand-written statement that joins tables: ``raw()`` builds one model.
+Its statements return runs with their events and stores at once. Django cannot build those, since
+``raw()`` builds one model. :func:`runs_of` does it from the rows.
 """
 
 import datetime as dt
@@ -27,13 +26,16 @@ JOINS = f"""
     LEFT JOIN {NeuralEvent._meta.db_table} AS event ON event.id = chosen.event_id
     LEFT JOIN {Store._meta.db_table} AS store ON store.code = event.store_id
 """
-
-
 # Loaded on access: each of these columns would slow down every claim, and work rarely needs them.
 _DEFERRED = {
     TaskRun: {"created_at", "publish_at", "finished_at", "unique_key", "result", "error"},
     NeuralEvent: {"content_hash", "unhandled", "pruned_at"},
 }
+_OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+"""Of ``pg_locks``: databases made from one template number their tables alike."""
+_LOCK_OF_KEY = "1702, hashtext({}) & 1023"
+"""An advisory lock: a number of ours, and one of a few, since a server has room for some thousands
+of locks. Keys that share one wait for each other."""
 
 
 @cache
@@ -84,11 +86,7 @@ def _fields(model: type[Model]) -> Sequence[Any]:
     return [field for field in model._meta.concrete_fields if field.name not in left_out]
 
 
-_OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-"""Of ``pg_locks``: databases made from one template number their tables alike."""
-_LOCK_OF_KEY = "1702, hashtext({}) & 1023"
-"""An advisory lock: a number of ours, and one of a few, since a server has room for some thousands
-of locks. Keys that share one wait for each other."""
+# The dialect
 
 
 class PostgreSQL(Dialect):
