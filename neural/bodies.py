@@ -154,6 +154,9 @@ def _declared_size(request: HttpRequest) -> int | None:
         return None
 
 
+# Deadlines
+
+
 class Deadline:
     """Context manager: shuts a half of a socket down if the block lasts too long.
 

@@ -169,6 +169,9 @@ def _given(request: HttpRequest) -> str:
     return given.pop() if len(given) == 1 else ""
 
 
+# Use of a key
+
+
 def write_use(key: ApiKey) -> None:
     """Note that the key is in use now, unless this process did so within the last minute."""
     now = time.monotonic()

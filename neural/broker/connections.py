@@ -1,4 +1,5 @@
-"""Connections to the broker: opening one with short timeouts, and checking what it accepts.
+"""Connections to the broker: opening one with short timeouts, checking what it accepts, and the
+options of its transport.
 
 A broker that answers may still refuse every write: its memory or disk is full, it is a replica, or
 RabbitMQ has an alarm. Reading from it works all the same.
@@ -102,6 +103,8 @@ def keep_client(channel: Any) -> None:
 
     channel._create_client = client
 
+
+# Options of the transport
 
 REDIS_OPTIONS: dict[str, Any] = {
     # Every interval × throttle seconds, the transport looks for messages that nobody acknowledged.

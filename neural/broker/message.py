@@ -176,6 +176,9 @@ def _short(task_id: str) -> str:
     return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()
 
 
+# Excerpts of arguments
+
+
 def excerpt_of(value: Any) -> Any:
     """A copy of a JSON value of which what exceeds the limits is left out.
 

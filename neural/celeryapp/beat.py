@@ -277,6 +277,9 @@ def _drop_a_broken_connection() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
+# The row of this process
+
+
 class BeatProcess:
     """The row of this process. It is written at the first heartbeat, and again if it was pruned.
 

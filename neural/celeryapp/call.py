@@ -1,4 +1,7 @@
-"""Calling a ledger task: records a run with its options, limits, parent and root."""
+"""Calling a ledger task: records a run with its options, limits, parent and root.
+
+The options are kept as the ledger needs them (:func:`keep`); one that it cannot keep is refused.
+"""
 
 import datetime as dt
 import json
@@ -23,6 +26,36 @@ from neural.stored_json import from_json, plain
 SOFT_SHARE = 0.9
 """The soft limit as a share of a hard limit given without one: time to end the attempt before the
 process is ended."""
+# Options that concern one message and not the work: a message sent again has its own.
+_OF_THE_MESSAGE = {
+    "producer",
+    "publisher",
+    "connection",
+    "router",
+    "retry",
+    "retry_policy",
+    "serializer",
+    "compression",
+    "add_to_parent",
+    "ignore_result",
+    "delivery_mode",
+    "periodic_task_name",
+    "replaced_task_nesting",
+    "reply_to",
+    "link",
+    "link_error",
+    "expires",
+}
+_STORED_AS_GIVEN = {
+    "time_limit",
+    "soft_time_limit",
+    "headers",
+    "chain",
+    "root_id",
+    "group_id",
+    "group_index",
+    "shadow",
+}
 
 
 class CalledTask(Task):
@@ -59,7 +92,7 @@ class CalledTask(Task):
         ``expires``, ``time_limit``, ``soft_time_limit``, ``headers``, ``link``, ``link_error``,
         chains and groups. ``unique_key``: while a run with this key waits, no second one is
         recorded, and the result is that of the first. ``store``: code of the store whose users see
-        the run. Raises :class:`~neural.celeryapp.call.OptionNotKept` for an option that would be
+        the run. Raises :class:`OptionNotKept` for an option that would be
         lost with the message, and TypeError for arguments that the task does not take.
         """
         args, kwargs = self._checked(args or (), kwargs or {})
@@ -190,36 +223,7 @@ def _is_late(soft: float | None, hard: float | None) -> bool:
     return hard is not None and (soft is None or soft >= hard)
 
 
-# Options that concern one message and not the work: a message sent again has its own.
-_OF_THE_MESSAGE = {
-    "producer",
-    "publisher",
-    "connection",
-    "router",
-    "retry",
-    "retry_policy",
-    "serializer",
-    "compression",
-    "add_to_parent",
-    "ignore_result",
-    "delivery_mode",
-    "periodic_task_name",
-    "replaced_task_nesting",
-    "reply_to",
-    "link",
-    "link_error",
-    "expires",
-}
-_STORED_AS_GIVEN = {
-    "time_limit",
-    "soft_time_limit",
-    "headers",
-    "chain",
-    "root_id",
-    "group_id",
-    "group_index",
-    "shadow",
-}
+# Options of the call
 
 
 class OptionNotKept(PermanentError):

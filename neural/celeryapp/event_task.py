@@ -1,4 +1,7 @@
-"""The task for events' runs: it calls the run's handler with the event and its data."""
+"""The task for events' runs: it calls the run's handler with the event and its data.
+
+A plain Celery client that calls it submits an event (:func:`submit_call`).
+"""
 
 import asyncio
 import datetime as dt
@@ -49,6 +52,14 @@ if TYPE_CHECKING:
 
 # Celery's JSON may have three bytes for one of the payload's; the rest is for the other arguments.
 _BYTES_PER_PAYLOAD_BYTE, _OTHER_BYTES = 3, 4096
+_NAMES = {
+    "event_id": "event_id",
+    "event_type": "type",
+    "event_source": "source",
+    "store_id": "store",
+    "data": "payload",
+    "priority": "priority",
+}
 
 
 class PayloadUnfit(PermanentError):
@@ -206,14 +217,7 @@ def _handle(found: Handler, item: Callable[[], Received[Any]]) -> Any:
     return None if found.batch else value
 
 
-_NAMES = {
-    "event_id": "event_id",
-    "event_type": "type",
-    "event_source": "source",
-    "store_id": "store",
-    "data": "payload",
-    "priority": "priority",
-}
+# Calls of plain clients
 
 
 def submit_call(

@@ -1,4 +1,4 @@
-"""The runs of a schedule in the ledger, told by their task ids.
+"""The runs of a schedule in the ledger, told by their task ids, and starting one by hand.
 
 A run's task id names its schedule and the time: ``schedule-7-2026-03-02T01:01:30.000000Z`` is what
 beat recorded for a due time, and ``schedule-7-2026-03-02T01:05:00.123456Z-4f1c9a`` what a person
@@ -74,6 +74,9 @@ def newest_run(visible: TaskRunQuerySet) -> Subquery:
         task_id__startswith=prefix,
     )
     return Subquery(theirs.order_by("-task_id").values("pk")[:1])
+
+
+# Starting one by hand
 
 
 class MessageNotSent(NeuralError):

@@ -1,4 +1,4 @@
-"""A schedule of django-celery-beat, which can compute and use up its due times."""
+"""A schedule of django-celery-beat, which computes and uses up its due times as its policy says."""
 
 import datetime as dt
 import logging
@@ -91,6 +91,9 @@ def _mend(model: Any) -> None:
     as_read = type(model).objects.filter(pk=model.pk, last_run_at=model.last_run_at)
     as_read.update(last_run_at=now)
     model.last_run_at = now
+
+
+# The policy
 
 
 class LeftOut(Exception):

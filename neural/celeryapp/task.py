@@ -1,4 +1,7 @@
-"""The base class that puts a Celery task on the ledger."""
+"""The base class that puts a Celery task on the ledger.
+
+What tasks say of themselves is read here, too: their retry policies, titles and names.
+"""
 
 import asyncio
 import datetime as dt
@@ -258,6 +261,9 @@ async def _with_sound_connections(body: Coroutine[Any, Any, Value]) -> Value:
     return await body
 
 
+# Retry policies
+
+
 def policy_of(task: Any) -> RetryPolicy:
     """A task's retry policy.
 
@@ -312,6 +318,9 @@ def _constant(task: Any, policy: RetryPolicy, countdown: float | None) -> RetryP
     if countdown is None:
         return policy
     return replace(policy, base_seconds=countdown, cap_seconds=countdown, jitter=0.0)
+
+
+# Titles and names
 
 
 def title_of_task(name: str) -> Any:

@@ -1,5 +1,5 @@
 """Events: their types and handlers, and how they are submitted, recorded and refused.
 
-Its main names are ``submit``, ``submit_many`` and ``handler``. The HTTP API, webhooks, commands and
+Its main names are ``submit``, ``submit_many`` and ``handles``. The HTTP API, webhooks, commands and
 your own code use it; it writes events with their runs in the caller's transaction.
 """

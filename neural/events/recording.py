@@ -231,7 +231,7 @@ def _insert(runs: Sequence[TaskRun]) -> Sequence[TaskRun]:
 
 
 def record_in_group(new_events: Sequence[NewEvent]) -> Sequence[Submission]:
-    """Like :func:`neural.events.recording.record`, perhaps together with events that other threads
+    """Like :func:`record`, perhaps together with events that other threads
     submit now. Events of a caller's own transaction are recorded in that transaction."""
     if not 0 < len(new_events) <= FEW or not ledger_connection().get_autocommit():
         return record(new_events)

@@ -64,6 +64,9 @@ def preparing_cursor() -> CursorWrapper:
     return dialect_of(connection).preparing_cursor(connection)
 
 
+# Repeating work
+
+
 def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
     """Call ``action`` until it succeeds; returns its value.
 
