@@ -103,11 +103,16 @@ def _refuses_nul(view: View, pages: admin.ModelAdmin) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if any("\0" in str(text) for text in _texts(request, kwargs, pages)):
-            text = _("The address holds the character NUL, which nothing that is kept here has.")
-            return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
+            return nul_refused()
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def nul_refused() -> HttpResponse:
+    """The answer to an address with a NUL."""
+    text = _("The address holds the character NUL, which nothing that is kept here has.")
+    return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
 
 
 def _texts(request: HttpRequest, kwargs: dict[str, Any], pages: admin.ModelAdmin) -> list[Any]:

@@ -13,7 +13,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseBadRequest,
     HttpResponseRedirect,
 )
 from django.shortcuts import get_object_or_404
@@ -24,7 +23,7 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.admin.actions import Verb, do_with_reason, refusal
 from neural.admin.display import page_address
-from neural.admin.guards import address
+from neural.admin.guards import address, nul_refused
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
 from neural.admin.records.schedules import (
@@ -98,8 +97,7 @@ class SchedulesPage(ReadOnlyAdmin):
         self._must_view(request)
         asked = {key: request.GET[key] for key in ("after", "name", "off") if request.GET.get(key)}
         if "\0" in "".join(asked.values()):
-            text = _("The address holds the character NUL, which nothing that is kept here has.")
-            return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
+            return nul_refused()
         rows = rows_of(_chosen(asked)[: SHOWN + 1], request.user)
         later = {**asked, "after": rows[SHOWN - 1].name} if len(rows) > SHOWN else {}
         context = {
