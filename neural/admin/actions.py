@@ -105,8 +105,8 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any, reason: str = "") -
         for change, theirs in changed.items():
             log_in_history(user=user, rows=theirs, change=change, details=reason)
         done = [row for theirs in changed.values() for row in theirs]
-        text: dict[str, Any] = {"details": {"changes": list(changed)}}
-        _record(verb, done, user, reason=reason, **text)
+        details = {"changes": list(changed)}
+        _record(verb, done, user, reason=reason, details=details)
         _record(verb, unfit, user, reason=reason, outcome=AuditOutcome.FAILED)
     return VerbResult(done, len(unfit))
 

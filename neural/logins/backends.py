@@ -31,8 +31,8 @@ class ThrottledLogins:
         if not by or not wait:
             return
         seconds = math.ceil(wait.total_seconds())
-        text = (shown(account), address_of(request) or "-", by, seconds)
-        logger.warning("event=login_throttled user=%r address=%s by=%s seconds=%d", *text)
+        known = (shown(account), address_of(request) or "-", by, seconds)
+        logger.warning("event=login_throttled user=%r address=%s by=%s seconds=%d", *known)
         if request is not None:
             request.login_waits = seconds  # type: ignore[attr-defined]
         raise PermissionDenied

@@ -200,5 +200,5 @@ def _of_problem(problem: Mapping[str, Any]) -> Exception:
 def _problems(answer: Mapping[str, Any], status: int) -> Sequence[Problem]:
     if status in _VERDICTS:
         return ()
-    text = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
-    return [Problem(str(each["field"]), str(each["reason"])) for each in text]
+    errors = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
+    return [Problem(str(each["field"]), str(each["reason"])) for each in errors]

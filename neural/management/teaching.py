@@ -48,8 +48,8 @@ class TeachingCommand(BaseCommand):
         """Run the command; exit quietly if the reader closes the pipe (`| head`)."""
         _refuse_what_is_no_text(options)
         try:
-            text = self.tells_of_runs or options.get("verbosity", 1) > 1
-            with nullcontext() if text else quiet_ledger():
+            tells = self.tells_of_runs or options.get("verbosity", 1) > 1
+            with nullcontext() if tells else quiet_ledger():
                 return super().execute(*args, **options)
         except BrokenPipeError:
             # Otherwise Python would report the closed pipe again when it flushes standard output.

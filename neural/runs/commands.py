@@ -28,7 +28,7 @@ def call_command(run: TaskRun, *, args: Any, kwargs: Any, app: str) -> str:
 
 def submit_command(event: NeuralEvent, *, payload: Any) -> str:
     """Submits the same event: where it is recorded already, this changes nothing."""
-    text = {
+    given = {
         "type": event.type,
         "store": event.store_id,
         "source": event.source,
@@ -36,7 +36,7 @@ def submit_command(event: NeuralEvent, *, payload: Any) -> str:
         "occurred-at": event.occurred_at.isoformat(),
     }
     # With an equals sign, because a value may begin with a hyphen.
-    options = [f"--{name}={value}" for name, value in text.items()]
+    options = [f"--{name}={value}" for name, value in given.items()]
     return _with_payload([*MANAGE, "submit_event", *options], _json(payload))
 
 

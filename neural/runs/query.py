@@ -1,6 +1,6 @@
-"""Which runs are meant: what a person parsed and chose, and the parameters of an address for it.
+"""Which runs are meant: what a person typed and chose, and the parameters of an address for it.
 
-What is parsed into the search box is taken apart: ``field=value``, quoted texts, the rest.
+What is typed into the search box is taken apart: ``field=value``, quoted texts, the rest.
 """
 
 import datetime as dt
@@ -148,7 +148,7 @@ def _pieces(text: str, problems: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _add(problems: dict[str, str], name: str, text: str) -> None:
-    """Tell this too, beside what is text of the same field already."""
+    """Say this too, beside what is said of the same field already."""
     problems[name] = f"{problems[name]} {text}" if name in problems else text
 
 
@@ -174,7 +174,7 @@ class QueryRefused(NeuralError):
 class RunQuery:
     """A choice of runs. Empty values do not limit it; without times it is the last seven days.
 
-    ``text`` is free text that a person parsed: :mod:`neural.runs.lookups` finds out what it means.
+    ``text`` is free text that a person typed: :mod:`neural.runs.lookups` finds out what it means.
     ``run`` is a task id, the beginning of one, or ``#`` and a run's number; ``event`` is an event's
     id; ``store`` a code or a part of a name; ``error`` a part of the last error. ``period`` counts
     back from now by the time at which runs were submitted; ``since`` (inclusive) and ``until``
@@ -284,7 +284,7 @@ def _of_app(name: str, value: str) -> dict[str, str]:
 
 
 def known_filters() -> list[str]:
-    """The names of all fields that can be parsed or be in an address."""
+    """The names of all fields that can be typed or be in an address."""
     return [*_READERS, *RUN_FILTERS.names(), *RUN_FINDERS.names()]
 
 

@@ -200,8 +200,8 @@ class AuditEntryAdmin(HistoryAdmin):
         stopped or resumed."""
         keys = entry.rows.filter(model="neural.auditentry").values_list("object_id", flat=True)
         earlier = AuditEntry.objects.filter(pk__in=list(map(int, keys)))
-        text = ((each.get_outcome_display(), link(each, instant(each.at))) for each in earlier)
-        return format_html_join("; ", "{}: {}", text) or NOTHING
+        ends = ((each.get_outcome_display(), link(each, instant(each.at))) for each in earlier)
+        return format_html_join("; ", "{}: {}", ends) or NOTHING
 
     @admin.display(description=_("changed rows"))
     def number(self, entry: AuditEntry) -> str:
@@ -211,8 +211,10 @@ class AuditEntryAdmin(HistoryAdmin):
     @admin.display(description=_("what was changed"))
     def changes(self, entry: AuditEntry) -> SafeString | str:
         """What the action changed, in the reader's language."""
-        text = ((translation.gettext(each),) for each in entry.details.get("changes", ()) if each)
-        return format_html_join("; ", "{}", text) or NOTHING
+        changes = (
+            (translation.gettext(each),) for each in entry.details.get("changes", ()) if each
+        )
+        return format_html_join("; ", "{}", changes) or NOTHING
 
     @admin.display(description=pgettext_lazy("audit log", "code"))
     def code(self, entry: AuditEntry) -> SafeString:
@@ -224,7 +226,7 @@ class AuditEntryAdmin(HistoryAdmin):
 
     @admin.display(description=_("details"))
     def details_display(self, entry: AuditEntry) -> SafeString | str:
-        return json_block({name: text for name, text in entry.details.items() if name != "changes"})
+        return json_block({key: each for key, each in entry.details.items() if key != "changes"})
 
 
 register_rows_of_stores(AuditEntry)

@@ -51,8 +51,13 @@ def log_changes(
         with transaction.atomic():
             log_in_history(user=user, rows=rows, change=change, details=details or reason)
             code = action if "." in action else action_of(type(rows[0]), action)
-            text = {"changes": [change]}
-            record_user(user, action=code, rows=rows, details=text, reason=reason or details)
+            record_user(
+                user,
+                action=code,
+                rows=rows,
+                details={"changes": [change]},
+                reason=reason or details,
+            )
 
 
 def log_in_history(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
@@ -158,8 +163,8 @@ def compared(form: Any) -> dict[str, Any]:
             switched[name] = bool(after)
         elif isinstance(field, IntegerField):  # the base of all fields of numbers
             numbers[name] = [_number(form.initial.get(name)), _number(after)]
-    text = {"switched": switched, "set": numbers}
-    return {**text, "given": given[:MOST_NAMES], "taken": taken[:MOST_NAMES]}
+    changed = {"switched": switched, "set": numbers}
+    return {**changed, "given": given[:MOST_NAMES], "taken": taken[:MOST_NAMES]}
 
 
 def _number(value: Any) -> Any:

@@ -71,8 +71,8 @@ def _title(model: type[Model], label: Any) -> str:
 
 
 def _of_kind(kind: Any, label: Any) -> str:
-    text = {"kind": capfirst(str(kind)), "act": label}
-    return pgettext("act on rows", "%(kind)s: %(act)s") % text
+    names = {"kind": capfirst(str(kind)), "act": label}
+    return pgettext("act on rows", "%(kind)s: %(act)s") % names
 
 
 _of_rows: Any = lazy(_title, str)

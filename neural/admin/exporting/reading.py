@@ -42,10 +42,10 @@ def keys_of(model_admin: Any, request: HttpRequest) -> Slices:
     once, before any row is read."""
     if issubclass(model_admin.model, TaskRun):
         return _of_runs(request)
-    visible = _changelist(model_admin, request)
-    if not getattr(visible, "keyset", False):
-        return _rising(visible.queryset)
-    rows = visible.queryset
+    listed = _changelist(model_admin, request)
+    if not getattr(listed, "keyset", False):
+        return _rising(listed.queryset)
+    rows = listed.queryset
     return _falling(lambda place: model_admin.find(request, rows, place=place, size=SLICE))
 
 

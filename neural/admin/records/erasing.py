@@ -152,12 +152,12 @@ def _passed(steps: Iterable[Step | Look], language: str) -> Iterator[bytes]:
     """The names of the tables, each when it is first gone through; without those that have none for
     people. A space for each step tells a proxy that somebody is at work, and lets the server see
     that nobody reads any more."""
-    text: set[str] = set()
+    named: set[str] = set()
     for step in steps:
         with translation.override(language):
             name = _name(step.name)
-        yield b" " if name in {step.name, *text} else f" {escape(name)} ·".encode()
-        text.add(name)
+        yield b" " if name in {step.name, *named} else f" {escape(name)} ·".encode()
+        named.add(name)
 
 
 def _report(erasure: Erasure, language: str, *, is_stopped: bool = False) -> bytes:

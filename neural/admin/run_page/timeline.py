@@ -269,10 +269,10 @@ def _next(run: TaskRun, now: dt.datetime) -> Iterator[Step]:
     title = _("Attempt %(number)s is due") % {"number": number}
     facts = []
     if run.available_at <= now:
-        message = {"duration": duration(max(run.publish_at - now, dt.timedelta()))}
+        left = {"duration": duration(max(run.publish_at - now, dt.timedelta()))}
         facts = [
             _("waits for a worker of the queue %(name)s") % {"name": run.queue},
-            _("a new message is sent in %(duration)s unless one takes it") % message,
+            _("a new message is sent in %(duration)s unless one takes it") % left,
         ]
     yield Step(at=run.available_at, title=title, facts=facts, is_next=True)
 

@@ -143,8 +143,8 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
     @admin.display(description=_("request"))
     def address(self, kept: UnroutedPush) -> SafeString:
         content = _request(kept)
-        text = (content.get(name) for name in ("method", "url"))
-        return format_html("<code>{}</code>", " ".join(str(each) for each in text if each))
+        line = (content.get(name) for name in ("method", "url"))
+        return format_html("<code>{}</code>", " ".join(str(each) for each in line if each))
 
     @admin.display(description=_("headers"))
     def headers(self, kept: UnroutedPush) -> SafeString | str:
@@ -162,8 +162,8 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
         if "encoding" in content and is_masked():
             return HIDDEN  # nobody can tell what is in it
         is_long = len(text) > SHOWN_CHARACTERS
-        message = shown(text)[:SHOWN_CHARACTERS] if is_long else indented(text)
-        block = code_block(message)
+        part = shown(text)[:SHOWN_CHARACTERS] if is_long else indented(text)
+        block = code_block(part)
         notes = [
             gettext("It is no text: shown in base64.") if "encoding" in content else "",
             gettext("It is longer than what is shown, but kept whole.") if is_long else "",

@@ -68,8 +68,8 @@ class Command(TeachingCommand):
         findings = examine()
         healthy = not any(each.status == Status.PROBLEM for each in findings)
         if as_json:
-            text = {"healthy": healthy, "findings": [asdict(each) for each in findings]}
-            self.stdout.write(json.dumps(text, ensure_ascii=False, indent=2))
+            report = {"healthy": healthy, "findings": [asdict(each) for each in findings]}
+            self.stdout.write(json.dumps(report, ensure_ascii=False, indent=2))
         else:
             for finding in findings:
                 self.stdout.write(self._line(finding))

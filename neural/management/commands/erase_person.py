@@ -35,7 +35,7 @@ class Command(TeachingCommand):
         write what they had read before: the command waits until they have ended, and reads the
         tables again. A name, an address or another phone that stands beside the person is looked
         for once more in the same store, and erased where it can be nobody else's; where it is left
-        is text. Ids and content hashes of events stay, so that an event that a till sends
+        is said. Ids and content hashes of events stay, so that an event that a till sends
         again is a duplicate. Ids and other fields that name the person and are not erased are
         counted, by table and field. What is not reached, such as backups and other systems, is
         named in docs/personal-data.md.

@@ -107,10 +107,10 @@ class Command(TeachingCommand):
         would = "would be " if dry_run else ""
         with bar("runs", TaskRun.objects.all(), counted) as done:
             runs = prune_runs(now=now, keep=keep, dry_run=dry_run, on_progress=done)
-        for kind, stored in keep.states.items():
-            if stored is not None or runs[kind]:
+        for kind, kept_days in keep.states.items():
+            if kept_days is not None or runs[kind]:
                 self.stdout.write(
-                    f"{runs[kind]:,} {kind} runs {_older(stored, keep)}{would}deleted."
+                    f"{runs[kind]:,} {kind} runs {_older(kept_days, keep)}{would}deleted."
                 )
         if payloads:
             self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would, counted)
@@ -149,17 +149,17 @@ def retention(days: float | None, states: list[str] | None) -> Retention:
     combination."""
     if days is not None and not 0 <= days <= MOST_DAYS:
         raise CommandError(f"--days: 0 to {MOST_DAYS:,}", returncode=2)
-    text = Retention.of_settings()
+    settings = Retention.of_settings()
     if days is not None:
-        chosen = states or [state for state in text.states if state != RunState.DEAD]
+        chosen = states or [state for state in settings.states if state != RunState.DEAD]
         return Retention(states=dict.fromkeys(chosen, days))
-    if states and RunState.DEAD in states and text.only("dead").least_days() is None:
+    if states and RunState.DEAD in states and settings.only("dead").least_days() is None:
         raise CommandError(
             "--state dead needs --days: dead runs wait for a person, so say how long. To run them "
             "again: manage.py retry_runs --dry-run",
             returncode=2,
         )
-    return text.only(*states) if states else text
+    return settings.only(*states) if states else settings
 
 
 @contextmanager
@@ -169,7 +169,7 @@ def bar(what: str, rows: QuerySet[Any], counted: Counted) -> Iterator[Progress]:
 
     def advance(step: Step) -> None:
         counted.add(step.pruned.total())
-        visible.update(step.keys)
+        shown.update(step.keys)
 
-    with tqdm(total=key_range(rows), desc=what, unit="row", leave=False, disable=None) as visible:
+    with tqdm(total=key_range(rows), desc=what, unit="row", leave=False, disable=None) as shown:
         yield advance

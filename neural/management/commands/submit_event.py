@@ -212,8 +212,8 @@ class Command(TeachingCommand):
             for problem in problems:
                 if self.as_json:
                     place = {"line": line} if line else {}
-                    text = {**place, "field": problem.field, "reason": problem.reason}
-                    self.stderr.write(json.dumps(text, ensure_ascii=False))
+                    told = {**place, "field": problem.field, "reason": problem.reason}
+                    self.stderr.write(json.dumps(told, ensure_ascii=False))
                 else:
                     self.stderr.write((f"line {line}: " if line else "") + str(problem))
 

@@ -153,11 +153,10 @@ def attempt_of(message: AlertMessage, channel: AlertChannel) -> Attempt:
         hindrance = "secret_unreadable"
     if message.rule and (channel.broken or not channel.enabled):
         hindrance = "channel_broken" if channel.broken else "channel_off"
-    text = partial(compose, message, language=channel.language)
     return Attempt(
         message=message.pk,
         kind=channel.kind,
-        text=text,
+        text=partial(compose, message, language=channel.language),
         destination=destination,
         hindrance=hindrance,
     )

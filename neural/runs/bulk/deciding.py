@@ -81,10 +81,10 @@ def record(
 
 def _details(action: BulkAction) -> dict[str, Any]:
     names = ("verb", "expected", "unfit", "failed", "pace")
-    text = {name: value for name in names if (value := getattr(action, name))}
+    found = {name: value for name in names if (value := getattr(action, name))}
     if action.is_of_chosen:
-        text["runs"] = (action.run_ids or [])[:MOST_NAMED]
-    return text | action.values
+        found["runs"] = (action.run_ids or [])[:MOST_NAMED]
+    return found | action.values
 
 
 NOT_PERMITTED, RUN_DEAD = "not_permitted", "run_dead"
