@@ -89,10 +89,19 @@ def _opened(path: str, shown: list[tuple[Tab, str]]) -> str:
 
 def _address(tab: Tab, request: HttpRequest, site: AdminSite) -> str:
     """The tab's address; empty if the site has no such page or the user may not open it."""
+    if not tab.pages:
+        return list_of(tab.model, request, site)
     if tab.model and not _may_view(tab.model, request, site):
         return ""
-    pages = tab.pages or (f"{tab.model.replace('.', '_')}_changelist",)
-    return next(filter(None, (_reversed(page, site) for page in pages)), "")
+    return next(filter(None, (_reversed(page, site) for page in tab.pages)), "")
+
+
+def list_of(label: str, request: HttpRequest, site: AdminSite) -> str:
+    """The address of the list of a model (``app_label.model_name``); empty if the site has none, or
+    the user may not open it."""
+    if not _may_view(label, request, site):
+        return ""
+    return _reversed(f"{label.replace('.', '_')}_changelist", site)
 
 
 def _may_view(label: str, request: HttpRequest, site: AdminSite) -> bool:

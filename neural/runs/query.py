@@ -18,9 +18,13 @@ from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 
 LONGEST_TEXT = 500
 GREATEST = 2**63
+MOST_TRIES = 60_000
+"""Less than the greatest number of failures and losses together that a row has room for."""
 ROOM = dt.timedelta(days=2)
 """A time has so much room to the first and the last that there are: readers' zones and margins move
 it."""
+
+Reader = Callable[[str], Any]
 
 
 def read_text(value: str) -> str:
@@ -55,10 +59,6 @@ def read_few(value: str) -> int | None:
     return number
 
 
-MOST_TRIES = 60_000
-"""Less than the greatest number of failures and losses together that a row has room for."""
-
-
 def read_moment(value: str) -> dt.datetime | None:
     """A time in ISO 8601; without a zone it is in the reader's."""
     if not value:
@@ -88,9 +88,6 @@ def one_of(*values: str) -> Callable[[str], str]:
         return value
 
     return read
-
-
-Reader = Callable[[str], Any]
 
 
 SHORT = {"by": "requested_by", "text": "error"}

@@ -160,10 +160,10 @@ def links_for(request: HttpRequest, model: type[Model]) -> list[tuple[str, str]]
 
 def filters_of(params: QueryDict) -> QueryDict:
     """The parameters that choose rows."""
-    stored = params.copy()
+    kept = params.copy()
     for name in (*NO_FILTERS, ROWS):
-        stored.pop(name, None)
-    return stored
+        kept.pop(name, None)
+    return kept
 
 
 def most_rows(params: Mapping[str, Any]) -> int | None:

@@ -134,6 +134,9 @@ def _source_saved(
         request_routing(instance)
 
 
+# Requests as they came
+
+
 def keep_raw(
     source: WebhookSource, request: Received, *, reason: str, push: Push | None = None
 ) -> UnroutedPush:

@@ -51,6 +51,7 @@ OPEN, ALL = "open", "all"
 CHOSEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
 PERIODS = {"1": _("last day"), "7": _("last 7 days"), "30": _("last 30 days")}
 MOST_ENTRIES = 50
+MOST_MESSAGES = 50
 COLOURS: dict[str, str] = {
     AlertState.FIRING: "failed",
     AlertState.ACKNOWLEDGED: "running",
@@ -68,7 +69,6 @@ TAKE_ON = Verb(
     fits=lambda alert: alert.state == AlertState.FIRING,
     change=lambda alert: ACKNOWLEDGED,
 )
-MOST_MESSAGES = 50
 
 
 class AlertStateFilter(EqualityFilter):
@@ -171,12 +171,12 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the page to look at if the user may not open it. Channels are of the whole chain:
         other users do not read where messages went."""
-        (name, display), text, history = self.fieldsets
+        (name, display), sent, history = self.fieldsets
         viewer = Viewer(request, self.admin_site)
         if obj is None or not viewer.may_open(texts.page_to_look_at(obj)):
             fields = [each for each in display["fields"] if each != "where_to_look"]
             display = {**display, "fields": fields}
-        return [(name, display), *([text] if sees_every_store(request.user) else []), history]
+        return [(name, display), *([sent] if sees_every_store(request.user) else []), history]
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return super().row_context(request, row) | {"subtitle": texts.title(row)}
@@ -270,9 +270,9 @@ def receivers(alert: Alert) -> SafeString | str:
         until = instant(muted.muted_until)
         return format_html(gettext("nobody until {}: the rule is muted"), until)
     channels = [(each, _hindrance(each, alert)) for each in AlertChannel.objects.defer("secrets")]
-    display = [(link(each), f": {why}" if why else "") for each, why in channels]
+    rows = [(link(each), f": {why}" if why else "") for each, why in channels]
     nobody = "" if any(not why for _, why in channels) else gettext("nobody: no channel")
-    return format_html("{}{}", nobody, _listed("<li>{}{}</li>", display))
+    return format_html("{}{}", nobody, _listed("<li>{}{}</li>", rows))
 
 
 def _hindrance(channel: AlertChannel, alert: Alert) -> str:

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -29,7 +28,7 @@ from neural.admin.pages import page
 from neural.admin.paging import OrderedChangeList
 from neural.admin.panels import Panel, register_panel
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
-from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.scope import ReadOnlyAdmin, section
 from neural.charts import standing
 from neural.keyset import bounded
 from neural.keyset.walks import Place
@@ -158,19 +157,11 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
             ]
         counted = ("attempts_display", "first_display", "last_display")
         cause = ["exception_display", "message_display", "frame", "root"]
-        return [
-            (None, {"fields": [*cause, counted]}),
-            (_("Decision"), {"fields": [tuple(decided)]}),
-        ]
+        return [section(None, *cause, counted), section(_("Decision"), tuple(decided))]
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, with what the group hits, samples and dead runs."""
-        group = kwargs.get("obj")
-        if group is not None:
-            context |= _about(group, request)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the group hits, samples and dead runs."""
+        return super().row_context(request, row) | _about(row, request)
 
     # Columns
 

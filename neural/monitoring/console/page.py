@@ -7,19 +7,17 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from django.apps import apps
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.forms import Media
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.panels import HTMX
-from neural.admin.tabs import Tab, register_tab, tabs_of
+from neural.admin.tabs import Tab, list_of, register_tab, tabs_of
 from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
 from neural.models.store import visible_stores
@@ -137,22 +135,8 @@ class Viewer:
     @cached_property
     def lists(self) -> dict[str, str]:
         """The addresses of the lists that the user may open, by model."""
-        return {label: found for label in LINKED if (found := self._list_of(label))}
-
-    def _list_of(self, label: str) -> str:
-        try:
-            model = apps.get_model(label)
-        except LookupError:
-            return ""
-        if not self.site.is_registered(model):
-            return ""
-        if not self.site.get_model_admin(model).has_view_or_change_permission(self.request):
-            return ""
-        try:
-            name = f"admin:{label.replace('.', '_')}_changelist"
-            return reverse(name, current_app=self.site.name)
-        except NoReverseMatch:
-            return ""
+        found = {label: list_of(label, self.request, self.site) for label in LINKED}
+        return {label: address for label, address in found.items() if address}
 
     def may_open(self, page: str) -> bool:
         """Whether the user may open a list, by the name of its address

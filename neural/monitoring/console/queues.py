@@ -23,7 +23,7 @@ from neural.admin.audit.recording import log_changes
 from neural.admin.display import instant_column
 from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.scope import ReadOnlyAdmin, section
 from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
@@ -173,18 +173,14 @@ class QueuesAdmin(ReadOnlyAdmin):
     exported = False
 
     fieldsets = (
-        (
+        section(
             None,
-            {
-                "fields": (
-                    "queue",
-                    "reason",
-                    "paused_by",
-                    instant_column(QueuePause, "since"),
-                    instant_column(QueuePause, "until"),
-                    "standing",
-                )
-            },
+            "queue",
+            "reason",
+            "paused_by",
+            instant_column(QueuePause, "since"),
+            instant_column(QueuePause, "until"),
+            "standing",
         ),
     )
 
