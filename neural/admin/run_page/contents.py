@@ -7,7 +7,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import Model
-from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -18,7 +17,7 @@ from neural.models import TaskRun
 from neural.personal.redacting import for_user, sees_personal_data
 from neural.runs.lineage import Lineage, Link, edits_of, lineage_of
 from neural.runs.written import WrittenRow, written_by
-from neural.sites import address_in_admin
+from neural.sites import address_if_there
 
 BEAT = "django_celery_beat"
 _OF_SCHEDULE = re.compile(r"schedule-([0-9]{1,9})-")
@@ -129,9 +128,8 @@ def _schedule(run: TaskRun, user: Any) -> SafeString | str:
     schedule = model.objects.filter(pk=int(found[1])).first()
     if schedule is None:
         return ""
-    try:
-        history = address_in_admin("neural_schedulepolicy_change", schedule.pk)
-    except NoReverseMatch:
+    history = address_if_there("neural_schedulepolicy_change", schedule.pk)
+    if not history:
         return link(schedule, schedule.name)
     return format_html('<a href="{}">{}</a>', history, schedule.name)
 

@@ -35,14 +35,14 @@ from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
 from neural.hooks.models import PushState, StoreCode, WebhookSource
-from neural.hooks.platforms.base import PLATFORMS, Credential
+from neural.hooks.platforms.base import API_URL, PLATFORMS, Credential
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.store import sees_every_store, visible_stores
 from neural.sites import address_if_there
 
 CREDENTIAL = "credential_"
 DELETED = "deleted_"
-ADDRESS = "api_url"
+ADDRESS = API_URL.name
 """The credential that says where requests with the secrets are sent."""
 _LONGEST = 4000
 

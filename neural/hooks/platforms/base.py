@@ -162,7 +162,7 @@ class Platform:
 
     def api_of(self, credentials: Credentials) -> str:
         """The address of the server that a source asks."""
-        return (credentials.get("api_url") or self.api).rstrip("/")
+        return (credentials.get(API_URL.name) or self.api).rstrip("/")
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         """The events of a push and its fetched details; none for a push of no interest.

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Case, When
-from django.urls import NoReverseMatch
 from django.utils.text import slugify
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
@@ -19,7 +18,7 @@ from neural.monitoring.conf import conf
 from neural.monitoring.console.page import ACKNOWLEDGE, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
-from neural.sites import address_in_admin
+from neural.sites import address_if_there
 
 STALE = dt.timedelta(minutes=2)
 MOST_ALERTS = 50
@@ -195,10 +194,7 @@ def _of_alert(alert: Alert, user: Any) -> Item:
 def _acknowledge_address(alert: Alert, user: Any) -> str:
     if alert.state != AlertState.FIRING or not user.has_perm(ACKNOWLEDGE):
         return ""
-    try:
-        return address_in_admin("neural_monitoring_alert_act", alert.pk, "acknowledge")
-    except NoReverseMatch:
-        return ""
+    return address_if_there("neural_monitoring_alert_act", alert.pk, "acknowledge")
 
 
 @dataclass(frozen=True)
