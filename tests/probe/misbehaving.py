@@ -170,11 +170,10 @@ def raise_in_hook(error: BaseException | None = None) -> Callable[[], None]:
 
 
 def misbehave_in_hook():
-    """All at once: it leaves a block open, changes the session and closes the connection."""
+    """All at once: it leaves a block open and closes the connection."""
 
     def hook():
         transaction.atomic().__enter__()
-        os.chdir("/")
 
     transaction.on_commit(hook)
     transaction.on_commit(lambda: connection.close())

@@ -212,8 +212,8 @@ class Command(TeachingCommand):
             for problem in problems:
                 if self.as_json:
                     place = {"line": line} if line else {}
-                    told = {**place, "field": problem.field, "reason": problem.reason}
-                    self.stderr.write(json.dumps(told, ensure_ascii=False))
+                    refused = {**place, "field": problem.field, "reason": problem.reason}
+                    self.stderr.write(json.dumps(refused, ensure_ascii=False))
                 else:
                     self.stderr.write((f"line {line}: " if line else "") + str(problem))
 
