@@ -14,8 +14,13 @@ def database_clock() -> dt.datetime:
     with dialects.ledger_connection().cursor() as cursor:
         cursor.execute(f"SELECT {dialects.ledger_dialect().clock}", [])
         (now,) = cursor.fetchone()
-    # SQLite has no type for times.
-    return now if isinstance(now, dt.datetime) else dt.datetime.fromisoformat(f"{now}+00:00")
+    return as_moment(now)
+
+
+def as_moment(value: dt.datetime | str) -> dt.datetime:
+    """A time that hand-written SQL returned; on SQLite that is a text, or has no zone."""
+    read = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read if read.tzinfo else read.replace(tzinfo=dt.UTC)
 
 
 class CarriedClock:

@@ -7,22 +7,24 @@ the millions of runs that succeeded.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Q
-from django.db.models.functions import Now
 
 from neural.errors import PermanentError
 from neural.ledger import dialects, ports
+from neural.ledger.insertion import insert, row_of
 from neural.ledger.ports import with_trace
 from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run import TaskRunQuerySet
-from neural.models.run_log import log_change
+from neural.models.run_log import lines, logger
 from neural.queues import PRIORITIES
 
 TASK_ID_LENGTH = 255
@@ -67,7 +69,6 @@ def enqueue(
     arguments that cannot be kept.
     """
     _check(task_id, queue, priority)
-    later = _later(due_in, due_at)
     run = new_run(
         task=task,
         task_id=task_id,
@@ -77,27 +78,31 @@ def enqueue(
         priority=priority,
         unique_key=unique_key,
         store=store,
-        due_at=later,
+        due_at=_later(due_in, due_at),
         requested_by=requested_by,
         options=with_trace(task, options),
         parent=parent,
-    ).row()
-    recorded = _insert(run)
-    if recorded.task_id == run.task_id:
-        transaction.on_commit(partial(_log, run, "recorded"), robust=True)
-    if recorded.task_id == run.task_id and not later:
-        ports.announce([run])
-    return recorded
+    )
+    return enqueue_all([run])[0]
 
 
-def enqueue_all(runs: Sequence[NewRun]) -> None:
-    """Record due runs in the caller's transaction by one statement; publish them on commit.
+def enqueue_all(runs: Sequence[NewRun]) -> list[TaskRun]:
+    """Record runs in the caller's transaction, many by one statement; publish those that are due
+    on commit.
 
-    Task ids and unique keys are not looked up, so the caller must know that they are new.
+    Returns them in order. In the place of a run whose work was recorded before under its task id,
+    or whose unique key belongs to a pending run, that one is returned. Raises :class:`TaskIdTaken`
+    if a task id belongs to other work.
     """
-    rows = TaskRun.objects.bulk_create(run.row() for run in runs)
-    transaction.on_commit(partial(log_change, "recorded", rows), robust=True)
-    ports.announce(runs)
+    # By unique keys, so that two callers with the same ones never deadlock.
+    ordered = sorted(runs, key=lambda run: run.unique_key or "")
+    firsts = {run.task_id: run for run in reversed(ordered)}
+    inserted = insert(ordered)
+    new = [run for run in runs if run.task_id in inserted and firsts[run.task_id] is run]
+    transaction.on_commit(partial(_log, new, "recorded"), robust=True)
+    ports.announce([run for run in new if run.due_at is None])
+    rows = {id(run): row_of(run, inserted[run.task_id]) for run in new}
+    return [rows.get(id(run)) or _found_instead(run) for run in runs]
 
 
 def record_foreign(
@@ -129,36 +134,21 @@ def record_foreign(
         options=options,
         parent=parent,
         most_bytes=most_bytes,
-    ).row()
-    if _inserted(run):
-        _log(run, "received")
+    )
+    if insert([run]):
+        _log([run], "received")
+    else:
+        _found_instead(run)
 
 
-def _inserted(run: TaskRun) -> bool:
-    """Insert a run; returns whether it was new. A failed insert shows that it was not: most
-    messages come once, and looking first would cost each of them a statement."""
-    try:
-        with transaction.atomic():
-            TaskRun.objects.bulk_create([run])
-    except IntegrityError:
-        found = TaskRun.objects.filter(task_id=run.task_id).first()
-        if found is None:
-            raise
-        if not _same_work(found, run):
-            raise _taken(run, found) from None
-        return False
-    return True
-
-
-def _taken(run: TaskRun, found: TaskRun) -> TaskIdTaken:
-    return TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
-
-
-def _log(run: TaskRun, change: str) -> None:
-    """Log that a run was recorded or received, with who requested it."""
-    asked = {"by": run.requested_by, "parent": run.parent_task_id}
-    facts: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    log_change(change, [run], **facts)
+def _log(runs: Sequence[NewRun], change: str) -> None:
+    """Log that runs were recorded or received, with who requested them."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    for (by, parent), theirs in groupby(runs, lambda run: (run.requested_by, run.parent_task_id)):
+        facts = {name: value for name, value in {"by": by, "parent": parent}.items() if value}
+        for line in lines(change, list(theirs), {}, facts):
+            logger.info("%s", line)
 
 
 def _check(task_id: str | None, queue: str, priority: int) -> None:
@@ -185,21 +175,20 @@ def without_followers(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _OF_ONE_RUN}
 
 
-def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
+def _later(due_in: float | None, due_at: dt.datetime | None) -> dt.datetime | dt.timedelta | None:
     if due_at is not None:
         return due_at
-    return Now() + dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
+    return dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
 
 
-def _insert(run: TaskRun) -> TaskRun:
-    """Insert a run, and return it or the existing run with its task id or unique key."""
-    TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+def _found_instead(run: NewRun) -> TaskRun:
+    """The recorded run because of whose task id or unique key this one was not inserted."""
     found = TaskRun.objects.filter(task_id=run.task_id).first()
     if found is not None and not _same_work(found, run):
-        raise _taken(run, found)
+        raise TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
     if found is None and run.unique_key:
         found = _waiting(run.unique_key)
-    return found or _insert(run)  # the waiting one has started meanwhile
+    return found or enqueue_all([run])[0]  # the waiting one has started meanwhile
 
 
 def _waiting(unique_key: str) -> TaskRun | None:
@@ -213,14 +202,15 @@ def _waiting(unique_key: str) -> TaskRun | None:
     return TaskRun.objects.filter(unique_key=unique_key, state=RunState.PENDING).first()
 
 
-def _same_work(found: TaskRun, run: TaskRun) -> bool:
+def _same_work(found: TaskRun, run: NewRun) -> bool:
     """Whether a recorded run was asked for with the same work, before any person edited it."""
     if found.task != run.task:
         return False
-    if (found.args, found.kwargs) == (run.args, run.kwargs):
+    args, kwargs = list(run.args), dict(run.kwargs)
+    if (found.args, found.kwargs) == (args, kwargs):
         return True
     first = RunEdit.objects.filter(run_id=found.pk).order_by("pk").values_list("before", flat=True)
-    return any(before == {"args": run.args, "kwargs": run.kwargs} for before in first[:1])
+    return any(before == {"args": args, "kwargs": kwargs} for before in first[:1])
 
 
 # Retrying

@@ -38,8 +38,8 @@ class NewRun(NamedTuple):
     event_id: int | None
     store_id: str | None
     unique_key: str | None
-    due_at: Any
-    """A time, or a database expression; None means at once."""
+    due_at: dt.datetime | dt.timedelta | None
+    """A time, or how long after it is recorded; None means at once."""
 
     @property
     def work_name(self) -> str:
@@ -62,6 +62,8 @@ class NewRun(NamedTuple):
         columns = self._asdict()
         due_at = columns.pop("due_at")
         columns |= {"args": list(self.args), "kwargs": dict(self.kwargs)}
+        if isinstance(due_at, dt.timedelta):
+            due_at = Now() + due_at
         columns |= {"options": dict(self.options), "available_at": due_at or Now()}
         # The message of a due run is published on commit; if it is lost, the relay sends another
         # one at this time.
@@ -81,7 +83,7 @@ def new_run(
     event_id: int | None = None,
     store: str | None = None,
     unique_key: str | None = None,
-    due_at: Any = None,
+    due_at: dt.datetime | dt.timedelta | None = None,
     requested_by: str = "",
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",

@@ -7,7 +7,7 @@ names in a statement are constants.
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,11 @@ class Dialect:
     retries_contention: bool
     """Whether to repeat a transaction at once after contention. False where a transaction that
     fails on a lock has already waited for as long as it may."""
+
+    def writing(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[object]:
+        """The context in which to execute one statement that writes; a transaction where only a
+        transaction waits fairly for the lock."""
+        return nullcontext()
 
     def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
         """The transactions that claim runs now. Empty where there is one writer at a time."""

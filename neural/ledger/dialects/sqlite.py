@@ -4,11 +4,12 @@ import datetime as dt
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -88,6 +89,9 @@ class SQLite(Dialect):
 
     def join_elements(self, column: str, name: str) -> str:
         return f"JOIN json_each({column}) AS {name}"
+
+    def writing(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[object]:
+        return transaction.atomic(using=connection.alias, savepoint=False)
 
     def epoch_seconds(self, column: str) -> str:
         return f"CAST(strftime('%%s', {column}) AS INTEGER)"
