@@ -4,23 +4,22 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import redis
 
 from benchmarks.isolated import SERVER, Server
 from benchmarks.machine import idle_share, machine, spread
+from benchmarks.peers.installing import install, versions
 from benchmarks.peers.measuring import (
     FIGURES,
     NEURAL,
     PEERS,
-    PEERS_PYTHON,
     SERVER_SETTINGS,
     Bench,
     Candidate,
     is_durable,
-    make_venv,
-    versions,
 )
 
 IDLE = 0.9
@@ -30,10 +29,8 @@ IDLE_SECONDS = 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the options choose."""
     options = _options(arguments)
-    candidates = _chosen(options.only)
     _refuse_broker_in_use(options.broker)
-    if any(candidate.apps for candidate in candidates):
-        make_venv()
+    candidates = [each for each in _chosen(options.only) if _is_installed(each)]
     server = Server(options.postgresql)
     result = _about(server, candidates, options)
     try:
@@ -89,7 +86,11 @@ def _about(
         _say("WARNING: this server does not keep a commit through a power cut")
     return {
         "machine": machine(),
-        "packages_of_peers": versions() if PEERS_PYTHON.exists() else {},
+        "packages_of_peers": {
+            name: version
+            for python in {Path(each.python) for each in candidates if each.apps}
+            for name, version in versions(python).items()
+        },
         "postgresql": postgresql,
         "broker": "a Redis server" if options.broker else "embedded Valkey, append-only file",
         "events": options.events,
@@ -116,6 +117,14 @@ def _chosen(only: str | None) -> list[Candidate]:
     if unknown:
         sys.exit(f"There is no {', '.join(unknown)}; there are {', '.join(known)}.")
     return [NEURAL, *(known[name] for name in names)]
+
+
+def _is_installed(candidate: Candidate) -> bool:
+    """Whether a candidate can be measured; a peer is installed if it is not."""
+    if not candidate.apps or install(newer=candidate.newer_python):
+        return True
+    _say(f"{candidate.name} is left out: it needs Python 3.12, which is not here")
+    return False
 
 
 def _refuse_broker_in_use(url: str | None) -> None:

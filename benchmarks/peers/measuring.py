@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.isolated import ROOT, Server
+from benchmarks.peers.installing import python_of_peers
 from zhilian.supervision.embedded import EmbeddedBroker
 
 SINGLE = ("one_by_one_drain", "default_drain")
@@ -43,6 +43,13 @@ class Candidate:
     """How the system is set up, for readers of the figures."""
     broker: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    newer_python: bool = False
+    """It needs Python 3.12."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter that has its packages."""
+        return str(python_of_peers(newer=self.newer_python)) if self.apps else sys.executable
 
 
 def _single(system: str) -> Measurement:
@@ -117,37 +124,27 @@ PEERS = (
         said="ORM broker, bulk 10, queue_limit 50, every outcome kept, a cluster of two workers",
         measurements=(_single("django_q_peer.SYSTEM"),),
     ),
+    Candidate(
+        name="django-ox",
+        apps="django_ox_peer",
+        said="two ox_worker processes with concurrency 1, results kept, Python 3.12",
+        newer_python=True,
+        measurements=(_single("django_ox_peer.SYSTEM"), _bulk("django_ox_peer.SYSTEM")),
+    ),
+    Candidate(
+        name="pgqueuer",
+        apps="pgqueuer_peer",
+        said="asyncpg without Django, two workers with ten asynchronous jobs at once each",
+        measurements=(_single("pgqueuer_peer.SYSTEM"), _bulk("pgqueuer_peer.SYSTEM")),
+    ),
+    Candidate(
+        name="pgqueuer-two",
+        apps="pgqueuer_peer",
+        said="the same with one job at once each",
+        environment={"PEERS_AT_ONCE": "1"},
+        measurements=(_single("pgqueuer_peer.SYSTEM"), _bulk("pgqueuer_peer.SYSTEM")),
+    ),
 )
-
-
-FOLDER = Path(__file__).resolve().parent
-REQUIREMENTS = FOLDER / "requirements.txt"
-PEERS_PYTHON = FOLDER / ".venv" / "bin" / "python"
-_STAMP = FOLDER / ".venv" / ".installed"
-_VERSIONS = """
-import json
-from importlib.metadata import distributions
-print(json.dumps({each.name.lower().replace("_", "-"): each.version for each in distributions()}))
-"""
-
-
-def make_venv() -> None:
-    """Install the peers, unless exactly these versions are installed already."""
-    wanted = REQUIREMENTS.read_text()
-    if _STAMP.exists() and _STAMP.read_text() == wanted:
-        return
-    print("peers: installing into benchmarks/peers/.venv", file=sys.stderr)
-    venv.create(FOLDER / ".venv", with_pip=True, clear=True)
-    pip = [str(PEERS_PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True, stdout=sys.stderr)
-    _STAMP.write_text(wanted)
-
-
-def versions() -> dict[str, str]:
-    """The installed versions."""
-    command = [str(PEERS_PYTHON), "-c", _VERSIONS]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return dict(sorted(json.loads(done.stdout).items()))
 
 
 DURABILITY = ("fsync", "synchronous_commit", "wal_sync_method", "full_page_writes")
@@ -200,9 +197,8 @@ class Bench:
     def _step(
         self, candidate: Candidate, system: str, step: str, environment: Mapping[str, str]
     ) -> float:
-        python = PEERS_PYTHON if candidate.apps else Path(sys.executable)
-        command = [str(python), "-m", "benchmarks.peers.driver", system, step, str(self._events)]
-        return float(json.loads(_output(command, environment))["rate"])
+        command = [candidate.python, "-m", "benchmarks.peers.driver", system, step]
+        return float(json.loads(_output([*command, str(self._events)], environment))["rate"])
 
     @contextlib.contextmanager
     def _environment(self, candidate: Candidate, url: str) -> Iterator[dict[str, str]]:
@@ -267,5 +263,13 @@ def _database(candidate: Candidate) -> str:
 
 def _inherited() -> dict[str, str]:
     """The caller's environment, without variables that would change how a system is set up."""
-    prefixes = ("CELERY_", "NEURAL_", "ZHILIAN_", "PROCRASTINATE_", "Q_CLUSTER", "PEERS_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    systems = (
+        "CELERY_",
+        "NEURAL_",
+        "ZHILIAN_",
+        "PROCRASTINATE_",
+        "PGQUEUER_",
+        "Q_CLUSTER",
+        "PEERS_",
+    )
+    return {name: value for name, value in os.environ.items() if not name.startswith(systems)}

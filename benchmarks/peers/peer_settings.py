@@ -11,8 +11,10 @@ TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPS = {
     "celery_peer": ["django_celery_results"],
+    "django_ox_peer": ["django_tasks", "django_ox"],
     "django_q_peer": ["django_q"],
     "django_tasks_peer": ["django_tasks", "django_tasks_db"],
+    "pgqueuer_peer": [],
     "procrastinate_peer": ["procrastinate.contrib.django"],
 }
 INSTALLED_APPS = [*APPS[os.environ["PEERS_APPS"]], "benchmarks.peers"]
@@ -45,7 +47,9 @@ CELERY_RESULT_BACKEND = "django-db"
 # Absent in 'celery', 1000 in 'celery-reuse'.
 CELERY_DB_REUSE_MAX = int(os.environ.get("PEERS_DB_REUSE_MAX", "0")) or None
 
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+_OX = os.environ["PEERS_APPS"] == "django_ox_peer"
+_BACKEND = "django_ox.backend.OxBackend" if _OX else "django_tasks_db.DatabaseBackend"
+TASKS = {"default": {"BACKEND": _BACKEND, "QUEUES": ["default"]}}
 
 PROCRASTINATE_IMPORT_PATHS = ["benchmarks.peers.procrastinate_peer"]
 

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from benchmarks.peers import installing
 from tests.conftest import database_url
 
 pytestmark = [pytest.mark.integration, pytest.mark.takes(seconds=10)]
 ROOT = Path(__file__).resolve().parents[2]
-PEERS = ("celery_peer", "django_q_peer", "django_tasks_peer", "procrastinate_peer", "models")
-APART = {f"benchmarks.peers.{name}" for name in PEERS}
+PEERS = ("celery", "django_ox", "django_q", "django_tasks", "pgqueuer", "procrastinate")
+APART = {f"benchmarks.peers.{name}_peer" for name in PEERS} | {"benchmarks.peers.models"}
 """What has other settings and packages."""
 MIGRATING = """
 import django
@@ -145,7 +146,7 @@ def modules():
         if (name := ".".join(path.parts)) not in APART
         and not path.name.startswith("__")
         and not path.name.endswith("settings")
-        and ".venv" not in path.parts
+        and not any(part.startswith(".venv") for part in path.parts)
     )
 
 
@@ -202,6 +203,16 @@ def expect_figures(command: str, options: list[str], *, quick: Path | str = "") 
             assert each["served"] < min(each["own_mean"], each["weekday_mean"])
     if name == "search_quality":
         assert {method["recall"] for method in figures["sets"]["queries"].values()} == {1.0}
+
+
+@pytest.mark.quick
+@pytest.mark.once
+def test_peers_that_need_a_newer_python_are_left_out_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(installing, "FOLDER", tmp_path)
+    monkeypatch.setattr(installing, "NEWER", (99, 0))
+    monkeypatch.setattr(installing, "_python_312", lambda: None)
+
+    assert not installing.install(newer=True)
 
 
 @pytest.mark.once
