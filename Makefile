@@ -88,6 +88,11 @@ mutations: $(STAMP)  ## Does a named test notice each fault that a list has? ARG
 matrix:  ## The ledger's tests with each Python, Django and Celery (minutes): ARGS="--python 3.12"
 	nice $(PYTHON) scripts/matrix.py $(ARGS)
 
+.PHONY: gate
+gate: $(STAMP)  ## Is it slower than another revision? An idle machine and PostgreSQL: BASE=main
+	@$(BIN)/python -m benchmarks.gate --json "$${JSON:-/dev/null}" \
+		$(if $(BASE),--base $(BASE)) $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

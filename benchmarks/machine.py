@@ -2,8 +2,9 @@
 
 import os
 import platform
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -42,6 +43,19 @@ def idle_share(seconds: float = LOOK_SECONDS) -> float:
     return (idle - idle_before) / max(1, total - total_before)
 
 
+IDLE = 0.9
+"""Below this, somebody else uses the machine."""
+
+
+def idle_before(what: str) -> float:
+    """How idle the machine is before a measurement, which is printed; one look would be too few."""
+    idle = round(idle_share(2 * LOOK_SECONDS), 2)
+    print(f"{what}: the machine is {idle:.0%} idle", file=sys.stderr, flush=True)
+    if idle < IDLE:
+        print("WARNING: somebody else uses this machine; do not rely on this", file=sys.stderr)
+    return idle
+
+
 def _jiffies() -> tuple[int, int]:
     with open("/proc/stat") as lines:
         fields = [int(field) for field in next(lines).split()[1:]]
@@ -71,6 +85,16 @@ def spread(values: Iterable[float], digits: int = 0) -> dict[str, float]:
     given = list(values)
     named = {"median": median(given), "min": min(given), "max": max(given)}
     return {name: round(value, digits or None) for name, value in named.items()}
+
+
+def markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    """A table in Markdown; the first row is its head."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = [*rows[:1], tuple("-" * width for width in widths), *rows[1:]]
+    padded = (
+        [f"{text:<{width}}" for text, width in zip(line, widths, strict=True)] for line in lines
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def busy_seconds() -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from benchmarks.isolated import SERVER, Server
-from benchmarks.machine import idle_share, machine, spread
+from benchmarks.machine import idle_before, machine, markdown, spread
 from benchmarks.peers.installing import install, versions
 from benchmarks.peers.measuring import (
     FIGURES,
@@ -21,9 +21,6 @@ from benchmarks.peers.measuring import (
     Candidate,
     is_durable,
 )
-
-IDLE = 0.9
-IDLE_SECONDS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,7 +56,7 @@ def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str,
     idle, rates = {}, {}
     for candidate in candidates[place:] + candidates[:place]:
         name = candidate.name
-        idle[name] = _idle(f"repeat {number + 1}, {name}")
+        idle[name] = idle_before(f"repeat {number + 1}, {name}")
         rates[name] = bench.measure(candidate)
         _say("  " + ", ".join(f"{figure} {rate:,.0f}" for figure, rate in rates[name].items()))
     return {
@@ -67,15 +64,6 @@ def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str,
         "idle_before": idle,
         "rates": {each.name: rates[each.name] for each in candidates},
     }
-
-
-def _idle(what: str) -> float:
-    """How idle the machine is before a measurement; one look in a repeat would be too few."""
-    idle = round(idle_share(IDLE_SECONDS), 2)
-    _say(f"{what}: the machine is {idle:.0%} idle")
-    if idle < IDLE:
-        _say("WARNING: somebody else uses this machine; these rates are not to be relied on")
-    return idle
 
 
 def _about(
@@ -167,28 +155,17 @@ def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
 def table(figures: dict[str, Any]) -> str:
     """The summary as a Markdown table, with a row for each figure and system."""
     rows = [
-        ("figure", "system", "events/s: median (min–max)", "Neural is … times: median (min–max)"),
-        ("---", "---", "---", "---"),
+        ("figure", "system", "events/s: median (min–max)", "Neural is … times: median (min–max)")
     ]
     for figure, both in figures.items():
         for name, rates in both["per_second"].items():
             ratio = both["neural_is_times"].get(name)
             rows.append((figure, name, _text(rates, ",.0f"), _text(ratio, ".2f") if ratio else ""))
-    widths = [max(len(row[place]) for row in rows) for place in range(4)]
-    return "\n".join(_line(row, widths) for row in rows)
+    return markdown(rows)
 
 
 def _text(values: Spread, form: str) -> str:
     return f"{values['median']:{form}} ({values['min']:{form}}–{values['max']:{form}})"
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    filler = "-" if row[0] == "---" else " "
-    return (
-        "| "
-        + " | ".join(f"{text:{filler}<{width}}" for text, width in zip(row, widths, strict=True))
-        + " |"
-    )
 
 
 if __name__ == "__main__":

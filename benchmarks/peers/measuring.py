@@ -45,6 +45,8 @@ class Candidate:
     environment: Mapping[str, str] = field(default_factory=dict)
     newer_python: bool = False
     """It needs Python 3.12."""
+    root: Path = ROOT
+    """The folder whose code is measured."""
 
     @property
     def python(self) -> str:
@@ -178,10 +180,11 @@ class Bench:
         """The candidate's figures, by name."""
         rates: dict[str, float] = {}
         for measurement in candidate.measurements:
-            rates |= self._measured(candidate, measurement)
+            rates |= self.measured(candidate, measurement)
         return rates
 
-    def _measured(self, candidate: Candidate, measurement: Measurement) -> dict[str, float]:
+    def measured(self, candidate: Candidate, measurement: Measurement) -> dict[str, float]:
+        """The figures of one measurement, by name."""
         name = _database(candidate)
         url = self._server.create(name, template=f"{name}_template")
         with self._environment(candidate, url) as environment:
@@ -197,8 +200,15 @@ class Bench:
     def _step(
         self, candidate: Candidate, system: str, step: str, environment: Mapping[str, str]
     ) -> float:
-        command = [candidate.python, "-m", "benchmarks.peers.driver", system, step]
-        return float(json.loads(_output([*command, str(self._events)], environment))["rate"])
+        command = [
+            candidate.python,
+            "-m",
+            "benchmarks.peers.driver",
+            system,
+            step,
+            str(self._events),
+        ]
+        return float(json.loads(_output(command, environment, candidate.root))["rate"])
 
     @contextlib.contextmanager
     def _environment(self, candidate: Candidate, url: str) -> Iterator[dict[str, str]]:
@@ -208,7 +218,7 @@ class Bench:
                 **_inherited(),
                 "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
                 "DATABASE_URL": url,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": str(candidate.root),
                 "ZHILIAN_VAR": folder,
                 "ZHILIAN_ENV_FILE": "",
                 "ZHILIAN_LOG_LEVEL": "WARNING",
@@ -230,11 +240,11 @@ class Bench:
                 yield broker.url
 
 
-def _output(command: list[str], environment: Mapping[str, str]) -> bytes:
+def _output(command: list[str], environment: Mapping[str, str], folder: Path) -> bytes:
     """The output of a step. Unlike ``subprocess.run``, this does not kill the step on Ctrl-C: the
     step gets Ctrl-C too and must stop its workers. At the latest it stops them when it finds its
     database gone."""
-    with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE) as step:
+    with subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE) as step:
         printed, _ = step.communicate()
     if step.returncode:
         raise StepFailed(f"code {step.returncode}: {' '.join(command[1:])}")

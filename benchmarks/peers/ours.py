@@ -6,7 +6,8 @@ the built-in ``sales.reported``. A submit validates the event, records it with i
 run, and publishes to the broker before it returns. ``one_by_one_drain`` sets
 ``NEURAL_BATCH_CLAIM_RUNS=1``: each run is claimed, run and settled alone, in transactions of its
 own. One message lets a worker run several, one after the other, for 50 ms at most. The peers also
-read their queue in the database without a message for each task.
+read their queue in the database without a message for each task. ``TASKS`` is a two-step task of
+the ledger (the default) and its `delay()`, without an event.
 """
 
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import neural
+from benchmarks.load.tasks import add_to_demand
 from benchmarks.peers.work import Report, System, newest
 
 WORKERS = [[sys.executable, "manage.py", "worker", "--concurrency", "2", "--verbosity", "0"]]
@@ -56,4 +58,21 @@ BULK = System(
     submit_many=submit_many,
     demand="SELECT count(*), coalesce(sum(reported_quantity), 0) FROM neural_dailydemand",
     expected=newest,
+)
+
+
+def delay(report: Report) -> None:
+    """Call a task of the ledger, as a user of Celery does."""
+    add_to_demand.delay(report.store, report.day, report.lines)
+
+
+RUNS_OF_TASK = "FROM neural_taskrun WHERE task = 'benchmarks.add_to_demand'"
+TASKS = System(
+    workers=WORKERS,
+    outcomes=f"""
+        SELECT count(*) FILTER (WHERE state = 'succeeded'), min(started_at), max(finished_at)
+        {RUNS_OF_TASK}
+    """,
+    events=f"SELECT count(*) {RUNS_OF_TASK}",
+    submit=delay,
 )
