@@ -60,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(_table(figures, base), file=sys.stderr)
     with open(options.json, "w") if options.json else sys.stdout as file:
         json.dump({"machine": machine(), "base": base, "figures": figures}, file, indent=2)
-    slower = [name for name, figure in figures.items() if figure["ratio"]["median"] < options.floor]
-    if slower:
+    if slower := below(figures, options.floor):
         sys.exit(f"Slower than {base[:8]}: {', '.join(slower)}.")
 
 
@@ -96,6 +95,11 @@ def summary(repeats: Sequence[dict[str, list[float]]]) -> dict[str, Any]:
         }
         for figure in repeats[0]
     }
+
+
+def below(figures: dict[str, Any], floor: float) -> list[str]:
+    """The figures that have become slower."""
+    return [name for name, figure in figures.items() if figure["ratio"]["median"] < floor]
 
 
 def _table(figures: dict[str, Any], base: str) -> str:

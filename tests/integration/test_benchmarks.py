@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from benchmarks import gate
 from benchmarks.peers import installing
 from tests.conftest import database_url
 
@@ -214,6 +215,14 @@ def test_peers_that_need_a_newer_python_are_left_out_where_there_is_none(tmp_pat
     monkeypatch.setattr(installing, "_python_312", lambda: None)
 
     assert not installing.install(newer=True)
+
+
+@pytest.mark.quick
+@pytest.mark.once
+def test_the_gate_fails_where_the_median_of_the_pairs_is_below_the_floor():
+    pairs = [{"delay": [100, 80], "drain": [100, new]} for new in (50, 99, 120)]
+
+    assert gate.below(gate.summary(pairs), 0.9) == ["delay"]
 
 
 @pytest.mark.once
