@@ -7,7 +7,6 @@ import asyncio
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -245,7 +244,7 @@ def submit_call(
     except InvalidEvent as refused:
         _keep(refusal_of(request, refused.problems), asker)
         raise EventRefused(refused.problems) from refused
-    new_event = replace(new_event, task_id=task_id, due_at=due_at, options=options, parent=parent)
+    new_event = new_event._replace(task_id=task_id, due_at=due_at, options=options, parent=parent)
     answer = _record(new_event)
     if answer.is_refused:
         _keep(refusal_of_new_event(new_event, answer.problems), asker)

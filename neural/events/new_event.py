@@ -6,8 +6,7 @@ The trace context of an event (https://www.w3.org/TR/trace-context/) is kept wit
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseAway
 
@@ -30,6 +29,7 @@ from neural.ledger import ports
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.ports import with_trace
 from neural.models import Store
+from neural.models.new_run import NOTHING
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 
@@ -69,8 +69,7 @@ def trace_headers(traceparent: Any, tracestate: Any = None) -> dict[str, str]:
     return headers
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """A valid event before it is recorded, with the handlers, queue and priority of its runs."""
 
     type: str
@@ -90,7 +89,7 @@ class NewEvent:
     """Task id of the first handler's run, if the caller chose one."""
     due_at: dt.datetime | None = None
     """When its runs are due; None means at once."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = NOTHING
     """Celery options of its runs (``neural.celeryapp.call``)."""
     parent: str = ""
     """Task id of the run that submitted the event by a Celery call."""

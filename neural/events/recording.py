@@ -10,7 +10,6 @@ the database anyway. So the events that arrive meanwhile are gathered, and the n
 them all by one statement. A thread that is alone waits for nobody.
 """
 
-import json
 import logging
 import os
 import threading
@@ -21,14 +20,14 @@ from functools import partial
 
 from django.db import Error as DatabaseFailed
 from django.db import transaction
-from django.db.models import DEFERRED
+from django.db.models.base import ModelState
 
 from neural.conf import conf
 from neural.events.answers import EventPruned, Problem, Submission, Verdict
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.events.new_event import Identity, NewEvent
 from neural.events.registry import handlers_of
-from neural.events.types import event_type
+from neural.events.types import event_type, value_of
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import ledger_connection
 from neural.ledger.record import without_followers
@@ -94,25 +93,28 @@ def _itself(event: NeuralEvent) -> NeuralEvent:
     return event
 
 
-_EVENT_FIELDS = tuple(field.attname for field in NeuralEvent._meta.concrete_fields)
-
-
 def _event(new_event: NewEvent, pk: int) -> NeuralEvent:
-    """The event as it was recorded. Columns that the database filled in are read on access."""
-    known = {
+    """The event as it was recorded. Columns that the database filled in are read on access.
+
+    Made as Django copies an object: its constructor would take as long as the event's schema.
+    """
+    state = ModelState()
+    state.adding, state.db = False, dialects.ledger_connection().alias
+    event = NeuralEvent.__new__(NeuralEvent)
+    event.__dict__ |= {
+        "_state": state,
         "id": pk,
         "store_id": new_event.store,
         "source": new_event.source,
         "event_id": new_event.event_id,
         "type": new_event.type,
-        "payload": json.loads(new_event.payload),
+        "payload": value_of(new_event.payload),
         "content_hash": new_event.content_hash,
         "unhandled": not new_event.handlers,
         "occurred_at": new_event.occurred_at,
         "pruned_at": None,
     }
-    values = [known.get(name, DEFERRED) for name in _EVENT_FIELDS]
-    return NeuralEvent.from_db(dialects.ledger_connection().alias, _EVENT_FIELDS, values)
+    return event
 
 
 def _runs_of(new_event: NewEvent) -> list[NewRun]:
