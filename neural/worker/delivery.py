@@ -43,7 +43,7 @@ from neural.conf import conf
 from neural.ledger import batch, dialects, execute, ports
 from neural.ledger.claim import claim, own_claimant
 from neural.ledger.outcome import Outcome
-from neural.ledger.work import WorkSource
+from neural.ledger.work import WorkSource, working_on
 from neural.models import AttemptOutcome, RunState, TaskRun
 
 LISTENED = "neural_listened"
@@ -96,7 +96,8 @@ class Delivery:
             batchable=self._batchable,
             limit=limit,
         )
-        outcomes = batch.run_claimed(self._source, runs) if runs else []
+        with working_on(self._queue):  # known before the transaction begins
+            outcomes = batch.run_claimed(self._source, runs) if runs else []
         self.outcomes += outcomes
         self.is_more = self._left_more(outcomes, limit)
 

@@ -36,6 +36,7 @@ _LEDGER = "neural/ledger/"
 _SETTLING = "tests/unit/ledger/test_settling.py::"
 _CLAIMING = "tests/unit/ledger/test_claiming.py::"
 _EXECUTION = "tests/unit/ledger/test_execution.py::"
+_DIALECTS = "tests/unit/ledger/test_dialects.py::"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
@@ -258,6 +259,27 @@ WORKING = (
         "    ports.note_waiting(runs, waiting=True)\n",
         "    ports.note_waiting(runs, waiting=True)\n    groups = _by_function(source, runs)\n",
         _EXECUTION + "test_what_waits_is_noted_only_once_its_payload_has_been_read",
+    ),
+    Fault(
+        "history asks for SQLite's lock while urgent work waits",
+        _LEDGER + "dialects/sqlite.py",
+        "            return not is_history or time.monotonic() >= until\n",
+        "            return True\n",
+        _DIALECTS + "test_of_two_transactions_that_wait_history_goes_last",
+    ),
+    Fault(
+        "history stands still for one who waits for ever",
+        _LEDGER + "dialects/sqlite.py",
+        "            return not is_history or time.monotonic() >= until\n",
+        "            return not is_history\n",
+        _DIALECTS + "test_history_does_not_stand_still_for_one_who_waits_for_ever",
+    ),
+    Fault(
+        "who was forked by one who waits keeps waiting in its place",
+        _LEDGER + "dialects/sqlite.py",
+        "            fcntl.flock(folder, fcntl.LOCK_UN)\n        os.close(folder)\n",
+        "            pass\n        os.close(folder)\n",
+        _DIALECTS + "test_a_process_forked_by_one_who_waits_does_not_wait_in_its_place",
     ),
     Fault(
         "writes that will be rolled back count as a success",

@@ -1,10 +1,12 @@
 """The SQL dialect of SQLite: one file, and one writer at a time."""
 
 import datetime as dt
+import fcntl
 import json
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,25 +16,67 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from neural.ledger.dialects.base import IDLE, IN_TRANSACTION, Columns, Dialect, Rows
+from neural.ledger.work import works_on_history
 
-STEP_MILLISECONDS = 3
-"""How long SQLite itself waits for the lock before a transaction asks for it anew."""
+STEP_SECONDS = 0.002
+"""How long a transaction that did not get the lock waits before it asks anew."""
+LONGEST_COURTESY_SECONDS = 2.0
+"""How long work on history lets others go first, so that it never stands still for them."""
 
 
 def _begin(connection: Any, begin: Callable[[], None]) -> None:
     driver = connection.connection
     (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
     until = time.monotonic() + patience / 1000
-    driver.execute(f"PRAGMA busy_timeout = {min(patience, STEP_MILLISECONDS)}")
+    driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
-            try:
-                return begin()
-            except OperationalError as error:
-                if "database is locked" not in str(error) or time.monotonic() >= until:
-                    raise
+        with _turnstile(connection) as may_ask:
+            while True:
+                try:
+                    if may_ask():
+                        return begin()
+                except OperationalError as error:
+                    if "database is locked" not in str(error) or time.monotonic() >= until:
+                        raise
+                time.sleep(STEP_SECONDS)
     finally:
         driver.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+@contextmanager
+def _turnstile(connection: Any) -> Iterator[Callable[[], bool]]:
+    """Yields a function that returns whether this transaction may ask for the write lock: work on
+    history only while nothing else waits.
+
+    Whoever waits shares a lock of the database's folder, which work on history has alone while it
+    asks. The kernel drops it with its process. SQLite's own lock decides as before; where the
+    folder cannot be locked, all ask alike.
+    """
+    is_history = works_on_history()
+    until = time.monotonic() + LONGEST_COURTESY_SECONDS
+    try:
+        folder = os.open(Path(str(connection.settings_dict["NAME"])).parent, os.O_RDONLY)
+    except OSError:
+        yield lambda: True
+        return
+
+    def may_ask() -> bool:
+        try:
+            fcntl.flock(folder, (fcntl.LOCK_EX if is_history else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return not is_history or time.monotonic() >= until
+        except OSError:
+            return True
+        if is_history:
+            fcntl.flock(folder, fcntl.LOCK_UN)
+        return True
+
+    try:
+        yield may_ask
+    finally:
+        with suppress(OSError):  # explicitly: a process that was forked meanwhile has it as well
+            fcntl.flock(folder, fcntl.LOCK_UN)
+        os.close(folder)
 
 
 class SQLite(Dialect):
@@ -116,7 +160,8 @@ class SQLite(Dialect):
         SQLite asks for the lock less and less often, in the end every 100 ms, so whoever waits
         beside a busy worker is passed by again and again (measured: docs/performance.md). A
         transaction that takes the lock when it begins (``IMMEDIATE``) then asks every few
-        milliseconds, for as long as the connection's ``timeout`` says.
+        milliseconds, for as long as the connection's ``timeout`` says, and work on history lets
+        all others go first.
         """
         begin = partial(type(connection)._start_transaction_under_autocommit, connection)
         connection._start_transaction_under_autocommit = partial(_begin, connection, begin)

@@ -1,9 +1,15 @@
 """What each dialect says, without a server; tests/contract/test_dialects.py asks the databases."""
 
 import datetime as dt
+import errno
+import fcntl
 import inspect
+import os
 import re
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +20,11 @@ from neural.errors import NeuralError
 from neural.health.database import _BY_DIALECT
 from neural.ledger import dialects
 from neural.ledger.dialects import DIALECTS, PostgreSQL, SQLite, dialect_of, ledger_dialect
+from neural.ledger.dialects import sqlite as of_sqlite
 from neural.ledger.dialects.base import Dialect
-from neural.ledger.dialects.sqlite import STEP_MILLISECONDS, _begin
+from neural.ledger.dialects.sqlite import _begin
+from neural.ledger.work import working_on
+from neural.queues import LOW_PRIORITY_QUEUE
 
 ROOT = Path(__file__).parents[3]
 BOTH = sorted(DIALECTS)
@@ -192,8 +201,11 @@ class Locked:
 
     vendor, alias = "sqlite", "default"
 
-    def __init__(self, *, attempts: int, said: str = "database is locked", patience=30_000) -> None:
+    def __init__(
+        self, folder: Path, *, attempts: int, said: str = "database is locked", patience=30_000
+    ) -> None:
         self.attempts, self.said = attempts, said
+        self.settings_dict = {"NAME": folder / "ledger.sqlite3"}
         self.connection = sqlite3.connect(":memory:")
         self.connection.execute(f"PRAGMA busy_timeout = {patience}")
         self.waited: list[int] = []
@@ -210,11 +222,19 @@ class Locked:
 
 
 @pytest.fixture
-def locked():
+def slept(monkeypatch):
+    """The pauses, in seconds; the process does not pause."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+@pytest.fixture
+def locked(tmp_path):
     made: list[Locked] = []
 
-    def make(**how) -> Locked:
-        made.append(Locked(**how))
+    def make(folder=tmp_path, **how) -> Locked:
+        made.append(Locked(folder, **how))
         return made[-1]
 
     yield make
@@ -222,12 +242,13 @@ def locked():
         each.connection.close()
 
 
-def test_a_transaction_asks_for_the_lock_every_few_milliseconds_until_it_has_it(locked):
+def test_a_transaction_asks_for_the_lock_every_few_milliseconds_until_it_has_it(locked, slept):
     busy = locked(attempts=200)
 
     busy._start_transaction_under_autocommit()
 
-    assert busy.waited == [STEP_MILLISECONDS] * 201
+    assert busy.waited == [0] * 201
+    assert slept == [of_sqlite.STEP_SECONDS] * 200
     assert busy.patience == 30_000
 
 
@@ -238,7 +259,7 @@ def test_a_transaction_that_may_not_wait_gives_up_as_before(locked, patience):
     with pytest.raises(OperationalError, match="locked"):
         busy._start_transaction_under_autocommit()
 
-    assert set(busy.waited) == {patience}
+    assert set(busy.waited) == {0}
     assert busy.patience == patience
 
 
@@ -250,6 +271,148 @@ def test_another_error_of_a_transaction_that_begins_is_raised_at_once(locked):
 
     assert len(broken.waited) == 1
     assert broken.patience == 30_000
+
+
+WAITING = """
+import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_SH)
+print("waits", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def waiting_process(tmp_path):
+    """Another process, which waits for the write lock with other work than history."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(tmp_path)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _begin_history(connection: Locked) -> None:
+    with working_on(LOW_PRIORITY_QUEUE):
+        connection._start_transaction_under_autocommit()
+
+
+def test_history_waits_while_another_process_waits_and_begins_when_that_is_killed(
+    locked, waiting_process, monkeypatch
+):
+    free = locked(attempts=0)
+    pauses: list[int] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(len(free.waited))
+        if len(pauses) == 5:
+            waiting_process.kill()
+            waiting_process.wait()
+
+    monkeypatch.setattr(time, "sleep", pause)
+    _begin_history(free)
+
+    assert pauses == [0] * 5
+    assert free.waited == [0]
+
+
+def test_history_does_not_stand_still_for_one_who_waits_for_ever(
+    locked, waiting_process, monkeypatch
+):
+    monkeypatch.setattr(of_sqlite, "LONGEST_COURTESY_SECONDS", 0)
+    free = locked(attempts=0)
+
+    _begin_history(free)
+
+    assert free.waited == [0]
+
+
+def test_work_that_is_no_history_waits_for_nobody_but_the_lock(locked, waiting_process, slept):
+    locked(attempts=0)._start_transaction_under_autocommit()
+
+    assert not slept
+
+
+def test_of_two_transactions_that_wait_history_goes_last(locked, slept, monkeypatch):
+    """It asks again and again, and is not heard before the other one has begun."""
+    history, urgent = locked(attempts=0), locked(attempts=3)
+    asked: list[float] = []
+
+    def pause(seconds: float) -> None:
+        with pytest.raises(_StillWaits):
+            _asked_once(history)
+        asked.append(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    urgent._start_transaction_under_autocommit()
+    assert len(asked) == 3
+    assert not history.waited
+
+    _asked_once(history)
+    assert history.waited == [0]
+
+
+class _StillWaits(Exception):
+    """History was not let in at its first try."""
+
+
+def _asked_once(history: Locked) -> None:
+    def give_up(seconds: float) -> None:
+        raise _StillWaits
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", give_up)
+        _begin_history(history)
+
+
+def test_a_process_forked_by_one_who_waits_does_not_wait_in_its_place(locked, slept):
+    urgent = locked(attempts=1)
+    forked: list[subprocess.Popen[bytes]] = []
+
+    def pause(seconds: float) -> None:
+        (lock,) = _locks_of(urgent)
+        forked.append(subprocess.Popen(["sleep", "600"], pass_fds=[lock]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", pause)
+        urgent._start_transaction_under_autocommit()
+    try:
+        _asked_once(locked(attempts=0))
+    finally:
+        forked[0].kill()
+        forked[0].wait()
+
+
+def _locks_of(connection: Locked) -> list[int]:
+    folder = str(connection.settings_dict["NAME"].parent)
+    return [
+        int(each.name)
+        for each in Path("/proc/self/fd").iterdir()
+        if each.exists() and os.readlink(each) == folder
+    ]
+
+
+@pytest.mark.parametrize("name", ["file:ledger?mode=memory&cache=shared", "missing/ledger.sqlite3"])
+def test_where_there_is_no_folder_all_ask_alike(locked, slept, name):
+    alone = locked(folder=Path(name).parent, attempts=2)
+
+    _begin_history(alone)
+
+    assert alone.waited == [0] * 3
+
+
+def test_where_a_folder_cannot_be_locked_all_ask_alike(locked, slept, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(of_sqlite, "fcntl", SimpleNamespace(**{**vars(fcntl), "flock": refuse}))
+    alone = locked(attempts=2)
+
+    _begin_history(alone)
+
+    assert alone.waited == [0] * 3
 
 
 @pytest.mark.django_db
