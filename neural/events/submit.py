@@ -18,6 +18,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -32,7 +33,9 @@ from neural.events.answers import InvalidEvent, Submission
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.ledger.dialects import ledger_connection
+from neural.ledger.work import working_on
 from neural.models import EntryPoint, RefusedEvent
+from neural.queues import LOW_PRIORITY_QUEUE
 
 Chunk = Sequence[NewEvent | Refusal]
 CHUNK_CHARACTERS = 64 * 1024 * 1024
@@ -129,7 +132,10 @@ def submit_many(
     remaining = iter(events)
     while True:
         chunk, error = _next_chunk(remaining, backfill, requested_by)
-        yield from _record(chunk, entry_point, requested_by)
+        # While history is loaded, other transactions go first where there is one writer.
+        with working_on(LOW_PRIORITY_QUEUE) if backfill else nullcontext():
+            answers = _record(chunk, entry_point, requested_by)
+        yield from answers
         if error is not None:
             raise error
         if not chunk:

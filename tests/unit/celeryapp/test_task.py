@@ -15,6 +15,7 @@ from neural.celeryapp.task import _as_celery_sees_it
 from neural.ledger import execute, record
 from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
+from neural.ledger.work import works_on_history
 from neural.ledger.work_errors import AttemptFailed, describe
 from neural.models import RunState, TaskRun
 from neural.tasks import process_neural_event
@@ -249,6 +250,26 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
         task()
 
     assert [len(each) for each in tokens] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("queue", "is_history"), [("low_priority", True), ("default", False)])
+def test_whether_a_run_is_history_is_known_before_its_transaction_begins(
+    fake_broker, monkeypatch, queue, is_history
+):
+    (run,) = submitted(1)
+    TaskRun.objects.update(queue=queue)
+    known = []
+
+    def note(source, runs):
+        known.append(works_on_history())
+        return run_claimed(source, runs)
+
+    monkeypatch.setattr("neural.worker.delivery.batch.run_claimed", note)
+    with delivered(process_neural_event, run.task_id, queue=queue) as task:
+        task()
+
+    assert known == [is_history]
+    assert not works_on_history()
 
 
 def test_when_nothing_is_left_no_message_is_sent(fake_broker):

@@ -11,6 +11,8 @@ import pytest
 from django.db import connection, transaction
 
 import neural
+from neural.events import recording
+from neural.ledger.work import works_on_history
 from neural.models import NeuralEvent, Store, TaskRun
 
 pytestmark = pytest.mark.django_db
@@ -252,6 +254,22 @@ def test_queue_and_priority_are_the_types_unless_given(fake_broker):
         ("default", 3),
         ("low_priority", 1),
     ]
+
+
+@pytest.mark.parametrize("backfill", [True, False])
+def test_history_that_is_loaded_is_recorded_as_history(fake_broker, monkeypatch, backfill):
+    known = []
+
+    def note(new_events):
+        known.append(works_on_history())
+        return recording.record(new_events)
+
+    monkeypatch.setattr(recording, "record_in_group", note)
+    (answer,) = neural.submit_many([event()], backfill=backfill)
+
+    assert answer.is_new
+    assert set(known) == {backfill}
+    assert not works_on_history()
 
 
 def test_the_callers_rollback_leaves_nothing(fake_broker, django_capture_on_commit_callbacks):

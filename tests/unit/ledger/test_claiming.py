@@ -58,6 +58,22 @@ def test_a_run_is_taken_once():
     assert take(waiting) == []
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's way to wait")
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_waits_for_the_lock_as_other_transactions_do(monkeypatch):
+    """Alone, its statement would wait by SQLite's own way, in the end 100 ms at a time."""
+    waiting = run()
+    begin, began = connection._start_transaction_under_autocommit, []
+    monkeypatch.setattr(
+        connection,
+        "_start_transaction_under_autocommit",
+        lambda: (began.append("began"), begin()),
+    )
+
+    assert take(waiting)
+    assert began == ["began"]
+
+
 def test_each_claim_has_a_token_of_its_own():
     first, second = run(queue="a"), run(queue="b")
 
