@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 
 from neural.conf import conf
@@ -117,7 +117,7 @@ def _take(
         WHERE {dialect.pending} AND id IN (SELECT id FROM chosen)
         RETURNING *
     """
-    with transaction.atomic():  # a single statement would wait by SQLite's own unfair way
+    with dialect.writing(dialects.ledger_connection()):
         runs = list(TaskRun.objects.raw(statement, parameters))
     _load_events(runs)
     return runs
