@@ -10,12 +10,13 @@ import datetime as dt
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import execute, ports
+from neural.ledger import dialects, execute, ports
 from neural.ledger.execute import (
     call,
     drop_broken_connection,
@@ -151,10 +152,12 @@ def _work_through(
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     waiting = deque(groups.items())
+    connection = dialects.ledger_connection()
+    others_wait = partial(dialects.ledger_dialect().others_wait, connection)
     while waiting:
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
-        if outcomes and (left <= 0 or guard.changed_session):
+        if outcomes and (left <= 0 or guard.changed_session or others_wait()):
             outcomes += [not_started(each.run, clock) for each in theirs]
             continue
         number = execute.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1

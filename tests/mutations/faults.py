@@ -36,7 +36,8 @@ _LEDGER = "neural/ledger/"
 _SETTLING = "tests/unit/ledger/test_settling.py::"
 _CLAIMING = "tests/unit/ledger/test_claiming.py::"
 _EXECUTION = "tests/unit/ledger/test_execution.py::"
-_DIALECTS = "tests/unit/ledger/test_dialects.py::"
+_LEDGER_TESTS = "tests/unit/ledger/"
+_DIALECTS = _LEDGER_TESTS + "test_dialects.py::"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
@@ -263,23 +264,47 @@ WORKING = (
     Fault(
         "history asks for SQLite's lock while urgent work waits",
         _LEDGER + "dialects/sqlite.py",
-        "            return not is_history or time.monotonic() >= until\n",
-        "            return True\n",
+        "if waited >= courtesy or not _is_waited_at(turnstile):",
+        "if True:",
         _DIALECTS + "test_of_two_transactions_that_wait_history_goes_last",
     ),
     Fault(
         "history stands still for one who waits for ever",
         _LEDGER + "dialects/sqlite.py",
-        "            return not is_history or time.monotonic() >= until\n",
-        "            return not is_history\n",
+        "if waited >= courtesy or not _is_waited_at(turnstile):",
+        "if not is_history or not _is_waited_at(turnstile):",
         _DIALECTS + "test_history_does_not_stand_still_for_one_who_waits_for_ever",
     ),
     Fault(
         "who was forked by one who waits keeps waiting in its place",
         _LEDGER + "dialects/sqlite.py",
-        "            fcntl.flock(folder, fcntl.LOCK_UN)\n        os.close(folder)\n",
-        "            pass\n        os.close(folder)\n",
+        "        _is_locked(folder, fcntl.LOCK_UN)  # a process",
+        "        # a process",
         _DIALECTS + "test_a_process_forked_by_one_who_waits_does_not_wait_in_its_place",
+    ),
+    Fault(
+        "a batch of history goes on while urgent work waits to write",
+        _LEDGER + "batch.py",
+        "guard.changed_session or others_wait()):",
+        "guard.changed_session):",
+        _EXECUTION + "test_a_batch_of_history_ends_when_others_wait_to_write",
+    ),
+    Fault(
+        "an event is recorded for a store that is not there",
+        "neural/migrations/0005_stores_are_looked_up_together.py",
+        "    IF FOUND THEN\n",
+        "    IF false THEN\n",
+        _LEDGER_TESTS + "test_stores_of_rows.py::"
+        "test_events_of_stores_that_are_not_there_are_refused_together",
+        "postgresql",
+    ),
+    Fault(
+        "a store that has rows is deleted",
+        "neural/migrations/0005_stores_are_looked_up_together.py",
+        "            OR EXISTS (SELECT FROM neural_taskrun WHERE store_id = OLD.code) THEN\n",
+        "            THEN\n",
+        _LEDGER_TESTS + "test_stores_of_rows.py::test_a_store_with_a_run_is_not_deleted",
+        "postgresql",
     ),
     Fault(
         "writes that will be rolled back count as a success",

@@ -131,6 +131,11 @@ class Dialect:
         transaction waits fairly for the lock."""
         return nullcontext()
 
+    def others_wait(self, connection: BaseDatabaseWrapper) -> bool:
+        """Whether this transaction, which works on history, should end soon for others that wait to
+        write. Never where there are many writers."""
+        return False
+
     def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
         """The transactions that claim runs now. Empty where there is one writer at a time."""
         return set()

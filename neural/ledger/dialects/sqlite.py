@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,56 +27,62 @@ LONGEST_COURTESY_SECONDS = 2.0
 def _begin(connection: Any, begin: Callable[[], None]) -> None:
     driver = connection.connection
     (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
-    until = time.monotonic() + patience / 1000
+    began, is_history = time.monotonic(), works_on_history()
+    courtesy = min(LONGEST_COURTESY_SECONDS, patience / 1000) if is_history else 0
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        with _turnstile(connection) as may_ask:
+        with _turnstile(connection) as turnstile:
             while True:
+                waited = time.monotonic() - began
                 try:
-                    if may_ask():
+                    if waited >= courtesy or not _is_waited_at(turnstile):
                         return begin()
                 except OperationalError as error:
-                    if "database is locked" not in str(error) or time.monotonic() >= until:
+                    if "database is locked" not in str(error) or waited >= patience / 1000:
                         raise
+                if not is_history:
+                    _is_locked(turnstile, fcntl.LOCK_SH)
                 time.sleep(STEP_SECONDS)
     finally:
         driver.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 @contextmanager
-def _turnstile(connection: Any) -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether this transaction may ask for the write lock: work on
-    history only while nothing else waits.
+def _turnstile(connection: Any) -> Iterator[int | None]:
+    """Where work on history lets all other transactions of this host go first.
 
-    Whoever waits shares a lock of the database's folder, which work on history has alone while it
-    asks. The kernel drops it with its process. SQLite's own lock decides as before; where the
-    folder cannot be locked, all ask alike.
+    It is the database's folder: whoever waits for the write lock shares a lock of the folder, which
+    the kernel drops with its process. SQLite's own lock decides as before; where the folder cannot
+    be locked, nobody seems to wait.
     """
-    is_history = works_on_history()
-    until = time.monotonic() + LONGEST_COURTESY_SECONDS
     try:
         folder = os.open(Path(str(connection.settings_dict["NAME"])).parent, os.O_RDONLY)
     except OSError:
-        yield lambda: True
+        yield None
         return
-
-    def may_ask() -> bool:
-        try:
-            fcntl.flock(folder, (fcntl.LOCK_EX if is_history else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return not is_history or time.monotonic() >= until
-        except OSError:
-            return True
-        if is_history:
-            fcntl.flock(folder, fcntl.LOCK_UN)
-        return True
-
     try:
-        yield may_ask
+        yield folder
     finally:
-        with suppress(OSError):  # explicitly: a process that was forked meanwhile has it as well
-            fcntl.flock(folder, fcntl.LOCK_UN)
+        _is_locked(folder, fcntl.LOCK_UN)  # a process that was forked meanwhile has it as well
         os.close(folder)
+
+
+def _is_waited_at(turnstile: int | None) -> bool:
+    is_mine = _is_locked(turnstile, fcntl.LOCK_EX)
+    _is_locked(turnstile, fcntl.LOCK_UN)
+    return not is_mine
+
+
+def _is_locked(turnstile: int | None, how: int) -> bool:
+    """Lock it, unless another process has locked it otherwise. Returns whether that was so."""
+    try:
+        if turnstile is not None:
+            fcntl.flock(turnstile, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # such as on a network file system
+    return True
 
 
 class SQLite(Dialect):
@@ -165,6 +171,10 @@ class SQLite(Dialect):
         """
         begin = partial(type(connection)._start_transaction_under_autocommit, connection)
         connection._start_transaction_under_autocommit = partial(_begin, connection, begin)
+
+    def others_wait(self, connection: BaseDatabaseWrapper) -> bool:
+        with _turnstile(connection) as turnstile:
+            return works_on_history() and _is_waited_at(turnstile)
 
     def set_patience(self, cursor: CursorWrapper, milliseconds: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {int(milliseconds)}")

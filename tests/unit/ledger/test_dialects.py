@@ -318,6 +318,17 @@ def test_history_waits_while_another_process_waits_and_begins_when_that_is_kille
     assert free.waited == [0]
 
 
+def test_history_is_to_end_soon_while_another_process_waits(locked, waiting_process):
+    dialect, mine = DIALECTS["sqlite"], locked(attempts=0)
+
+    assert not dialect.others_wait(mine)
+    with working_on(LOW_PRIORITY_QUEUE):
+        assert dialect.others_wait(mine)
+        waiting_process.kill()
+        waiting_process.wait()
+        assert not dialect.others_wait(mine)
+
+
 def test_history_does_not_stand_still_for_one_who_waits_for_ever(
     locked, waiting_process, monkeypatch
 ):

@@ -14,6 +14,7 @@ from neural.errors import PermanentError
 from neural.ledger import dialects, execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
+from neural.ledger.dialects import ledger_dialect
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Work, current_run, default_retry
 from neural.models import RunState, TaskAttempt, TaskRun
@@ -159,6 +160,15 @@ def test_a_batch_ends_when_its_time_is_up_and_hands_the_rest_back(settings):
         run = the_run(task_id)
         assert (run.state, run.failures, run.losses, run.token) == (RunState.PENDING, 0, 0, None)
     assert TaskRun.objects.due().count() == 2
+
+
+def test_a_batch_of_history_ends_when_others_wait_to_write(monkeypatch):
+    monkeypatch.setattr(type(ledger_dialect()), "others_wait", lambda *_: True)
+
+    outcomes = perform({each: effect(each) for each in "abc"})
+
+    assert [outcome.not_started for outcome in outcomes] == [False, True, True]
+    assert Effect.counts() == {"a": 1}
 
 
 @pytest.mark.parametrize("retry", [None, RetryPolicy(permanent=(LookupError,))])
