@@ -235,8 +235,8 @@ WORKING = (
     Fault(
         "a batch goes on when its time is up",
         _LEDGER + "batch.py",
-        "if outcomes and (left <= 0 or guard.changed_session):",
-        "if outcomes and guard.changed_session:",
+        "(left <= 0 or guard.changed_session or others_wait()):",
+        "(guard.changed_session or others_wait()):",
         _EXECUTION + "test_a_batch_ends_when_its_time_is_up_and_hands_the_rest_back",
     ),
     Fault(
