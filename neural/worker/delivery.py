@@ -88,15 +88,15 @@ class Delivery:
             self._take("", limit=self._slots() + 1)  # the slot of the message's own run is free
 
     def _take(self, task_id: str, *, limit: int) -> None:
-        runs = claim(
-            task_id=task_id,
-            task=self._task,
-            claimant=own_claimant(),
-            queue=self._queue,
-            batchable=self._batchable,
-            limit=limit,
-        )
-        with working_on(self._queue):  # known before the transaction begins
+        with working_on(self._queue):  # known before a transaction begins
+            runs = claim(
+                task_id=task_id,
+                task=self._task,
+                claimant=own_claimant(),
+                queue=self._queue,
+                batchable=self._batchable,
+                limit=limit,
+            )
             outcomes = batch.run_claimed(self._source, runs) if runs else []
         self.outcomes += outcomes
         self.is_more = self._left_more(outcomes, limit)

@@ -20,8 +20,9 @@ from neural.ledger.work import works_on_history
 
 STEP_SECONDS = 0.002
 """How long a transaction that did not get the lock waits before it asks anew."""
-LONGEST_COURTESY_SECONDS = 2.0
-"""How long work on history lets others go first, so that it never stands still for them."""
+LONGEST_COURTESY_SECONDS = 0.1
+"""How long work on history lets others go first: no longer, as other work may wait for its process,
+and it must never stand still."""
 
 
 def _begin(connection: Any, begin: Callable[[], None]) -> None:
