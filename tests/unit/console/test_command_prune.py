@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 import neural
 from neural.forecasting.models import Forecast
@@ -64,6 +66,16 @@ def test_their_attempts_go_with_them(prune):
     prune()
 
     assert list(TaskAttempt.objects.values_list("run", flat=True)) == [kept.pk]
+
+
+def test_what_goes_is_not_read_with_its_arguments_and_results():
+    old_run(RunState.SUCCEEDED, result={"rows": 3})
+
+    with CaptureQueriesContext(connection) as asked:
+        prune_runs(now=ago(), keep=Retention.of_settings())
+
+    assert remaining() == set()
+    assert not [each["sql"] for each in asked if '"result"' in each["sql"]]
 
 
 def test_each_state_is_kept_for_its_own_time(prune):
