@@ -4,7 +4,7 @@
     python -m benchmarks.console_scale --runs 200000 --days 30 --seconds 30
     python -m benchmarks.console_scale --reuse              the rows of the run before
 
-Fills a PostgreSQL database with finished runs of 400 days, their events and failed attempts, 200
+Fills a PostgreSQL database with finished runs of 400 days, their events and failed attempts, 300
 stores, 60 works, 300 worker processes of which most are gone, 40 error groups, 50 schedules, 2,000
 alerts, the figures of so many days, 20,000 orders, 200,000 entries of the audit log and 50 bulk
 actions. Then two web processes, two workers and beat start as with `manage.py up`, a process
@@ -92,7 +92,7 @@ import sys
 import django
 
 django.setup()
-from benchmarks.console.ledger_rows import STORES
+from benchmarks.growth.ledger import STORES
 from benchmarks.load.events import submit_for_ever
 
 submit_for_ever(int(sys.argv[1]), stores=STORES)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from benchmarks.console.ledger_rows import DAYS, PARTS, QUEUE, STORE, TYPE, WORK, without_indexes
-from benchmarks.growth.ledger import execute
+from benchmarks.console.ledger_rows import DAYS, PARTS, QUEUE, STORE, TYPE, WORK
+from benchmarks.growth.ledger import execute, without_indexes
 from neural.models import AuditEntry, NeuralEvent, SavedView
 from neural.monitoring.rollups.histograms import BUCKETS
 from neural.restaurant.models import Order

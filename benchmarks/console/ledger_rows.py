@@ -4,50 +4,19 @@ Row ``number`` is the same on every machine: work, store and outcome follow from
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from django.db import connection
 from tqdm import tqdm
 
 from benchmarks.growth.growing import ERROR, TRACEBACK
-from benchmarks.growth.ledger import execute, rows
-
-_CONSTRAINTS = """
-    SELECT conrelid::regclass::text, conname, contype, pg_get_constraintdef(oid)
-    FROM pg_constraint
-    WHERE contype IN ('p', 'u', 'c', 'f')
-        AND (conrelid = ANY(%(tables)s::regclass[])
-            OR contype = 'f' AND confrelid = ANY(%(tables)s::regclass[]))
-    ORDER BY contype = 'f' DESC"""
-"""Foreign keys come first: other constraints are dropped after those that rest on them."""
-_INDEXES = """
-    SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
-    FROM pg_index WHERE indrelid = ANY(%(tables)s::regclass[])"""
-
-
-@contextmanager
-def without_indexes(tables: Sequence[str]) -> Iterator[None]:
-    """Inside this block these tables have no index and no constraint."""
-    constraints = rows(_CONSTRAINTS, {"tables": list(tables)})
-    for table, name, _kind, _definition in constraints:
-        execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
-    indexes = rows(_INDEXES, {"tables": list(tables)})
-    for name, _definition in indexes:
-        execute(f"DROP INDEX {name}")
-    yield
-    execute("SET maintenance_work_mem = '512MB'")
-    for _name, definition in indexes:
-        execute(definition)
-    for table, name, _kind, definition in reversed(constraints):
-        execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
-
+from benchmarks.growth.ledger import STORES, execute, without_indexes
+from benchmarks.growth.ledger import TABLES as LARGE
 
 DAYS = 400
-STORES, WORKS, PROCESSES, SCHEDULES = 200, 60, 300, 50
+WORKS, PROCESSES, SCHEDULES = 60, 300, 50
 SLICE = 250_000
-LARGE = ("neural_neuralevent", "neural_taskrun", "neural_tasktry")
 PARTS = {"stores": STORES, "works": WORKS, "processes": PROCESSES, "schedules": SCHEDULES}
 
 WORK = "'chain.work_' || lpad({0}::text, 2, '0')"

@@ -13,7 +13,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from benchmarks.console.ledger_rows import SCHEDULES, STORES
+from benchmarks.console.ledger_rows import SCHEDULES
+from benchmarks.growth.ledger import STORES
 from benchmarks.http_load import HOST
 from neural.models import AuditEntry, BulkAction, Store, TaskRun
 from neural.monitoring.models import ErrorGroup, ErrorGroupHit
@@ -37,7 +38,7 @@ class Line:
     seen_by: tuple[str, ...] = (CHAIN,)
 
 
-RUNS = "neural_taskrun_changelist"
+RUNS, EVENTS = "neural_taskrun_changelist", "neural_neuralevent_changelist"
 FIGURES, NEWS = "neural_taskrun_figures", "neural_taskrun_live"
 """What the list asks for by itself: counts of the states with the bars, and new rows."""
 BOTH = (CHAIN, OWN)
@@ -85,6 +86,10 @@ LINES: Sequence[Line] = (
         seen_by=BOTH,
     ),
     Line("runs: news", NEWS, {"newest": "{run}"}, seen_by=BOTH),
+    Line("events", EVENTS, seen_by=BOTH),
+    Line("events: a store", EVENTS, {"store": "{store}"}, seen_by=BOTH),
+    Line("events: a type", EVENTS, {"type": "order.created"}, seen_by=BOTH),
+    Line("events: a search", EVENTS, {"q": "{event_id}"}, seen_by=BOTH),
     Line("a run with its links", "neural_taskrun_change", key="run", seen_by=BOTH),
     Line("an event with its order", "neural_neuralevent_change", key="event", seen_by=BOTH),
     Line("an order with its events", "neural_restaurant_order_change", key="order_pk"),

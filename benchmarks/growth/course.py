@@ -1,117 +1,214 @@
-"""Runs the whole measurement, in order: grows, compares with an empty ledger, prints a table."""
+"""Runs the whole measurement, in order: grows ledgers, measures them in turn, prints a table."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
 from celery import current_app
+from django.core.management import call_command
 
-from benchmarks.growth.costs import insert_costs, measure_backlog
-from benchmarks.growth.growing import grow
+from benchmarks.console import figure_rows
+from benchmarks.growth.costs import TOLERANCE, insert_costs, measure_backlog
+from benchmarks.growth.disk import measure_orders
+from benchmarks.growth.growing import RUNS_A_DAY, grow
 from benchmarks.growth.indexes import check_indexes
-from benchmarks.growth.ledger import (
-    analyze,
-    both_seconds,
-    empty,
-    execute,
-    ledger,
-    prepare,
-    vacuum,
-    weights,
-)
-from benchmarks.growth.measuring import STEPS
+from benchmarks.growth.ledger import Figure, execute, ledger, prepare, vacuum, weights
+from benchmarks.growth.measuring import STEPS, first_place
+from benchmarks.growth.pages import chief, of_pages, of_pruning
 from benchmarks.isolated import Server
-from benchmarks.machine import idle_share, machine
+from benchmarks.machine import idle_share, machine, spread
 
-GROWN = "neural_growth"
-EMPTY = "neural_growth_empty"
-COPY = "neural_growth_copy"
-"""A copy of the grown ledger, for measuring: measurements would change how its indexes split."""
-
-NAMES = {
-    "submit_per_second": "submit, one by one, /s",
-    "submit_many_per_second": "submit_many, /s",
-    "claim_ms": "claim of 50, ms",
-    "relay_idle_ms": "relay, nothing unpublished, ms",
-    "relay_unpublished_ms": "relay, 200 unpublished, ms",
-    "drain_per_second": "drain in one process, /s",
-}
+FIGURE_DAYS, LEAST_FIGURE_DAYS = 400, 8
+"""Days of which figures are kept beside runs of thirty days; smaller ledgers are younger, but have
+the days of which a page may be."""
+SMALL = 100_000
+"""A smaller ledger is filled for a test, with figures of a day."""
+PARTS = ("pace", "pages", "prune", "backlog", "indexes", "costs", "disk")
+Names = Mapping[int, str]
+"""The databases, by their numbers of finished runs."""
+Step = Callable[[int, int], Mapping[str, Figure]]
+"""Takes the number of runs of the ledger that is measured, and the place of the round."""
+Round = Mapping[int, Mapping[str, Figure]]
 
 
-def of_server(figures: Mapping[str, Any]) -> str:
+def measure(
+    server: Server,
+    *,
+    names: Names,
+    parts: Sequence[str],
+    repeats: int,
+    reuse: bool,
+    save: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Grow a ledger of each size, unless they are there (``reuse``), and measure these parts.
+
+    ``save`` gets the figures so far after each of them.
+    """
+    figures: dict[str, Any] = {"machine": machine(), "server": server.settings()}
+    _say(_of_server(figures))
+    figures["sizes"] = {size: _weighed(size, name, grows=not reuse) for size, name in names.items()}
+    _say("\n".join(line for size, weight in figures["sizes"].items() for line in _weight(weight)))
+    save(figures)
+    figures["idle_before"] = round(idle_share(), 2)
+    if steps := list(_steps(names, parts)):
+        figures["figures"] = _compared(names, steps, repeats)
+        _say("\n".join(_table(figures["figures"], names)))
+        save(figures)
+    few, many = names[min(names)], names[max(names)]
+    for part, work, name, lines in (
+        ("backlog", measure_backlog, many, _backlog),
+        ("indexes", check_indexes, many, _queries),
+        ("costs", partial(insert_costs, min(names)), few, _costs),
+        ("disk", partial(measure_orders, min(names)), few, _disk),
+    ):
+        if part in parts:
+            with ledger(name):
+                figures[part] = work()
+            _say("\n".join(lines(figures[part])))
+            save(figures)
+    return figures
+
+
+def _weighed(size: int, name: str, *, grows: bool) -> dict[str, Any]:
+    grown: dict[str, Any] = {}
+    with ledger(name):
+        if grows:
+            prepare()
+            grown = grow(size)
+            days = max(FIGURE_DAYS * size // (30 * RUNS_A_DAY), LEAST_FIGURE_DAYS)
+            figure_rows.fill(days if size >= SMALL else 1)
+            execute("ANALYZE")
+        vacuum()
+        execute("CHECKPOINT")
+        return {**grown, **weights(size)}
+
+
+def _steps(names: Names, parts: Sequence[str]) -> Iterator[Step]:
+    if "pace" in parts:
+        first = _first_place(names)
+        for what, step in STEPS.items():
+            yield partial(_paced, what, step, first)
+    if "pages" in parts:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        viewers = {size: _viewer(size, name) for size, name in names.items()}
+        yield lambda size, place: of_pages(viewers[size], place)
+    if "prune" in parts:
+        yield lambda size, place: of_pruning()
+
+
+def _paced(
+    what: str, step: Callable[[int], Figure], first: int, size: int, place: int
+) -> Mapping[str, Figure]:
+    return {what: step(first + place)}
+
+
+def _first_place(names: Names) -> int:
+    found = []
+    for name in names.values():
+        with ledger(name):
+            found.append(first_place())
+    return max(found)
+
+
+def _viewer(size: int, name: str) -> Any:
+    with ledger(name):
+        return chief(size)
+
+
+def _compared(names: Names, steps: Sequence[Step], repeats: int) -> dict[str, Any]:
+    """Measure all ledgers in turn, round by round; the first round warms up. What not every ledger
+    has enough rows for is left out."""
+    _round(names, steps, 0)
+    rounds = [_round(names, steps, place) for place in range(1, repeats + 1)]
+    least = min(names)
+    everywhere = [
+        what
+        for what in rounds[0][least]
+        if all(what in each[size] for each in rounds for size in names)
+    ]
+    return {
+        what: {size: _against(rounds, what, size, least) for size in names} for what in everywhere
+    }
+
+
+def _round(names: Names, steps: Sequence[Step], place: int) -> Round:
+    figures: dict[int, dict[str, Figure]] = {size: {} for size in names}
+    for step in steps:
+        for size in sorted(names, reverse=place % 2 == 0):
+            with ledger(names[size]):
+                execute("SELECT 1")  # connects
+                figures[size] |= step(size, place)
+    current_app.control.purge()
+    return figures
+
+
+def _against(rounds: Sequence[Round], what: str, size: int, least: int) -> dict[str, Any]:
+    own = [each[size][what] for each in rounds]
+    pairs = [zip(each[size][what], each[least][what], strict=True) for each in rounds]
+    ratios = [Figure(*(mine / other if other else 1.0 for mine, other in pair)) for pair in pairs]
+    return {
+        **spread((each.clock for each in own), 2),
+        "ratio": round(median(each.clock for each in ratios), 2),
+        "processor_ratio": round(median(each.processor for each in ratios), 2),
+    }
+
+
+def _of_server(figures: Mapping[str, Any]) -> str:
     """The server and machine on which the figures were measured."""
     machine, server = figures["machine"], figures["server"]
-    processor = f"{machine['processor']}, {machine['cores']} cores"
-    told = ", ".join(f"{name} {value}" for name, value in server.items())
-    return (
-        f"{processor}, {machine['idle_before']:.0%} idle before\nPostgreSQL, not tuned: {told}\n"
-        "Tables are vacuumed and analyzed by hand before they are measured."
-    )
+    settings = ", ".join(f"{name} {value}" for name, value in server.items())
+    return f"{machine['processor']}, {machine['cores']} cores\nPostgreSQL: {settings}"
 
 
-def at_size(runs: int, size: Mapping[str, Any]) -> str:
-    """Pace and sizes at one number of runs."""
-    return "\n".join([f"\n{runs:,} finished runs", *_growing(size), *_pace(size), *_weight(size)])
+def _weight(size: Mapping[str, Any]) -> Iterator[str]:
+    """Rows and bytes of the ledger's tables and indexes, and of other large tables."""
+    yield f"\n{size['runs']:,} finished runs; the whole database {size['megabytes']:,} MB"
+    if "live_runs_per_second" in size:
+        yield f"  the last million grew by {size['live_runs_per_second']:,} runs a second"
+    for table, weight in size["tables"].items():
+        yield f"  {table:42}{weight['rows']:>12,} rows {_size(weight)} bytes a row"
+        for name, index in weight["indexes"].items():
+            yield f"    {name:57} {_size(index)}"
 
 
-def _growing(size: Mapping[str, Any]) -> Iterator[str]:
-    paces = [each["runs_per_second"] for each in size["growing"]["slices"]]
-    yield (
-        f"  grew by {paces[0]:,} runs/s in the first slice, {paces[-1]:,} in the last "
-        f"(slowest {min(paces):,}), with their events and attempts; VACUUM (ANALYZE) took "
-        f"{size['growing']['vacuum_analyze_seconds']} s"
-    )
+def _size(weight: Mapping[str, float]) -> str:
+    return f"{weight['megabytes']:>8,} MB {weight['bytes_a_row']:>8}"
 
 
-def _pace(size: Mapping[str, Any]) -> Iterator[str]:
-    yield f"  measured warm, in turn with an empty ledger; {size['idle_before']:.0%} idle before"
-    yield f"  {'':26}{'empty':>22}{'grown':>22}{'ratio':>7}{'processor':>11}  within 20 %"
-    for name, figure in size["figures"].items():
-        ratios = f"{figure['grown_to_empty']:>7}{figure['processor_time_grown_to_empty']:>11}"
-        spreads = f"{_spread(figure['empty']):>22}{_spread(figure['grown']):>22}"
-        yield f"  {NAMES[name]:26}{spreads}{ratios}  {_yes(figure['within_20_percent'])}"
+def _table(figures: Mapping[str, Any], names: Names) -> Iterator[str]:
+    yield "\nMilliseconds: median (least to greatest)"
+    yield f"× ratio to {min(names):,} runs (ratio of processor time)"
+    for what, sizes in figures.items():
+        holds = max(each["ratio"] for each in sizes.values()) <= 1 + TOLERANCE
+        cells = "".join(f"{_cell(each):>38}" for each in sizes.values())
+        yield f"  {what:34}{cells}  {_yes(holds)}"
+
+
+def _cell(figure: Mapping[str, float]) -> str:
+    spread = f"{figure['median']:,} ({figure['min']:,}–{figure['max']:,})"
+    return f"{spread} × {figure['ratio']} ({figure['processor_ratio']})"
 
 
 def _yes(holds: bool) -> str:
     return "yes" if holds else "NO"
 
 
-def _spread(figure: Mapping[str, float]) -> str:
-    return f"{figure['median']:,} ({figure['min']:,}–{figure['max']:,})"
-
-
-def _weight(size: Mapping[str, Any]) -> Iterator[str]:
-    weights = dict(size["size"])
-    yield f"  {weights.pop('bytes_a_run')} bytes a run, all tables and indexes"
-    for table, weight in weights.items():
-        yield f"  {table:42}{weight['with_toast']['megabytes']:>10,} MB"
-        for name, index in weight["indexes"].items():
-            yield f"    {name:40}{index['megabytes']:>10,} MB {index['bytes_a_run']:>7} bytes a run"
-
-
-def of_indexes(figures: Mapping[str, Any]) -> str:
-    """What each index costs an insert, and whether its query uses it."""
-    costs, queries = _costs(figures["insert_cost"]), _queries(figures["indexes"])
-    return "\n".join([*_backlog(figures["backlog"]), *costs, *queries])
-
-
 def _backlog(backlog: Mapping[str, Any]) -> Iterator[str]:
     few, many = backlog["few"], backlog["many"]
     yield f"\nWith {few['waiting']:,} and {many['waiting']:,} waiting since the last ANALYZE"
     for what, ratio in backlog["many_to_few"].items():
-        holds = _yes(backlog["within_20_percent"][what])
-        yield f"  {NAMES[what]:26}{few[what]:>22,}{many[what]:>22,}{ratio:>7}  {holds}"
+        holds = _yes(backlog["holds"][what])
+        yield f"  {what:26}{few[what]:>22,}{many[what]:>22,}{ratio:>7}  {holds}"
 
 
 def _costs(costs: Mapping[str, Any]) -> Iterator[str]:
-    yield f"\nWhat an index costs an insert, at {costs['at_runs']:,} runs"
+    yield "\nWhat an index costs an insert"
     for table, cost in costs.items():
-        if table != "at_runs":
-            yield f"  {cost['rows']:,} rows into {table}: {cost['seconds_with_all']} s"
-            for name, microseconds in cost["microseconds_a_row_of_index"].items():
-                yield f"    {name:40}{microseconds:>10} µs a row"
+        yield f"  {cost['rows']:,} rows into {table}: {cost['seconds_with_all']} s"
+        for name, microseconds in cost["microseconds_a_row_of_index"].items():
+            yield f"    {name:40}{microseconds:>10} µs a row"
 
 
 def _queries(indexes: Mapping[str, Any]) -> Iterator[str]:
@@ -122,125 +219,10 @@ def _queries(indexes: Mapping[str, Any]) -> Iterator[str]:
         yield f"  FLAGGED {name}: {why}"
 
 
-TOLERANCE = 0.20
-Round = dict[str, float]
-
-
-def compare(repeats: int) -> dict[str, Any]:
-    """Measure the copy and the empty ledger in turn; the first round of each is a warm-up."""
-    with ledger(EMPTY):
-        empty()
-    idle = idle_share()
-    first = _round(0)
-    for name in (EMPTY, COPY):
-        with ledger(name):
-            analyze()  # an empty table has no statistics, but a ledger in use always has some
-    rounds = [_round(place) for place in range(1, repeats + 1)]
-    return {
-        "idle_before": round(idle, 2),
-        "figures": {what: _compared(what, rounds, first) for what in STEPS},
-    }
-
-
-def _round(place: int) -> dict[str, Round]:
-    """Run each step on one ledger and then on the other; the order changes from round to round."""
-    figures: dict[str, Round] = {EMPTY: {}, COPY: {}}
-    for what, step in STEPS.items():
-        for name in sorted(figures, reverse=place % 2 == 0):
-            with ledger(name):
-                execute("SELECT 1")  # connects
-                began = both_seconds()
-                figures[name][what] = step(place)
-                figures[name][_processor(what)] = both_seconds() - began
-    current_app.control.purge()
-    return figures
-
-
-def _compared(what: str, rounds: Sequence[dict[str, Round]], first: dict[str, Round]) -> Any:
-    before, grown = ([each[name][what] for each in rounds] for name in (EMPTY, COPY))
-    ratios = [one / other for one, other in zip(grown, before, strict=True)]
-    return {
-        "empty": _spread_of(before),
-        "grown": {**_spread_of(grown), "first_touch": _rounded(first[COPY][what])},
-        "grown_to_empty": round(median(ratios), 2),
-        "processor_time_grown_to_empty": _ratio_of_processor_time(what, rounds),
-        "grown_to_empty_each": [round(ratio, 2) for ratio in ratios],
-        "within_20_percent": _holds(what, median(ratios)),
-    }
-
-
-def _processor(what: str) -> str:
-    return f"{what} processor seconds"
-
-
-def _ratio_of_processor_time(what: str, rounds: Sequence[dict[str, Round]]) -> float:
-    """The ratio of processor time for the same work, which the machine's load hardly affects."""
-    name = _processor(what)
-    return round(median(each[COPY][name] / each[EMPTY][name] for each in rounds), 2)
-
-
-def _holds(what: str, ratio: float) -> bool:
-    """Whether the ratio is within the tolerance: a duration may not grow, a rate may not fall."""
-    return ratio <= 1 + TOLERANCE if what.endswith("_ms") else ratio >= 1 - TOLERANCE
-
-
-def _spread_of(values: Sequence[float]) -> dict[str, float]:
-    named = {"median": median(values), "min": min(values), "max": max(values)}
-    return {name: _rounded(value) for name, value in named.items()}
-
-
-def _rounded(value: float) -> float:
-    return round(value) if value >= 100 else round(value, 2)
-
-
-def measure(
-    server: Server, *, sizes: Sequence[int], repeats: int, save: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
-    """Prepare two ledgers, let one grow from size to size, and measure both at each size.
-
-    ``save`` gets the figures so far after each size, because the last one may take an hour.
-    """
-    figures: dict[str, Any] = {"machine": machine(), "server": server.settings(), "sizes": {}}
-    _say(of_server(figures))
-    with ledger(GROWN):
-        prepare()
-    server.create(EMPTY, template=GROWN)
-    have = 0
-    for want in sizes:
-        figures["sizes"][want] = _grown(have, want, sizes[-1])
-        if not have:
-            figures["insert_cost"] = {"at_runs": want, **_insert_costs(server, want)}
-        server.create(COPY, template=GROWN)
-        figures["sizes"][want] |= compare(repeats)
-        _say(at_size(want, figures["sizes"][want]))
-        have = want
-        save(figures)
-    figures |= _of_the_largest(server)
-    _say(of_indexes(figures))
-    save(figures)
-    return figures
-
-
-def _grown(have: int, want: int, total: int) -> dict[str, Any]:
-    with ledger(GROWN):
-        slices = grow(have=have, want=want, total=total)
-        began = time.perf_counter()
-        vacuum()
-        vacuumed = time.perf_counter() - began
-        grown = {"slices": slices, "vacuum_analyze_seconds": round(vacuumed, 1)}
-        return {"growing": grown, "size": weights(want)}
-
-
-def _insert_costs(server: Server, have: int) -> dict[str, Any]:
-    server.create(COPY, template=GROWN)
-    with ledger(COPY):
-        return insert_costs(have)
-
-
-def _of_the_largest(server: Server) -> dict[str, Any]:
-    server.create(COPY, template=GROWN)
-    with ledger(COPY):
-        return {"backlog": measure_backlog(), "indexes": check_indexes()}
+def _disk(sizes: Mapping[str, int]) -> Iterator[str]:
+    yield "\nBytes of an order with a payment, beside its events and runs"
+    for name, size in sizes.items():
+        yield f"  {name:34}{size:>10,}"
 
 
 def _say(text: str) -> None:

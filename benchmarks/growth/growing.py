@@ -1,18 +1,21 @@
 """Inserts finished runs by the million, with their events and attempts: set-based, in slices.
 
-Row ``number`` is the same on every machine: store, state and amounts follow from its hash. All
-constraints and indexes are active. Rows are inserted in the order of time, as in real use.
+Row ``number`` is the same on every machine: store, state and amounts follow from its hash. Rows are
+inserted in the order of time, as in real use, and the last million with all constraints and indexes
+in place. The indexes of those before are built afterwards.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import transaction
+from django.db import connection
 from tqdm import tqdm
 
-from benchmarks.growth.ledger import STORES, WORKERS, execute
+from benchmarks.growth.ledger import STORES, TABLES, WORKERS, execute, without_indexes
 from neural.queues import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
@@ -85,7 +88,9 @@ TRACEBACK = "Traceback (most recent call last):\n" + "".join(
 )
 
 
-SLICE = 250_000
+SLICE, LIVE = 250_000, 1_000_000
+RUNS_A_DAY = 333_333
+"""Of all stores: ten million runs are the thirty days for which runs are kept by default."""
 
 _ITEMS = """
     WITH kind AS (
@@ -94,7 +99,7 @@ _ITEMS = """
             task text, queue text, priority smallint)
     ), drawn AS (
         SELECT number, hashint8(number)::bigint + 2147483648 AS luck, md5(number::text) AS noise,
-            now() - interval '365 days' * (1 - number::float8 / %(total)s) AS made_at
+            now() - interval '1 day' * ((%(total)s - number) / %(runs_a_day)s::float8) AS made_at
         FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
     ), item AS (
         SELECT *, 'S' || lpad(mod(luck, %(stores)s)::text, 3, '0') AS store,
@@ -154,32 +159,42 @@ ATTEMPTS = """
     WHERE run.id BETWEEN %(first)s AND %(last)s AND run.failures > 0"""
 
 
-def grow(*, have: int, want: int, total: int) -> list[dict[str, int]]:
-    """Insert runs until there are ``want`` of a year's ``total``; returns each slice's pace."""
-    slices = []
-    with tqdm(total=want, initial=have, unit="run", unit_scale=True) as bar:
-        for first, last in _slices(have + 1, want):
-            began = time.perf_counter()
-            _insert(of_slice(first, last, total))
-            seconds = time.perf_counter() - began
-            slices.append({"runs": last, "runs_per_second": round((last - first + 1) / seconds)})
-            bar.update(last - first + 1)
-    return slices
+def grow(total: int) -> dict[str, int]:
+    """Insert the last ``total`` runs of a chain until now; returns the pace of the last million."""
+    built = max(total - LIVE, 0)
+    with tqdm(total=total, unit="run", unit_scale=True) as bar:
+        if built:
+            with without_indexes(TABLES):
+                _insert(1, built, total, bar)
+        began = time.perf_counter()
+        _insert(built + 1, total, total, bar)
+    return {"live_runs_per_second": round((total - built) / (time.perf_counter() - began))}
 
 
 def of_slice(first: int, last: int, total: int) -> dict[str, Any]:
     """The parameters of the statements above."""
     texts = {"kinds": kinds(), "error": ERROR, "traceback": TRACEBACK}
-    counts = {"total": total, "stores": STORES, "workers": WORKERS}
+    counts = {"total": total, "stores": STORES, "workers": WORKERS, "runs_a_day": RUNS_A_DAY}
     return {"first": first, "last": last, **counts, **texts}
+
+
+def _insert(first: int, last: int, total: int, bar: Any) -> None:
+    """Insert these runs; slices of theirs are inserted side by side."""
+
+    def insert(own: tuple[int, int]) -> int:
+        try:
+            for statement in (EVENTS, RUNS):
+                execute(statement, of_slice(*own, total))
+        finally:
+            connection.close()  # of this thread
+        return own[1] - own[0] + 1
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for done in threads.map(insert, _slices(first, last)):
+            bar.update(done)
+    execute(ATTEMPTS, of_slice(first, last, total))
 
 
 def _slices(first: int, last: int) -> Iterator[tuple[int, int]]:
     for start in range(first, last + 1, SLICE):
         yield start, min(start + SLICE - 1, last)
-
-
-def _insert(parameters: dict[str, Any]) -> None:
-    with transaction.atomic():
-        for statement in (EVENTS, RUNS, ATTEMPTS):
-            execute(statement, parameters)

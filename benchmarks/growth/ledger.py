@@ -1,20 +1,19 @@
-"""The ledger in one database: prepared, emptied of what was measured, weighed, and its server's
-processor time, which other work on the machine affects less than elapsed time."""
+"""The ledger in one database: prepared, weighed, and its server's processor time, which other work
+on the machine affects less than elapsed time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from django.core.management import call_command
 from django.db import connection
 
 TABLES = ("neural_neuralevent", "neural_taskrun", "neural_tasktry")
 """The tables that grow with every event."""
-READ_MODELS = ("neural_salesreport", "neural_dailydemand")
-"""The tables that the measured events' handlers write."""
-STORES, WORKERS = 200, 4
+STORES, WORKERS = 300, 4
 MEASURED_FROM = 1_000_000_000
 """Keys of measured rows begin here, beyond those of every generated row."""
 
@@ -36,8 +35,9 @@ def prepare() -> None:
     """Create tables, stores and workers, and let the keys of measured rows begin at their start."""
     call_command("migrate", verbosity=0)
     execute(
-        "INSERT INTO neural_store (code, time_zone) SELECT 'S' || lpad(place::text, 3, '0'), "
-        "'Asia/Shanghai' FROM generate_series(0, %s) AS place",
+        "INSERT INTO neural_store (code, name, time_zone, confirmed) "
+        "SELECT 'S' || lpad(place::text, 3, '0'), 'Store ' || place, 'Asia/Shanghai', true "
+        "FROM generate_series(0, %s) AS place",
         [STORES - 1],
     )
     execute(
@@ -50,9 +50,34 @@ def prepare() -> None:
         execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {MEASURED_FROM}")
 
 
-def empty() -> None:
-    """Delete what earlier sizes measured, so that the empty ledger is empty."""
-    execute(f"TRUNCATE {', '.join((*TABLES, *READ_MODELS))} CASCADE")
+_CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, contype, pg_get_constraintdef(oid)
+    FROM pg_constraint
+    WHERE contype IN ('p', 'u', 'c', 'f')
+        AND (conrelid = ANY(%(tables)s::regclass[])
+            OR contype = 'f' AND confrelid = ANY(%(tables)s::regclass[]))
+    ORDER BY contype = 'f' DESC"""
+"""Foreign keys come first: other constraints are dropped after those that rest on them."""
+_INDEXES = """
+    SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+    FROM pg_index WHERE indrelid = ANY(%(tables)s::regclass[])"""
+
+
+@contextmanager
+def without_indexes(tables: Sequence[str]) -> Iterator[None]:
+    """Inside this block these tables have no index and no constraint."""
+    constraints = rows(_CONSTRAINTS, {"tables": list(tables)})
+    for table, name, _kind, _definition in constraints:
+        execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+    indexes = rows(_INDEXES, {"tables": list(tables)})
+    for name, _definition in indexes:
+        execute(f"DROP INDEX {name}")
+    yield
+    execute("SET maintenance_work_mem = '512MB'")
+    for _name, definition in indexes:
+        execute(definition)
+    for table, name, _kind, definition in reversed(constraints):
+        execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
 
 
 def vacuum(*tables: str) -> None:
@@ -79,41 +104,44 @@ MEGABYTE = 1_000_000
 
 
 def weights(runs: int) -> dict[str, Any]:
-    """Megabytes of each table and index, and bytes for each run in the ledger."""
-    tables = {table: _table(table, runs) for table in TABLES}
-    return {**tables, "bytes_a_run": round(sum(_total(table) for table in TABLES) / runs)}
+    """Megabytes of the database and of its large tables, and the bytes of a row and its entries."""
+    return {
+        "runs": runs,
+        "megabytes": round(_number("SELECT pg_database_size(current_database())") / MEGABYTE),
+        "tables": {name: _table(name) for (name,) in rows(_LARGEST, [MEGABYTE])},
+    }
 
 
-def index_names() -> dict[str, str]:
-    """The indexes of the tables that grow, each with its table."""
+_LARGEST = """
+    SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'neural%%'
+        AND pg_total_relation_size(oid) > %s ORDER BY pg_total_relation_size(oid) DESC"""
+
+
+def index_names(*tables: str) -> dict[str, str]:
+    """The indexes of these tables (those that grow), each with its table."""
     found = rows(
-        "SELECT indexname, tablename FROM pg_indexes WHERE tablename = ANY(%s)", [list(TABLES)]
+        "SELECT indexname, tablename FROM pg_indexes WHERE tablename = ANY(%s) ORDER BY 1",
+        [list(tables or TABLES)],
     )
     return dict(found)
 
 
-def _table(table: str, runs: int) -> dict[str, Any]:
-    indexes = [name for name, owner in sorted(index_names().items()) if owner == table]
-    ((heap, toast),) = rows(
-        "SELECT pg_relation_size(%s::regclass), pg_table_size(%s::regclass)", [table, table]
-    )
-    return {
-        "table": _weight(heap, runs),
-        "with_toast": _weight(toast, runs),
-        "indexes": {name: _weight(_size(name), runs) for name in indexes},
-    }
+def _table(table: str) -> dict[str, Any]:
+    count = _number(f"SELECT count(*) FROM {table}")
+    indexes = {name: _weight(_size(name), count) for name in index_names(table)}
+    return {"rows": count, **_weight(_size(table, "table"), count), "indexes": indexes}
 
 
-def _weight(size: int, runs: int) -> dict[str, float]:
-    return {"megabytes": round(size / MEGABYTE, 1), "bytes_a_run": round(size / runs, 1)}
+def _weight(size: int, count: int) -> dict[str, float]:
+    return {"megabytes": round(size / MEGABYTE, 1), "bytes_a_row": round(size / max(count, 1), 1)}
 
 
-def _size(name: str) -> int:
-    return int(rows("SELECT pg_relation_size(%s::regclass)", [name])[0][0])
+def _size(name: str, what: str = "relation") -> int:
+    return _number(f"SELECT pg_{what}_size('{name}'::regclass)")
 
 
-def _total(table: str) -> int:
-    return int(rows("SELECT pg_total_relation_size(%s::regclass)", [table])[0][0])
+def _number(statement: str) -> int:
+    return int(rows(statement)[0][0])
 
 
 def server_seconds() -> float:
@@ -134,3 +162,23 @@ def server_seconds() -> float:
 def both_seconds() -> float:
     """Processor time so far of the server's process and of this one, added."""
     return server_seconds() + time.process_time()
+
+
+class Figure(NamedTuple):
+    """Milliseconds by the clock, and of the processors: the server's process and this one."""
+
+    clock: float
+    processor: float
+
+
+def timed(work: Callable[[], object], *, units: int = 1) -> Figure:
+    """What ``work`` takes for each of its units."""
+    processor, clock = both_seconds(), time.perf_counter()
+    work()
+    clock = time.perf_counter() - clock
+    return Figure(1000 * clock / units, 1000 * (both_seconds() - processor) / units)
+
+
+def middle(figures: Iterable[Figure]) -> Figure:
+    """The median of each."""
+    return Figure(*map(median, zip(*figures, strict=True)))

@@ -1,20 +1,21 @@
 """The steps of a round: what a submitter, a relay and a worker do all day."""
 
 import datetime as dt
-import time
 from collections.abc import Callable, Iterable, Sequence
-from statistics import median
 from typing import Any
 
 from celery import current_app
 
 import neural
 from benchmarks.growth.growing import EVENT_TASK
-from benchmarks.growth.ledger import STORES, execute
+from benchmarks.growth.ledger import STORES, Figure, execute, middle, rows, timed
 from neural.broker.publisher import Publisher
 from neural.events.registry import atomic_handler_names
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
+from neural.ledger.outcome import succeeded
+from neural.ledger.settle import settle
+from neural.ledger.work import Clock
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_QUEUE
 from neural.worker.relay import publish_unpublished
@@ -39,6 +40,12 @@ def _report(place: int, number: int) -> dict[str, Any]:
         "event_id": f"{store}-{day}",
         "payload": {"day": day.isoformat(), "lines": lines},
     }
+
+
+def first_place() -> int:
+    """The first place of a round that has not been measured in this database before."""
+    ((last,),) = rows("SELECT max(day) FROM neural_salesreport")
+    return 0 if last is None else (last - FIRST_DAY).days // DAYS_A_ROUND + 1
 
 
 def finish_newest(number: int) -> None:
@@ -75,63 +82,59 @@ class SilentPublisher(Publisher):
         return len(list(messages))
 
 
-def _submit_rate(place: int) -> float:
+def _drain_all() -> Figure:
+    return timed(drain, units=SINGLE + KEPT - 2 * CLAIMS * BATCH)
+
+
+def _submit_each(place: int) -> Figure:
     singles = reports(place, 0, SINGLE)
-    return SINGLE / _seconds(lambda: submit(singles))
+    return timed(lambda: submit(singles), units=SINGLE)
 
 
-def _submit_many_rate(place: int) -> float:
+def _submit_many(place: int) -> Figure:
     many = reports(place, SINGLE, SINGLE + MANY)
-    seconds = _seconds(lambda: submit_many(many))
+    figure = timed(lambda: submit_many(many), units=MANY)
     finish_newest(MANY - KEPT)
-    return MANY / seconds
+    return figure
 
 
-def _drain_rate(place: int) -> float:
-    return (SINGLE + KEPT - CLAIMS * BATCH) / _seconds(_drain)
+def _looks(unpublished: int) -> Figure:
+    return middle(_look(unpublished=unpublished) for _ in range(LOOKS))
 
 
-STEPS: dict[str, Callable[[int], float]] = {
-    "submit_per_second": _submit_rate,
-    "submit_many_per_second": _submit_many_rate,
-    "relay_idle_ms": lambda place: 1000 * median(_look(unpublished=0) for _ in range(LOOKS)),
-    "relay_unpublished_ms": lambda place: (
-        1000 * median(_look(unpublished=UNPUBLISHED) for _ in range(LOOKS))
-    ),
-    "claim_ms": lambda place: 1000 * median(claim_seconds(_run) for _ in range(CLAIMS)),
-    "drain_per_second": _drain_rate,
+STEPS: dict[str, Callable[[int], Figure]] = {
+    "submit, one by one, an event": _submit_each,
+    "submit_many, an event": _submit_many,
+    "relay, nothing unpublished": lambda place: _looks(0),
+    "relay, 200 unpublished": lambda place: _looks(UNPUBLISHED),
+    "claim of 50": lambda place: middle(claim_figure(settle_now) for _ in range(CLAIMS)),
+    "settle of 50": lambda place: middle(_settle_figure() for _ in range(CLAIMS)),
+    "drain, a run": lambda place: _drain_all(),
 }
-"""The steps of a round: submit reports on days of their own, look for unpublished runs, claim some,
-drain the rest."""
+"""The steps of a round: submit reports on days of their own, look for unpublished runs, claim and
+settle some, drain the rest."""
 
 
 def leave_backlog() -> None:
     """Submit the runs of a round and leave them waiting, some of them unpublished."""
-    submit_many(reports(0, 0, SINGLE + KEPT))
+    submit_many(reports(first_place(), 0, SINGLE + KEPT))
     _unpublish(UNPUBLISHED)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _look(*, unpublished: int) -> float:
+def _look(*, unpublished: int) -> Figure:
     """One turn of the relay while 2,500 runs wait, of which ``unpublished`` are unpublished."""
     if unpublished:
         _unpublish(unpublished)
-    return relay_seconds(unpublished=unpublished)
+    return relay_figure(unpublished=unpublished)
 
 
-def relay_seconds(*, unpublished: int = UNPUBLISHED) -> float:
-    """Seconds of one turn of the relay, which publishes ``unpublished`` runs."""
-    began = time.perf_counter()
-    published = publish_unpublished(SilentPublisher())
-    seconds = time.perf_counter() - began
-    if published != unpublished:
+def relay_figure(*, unpublished: int = UNPUBLISHED) -> Figure:
+    """One turn of the relay, which publishes ``unpublished`` runs."""
+    published: list[int] = []
+    figure = timed(lambda: published.append(publish_unpublished(SilentPublisher())))
+    if published != [unpublished]:
         raise RuntimeError(f"the relay published {published} runs, not {unpublished}")
-    return seconds
+    return figure
 
 
 def _unpublish(number: int) -> None:
@@ -143,20 +146,31 @@ def _unpublish(number: int) -> None:
     )
 
 
-def claim_seconds(then: Callable[[Sequence[TaskRun]], object] = len) -> float:
-    """Seconds of one worker's claim. ``then`` gets the runs, outside of the measured time."""
-    task_id = _oldest()
-    began = time.perf_counter()
-    runs = _claim(task_id)
-    seconds = time.perf_counter() - began
+def claim_figure(then: Callable[[Sequence[TaskRun]], object] = len) -> Figure:
+    """One worker's claim. ``then`` gets the runs, outside of the measured time."""
+    task_id, runs = _oldest(), []
+    figure = timed(lambda: runs.extend(_claim(task_id)))
     if len(runs) != BATCH:
         raise RuntimeError(f"{len(runs)} runs were claimed, not {BATCH}")
     then(runs)
-    return seconds
+    return figure
 
 
-def _drain() -> None:
-    while runs := _claim(""):
+def settle_now(runs: Sequence[TaskRun]) -> None:
+    """Record that these claimed runs have succeeded, without executing them."""
+    clock = Clock.of(runs[0])
+    settle([succeeded(run, None, clock.now(), clock) for run in runs])
+
+
+def _settle_figure() -> Figure:
+    found: list[Figure] = []
+    claim_figure(lambda runs: found.append(timed(lambda: settle_now(runs))))
+    return found[0]
+
+
+def drain(queue: str = DEFAULT_QUEUE) -> None:
+    """Claim and execute what is due on this queue, until nothing is."""
+    while runs := _claim("", queue):
         _run(runs)
 
 
@@ -165,11 +179,9 @@ def _oldest() -> str:
     return waiting.values_list("task_id", flat=True)[0]
 
 
-def _claim(task_id: str) -> list[TaskRun]:
+def _claim(task_id: str, queue: str = DEFAULT_QUEUE) -> list[TaskRun]:
     names = atomic_handler_names()
-    return claim(
-        task_id=task_id, claimant=Claimant(), queue=DEFAULT_QUEUE, batchable=names, limit=BATCH
-    )
+    return claim(task_id=task_id, claimant=Claimant(), queue=queue, batchable=names, limit=BATCH)
 
 
 def _run(runs: Sequence[TaskRun]) -> None:
