@@ -124,16 +124,20 @@ def indexes_alone(alias: str) -> AbstractContextManager[None]:
 def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
     large = [field.name for field in model._meta.fields if isinstance(field, JSONField)]
     rows = model._base_manager.defer(*large).filter(walk.condition or Q())
-    order = columns_of(model, [walk.column, *walk.order] if walk.column else walk.order)
     if walk.is_by_key:
         rows = rows.filter(place.condition)
-        order = reverse(order) if place.rises else order
     if walk.column:
         # Not '=': the database would then drop this column from the ordering, and with it the
         # reason to take this index.
         value: Any = walk.prefixes[0] if len(walk.prefixes) == 1 else PREFIX
         rows = rows.filter(**{f"{walk.column}__gte": value, f"{walk.column}__lte": value})
-    return rows.order_by(*order)
+    return rows.order_by(*order_of(model, walk, place))
+
+
+def order_of(model: type[Model], walk: Walk, place: Place) -> list[str]:
+    """The order in which an index has the rows of each prefix."""
+    order = columns_of(model, [walk.column, *walk.order] if walk.column else walk.order)
+    return reverse(order) if walk.is_by_key and place.rises else order
 
 
 def columns_of(model: type[Model], order: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from django.db import connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import GreaterThanOrEqual
@@ -54,53 +55,46 @@ def keys_between(since: dt.datetime | None, until: dt.datetime | None) -> KeySpa
     oldest, newest = _end("pk"), _end("-pk")
     if oldest is None or newest is None or newest[0] - oldest[0] < NEAR:
         return KeySpan()
-    return KeySpan(
-        above=_last_before(since - MARGIN, oldest, newest) if since else None,
-        below=_first_from(until + MARGIN, oldest, newest) if until else None,
+    (first, began), (last, ended) = oldest, newest
+    above = below = None
+    if since and began < since - MARGIN:
+        above, _ = _bisected(since - MARGIN, first, last + 1)
+    if until and ended >= until + MARGIN:
+        _, below = _bisected(until + MARGIN, first, last + 1)
+    return KeySpan(above, below)
+
+
+_BISECTION = """
+    WITH RECURSIVE span(low, high) AS (
+        SELECT CAST(%(low)s AS bigint), CAST(%(high)s AS bigint)
+        UNION ALL
+        SELECT CASE WHEN {is_before} THEN (low + high) / 2 ELSE low END,
+            CASE WHEN {is_before} THEN high ELSE (low + high) / 2 END
+        FROM span WHERE high - low > %(near)s
     )
+    SELECT low, high FROM span ORDER BY high - low LIMIT 1
+""".replace(
+    "{is_before}",
+    "(SELECT created_at < %(moment)s FROM neural_taskrun WHERE id >= (low + high) / 2"
+    " ORDER BY id LIMIT 1)",
+)
+"""One statement, of some probes of the primary key: as statements of their own they would take
+longer than the page."""
 
 
-def _last_before(moment: dt.datetime, oldest: Row, newest: Row) -> int | None:
-    """A key whose run is from before this moment, and the greatest such one but for a few."""
-    if oldest[1] >= moment:
-        return None
-    low, high = oldest[0], newest[0] + 1
-    while high - low > NEAR:
-        middle = (low + high) // 2
-        row = _at(middle, high)
-        if row is not None and row[1] < moment:
-            low = row[0]
-        else:
-            high = middle
-    return low
-
-
-def _first_from(moment: dt.datetime, oldest: Row, newest: Row) -> int | None:
-    """A key whose run is not from before this moment, and the smallest such one but for a few."""
-    if newest[1] < moment:
-        return None
-    low, high = oldest[0], newest[0]
-    while high - low > NEAR:
-        middle = (low + high) // 2
-        row = _at(middle, high)
-        if row is None:
-            high = middle
-        elif row[1] >= moment:
-            high = row[0]
-            low = min(low, high)
-        else:
-            low = row[0]
-    return high
+def _bisected(moment: dt.datetime, low: int, high: int) -> tuple[int, int]:
+    """Two keys that are near to one another: runs up to the first are from before this moment, runs
+    from the second on are not."""
+    connection = connections[TaskRun.objects.db]
+    at = connection.ops.adapt_datetimefield_value(moment)
+    with connection.cursor() as cursor:
+        cursor.execute(_BISECTION, {"low": low, "high": high, "near": NEAR, "moment": at})
+        found: tuple[int, int] = cursor.fetchone()
+    return found
 
 
 def _end(order: str) -> Row | None:
     return TaskRun.objects.order_by(order).values_list("pk", "created_at").first()
-
-
-def _at(first: int, end: int) -> Row | None:
-    """The run with the smallest key from ``first`` on, if it is before ``end``."""
-    rows = TaskRun.objects.filter(pk__gte=first, pk__lt=end).order_by("pk")
-    return rows.values_list("pk", "created_at").first()
 
 
 PENDING, RUNNING = RunState.PENDING, RunState.RUNNING

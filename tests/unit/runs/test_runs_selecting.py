@@ -21,7 +21,7 @@ from neural.runs.lookups import readings_of
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import matching, select
 from tests.unit.admin import admin_world as world
-from tests.unit.pages.plans import read
+from tests.unit.pages.plans import read, reading
 
 pytestmark = pytest.mark.django_db
 on_postgresql = pytest.mark.skipif(
@@ -253,8 +253,27 @@ def test_a_bisection_reads_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     with CaptureQueriesContext(connection) as captured:
         selecting.keys_between(timezone.now() - dt.timedelta(days=7), None)
 
-    assert len(captured) <= 12
+    assert len(captured) == 3  # both ends, and all of the bisection
     assert all("LIMIT 1" in each["sql"] for each in captured)
+
+
+@on_postgresql
+@pytest.mark.parametrize("params", [{"store": "S1"}, {"work": "a"}, {"state": "dead"}])
+def test_a_page_of_one_value_reads_no_more_rows_than_it_shows(params: dict[str, str]) -> None:
+    store = Store.objects.create(code="S1")
+    at = timezone.now()
+    TaskRun.objects.bulk_create(
+        TaskRun(task="t", task_id=f"t{n}", handler="a", store=store, state="dead", finished_at=at)
+        for n in range(1500)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE neural_taskrun")
+    selection = select(RunQuery.from_params(params), chief())
+
+    with reading("neural_taskrun", wanted=51) as read_beside:
+        assert len(selection.page(place=Place(), size=50).keys) == 50
+
+    assert max(read_beside) < 100
 
 
 # Counts and figures
