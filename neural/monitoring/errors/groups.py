@@ -29,6 +29,9 @@ HOURS = 24
 MOST_COUNTED = 1000
 """Dead runs and groups are counted up to this number; beyond it there are 'more than 1,000'."""
 
+FEW_DEAD = 50
+"""The dead runs of a group up to which each is looked at before it is counted."""
+
 
 class BoundedCount(Subquery):
     """How many rows a query has that is cut: one statement counts for many groups."""
@@ -181,10 +184,17 @@ def dead_runs(key: Any, codes: Codes) -> TaskRunQuerySet:
 
 
 def _dead_counts(keys: Sequence[int], codes: Codes) -> Mapping[int, int]:
-    """How many dead runs each group has, at most one more than is counted."""
-    counted = BoundedCount(
-        dead_runs(OuterRef(OuterRef("pk")), codes).values("pk")[: MOST_COUNTED + 1]
-    )
+    """How many dead runs each group has, at most one more than is counted. Where they are more than
+    a few, this is what was last noted of them: to look at each takes longer than the whole page."""
+    noted = failed_runs(codes).filter(group=OuterRef("pk"), dead=True)
+    found = _counted(keys, noted.values("pk"))
+    few = [key for key, number in found.items() if number <= FEW_DEAD]
+    return found | _counted(few, dead_runs(OuterRef(OuterRef("pk")), codes).values("pk"))
+
+
+def _counted(keys: Sequence[int], rows: QuerySet[Any]) -> dict[int, int]:
+    """How many of these rows each group has, in no order, so that an index alone counts them."""
+    counted = BoundedCount(rows.order_by()[: MOST_COUNTED + 1])
     groups = ErrorGroup.objects.filter(pk__in=keys).order_by()
     return dict(groups.annotate(counted=counted).values_list("pk", "counted"))
 

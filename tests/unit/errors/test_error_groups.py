@@ -13,7 +13,7 @@ from neural.ledger.prune import prune_old
 from neural.ledger.settle import settle
 from neural.ledger.work import Clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
-from neural.monitoring.errors import folding, grouping
+from neural.monitoring.errors import folding, grouping, groups
 from neural.monitoring.errors.grouping import Grouping, end_mutes, group_failures, sweep
 from neural.monitoring.errors.groups import dead_runs, figures_of, open_count, trends_of
 from neural.monitoring.models import (
@@ -212,6 +212,20 @@ def test_dead_runs_are_those_that_are_dead_now() -> None:
     retried.retry()
     assert set(dead_runs(group.pk, None)) == {dead}
     assert waiting not in dead_runs(group.pk, None)
+
+
+def test_few_dead_runs_are_counted_as_they_are_now_and_many_as_they_were_noted(
+    monkeypatch: Any,
+) -> None:
+    retried, *_ = [fail().run for _ in range(3)]
+    group = grouped()
+    retried.retry()
+
+    assert [each.dead for each in figures_of(group, None)] == [2]
+    monkeypatch.setattr(groups, "FEW_DEAD", 2)
+    with CaptureQueriesContext(connection) as asked:
+        assert [each.dead for each in figures_of(group, None)] == [3]
+    assert not [each for each in asked if '"neural_taskrun"' in each["sql"]]
 
 
 def test_relays_note_which_runs_are_no_longer_dead(monkeypatch: Any) -> None:
