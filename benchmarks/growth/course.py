@@ -79,8 +79,9 @@ def _weighed(size: int, name: str, *, grows: bool) -> dict[str, Any]:
             grown = grow(size)
             days = max(FIGURE_DAYS * size // (30 * RUNS_A_DAY), LEAST_FIGURE_DAYS)
             figure_rows.fill(days if size >= SMALL else 1)
-            execute("ANALYZE")
-        vacuum()
+            execute("VACUUM (ANALYZE)")
+        else:
+            vacuum()
         execute("CHECKPOINT")
         return {**grown, **weights(size)}
 
