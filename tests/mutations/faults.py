@@ -605,6 +605,38 @@ OUTBOX = (
     ),
 )
 
+GROWTH = (
+    Fault(
+        "a page of one store reads all the rows that it may",
+        "neural/keyset/bounded.py",
+        "if walk.is_by_key and len(walk.prefixes) < 2:",
+        "if walk.is_by_key and not walk.prefixes:",
+        "tests/unit/runs/test_runs_selecting.py::test_a_page_of_one_value_reads_no_more_rows_than_it_shows",
+        "postgresql",
+    ),
+    Fault(
+        "the bisection takes the wrong half of the keys",
+        "neural/runs/selecting.py",
+        "CASE WHEN {is_before} THEN (low + high) / 2 ELSE low END,",
+        "CASE WHEN {is_before} THEN low ELSE (low + high) / 2 END,",
+        "tests/unit/runs/test_runs_selecting.py::test_keys_of_a_period_leave_out_older_runs_and_no_other",
+    ),
+    Fault(
+        "the list of errors looks at every dead run",
+        "neural/monitoring/errors/groups.py",
+        "if number <= FEW_DEAD]",
+        "if number >= 0]",
+        "tests/unit/errors/test_error_groups.py::test_few_dead_runs_are_counted_as_they_are_now_and_many_as_they_were_noted",
+    ),
+    Fault(
+        "pruning reads the results of what it deletes",
+        _LEDGER + "prune.py",
+        '.only("pk").delete()',
+        ".delete()",
+        "tests/unit/console/test_command_prune.py::test_what_goes_is_not_read_with_its_arguments_and_results",
+    ),
+)
+
 MIGRATIONS = (
     Fault(
         "a database that is only partly migrated is not refused",
@@ -615,4 +647,4 @@ MIGRATIONS = (
     ),
 )
 
-FAULTS = (*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX, *MIGRATIONS)
+FAULTS = (*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX, *GROWTH, *MIGRATIONS)
