@@ -27,7 +27,7 @@ LAST_WITH_OLDER_MIGRATIONS = "4a01e2d8"
 """The last commit that has the migrations which `0001_first` of each app replaces."""
 
 
-@register()
+@register("neural")
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check that ``settings.NEURAL`` is well-formed, including the settings of optional apps."""
     if getattr(settings, "NEURAL", {}) == {}:
@@ -53,7 +53,7 @@ def _refused(read: Callable[[], object]) -> Sequence[Any]:
     return []
 
 
-@register()
+@register("neural")
 def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
     """Warn of settings that have no effect because their app is not installed."""
     given = getattr(settings, "NEURAL", {})
@@ -71,7 +71,7 @@ def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
     """Warn if Redis may deliver a message again while its task may still be running.
 
@@ -94,7 +94,7 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
     return []
 
 
-@register()
+@register("neural")
 def check_patched_versions(**_: Any) -> list[CheckMessage]:
     """Warn if Celery or kombu is newer than the version with which Neural's patches were tried."""
     return [
@@ -108,7 +108,7 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_database(**_: Any) -> list[CheckMessage]:
     """Check that the ledger, users and schedules are in one database, Django's default.
 
@@ -137,7 +137,7 @@ def check_database(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_users_come_first(**_: Any) -> list[CheckMessage]:
     """Check that users can be migrated before the ledger, whose stores refer to them.
 
@@ -176,7 +176,7 @@ def _reference_to_the_ledger(label: str) -> str:
     return ""
 
 
-@register()
+@register("neural")
 def check_times(**_: Any) -> list[CheckMessage]:
     """Check that Django keeps instants: times of the ledger are compared across hosts and zones."""
     if settings.USE_TZ:

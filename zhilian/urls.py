@@ -10,6 +10,8 @@ admin.site.site_header = admin.site.site_title = "智链 Zhilian Neural"
 handler400 = "neural.admin.failures.bad_request"
 handler500 = "neural.admin.failures.server_error"
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, register
 from neural.api.conf import conf
 
 
-@register()
+@register("neural")
 def check_ninja(**_: Any) -> list[CheckMessage]:
     """Check that django-ninja is installed."""
     if find_spec("ninja") is not None:
@@ -29,7 +29,7 @@ def check_ninja(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_endpoints(**_: Any) -> list[CheckMessage]:
     """Check that each endpoint, also of other apps, names the scope that it requires."""
     if find_spec("ninja") is None:
@@ -49,7 +49,7 @@ def check_endpoints(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_burst(**_: Any) -> list[CheckMessage]:
     """Warn if a full batch does not fit into what a key may send at once."""
     try:

@@ -31,7 +31,7 @@ RESTORE_CAP_SECONDS = 60
 SOCKET_TIMEOUTS = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
-@register()
+@register("neural")
 def check_celery(**_: Any) -> list[CheckMessage]:
     """The Celery application of this process keeps the ledger's guarantees."""
     current: Any = current_app

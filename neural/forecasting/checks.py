@@ -6,7 +6,7 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, register
 from django.db import DEFAULT_DB_ALIAS, connections, router
-from holidays import list_supported_countries
+from holidays.registry import EntityLoader
 from pydantic import ValidationError
 
 from neural.conf import conf
@@ -14,14 +14,14 @@ from neural.forecasting.models import TrainingPlan
 from neural.forecasting.sources import DemandSourceAlreadyRegistered, NoDemandSource, demand_source
 
 
-@register()
+@register("neural")
 def check_country(**_: Any) -> list[CheckMessage]:
     """Check that the public holidays of new stores' country are known (W002)."""
     try:
         country = conf().default_country
     except ValidationError:
         return []  # neural.E001 reports this
-    if not country or country in list_supported_countries(include_aliases=False):
+    if not country or country in EntityLoader.get_country_codes(include_aliases=False):
         return []
     return [
         checks.Warning(
@@ -32,7 +32,7 @@ def check_country(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_demand_source(**_: Any) -> list[CheckMessage]:
     """Check that no more than one app registers a demand source (E006)."""
     try:

@@ -14,7 +14,7 @@ from neural.hooks.incoming.translating import HANDLER
 from neural.outbound.conf import conf as outbound_conf
 
 
-@register()
+@register("neural")
 def check_queue(**_: Any) -> list[CheckMessage]:
     """The queue of deliveries exists."""
     queue = conf().hook_queue
@@ -44,7 +44,7 @@ def check_private_addresses(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_pushes_are_translated(**_: Any) -> list[CheckMessage]:
     """Warn if pushes are kept raw, because nobody knows their event type in time."""
     if PUSHED in TYPES and any(each.name == HANDLER for each in handlers_of(PUSHED)):

@@ -10,7 +10,7 @@ BACKEND = "neural.logins.backends.ThrottledLogins"
 MIDDLEWARE = "neural.logins.middleware.LoginThrottle"
 
 
-@register()
+@register("neural")
 def check_place(**_: Any) -> list[CheckMessage]:
     """The backend comes first, and the middleware is installed."""
     if settings.AUTHENTICATION_BACKENDS[:1] == [BACKEND] and MIDDLEWARE in settings.MIDDLEWARE:

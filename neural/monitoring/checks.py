@@ -10,7 +10,7 @@ from neural.monitoring.conf import conf
 from neural.sites import address_if_there
 
 
-@register()
+@register("neural")
 def check_alert_queue(**_: Any) -> list[CheckMessage]:
     """The queue of messages about alerts exists."""
     queue = conf().alert_queue

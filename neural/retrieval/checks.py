@@ -13,7 +13,7 @@ from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf, search_is_on
 
 
-@register()
+@register("neural")
 def check_search(**_: Any) -> list[CheckMessage]:
     """The embedder and the vector store of the settings exist, and their packages are installed."""
     try:
@@ -27,7 +27,7 @@ def check_search(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("neural")
 def check_collections(**_: Any) -> list[CheckMessage]:
     """No two apps register a collection of the same name. Checked at startup, not at the first
     search."""

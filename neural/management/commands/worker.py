@@ -4,6 +4,7 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from celery import current_app
+from django.core.checks import Tags
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from neural.celeryapp.app import readable
@@ -20,6 +21,9 @@ class Command(BaseCommand):
         "under something that starts it again (manage.py up, systemd). --verbosity 0 leaves out "
         "Celery's banner."
     )
+
+    # The checks of URLs, templates and the admin would load every page, for as long as it lives.
+    requires_system_checks = ("neural", Tags.models, Tags.caches, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds --queues, --concurrency, --name, --pool and --loglevel."""
