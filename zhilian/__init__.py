@@ -1,5 +1,5 @@
-"""The project that deploys `neural`: settings, processes, embedded broker."""
+"""The project that deploys `neural`: settings, processes, embedded broker.
 
-from zhilian.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Celery's application is made with the settings (`settings.py`), not here: the supervisor of
+`make up` needs neither.
+"""

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from zhilian import cache, database, environment, logs, mail, state
+from zhilian.celery import app as celery_app  # noqa: F401  (the application of every task)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)

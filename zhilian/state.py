@@ -6,8 +6,6 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from django.core.management.utils import get_random_secret_key
-
 # sun_path has 108 bytes on Linux, 104 elsewhere; kombu and valkey add nothing to it.
 LONGEST_SOCKET = 99
 OURS = {"secret-key", "zhilian.sqlite3"}
@@ -41,6 +39,8 @@ def secret_key(var: Path) -> str:
     """
     path = var / "secret-key"
     if not path.exists():
+        from django.core.management.utils import get_random_secret_key  # `up` runs without Django
+
         mine = var / f".secret-key-{os.getpid()}"
         mine.unlink(missing_ok=True)
         with open(os.open(mine, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:

@@ -76,6 +76,16 @@ def test_it_serves_the_admin_and_stops_with_no_orphan(up):
     assert "Traceback" not in up.output.read_text()
 
 
+def test_the_supervisor_has_loaded_neither_django_nor_celery():
+    code = "import sys, zhilian.supervision.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout.split()
+
+    assert "zhilian.supervision.processes" in loaded
+    assert not {"django", "celery", "neural"} & set(loaded)
+
+
 def test_killed_outright_it_leaves_no_orphan(up):
     family = descendants(up.process.pid)
 

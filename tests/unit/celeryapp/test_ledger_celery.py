@@ -183,7 +183,7 @@ def test_beat_and_results_are_those_of_the_apps_that_are_there(make, settings, m
     assert with_both.beat_scheduler == "neural.celeryapp.beat:LedgerScheduler"
     assert with_both.result_backend == "django-db"
 
-    settings.INSTALLED_APPS = ["neural", "django.contrib.admin"]
+    settings.INSTALLED_APPS = ["neural", "django.contrib.messages"]
     without = make().conf
     assert without.beat_scheduler == "celery.beat:PersistentScheduler"
     assert without.result_backend is None
@@ -381,7 +381,7 @@ def test_a_loglevel_counts_that_was_given(settings, monkeypatch, asked, level):
 
 def test_the_project_here_is_a_few_lines_on_it():
     printed_settings = printed(
-        "import json, zhilian; conf = zhilian.celery_app.conf;"
+        "import json; from zhilian.celery import app; conf = app.conf;"
         "names = 'worker_concurrency', 'task_ignore_result', 'task_acks_late';"
         "print(json.dumps([conf[name] for name in names]))",
         DJANGO_SETTINGS_MODULE="zhilian.settings",

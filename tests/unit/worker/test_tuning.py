@@ -43,7 +43,7 @@ def printed(environment: dict[str, str], code: str) -> str:
 
 def configured(environment: dict[str, str], *names: str) -> list:
     """What Celery is configured with in such a process."""
-    code = f"from zhilian import celery_app; conf = celery_app.conf; names = {names}"
+    code = f"from zhilian.celery import app; conf = app.conf; names = {names}"
     return json.loads(printed(environment, f"{code}\nprint(json.dumps([conf[n] for n in names]))"))
 
 
