@@ -93,7 +93,8 @@ def web_processes() -> Iterator[tuple[int, Sequence[int]]]:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((HOST, 0))
         port = taken.getsockname()[1]
-        options = f"--bind {HOST}:{port} --workers {PROCESSES} --threads 4 --no-control-socket"
+        options = f"--bind {HOST}:{port} --workers {PROCESSES} --threads 4 --preload"
+        options += " --no-control-socket"
         command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", *options.split()]
         server = subprocess.Popen(command, stdout=sys.stderr)
         try:

@@ -88,4 +88,4 @@ sys.path.append(str(BASE_DIR / "docs" / "example"))  # noqa: F405
 INSTALLED_APPS += ["loyalty"]
 
 # Indexing is off unless a test turns it on: other tests count runs and statements.
-NEURAL = {"search": False, **NEURAL}  # noqa: F405
+NEURAL = {"search": False, **NEURAL, "embedder_options": {}}  # noqa: F405

@@ -57,6 +57,7 @@ SMALL = {
     "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", "--large", "1", *HERE],
     "indexing": ["--orders", "10", "--descriptions", "4", "--repeats", "1", *HERE],
     "log_lines": [],
+    "memory": ["--events", "3"],
     "start": ["--repeats", "1"],
     "nightly_round": ["--stores", "3", "--days", "60", "--trees", "0", *HERE],
     "rates": ["--events", "40", "--repeats", "1", *HERE],

@@ -30,6 +30,7 @@ from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.index import active
 from neural.retrieval.index.lag import Lag, counted, index_lag
 from neural.retrieval.models import IndexState, Search, SearchIndex
+from neural.retrieval.warming import warm_once
 from neural.sites import address_in_admin
 
 
@@ -119,6 +120,7 @@ class SearchAdmin(ReadOnlyAdmin):
         """The page; for htmx, only the part that changes while one types."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        warm_once()
         criteria = criteria_of(request.GET, request.user)
         context = self._context(request, criteria) | (extra_context or {})
         if request.headers.get("HX-Request") == "true":

