@@ -120,8 +120,7 @@ def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
 
 def is_queue(name: str) -> bool:
     """Whether a queue is configured, or Celery creates missing ones."""
-    settings = current_app.conf
-    return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
+    return name in current_app.amqp.queues or bool(current_app.conf.task_create_missing_queues)
 
 
 def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:

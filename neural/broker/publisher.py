@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ Result = TypeVar("Result")
 
 
 class BrokerUnavailable(ConnectionError):
-    """The broker did not accept all messages; ``sent`` of them were published before."""
+    """The broker did not accept all messages; at most ``sent`` of them were published before."""
 
     sent = 0
 
@@ -67,8 +68,9 @@ class Publisher:
 
         def send_all(producer: Producer) -> None:
             nonlocal sent
-            for message in messages:
-                sent += self._send_if_possible(producer, message)
+            with _batch(producer):
+                for message in messages:
+                    sent += self._send_if_possible(producer, message)
 
         try:
             self.lend(send_all)
@@ -148,6 +150,11 @@ class Publisher:
             self._open.clear()
             logger.info("event=broker_back")
             return
+
+
+def _batch(producer: Producer) -> AbstractContextManager[object]:
+    """A context in which many messages are one round trip, where kombu and its transport can."""
+    return producer.batch() if hasattr(producer, "batch") else nullcontext()
 
 
 def _ask_whether_it_accepts() -> None:

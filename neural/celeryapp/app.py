@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from logging.handlers import WatchedFileHandler
 from typing import Any
 
@@ -22,6 +24,7 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_list
 
 from neural.broker.connections import RABBITMQ_HEARTBEAT_SECONDS, transport_options
+from neural.celeryapp.groups import recorded_together
 from neural.queues import DEFAULT_QUEUE, QUEUES, TASK_QUEUES
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
@@ -88,6 +91,20 @@ class LedgerCelery(Celery):
         if RUN_HEADER in (options.get("headers") or {}) or not is_on_ledger:
             return super().send_task(name, args, kwargs, **options)
         return task.apply_async(args, kwargs, **options)
+
+    @cached_property
+    def GroupResult(self) -> Any:  # noqa: N802 (Celery's name)
+        """The class of groups' results."""
+        path: Any = "neural.celeryapp.results:LedgerGroupResult"
+        return self.subclass_with_self(path, name="GroupResult", reverse="GroupResult")
+
+    @contextmanager
+    def producer_or_acquire(  # type: ignore[override]
+        self, producer: Any = None
+    ) -> Iterator[Any]:
+        """Like Celery's; the ledger tasks of a group that borrows it are recorded together."""
+        with super().producer_or_acquire(producer) as lent, recorded_together(lent):
+            yield lent
 
     def _get_backend(self) -> Any:
         """The result backend that is named, with the ledger's answers before its own."""

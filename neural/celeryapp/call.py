@@ -16,6 +16,7 @@ from kombu.utils.functional import maybe_list
 
 from neural import queues
 from neural.broker.envelopes import LEAST_LIMIT_SECONDS
+from neural.celeryapp.groups import collect
 from neural.errors import PermanentError
 from neural.ledger import record
 from neural.ledger.clock import database_clock
@@ -98,7 +99,7 @@ class CalledTask(Task):
         args, kwargs = self._checked(args or (), kwargs or {})
         _refuse_followers_of_another(self.name, unique_key, options)
         parent, stored = self._family(options, headers)
-        run = record.enqueue(
+        run = record.requested(
             task=self.name,
             args=args,
             kwargs=kwargs,
@@ -113,7 +114,9 @@ class CalledTask(Task):
             options=stored,
             parent=parent,
         )
-        return self._result_of(run.task_id, options)
+        if collect(run, options):
+            return self._result_of(run.task_id, options)
+        return self._result_of(record.enqueue_all([run])[0].task_id, options)
 
     def _checked(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]

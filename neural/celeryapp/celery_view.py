@@ -1,7 +1,8 @@
 """A run in Celery's terms: state, result, traceback, children, and ``self.request``."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import states
@@ -39,6 +40,17 @@ def state_of(run: TaskRun) -> str:
 
 def meta_of(run: TaskRun) -> dict[str, Any]:
     """A run as a result backend describes it."""
+    return metas_of([run])[0]
+
+
+def metas_of(runs: Iterable[TaskRun]) -> list[dict[str, Any]]:
+    """Runs as a result backend describes them, in order."""
+    runs = list(runs)
+    children = _children(runs)
+    return [_meta(run, children.get(run.task_id, [])) for run in runs]
+
+
+def _meta(run: TaskRun, children: list[Any]) -> dict[str, Any]:
     state = state_of(run)
     result, traceback = _result(run, state)
     return {
@@ -46,7 +58,7 @@ def meta_of(run: TaskRun) -> dict[str, Any]:
         "status": state,
         "result": result,
         "traceback": traceback,
-        "children": _children(run),
+        "children": children,
         "date_done": run.finished_at,
         "name": run.task,
         "args": run.args,
@@ -88,13 +100,15 @@ def _worker(run: TaskRun) -> str | None:
     return run.worker.name if run.worker_id and run.worker else None
 
 
-def _children(run: TaskRun) -> list[Any]:
-    """The runs that it asked for and its followers; empty until it has ended, as in Celery."""
-    if run.state not in FINISHED_STATES:
-        return []
-    found = TaskRun.objects.filter(parent_task_id=run.task_id).order_by("pk")
-    children = found.only("task_id", "task", "args")
-    return [((sent_id(child) or child.task_id, None), None) for child in children]
+def _children(runs: Iterable[TaskRun]) -> Mapping[str, list[Any]]:
+    """The runs that each of these asked for and its followers, by task ids. None until a run has
+    ended, as in Celery."""
+    ended = [run.task_id for run in runs if run.state in FINISHED_STATES]
+    found: dict[str, list[Any]] = defaultdict(list)
+    asked = TaskRun.objects.filter(parent_task_id__in=ended).order_by("pk")
+    for child in asked.only("task_id", "task", "args", "parent_task_id"):
+        found[child.parent_task_id].append(((sent_id(child) or child.task_id, None), None))
+    return found
 
 
 def sent_id(run: TaskRun) -> str | None:

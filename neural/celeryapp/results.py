@@ -10,26 +10,42 @@ Celery application, name one of these: ``neural.celeryapp.results.DatabaseResult
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from celery import maybe_signature, states
-from celery.backends.base import BaseBackend, DisabledBackend, SyncBackendMixin
+from celery.backends.base import (
+    BaseBackend,
+    BaseKeyValueStoreBackend,
+    DisabledBackend,
+    SyncBackendMixin,
+)
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError as ResultTimeout
+from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
+    EagerResult,
+    GroupResult,
+    ResultSet,
+    assert_will_not_block,
+)
 from celery.worker import state as worker_state
 from django.apps import apps
 from django.db import router, transaction
 
-from neural.celeryapp.celery_view import meta_of
+from neural.celeryapp.celery_view import meta_of, metas_of
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
+from neural.models.run import FINISHED_STATES
 
 logger = logging.getLogger(__name__)
 
 TERMINATED = "terminated"
+CELERYS_INTERVAL = 0.5
+"""Celery's default for ``interval``, in seconds, which is also our longest pause."""
+SHORTEST_PAUSE_SECONDS = 0.002
+READ_AT_ONCE = 1000
 UNKNOWN = {"status": states.PENDING, "result": None}
 
 
@@ -41,7 +57,7 @@ class LedgerResults:
     """
 
     supports_native_join = False
-    """Reading many results at once would bypass the ledger."""
+    """Celery's would wait for ever for what follows a dead run; see :class:`LedgerGroupResult`."""
     is_async = False
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
@@ -85,10 +101,10 @@ class LedgerResults:
         polling: Any = SyncBackendMixin.wait_for_pending
         return polling(self, result, *args, **options)
 
-    def wait_for(self, *args: Any, **options: Any) -> Any:
-        """What polling calls."""
-        polling: Any = SyncBackendMixin.wait_for
-        return polling(self, *args, **options)
+    def wait_for(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """The meta of a task that has ended; what waiting for one task calls."""
+        (meta,) = (meta for _, meta in self.get_many([task_id], *args, **options))
+        return meta
 
     def iter_native(self, result: Any, *args: Any, **options: Any) -> Any:
         """What ``GroupResult.iter_native()`` calls."""
@@ -99,12 +115,20 @@ class LedgerResults:
         self,
         task_ids: Iterable[str],
         timeout: float | None = None,
-        interval: float = 0.5,
+        interval: float = CELERYS_INTERVAL,
+        no_ack: bool = True,
+        on_message: object = None,
+        on_interval: Callable[[], object] | None = None,
         max_iterations: int | None = None,
         **options: Any,
     ) -> Iterator[tuple[str, Any]]:
         """Yield each task's id and meta as it ends. Raises Celery's TimeoutError (``timeout`` in
-        seconds)."""
+        seconds).
+
+        It looks every ``interval`` seconds. Celery's own default stands for soon and then more
+        rarely: after an eighth of the time that has passed, so that looking late costs no more than
+        that.
+        """
         waiting, began, looks = set(task_ids), time.monotonic(), 0
         while waiting:
             for task_id, meta in self._ended(waiting):
@@ -113,19 +137,97 @@ class LedgerResults:
             looks += 1
             if not waiting or looks == max_iterations:
                 return
-            if timeout is not None and time.monotonic() - began >= timeout:
+            if on_interval:
+                on_interval()
+            passed = time.monotonic() - began
+            if timeout is not None and passed >= timeout:
                 raise ResultTimeout(f"{len(waiting)} tasks have not ended in {timeout} s")
-            time.sleep(interval)
+            pause = interval if interval != CELERYS_INTERVAL else _pause(passed)
+            time.sleep(pause if timeout is None else min(pause, timeout - passed))
 
     def _ended(self, task_ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        for task_id in list(task_ids):
+        """Those of these tasks that have ended; a few statements for all runs of the ledger."""
+        asked = list(task_ids)
+        known = _states(asked)
+        ended = [task_id for task_id, state in known.items() if state in FINISHED_STATES]
+        for start in range(0, len(ended), READ_AT_ONCE):
+            runs = TaskRun.objects.filter(task_id__in=ended[start : start + READ_AT_ONCE])
+            for meta in metas_of(runs.select_related("worker").order_by("finished_at")):
+                if meta["status"] in states.READY_STATES:
+                    yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
+        if others := [each for each in asked if each not in known]:
+            yield from self._ended_elsewhere(others)
+
+    def _ended_elsewhere(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Those of these tasks, which are not the ledger's, that have ended."""
+        backend: Any = super()
+        if issubclass(type(self), BaseKeyValueStoreBackend):  # reads many at once
+            yield from backend.get_many(task_ids, interval=0, max_iterations=1)
+            return
+        for task_id in task_ids:
             meta = self.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
                 yield task_id, meta
 
 
+def _states(task_ids: Iterable[str]) -> dict[str, str]:
+    """The states of those of these tasks that are runs of the ledger."""
+    dialect = dialects.ledger_dialect()
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(
+            f"SELECT task_id, state FROM neural_taskrun WHERE {dialect.is_one_of('task_id')}",
+            [dialect.bound_list(task_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
+def _pause(passed: float) -> float:
+    """How long to wait until the next look, in seconds, if so many have passed already."""
+    return min(max(passed / 8, SHORTEST_PAUSE_SECONDS), CELERYS_INTERVAL)
+
+
 def _run(task_id: str) -> TaskRun | None:
     return TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
+
+
+class LedgerGroupResult(GroupResult):
+    """The result of a group, which looks at all of its tasks at once while it waits."""
+
+    results: Any
+    backend: Any
+
+    def join(  # type: ignore[override]
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = CELERYS_INTERVAL,
+        **options: Any,
+    ) -> Any:
+        """Like Celery's, which asks for one task after the other, also for those that have ended
+        long ago. That is left to it once a task has failed, and for tasks that follow others."""
+        began = time.monotonic()
+        if options.get("disable_sync_subtasks", True):
+            assert_will_not_block()
+        if all(map(_is_task_alone, self.results)) and options.get("on_message") is None:
+            self._wait(timeout, propagate, interval, options.get("on_interval"))
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
+        return super().join(timeout=left, propagate=propagate, interval=interval, **options)
+
+    def _wait(
+        self, timeout: float | None, propagate: bool, interval: float, on_interval: Any
+    ) -> None:
+        """Let the results keep their metas, until all tasks have ended or one has failed."""
+        waiting = {each.id: each for each in self.results if not each.ignored}
+        options = {"timeout": timeout, "interval": interval, "on_interval": on_interval}
+        for task_id, meta in self.backend.get_many(waiting, **options):
+            waiting[task_id]._maybe_set_cache(meta)
+            if propagate and meta["status"] in states.PROPAGATE_STATES:
+                return
+
+
+def _is_task_alone(result: Any) -> bool:
+    is_group_or_eager = isinstance(result, ResultSet | EagerResult)
+    return not is_group_or_eager and result.parent is None
 
 
 class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
@@ -176,6 +278,13 @@ if apps.is_installed("django_celery_results"):
             if _is_on_ledger(self.app, options.get("request")):
                 return result
             return super().store_result(task_id, result, state, **options)
+
+        def _ended_elsewhere(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+            ended = self.TaskModel.objects.filter(
+                task_id__in=task_ids, status__in=states.READY_STATES
+            )
+            for task_id in list(ended.values_list("task_id", flat=True)):
+                yield task_id, self.get_task_meta(task_id)
 
         def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
             """Count a chord's header, anew if the broker did not take it the last time.

@@ -42,10 +42,11 @@ _FRESH = {"state": RunState.PENDING, "failures": 0, "losses": 0, "error": ""}
 
 
 class Inserted(NamedTuple):
-    """What the database has added to a run."""
+    """What the database returned of an inserted run."""
 
+    task_id: str
     pk: int
-    created_at: dt.datetime
+    created_at: Any
 
 
 def insert(runs: Sequence[NewRun]) -> Mapping[str, Inserted]:
@@ -61,8 +62,7 @@ def insert(runs: Sequence[NewRun]) -> Mapping[str, Inserted]:
         rows = _json.encode([_row(dialect, run) for run in runs[start : start + CHUNK]])
         with dialect.writing(dialects.ledger_connection()), dialects.preparing_cursor() as cursor:
             cursor.execute(_statement(dialect), [dialect.seconds(republish), rows])
-            for task_id, pk, created_at in cursor.fetchall():
-                found[task_id] = Inserted(pk, as_moment(created_at))
+            found |= {row[0]: Inserted(*row) for row in cursor.fetchall()}
     return found
 
 
@@ -93,7 +93,7 @@ def _row(dialect: dialects.Dialect, run: NewRun) -> Sequence[Any]:
 def row_of(run: NewRun, inserted: Inserted) -> TaskRun:
     """The row of an inserted run. When it is due is read on access."""
     known: dict[str, Any] = {**dict.fromkeys(_FIELDS), **run._asdict(), **_FRESH}
-    known |= {"id": inserted.pk, "created_at": inserted.created_at}
+    known |= {"id": inserted.pk, "created_at": as_moment(inserted.created_at)}
     known |= {"args": list(run.args), "kwargs": dict(run.kwargs), "options": dict(run.options)}
     known |= {"available_at": DEFERRED, "publish_at": DEFERRED}
     alias = dialects.ledger_connection().alias

@@ -11,15 +11,15 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from typing import Any
+from itertools import compress, groupby
+from typing import Any, ParamSpec
 
 from django.db import transaction
 from django.db.models import Count, Q
 
 from neural.errors import PermanentError
 from neural.ledger import dialects, ports
-from neural.ledger.insertion import insert, row_of
+from neural.ledger.insertion import Inserted, insert, row_of
 from neural.ledger.ports import with_trace
 from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
@@ -27,6 +27,7 @@ from neural.models.run import TaskRunQuerySet
 from neural.models.run_log import lines, logger
 from neural.queues import PRIORITIES
 
+P = ParamSpec("P")
 TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
 """``requested_by`` of work that came as a message from a plain Celery client."""
@@ -41,7 +42,7 @@ class TaskIdTaken(PermanentError):
     """The given task id already belongs to a run of other work."""
 
 
-def enqueue(
+def requested(
     *,
     task: str,
     args: Sequence[Any],
@@ -56,20 +57,18 @@ def enqueue(
     requested_by: str = "",
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
-) -> TaskRun:
-    """Record a run in the caller's transaction; publish it on commit if it is due.
+) -> NewRun:
+    """A run of a task, to be given to :func:`enqueue_all`.
 
     The run is due at ``due_at``, or in ``due_in`` seconds, or at once. ``options`` are Celery's
     options of the call, in the form in which the ledger keeps them. ``parent`` is the task id of
     the calling run.
 
-    Returns the new run, or an existing one: the run of this ``task_id`` if its work is the same, or
-    the pending run of this ``unique_key``. Raises :class:`TaskIdTaken` if the ``task_id`` belongs
-    to other work, ValueError for an invalid priority, queue or task id, and NotStorable for
-    arguments that cannot be kept.
+    Raises ValueError for an invalid priority, queue or task id, and NotStorable for arguments that
+    cannot be kept.
     """
     _check(task_id, queue, priority)
-    run = new_run(
+    return new_run(
         task=task,
         task_id=task_id,
         args=args,
@@ -83,26 +82,44 @@ def enqueue(
         options=with_trace(task, options),
         parent=parent,
     )
-    return enqueue_all([run])[0]
 
 
-def enqueue_all(runs: Sequence[NewRun]) -> list[TaskRun]:
+def _recorded(request: Callable[P, NewRun]) -> Callable[P, TaskRun]:
+    def enqueue(*args: P.args, **options: P.kwargs) -> TaskRun:
+        """Record a run in the caller's transaction; publish it on commit if it is due.
+
+        It takes the arguments of :func:`requested`, and answers as :func:`enqueue_all` does.
+        """
+        run = request(*args, **options)
+        (recorded,) = enqueue_all([run])
+        return recorded if isinstance(recorded, TaskRun) else row_of(run, recorded)
+
+    return enqueue
+
+
+enqueue = _recorded(requested)
+
+
+def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
     """Record runs in the caller's transaction, many by one statement; publish those that are due
     on commit.
 
-    Returns them in order. In the place of a run whose work was recorded before under its task id,
-    or whose unique key belongs to a pending run, that one is returned. Raises :class:`TaskIdTaken`
-    if a task id belongs to other work.
+    Returns what was recorded, in order. In the place of a run whose work was recorded before under
+    its task id, or whose unique key belongs to a pending run, that run is returned. Raises
+    :class:`TaskIdTaken` if a task id belongs to other work.
     """
     # By unique keys, so that two callers with the same ones never deadlock.
     ordered = sorted(runs, key=lambda run: run.unique_key or "")
     firsts = {run.task_id: run for run in reversed(ordered)}
     inserted = insert(ordered)
-    new = [run for run in runs if run.task_id in inserted and firsts[run.task_id] is run]
+    is_new = [run.task_id in inserted and firsts[run.task_id] is run for run in runs]
+    new = list(compress(runs, is_new))
     transaction.on_commit(partial(_log, new, "recorded"), robust=True)
     ports.announce([run for run in new if run.due_at is None])
-    rows = {id(run): row_of(run, inserted[run.task_id]) for run in new}
-    return [rows.get(id(run)) or _found_instead(run) for run in runs]
+    return [
+        inserted[run.task_id] if new else _found_instead(run)
+        for run, new in zip(runs, is_new, strict=True)
+    ]
 
 
 def record_foreign(
@@ -165,7 +182,9 @@ def check_task_id(task_id: str) -> None:
     kept."""
     if not 0 < len(task_id) <= TASK_ID_LENGTH:
         raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
-    if "\x00" in task_id or any("\ud800" <= each <= "\udfff" for each in task_id):
+    if "\x00" in task_id or (
+        not task_id.isascii() and any("\ud800" <= each <= "\udfff" for each in task_id)
+    ):
         raise ValueError("a task id cannot contain U+0000 or half of a surrogate pair")
 
 
@@ -181,14 +200,17 @@ def _later(due_in: float | None, due_at: dt.datetime | None) -> dt.datetime | dt
     return dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
 
 
-def _found_instead(run: NewRun) -> TaskRun:
+def _found_instead(run: NewRun) -> Inserted | TaskRun:
     """The recorded run because of whose task id or unique key this one was not inserted."""
     found = TaskRun.objects.filter(task_id=run.task_id).first()
     if found is not None and not _same_work(found, run):
         raise TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
     if found is None and run.unique_key:
         found = _waiting(run.unique_key)
-    return found or enqueue_all([run])[0]  # the waiting one has started meanwhile
+    if found is not None:
+        return found
+    (recorded,) = enqueue_all([run])  # the waiting one has started meanwhile
+    return recorded
 
 
 def _waiting(unique_key: str) -> TaskRun | None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import contextmanager
 
 import pytest
 from celery import Celery, current_app, signals
@@ -86,6 +87,22 @@ def test_messages_go_out_over_one_connection(broker):
 
     assert len(broker.sent) == 3
     assert broker.attempts == 1
+
+
+def test_many_messages_are_one_batch_where_kombu_has_batches(broker, monkeypatch):
+    sizes = []
+
+    class Batching(Made):
+        @contextmanager
+        def batch(self):
+            before = len(broker.sent)
+            yield
+            sizes.append(len(broker.sent) - before)
+
+    monkeypatch.setattr(publisher, "Producer", lambda channel, auto_declare: Batching(channel))
+
+    assert Publisher().publish([MESSAGE] * 3) == 3
+    assert sizes == [3]
 
 
 def test_after_a_failure_nothing_is_tried_until_a_probe_reached_the_broker(broker, monkeypatch):

@@ -1,5 +1,8 @@
 """AsyncResult of ledger tasks and of plain ones, on each result backend."""
 
+import pickle
+import time
+
 import pytest
 from billiard.exceptions import WorkerLostError
 from celery import chain, chord, current_app, group, states
@@ -149,6 +152,100 @@ def test_whoever_waits_needs_no_connection_to_the_result_backend(backend, fake_b
     assert dict(results.iter_native(timeout=1)).keys() == {result.id for result in results}
     assert isinstance(results, GroupResult)
     assert results.completed_count() == 3
+
+
+# How it waits
+
+
+class Looks:
+    """The pauses between looks; ends a run before a look of a given number."""
+
+    def __init__(self, time_that, monkeypatch):
+        self.pauses = []
+        self.ends = {}
+        passes = time_that.passes
+        monkeypatch.setattr(time, "sleep", lambda pause: (passes(pause), self._slept(pause)))
+
+    def _slept(self, pause):
+        self.pauses.append(pause)
+        for run in self.ends.pop(len(self.pauses), ()):
+            TaskRun.objects.filter(pk=run.pk).update(state="succeeded", finished_at=timezone.now())
+
+
+@pytest.fixture
+def looks(time_that, monkeypatch):
+    return Looks(time_that, monkeypatch)
+
+
+def test_it_looks_soon_and_then_more_rarely(backend, looks):
+    with pytest.raises(ResultTimeout):
+        look(make_run()).get(timeout=60)
+
+    passed = [sum(looks.pauses[:place]) for place in range(len(looks.pauses))]
+    assert looks.pauses[:8] == [0.002] * 8
+    for pause, before in zip(looks.pauses[8:-1], passed[8:-1], strict=True):
+        assert pause == pytest.approx(min(before / 8, 0.5))
+    assert looks.pauses[-2] == 0.5
+    assert sum(looks.pauses) == pytest.approx(60)  # never beyond the timeout
+
+
+def test_an_interval_of_the_callers_own_is_kept(backend, looks):
+    with pytest.raises(ResultTimeout):
+        look(make_run()).get(timeout=1, interval=0.25)
+
+    assert looks.pauses == [0.25] * 4
+
+
+def test_a_look_is_one_statement_for_all_that_is_waited_for(
+    backend, looks, django_assert_num_queries
+):
+    runs = [make_run() for _ in range(5)]
+    looks.ends = {3: runs[:2], 4: runs[2:]}
+    results = current_app.GroupResult("group", [look(run) for run in runs])
+
+    # Five looks; two of them read what has ended, and its children. And five runs are ended.
+    with django_assert_num_queries(5 + 2 * 2 + 5):
+        assert results.get(timeout=60) == [None] * 5
+
+
+def test_a_group_raises_the_error_of_a_task_though_others_go_on(backend, looks):
+    dead, goes_on = make_run(RunState.DEAD, error="E: e"), make_run()
+    results = current_app.GroupResult("group", [look(dead), look(goes_on)])
+
+    with pytest.raises(WorkerLostError):
+        results.get(timeout=60)
+    assert looks.pauses == []
+
+
+def test_a_group_in_which_a_task_follows_a_dead_one_raises_its_error(backend, fake_broker):
+    result = group(chain(canvas.fail.s("first"), canvas.add.s(1)), canvas.add.s(1, 1))()
+    run_all()
+
+    with pytest.raises(Failing, match="first"):
+        result.get(timeout=60)
+
+
+def test_a_group_of_plain_tasks_is_waited_for_too():
+    backend = answering(CacheBackend)(app=current_app, url="memory://")
+    for number in range(3):
+        backend.store_result(f"plain-{number}", number, states.SUCCESS)
+
+    found = dict(backend.get_many([f"plain-{number}" for number in range(3)], timeout=1))
+
+    assert [found[f"plain-{number}"]["result"] for number in range(3)] == [0, 1, 2]
+
+
+def test_plain_tasks_in_the_database_are_one_statement_a_look(django_assert_num_queries):
+    backend = DatabaseResults(current_app)
+
+    with django_assert_num_queries(2):  # the ledger, and the table of results
+        assert not list(backend.get_many(["a", "b", "c"], max_iterations=1))
+
+
+def test_a_groups_result_can_be_pickled(fake_broker):
+    result = group(canvas.add.s(1, 1), canvas.add.s(2, 2))()
+
+    assert pickle.loads(pickle.dumps(result)) == result
 
 
 # Failures

@@ -64,8 +64,9 @@ def test_runs_that_wait_are_not_published(fake_broker, django_capture_on_commit_
         later, now = record.enqueue_all(runs)
 
     assert [message.task_id for message in fake_broker.sent] == [now.task_id]
-    assert later.publish_at == later.available_at
-    assert later.available_at - later.created_at == HOUR
+    row = TaskRun.objects.get(pk=later.pk)
+    assert row.publish_at == row.available_at
+    assert row.available_at - row.created_at == HOUR
 
 
 def test_of_runs_with_one_unique_key_the_first_is_recorded_and_stands_for_the_others(fake_broker):
