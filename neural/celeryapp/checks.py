@@ -23,6 +23,7 @@ from kombu.utils.imports import symbol_by_name
 from neural.broker.connections import is_rabbitmq, is_redis
 from neural.celeryapp.app import LEDGER_SCHEDULER, TRANSPORT_OPTIONS, LedgerCelery
 from neural.celeryapp.task import is_async
+from neural.events.registry import HANDLERS
 from neural.ledger.work import WorkSource
 from neural.queues import QUEUES
 
@@ -137,7 +138,8 @@ def _undeclared_queues(app: Any) -> Iterator[CheckMessage]:
     queues = app.amqp.queues
     if app.conf.task_create_missing_queues:
         return  # neural.W109 says so
-    asked = [*_routed(app.amqp.router.routes), *_named_by_tasks(app.tasks.values())]
+    handlers = [(f"the handler {each.name}", each.queue) for each in HANDLERS if each.queue]
+    asked = [*_routed(app.amqp.router.routes), *_named_by_tasks(app.tasks.values()), *handlers]
     missing = {queue: who for who, queue in reversed(asked) if queue not in (*queues, *QUEUES)}
     for queue, who in sorted(missing.items()):
         yield checks.Error(

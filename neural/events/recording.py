@@ -26,7 +26,7 @@ from neural.conf import conf
 from neural.events.answers import EventPruned, Problem, Submission, Verdict
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.events.new_event import Identity, NewEvent
-from neural.events.registry import handlers_of
+from neural.events.registry import handlers_of, own_queues
 from neural.events.types import event_type, value_of
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import ledger_connection
@@ -126,7 +126,7 @@ def _runs_of(new_event: NewEvent) -> list[NewRun]:
             task=EVENT_TASK,
             handler=handler,
             store=new_event.store,
-            queue=new_event.queue,
+            queue=_queue_of(handler, new_event.type, new_event.queue),
             priority=new_event.priority,
             due_at=new_event.due_at,
             requested_by=new_event.requested_by,
@@ -135,6 +135,13 @@ def _runs_of(new_event: NewEvent) -> list[NewRun]:
         )
         for place, handler in enumerate(new_event.handlers)
     ]
+
+
+def _queue_of(handler: str, type_name: str, queue: str) -> str:
+    """The queue of a handler's run: its own one, unless the event goes elsewhere than its type
+    says, by its submitter's choice or as history."""
+    own = own_queues().get(handler)
+    return own if own and queue == event_type(type_name).queue else queue
 
 
 # Without the payload: it is large, and one recorded by an older release may be unreadable.
@@ -216,7 +223,7 @@ def _run_of(event: NeuralEvent, handler: str, requested_by: str) -> TaskRun:
         handler=handler,
         event_id=event.pk,
         store=event.store_id,
-        queue=kind.queue,
+        queue=_queue_of(handler, kind.name, kind.queue),
         priority=kind.priority,
         requested_by=requested_by,
     ).row()

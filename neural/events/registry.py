@@ -1,7 +1,7 @@
 """Handlers: registers the functions that are called for events of each type."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -35,7 +35,8 @@ class Handler:
     With ``atomic``, its database writes and the run's outcome share one transaction. Without it
     (for long or outside work, and always for ``async def``), the function must be idempotent.
     With ``batch``, the function takes a list of events. ``retry`` replaces the default retry
-    policy. ``title`` is what pages that people read show before the name.
+    policy. ``title`` is what pages that people read show before the name. ``queue`` is the queue of
+    its runs, if not that of the event's type.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Handler:
     batch: bool = False
     retry: RetryPolicy | None = field(default=None)
     title: Any = ""
+    queue: str = ""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is an ``async def``."""
+        return asyncio.iscoroutinefunction(self.function)
 
     def call(self, received: Received[Any]) -> Any:
         """Call the function for one event alone; returns its value."""
@@ -58,6 +65,7 @@ def handles(
     batch: bool = False,
     retry: RetryPolicy | None = None,
     title: Any = "",
+    queue: str = "",
 ) -> Callable[[HandlerFunction], HandlerFunction]:
     """Decorator: register ``function(event, data)`` for one or more event types.
 
@@ -71,6 +79,9 @@ def handles(
     The run is atomic by default: the function's database writes and the run's outcome share one
     transaction. For long or outside work, pass ``atomic=False`` and make the function idempotent.
     An ``async def`` function is never atomic. ``retry`` replaces the default retry policy.
+    ``queue`` replaces that of the event's type, for instance by one that a worker with ``--pool
+    async`` reads; history, and events whose submitter chose a queue, go where they would without
+    it.
 
     With ``batch=True``, the function is called as ``function(received)`` with a list of one or more
     :class:`Received`, of several stores, in no order. Its writes are kept for all of these events
@@ -91,6 +102,7 @@ def handles(
             batch=batch,
             retry=retry,
             title=title,
+            queue=queue,
         )
         _add(handler)
         return function
@@ -132,6 +144,12 @@ def atomic_handler_names() -> tuple[str, ...]:
     return tuple(sorted(each.name for each in HANDLERS if each.atomic))
 
 
+@cache
+def own_queues() -> Mapping[str, str]:
+    """The queues of the handlers that have one of their own, by the handlers' names."""
+    return {each.name: each.queue for each in HANDLERS if each.queue}
+
+
 def handler_names() -> list[str]:
     """Names of all handlers, sorted."""
     return HANDLERS.names()
@@ -141,6 +159,7 @@ def _forget_lookups() -> None:
     """Clear the caches after a handler was added."""
     handlers_of.cache_clear()
     atomic_handler_names.cache_clear()
+    own_queues.cache_clear()
 
 
 HANDLERS: Registry[Handler] = Registry("handler", changed=_forget_lookups)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from kombu import Exchange, Queue
 import neural
 from neural.celeryapp.checks import EXPECTATIONS, findings
 from neural.checks import check_database, check_times, check_visibility_timeout
+from neural.events.registry import HANDLERS
 from neural.models import TaskRun
 from neural.queues import QUEUES
 
@@ -273,6 +275,16 @@ def test_a_task_of_an_undeclared_queue_is_said(options, expected):
 
     assert [each.id for each in found] == expected
     assert all("the task shop.tasks.mail names the queue 'mails'" in each.msg for each in found)
+
+
+def test_a_handler_of_an_undeclared_queue_is_said(monkeypatch):
+    handler = replace(HANDLERS.get("probe.left"), queue="mails")
+    monkeypatch.setitem(HANDLERS._things, "probe.left", handler)
+
+    [error] = findings(application(LEDGERS, {"CELERY_BROKER_URL": "redis://host/1"}))
+
+    assert error.id == "neural.E105"
+    assert "the handler probe.left names the queue 'mails'" in error.msg
 
 
 class RunsCoroutines(Task):

@@ -5,6 +5,7 @@ import gc
 import itertools
 import re
 import tracemalloc
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connection, transaction
 
 import neural
 from neural.events import recording
+from neural.events.registry import HANDLERS
 from neural.ledger.work import works_on_history
 from neural.models import NeuralEvent, Store, TaskRun
 
@@ -43,6 +45,43 @@ def test_a_new_event_is_recorded_with_one_run_for_each_handler(fake_broker):
     }
     assert {run.store_id for run in runs} == {"S1"}
     assert NeuralEvent.objects.get().payload == {"key": "k1"}
+
+
+@pytest.fixture
+def queue_of_its_own(monkeypatch):
+    """A handler of the pair whose runs go to high_priority, while the other's go with the type."""
+    left = HANDLERS.get("probe.left")
+    monkeypatch.setitem(HANDLERS._things, "probe.left", replace(left, queue="high_priority"))
+    HANDLERS._changed()
+    yield
+    monkeypatch.undo()
+    HANDLERS._changed()
+
+
+@pytest.mark.parametrize(
+    ("options", "queues"),
+    [
+        ({}, {"probe.left": "high_priority", "probe.right": "default"}),
+        ({"queue": "low_priority"}, dict.fromkeys(["probe.left", "probe.right"], "low_priority")),
+        ({"backfill": True}, dict.fromkeys(["probe.left", "probe.right"], "low_priority")),
+    ],
+)
+def test_a_handlers_own_queue_holds_unless_the_event_is_sent_elsewhere(
+    fake_broker, queue_of_its_own, options, queues
+):
+    answer = neural.submit(**event(type="probe.pair"), **options)
+
+    runs = TaskRun.objects.filter(event=answer.event)
+    assert dict(runs.values_list("handler", "queue")) == queues
+
+
+def test_a_replayed_event_has_its_handlers_own_queue(fake_broker, queue_of_its_own):
+    answer = neural.submit(**event(type="probe.pair"))
+    TaskRun.objects.all().delete()
+
+    found = {run.handler: run.queue for run in recording.replay(answer.event)}
+
+    assert found == {"probe.left": "high_priority", "probe.right": "default"}
 
 
 def test_the_same_event_again_is_a_duplicate_and_changes_nothing(fake_broker):
