@@ -122,7 +122,11 @@ class EventTask(LedgerTask):
             atomic=found.atomic,
             retry=found.retry or default_retry(),
             batch=Batch(found.function, item) if found.batch else None,
+            coroutine=(lambda: found.call(item())) if found.is_async else None,
         )
+
+    def waits(self) -> bool:
+        return True  # only the run names its handler
 
     def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
         """Record a refused event for a message that cannot be kept, so that people see it."""

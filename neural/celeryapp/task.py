@@ -8,17 +8,19 @@ import datetime as dt
 import inspect
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from celery import Task, current_app
+from celery.app.task import Context
 from celery.exceptions import Ignore, Retry
 from django.db import close_old_connections
 from django.utils import timezone
 
-from neural.broker.message import RUN_HEADER, next_message
+from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp.call import OptionNotKept, aware
 from neural.celeryapp.celery_view import request_of
@@ -78,6 +80,9 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             return self._call_body({"args": args, "kwargs": kwargs})
         if not self.request.get(RUN_HEADER):
             self.accept_foreign(args, kwargs)
+            if delivery.has_loop and self.waits():
+                publish_quietly(messages_for([TaskRun.objects.get(task_id=self.request.id)]))
+                raise _late_message()
         return self._perform()
 
     def body(self) -> Callable[..., Any]:
@@ -87,6 +92,21 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         if not is_async(self):
             return run
         return lambda *args, **kwargs: run_to_its_end(run(*args, **kwargs))
+
+    def coroutine(self, request: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+        """The coroutine of an ``async def`` body, which finds this request as ``self.request``."""
+        run = getattr(self, "_orig_run", self.run)
+        return with_request(self, request, run(*request["args"], **request["kwargs"]))
+
+    def waits(self) -> bool:
+        return is_async(self)
+
+    def _get_request(self) -> Context:
+        """Celery's ``self.request``. Coroutines take turns in one thread, so each has its own."""
+        task, request = _request.get()
+        return request if task == self.name else super()._get_request()  # type: ignore[misc]  # Celery's
+
+    request = property(_get_request)
 
     def _call_body(self, request: Mapping[str, Any]) -> Any:
         """Run the body, which finds this request as ``self.request``."""
@@ -106,6 +126,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             function=partial(self._call_body, request),
             atomic=self.atomic and not is_async(self),
             retry=policy_of(self),
+            coroutine=partial(self.coroutine, request) if is_async(self) else None,
         )
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -240,6 +261,18 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
 def is_async(task: Any) -> bool:
     """Whether the function behind a task is an ``async def``."""
     return asyncio.iscoroutinefunction(inspect.unwrap(getattr(task, "_orig_run", task.run)))
+
+
+_request: ContextVar[tuple[str, Any]] = ContextVar("request", default=("", None))
+"""The name of the task whose coroutine is executed here, and its request."""
+
+
+async def with_request(
+    task: Task, request: Mapping[str, Any], body: Coroutine[Any, Any, Value]
+) -> Value:
+    """Await the coroutine of a task, which finds this request as ``self.request``."""
+    _request.set((task.name, Context(**request)))
+    return await body
 
 
 def run_to_its_end(body: Coroutine[Any, Any, Value]) -> Value:

@@ -87,6 +87,10 @@ class NeuralSettings(Settings):
     batch_claim_seconds: float = Field(default=0.05, gt=0)
     """A worker that receives a message also claims other due runs, up to these two limits."""
 
+    async_concurrency: int = Field(default=100, ge=1)
+    """How many runs a worker with ``--pool async`` executes at once, unless ``--concurrency`` says
+    it."""
+
     publish_timeout_seconds: float = Field(default=0.5, gt=0)
     """Longest wait for the broker to connect or to answer while an event is submitted."""
     publish_probe_seconds: float = Field(default=1, gt=0)

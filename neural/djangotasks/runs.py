@@ -5,7 +5,7 @@ Each Django task has a Celery task of the same name.
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from celery import current_app, shared_task
 from django.db import transaction
 
 from neural.celeryapp.call import asked_by, keep
-from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end
+from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end, with_request
 from neural.djangotasks import reference, registry
 from neural.djangotasks.backend import ledger_priority
 from neural.djangotasks.results import TaskHeader, find_result, result_of, task_of
@@ -110,6 +110,12 @@ class DjangoTask(LedgerTask):
             return super().body()
         return partial(_perform, run, task_of(run))
 
+    def coroutine(self, request: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+        run = current_run()
+        assert run is not None
+        value = _called(run, task_of(run), *request["args"], **request["kwargs"])
+        return with_request(self, request, _awaited_as_json(value))
+
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         context = [None] if registry.known(self.name).takes_context else []
         super()._check_fit(run, [*context, *args], kwargs)
@@ -122,12 +128,21 @@ def register(task: Any) -> None:
 
 
 def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
+    value = _called(run, task, *args, **kwargs)
+    return _as_json(run_to_its_end(value) if inspect.iscoroutine(value) else value)
+
+
+async def _awaited_as_json(value: Coroutine[Any, Any, Any]) -> Any:
+    return _as_json(await value)
+
+
+def _called(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's value, or its coroutine, after the signal that the task started."""
     result = result_of(run, task)
     sender = type(task.get_backend())
     reference.signals.task_started.send(sender, task_result=result)
     context = [reference.base.TaskContext(task_result=result)] if task.takes_context else []
-    value = task.func(*context, *args, **kwargs)
-    return _as_json(run_to_its_end(value) if inspect.iscoroutine(value) else value)
+    return task.func(*context, *args, **kwargs)
 
 
 def _as_json(value: Any) -> Any:

@@ -86,17 +86,39 @@ def claim(
     if batchable and limit > 1:
         chosen, parameters = _with_batch(dialect, task_id, task, queue, batchable, limit, moment)
     else:
-        chosen, parameters = _alone(dialect, task_id, task, moment)
+        chosen, parameters = _alone(dialect, _own(task_id, task), moment)
+    runs = _claimed(dialect, chosen, parameters, claimant, batchable)
+    runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
+    return runs
+
+
+def claim_each(*, task_ids: Sequence[str], task: str, claimant: Claimant) -> list[TaskRun]:
+    """Claim those of these runs of one task that are due, in one statement.
+
+    Each is executed by itself, so it may have failed before or have limits. Left out are runs that
+    were lost before, and those with a unique key, which is locked by :func:`claim` alone.
+    """
+    dialect = dialects.ledger_dialect()
+    mine = f"{dialect.is_one_of('task_id')} AND task = %s AND losses = 0 AND unique_key IS NULL"
+    own = (mine, [dialect.bound_list(task_ids), task])
+    return _claimed(dialect, *_alone(dialect, own, _moment(dialect, None)), claimant)
+
+
+def _claimed(
+    dialect: dialects.Dialect,
+    chosen: str,
+    parameters: list[Any],
+    claimant: Claimant,
+    batchable: Sequence[str] = (),
+) -> list[TaskRun]:
     token = secrets.randbits(63)
-    parameters += [token, claimant.worker_id, claimant.process_id]
+    parameters = [*parameters, token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
-        runs = _taken(partial(take, dialect, chosen, parameters, batchable), token)
+        return _taken(partial(take, dialect, chosen, parameters, batchable), token)
     except BaseException as error:  # whatever it is: only the database knows what was claimed
         _disown(token, error)
         raise
-    runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
-    return runs
 
 
 def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
@@ -194,8 +216,8 @@ def _own(task_id: str, task: str) -> Fragment:
     return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
 
 
-def _alone(dialect: dialects.Dialect, task_id: str, task: str, now: Fragment) -> Fragment:
-    own, own_parameters = _own(task_id, task)
+def _alone(dialect: dialects.Dialect, mine: Fragment, now: Fragment) -> Fragment:
+    own, own_parameters = mine
     moment, parameters = now
     statement = f"""
         WITH chosen AS (SELECT id, event_id FROM neural_taskrun AS run WHERE {own}

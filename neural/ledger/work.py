@@ -15,7 +15,7 @@ depends on rows alone, so a superfluous one (its event was rolled back to a save
 import datetime as dt
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -39,6 +39,9 @@ class Work:
     retry: RetryPolicy
     batch: "Batch | None" = None
     """Set for work that one call can do for many runs."""
+    coroutine: Callable[[], Coroutine[Any, Any, Any]] | None = None
+    """Set for work that is an ``async def``: makes its coroutine, for a worker with an event loop.
+    It may query the database."""
 
 
 class Batch(NamedTuple):
@@ -95,6 +98,10 @@ class WorkSource(ABC):
     def batchable(self) -> Sequence[str]:
         """Names of handlers whose due runs may be claimed in one batch with this task's message."""
         return ()
+
+    def waits(self) -> bool:
+        """Whether work of this task may be an ``async def``."""
+        return False
 
     def registered(self) -> Mapping[str, Any]:
         """Further facts about this task for a worker's row."""

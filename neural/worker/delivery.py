@@ -29,6 +29,7 @@ at any point, and a process forked later shares the rest.
 import mmap
 import time
 from collections.abc import Sequence
+from contextvars import ContextVar
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -53,6 +54,12 @@ SLOTS = 1 << 19
 QUEUE_SLOTS = 64
 _WORD = 8
 _STREAMED, _TAKEN = 1, 2
+
+
+recorded: ContextVar[Sequence[Outcome] | None] = ContextVar("recorded", default=None)
+"""The outcomes of a message whose work was done before Celery traces it, in an event loop."""
+has_loop = False
+"""Whether this process does ``async def`` work in an event loop, each run by its own message."""
 
 
 class Delivery:
@@ -83,6 +90,10 @@ class Delivery:
 
     def work(self) -> None:
         """Claim and run: first the message's own run, then batches while there is time."""
+        done = recorded.get()
+        if done is not None:
+            self.outcomes += done
+            return
         self._take(self._task_id, limit=self._first_slots() if self._batchable else 1)
         while self._batchable and self.is_more and self._has_time():
             self._take("", limit=self._slots() + 1)  # the slot of the message's own run is free
@@ -242,6 +253,12 @@ def _word(hashed: int) -> int:
 
 
 _done: DoneRuns | None = None
+
+
+def set_has_loop(value: bool) -> None:
+    """Set :data:`has_loop`."""
+    global has_loop
+    has_loop = value
 
 
 def prepare() -> None:

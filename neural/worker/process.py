@@ -41,7 +41,7 @@ _thread: "RelayThread | None" = None
 def begin(*, sender: Any, **_: Any) -> None:
     """Connect to the signals of a worker that begins, and record its row."""
     signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
-    signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
+    signals.worker_shutdown.connect(say_goodbye, dispatch_uid="neural.say_goodbye")
     signals.task_prerun.connect(drop_broken_connections, dispatch_uid="neural.connections")
     _register(sender)
 
@@ -65,7 +65,7 @@ def _register(sender: Any) -> None:
     gc.collect()
     gc.freeze()
     # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
-    atexit.register(_say_goodbye)
+    atexit.register(say_goodbye)
 
 
 def _recorded(sender: Any) -> WorkerProcess:
@@ -97,7 +97,7 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
     logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
 
 
-def _say_goodbye(**_: Any) -> None:
+def say_goodbye(**_: Any) -> None:
     """After the pool has stopped, release what it could not finish. This counts as no attempt."""
     global _thread
     worker = claim.own_worker()
@@ -151,8 +151,11 @@ class RelayThread(threading.Thread):
         self.join(timeout=FORK_PATIENCE_SECONDS * 2)
 
     def only_beat(self) -> None:
-        """From now on send only heartbeats, and judge no other worker."""
+        """From now on send only heartbeats, judge no other worker, and claim no more."""
         self._only_beat = True
+        claim_no_more = getattr(self.pool, "claim_no_more", None)  # of a pool that claims by itself
+        if claim_no_more is not None:
+            claim_no_more()
 
     def _turn(self) -> None:
         try:

@@ -159,9 +159,14 @@ def _is_overdue(run: TaskRun, seconds: float) -> bool:
 
     The process is alive and does not know of the run. Only a pool of processes has limits.
     """
-    task = current_app.tasks.get(run.task)
-    limit = run.time_limit or getattr(task, "time_limit", None)
-    limit = limit or current_app.conf.task_time_limit
+    limit = hard_limit(run)
     if not limit or run.process_id == os.getpid():
         return False
     return seconds > limit + OVERDUE_MARGIN_SECONDS
+
+
+def hard_limit(run: TaskRun) -> float | None:
+    """The hard time limit of a run, in seconds; None without one."""
+    task = current_app.tasks.get(run.task)
+    limit: float | None = run.time_limit or getattr(task, "time_limit", None)
+    return limit or current_app.conf.task_time_limit

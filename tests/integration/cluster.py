@@ -139,12 +139,16 @@ def database_is_writable() -> bool:
 
 
 def started(
-    arguments: list[str], environment: dict[str, str], log: Path
+    arguments: list[str],
+    environment: dict[str, str],
+    log: Path,
+    *,
+    program: tuple[str, ...] = ("-m", "celery"),
 ) -> "subprocess.Popen[bytes]":
     """Start the `celery` program in a session of its own."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            dying_with_parent([sys.executable, "-m", "celery", *arguments]),
+            dying_with_parent([sys.executable, *program, *arguments]),
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -167,6 +171,10 @@ class Worker:
         """`options` are options of Celery's `worker` command."""
         self.name = name
         self.log = log
+        if "async" in options:  # Celery's own program cannot have this pool
+            arguments = ["worker", "--verbosity", "0", "--name", name, *options]
+            self.process = started(arguments, environment, log, program=("manage.py",))
+            return
         arguments = ["--quiet", "-A", "zhilian", "worker", "--hostname", f"{name}@%h", *options]
         # A preloaded library must be there from the start, so this worker cannot be forked.
         start = started if "LD_PRELOAD" in environment else launcher().start
@@ -276,7 +284,8 @@ class Cluster:
         through the broker, which is Celery's default."""
         name = f"{self.worker_names}{len(self.workers) + 1}"
         options = ["--queues", queues, "--concurrency", str(concurrency), "--pool", pool]
-        options += [] if neighbourly else ["--without-gossip", "--without-mingle"]
+        if not neighbourly and pool != "async":
+            options += ["--without-gossip", "--without-mingle"]
         settings = self.environment(**{**UNHURRIED, **neural}) | (environment or {})
         worker = Worker(name, self.directory / f"{name}.log", settings, *options)
         self.workers.append(worker)

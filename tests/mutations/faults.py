@@ -38,6 +38,8 @@ _CLAIMING = "tests/unit/ledger/test_claiming.py::"
 _EXECUTION = "tests/unit/ledger/test_execution.py::"
 _LEDGER_TESTS = "tests/unit/ledger/"
 _DIALECTS = _LEDGER_TESTS + "test_dialects.py::"
+_ASYNC = "neural/worker/asynchronous/"
+_ASYNC_TESTS = "tests/unit/worker/test_asynchronous"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
@@ -637,6 +639,74 @@ GROWTH = (
     ),
 )
 
+WAITING = (
+    Fault(
+        "more runs wait in one process than its bound",
+        _ASYNC + "runner.py",
+        "asked = dict(list(self._asked.items())[: max(room, 0)])",
+        "asked = dict(self._asked)",
+        _ASYNC_TESTS + ".py::test_no_more_runs_are_under_way_than_the_bound",
+    ),
+    Fault(
+        "a poison takes all runs down again that were lost with it",
+        _ASYNC + "runner.py",
+        "return len(losses) < SUSPECTS and max(run.losses, *losses) == 1",
+        "return True",
+        _ASYNC_TESTS + ".py::test_a_run_that_was_lost_twice_is_beside_no_other_suspect",
+    ),
+    Fault(
+        "one outcome that cannot be recorded loses those of its neighbours",
+        _ASYNC + "runner.py",
+        "if len(ended) > 1:",
+        "if len(ended) > 9:",
+        _ASYNC_TESTS
+        + ".py::test_a_run_that_was_taken_away_changes_nothing_and_its_neighbours_succeed",
+    ),
+    Fault(
+        "coroutines share one request",
+        "neural/celeryapp/task.py",
+        "return request if task == self.name else",
+        "return request if task == '' else",
+        _ASYNC_TESTS + ".py::test_each_coroutine_has_its_own_request_and_current_run",
+    ),
+    Fault(
+        "no soft limit cancels a coroutine",
+        _ASYNC + "loop.py",
+        "limit = asyncio.timeout(it.soft_limit)",
+        "limit = asyncio.timeout(None)",
+        _ASYNC_TESTS + ".py::test_the_soft_limit_cancels_one_coroutine_which_fails",
+    ),
+    Fault(
+        "a revoked coroutine goes on",
+        _ASYNC + "runner.py",
+        "if mine.get(pk) != it.run.token:",
+        "if pk not in held:",
+        _ASYNC_TESTS + ".py::test_a_revoked_run_is_cancelled_alone",
+    ),
+    Fault(
+        "a stopping worker claims what arrives",
+        _ASYNC + "runner.py",
+        "            if self._claims:\n",
+        "            if self._asked:\n",
+        _ASYNC_TESTS + ".py::test_a_worker_that_stops_records_what_has_ended_and_releases_the_rest",
+    ),
+    Fault(
+        "neighbours of a coroutine that blocks the loop lose a delivery",
+        _ASYNC + "watchdog.py",
+        'release(held, why="its process was ended because of another run")',
+        "mark_lost(held, max_losses=4, why=WHY)",
+        "tests/unit/worker/test_watchdog.py::test_a_coroutine_that_blocks_the_loop_ends_the_process_and_alone_loses_a_delivery",
+    ),
+    Fault(
+        "a transaction that one coroutine left open swallows what others write",
+        _ASYNC + "loop.py",
+        'self.orm: Lane = GuardedLane("neural-orm")',
+        'self.orm: Lane = Lane("neural-orm")',
+        _ASYNC_TESTS
+        + "_pool.py::test_a_call_that_leaves_a_transaction_open_fails_and_keeps_no_neighbours_writes",
+    ),
+)
+
 MIGRATIONS = (
     Fault(
         "a database that is only partly migrated is not refused",
@@ -647,4 +717,7 @@ MIGRATIONS = (
     ),
 )
 
-FAULTS = (*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX, *GROWTH, *MIGRATIONS)
+FAULTS = (
+    *(*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX, *GROWTH),
+    *(*WAITING, *MIGRATIONS),
+)

@@ -1,5 +1,6 @@
 """Tasks of this app on the ledger."""
 
+import asyncio
 import os
 import time
 from contextlib import suppress
@@ -14,7 +15,7 @@ from tests.probe import (  # Celery looks for tasks here alone
     django_tasks,  # noqa: F401
     misbehaving,
 )
-from tests.probe.acting import Order, act, effect_if_missing, started
+from tests.probe.acting import Order, act, directory, effect_if_missing, started
 
 
 @shared_task(base=neural.LedgerTask, name="probe.count", atomic=True)
@@ -82,3 +83,36 @@ if "PROBE_OLD" not in os.environ:
 @shared_task(base=neural.LedgerTask, name="probe.misbehave", max_retries=0, atomic=True)
 def misbehave(name):
     misbehaving.CASES[name].act()
+
+
+@shared_task(base=neural.LedgerTask, name="probe.wait", bind=True)
+async def wait(self, key, seconds=1.0):
+    """Waits, and says how its request is before and after."""
+    before = (self.request.id, self.request.kwargs["key"], current_run().task_id)
+    await asyncio.sleep(seconds)
+    after = (self.request.id, self.request.kwargs["key"], current_run().task_id)
+    return [*before, *after]
+
+
+@shared_task(base=neural.LedgerTask, name="probe.wait_at_gate")
+async def wait_at_gate(**order):
+    """Waits for a gate, then leaves its effect by an ORM call in Django's thread."""
+    from asgiref.sync import sync_to_async
+
+    wanted = Order(**order)
+    started(wanted.key)
+    while wanted.gate and not (directory() / wanted.gate).exists():  # noqa: ASYNC110 (a file)
+        await asyncio.sleep(0.02)
+    await sync_to_async(effect_if_missing)(wanted)
+    return "done"
+
+
+@shared_task(base=neural.LedgerTask, name="probe.block", soft_time_limit=1, time_limit=3)
+async def block(key, seconds):
+    """Blocks its event loop on its first delivery, where no limit reaches it."""
+    from asgiref.sync import sync_to_async
+
+    started(key)
+    if not current_run().losses:
+        time.sleep(seconds)  # noqa: ASYNC251 (that is the fault)
+    await sync_to_async(effect_if_missing)(Order(key=key))

@@ -3,11 +3,16 @@
 from argparse import ArgumentTypeError
 from typing import Any
 
+from celery import concurrency as pools
 from celery import current_app
 from django.core.checks import Tags
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from neural.celeryapp.app import readable
+from neural.conf import conf
+
+ASYNC = "async"
+ASYNC_POOL = "neural.worker.asynchronous.pool:TaskPool"
 
 
 class Command(BaseCommand):
@@ -34,7 +39,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=at_least_one,
-            help="tasks run at the same time (CELERY_WORKER_CONCURRENCY, else number of cores)",
+            help="tasks run at the same time (CELERY_WORKER_CONCURRENCY, else number of cores; "
+            "with --pool async the setting async_concurrency, 100)",
         )
         parser.add_argument(
             "--name",
@@ -44,8 +50,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--pool",
             default="prefork",
-            choices=["prefork", "threads", "solo"],
-            help="prefork (the default) alone can stop a task at its hard time limit",
+            choices=["prefork", "threads", "solo", ASYNC],
+            help="prefork (the default) alone can stop any task at its hard time limit; async does "
+            "many runs of `async def` work at once, on queues of their own",
         )
         parser.add_argument(
             "--loglevel",
@@ -91,6 +98,10 @@ def arguments(
     **options: Any,
 ) -> list[str]:
     """The arguments of Celery's `worker` command that these options stand for."""
+    if pool == ASYNC:
+        concurrency = concurrency or conf().async_concurrency
+        pool = "custom"  # the one pool that Celery knows besides its own
+        pools.ALIASES[pool] = ASYNC_POOL  # type: ignore[attr-defined]  # no stub
     # Gossip and mingle exchange news between workers, which nothing here needs: liveness is kept
     # in the database. Remote control (inspect, revoke) works without them.
     result = [] if verbosity else ["--quiet"]

@@ -159,8 +159,8 @@ def test_a_worker_registers_with_its_queues_before_it_forks(registered):
 def test_a_goodbye_releases_runs_and_says_so(registered):
     make_run(RunState.RUNNING, worker=registered, started_at=ago(seconds=5))
 
-    process._say_goodbye()
-    process._say_goodbye()  # at exit, once more: nothing happens
+    process.say_goodbye()
+    process.say_goodbye()  # at exit, once more: nothing happens
 
     assert (TaskRun.objects.get().state, TaskRun.objects.get().losses) == (RunState.PENDING, 0)
     assert WorkerProcess.objects.get().stopped_at
@@ -170,7 +170,7 @@ def test_a_goodbye_releases_runs_and_says_so(registered):
 def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: registered.process_id + 1)
 
-    process._say_goodbye()
+    process.say_goodbye()
 
     assert WorkerProcess.objects.get().stopped_at is None
 
