@@ -1,5 +1,6 @@
 """Event types whose handlers take a known time and do nothing else, or do the peers' task."""
 
+import asyncio
 import time
 
 from benchmarks.peers.work import add_demand
@@ -25,6 +26,15 @@ register_event_type(
 @handles("bench.urgent", "bench.low")
 def take_time(event: object, data: Milliseconds) -> None:
     time.sleep(data.milliseconds / 1000)
+
+
+register_event_type(EventType(name="bench.waiting", schema=Milliseconds, queue="waiting"))
+
+
+@handles("bench.waiting")
+async def wait(event: object, data: Milliseconds) -> None:
+    """Waits, as for the answer of another server."""
+    await asyncio.sleep(data.milliseconds / 1000)
 
 
 register_event_type(EventType(name="peers.reported", schema=SalesReportPayload))

@@ -68,6 +68,7 @@ SMALL = {
         *("--low", "200", "--urgent", "2", "--history", "20", "--settled", "0"),
         *HERE,
     ],
+    "waiting": ["--calls", "4", "--milliseconds", "10", "--repeats", "1", *HERE],
     "vector_store": [
         *("--rows", "100", "--embedded", "20", "--questions", "2", "--unindexed", "50"),
     ],
