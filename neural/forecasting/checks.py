@@ -6,7 +6,6 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, register
 from django.db import DEFAULT_DB_ALIAS, connections, router
-from holidays.registry import EntityLoader
 from pydantic import ValidationError
 
 from neural.conf import conf
@@ -17,6 +16,8 @@ from neural.forecasting.sources import DemandSourceAlreadyRegistered, NoDemandSo
 @register("neural")
 def check_country(**_: Any) -> list[CheckMessage]:
     """Check that the public holidays of new stores' country are known (W002)."""
+    from holidays.registry import EntityLoader
+
     try:
         country = conf().default_country
     except ValidationError:

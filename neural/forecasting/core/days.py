@@ -9,7 +9,6 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
 
-import holidays
 import numpy as np
 from numpy.typing import NDArray
 
@@ -127,6 +126,8 @@ def working_weekends_of(country: str, year: int) -> frozenset[dt.date]:
 
 @lru_cache(maxsize=512)
 def _announced(country: str, year: int) -> tuple[frozenset[dt.date], frozenset[dt.date]]:
+    import holidays  # not at the top: a process that forecasts nothing need not load it
+
     try:
         found = holidays.country_holidays(country, years=year)
     except NotImplementedError:
