@@ -12,8 +12,10 @@ import socket
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+from billiard.util import get_pdeathsig
 from celery import signals
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -60,6 +62,8 @@ def _register(sender: Any) -> None:
     delivery.prepare()
     connections.close_all()
     conf()  # loads pydantic, which no process of the pool should load again
+    with suppress(OSError):
+        get_pdeathsig()  # loads cffi's parser, likewise: billiard asks for this signal by it
     # What is loaded by now stays. Garbage collection shall neither search it again and again nor
     # write to memory pages that the pool's processes share.
     gc.collect()
