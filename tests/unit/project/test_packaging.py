@@ -167,5 +167,5 @@ def test_what_a_module_imports_when_it_needs_it_is_demanded_by_some_extra(module
 def test_nothing_is_demanded_that_no_module_imports(modules):
     used = {each for module in modules.values() for each in imported(ast.walk(module))}
 
-    # Flower is a program beside the workers; the embedder takes threadpoolctl where it finds it.
-    assert everything_demanded() - used == {"flower", "threadpoolctl"}
+    # Flower is a program beside the workers.
+    assert everything_demanded() - used == {"flower"}
