@@ -153,19 +153,20 @@ def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The summary as a Markdown table, with a row for each figure and system."""
-    rows = [
-        ("figure", "system", "events/s: median (min–max)", "Neural is … times: median (min–max)")
-    ]
-    for figure, both in figures.items():
-        for name, rates in both["per_second"].items():
-            ratio = both["neural_is_times"].get(name)
-            rows.append((figure, name, _text(rates, ",.0f"), _text(ratio, ".2f") if ratio else ""))
+    """The summary as a Markdown table: rates, and how many times a peer's rate Neural's is."""
+    systems = figures[FIGURES[0]]["per_second"]
+    rows = [("events a second · times", *(name.replace("_", " ") for name in figures))]
+    rows += [(name, *(_cell(both, name) for both in figures.values())) for name in systems]
     return markdown(rows)
 
 
-def _text(values: Spread, form: str) -> str:
-    return f"{values['median']:{form}} ({values['min']:{form}}–{values['max']:{form}})"
+def _cell(both: dict[str, dict[str, Spread]], name: str) -> str:
+    """Median (least–greatest) of the rates, and the median of the ratios."""
+    if not (rates := both["per_second"].get(name)):
+        return ""
+    text = f"{rates['median']:,.0f} ({rates['min']:,.0f}–{rates['max']:,.0f})"
+    ratio = both["neural_is_times"].get(name)
+    return f"{text} · {ratio['median']:.2f}" if ratio else text
 
 
 if __name__ == "__main__":
