@@ -172,7 +172,7 @@ class Bench:
 
     def prepare(self, candidate: Candidate) -> None:
         """Create the migrated database that every measurement copies."""
-        url = self._server.create(f"{_database(candidate)}_template")
+        url = self._server.create(f"{database_of(candidate)}_template")
         with self._environment(candidate, url) as environment:
             self._step(candidate, candidate.measurements[0].system, "prepare", environment)
 
@@ -185,7 +185,7 @@ class Bench:
 
     def measured(self, candidate: Candidate, measurement: Measurement) -> dict[str, float]:
         """The figures of one measurement, by name."""
-        name = _database(candidate)
+        name = database_of(candidate)
         url = self._server.create(name, template=f"{name}_template")
         with self._environment(candidate, url) as environment:
             environment |= measurement.environment
@@ -208,7 +208,7 @@ class Bench:
             step,
             str(self._events),
         ]
-        return float(json.loads(_output(command, environment, candidate.root))["rate"])
+        return float(json.loads(output(command, environment, candidate.root))["rate"])
 
     @contextlib.contextmanager
     def _environment(self, candidate: Candidate, url: str) -> Iterator[dict[str, str]]:
@@ -240,7 +240,7 @@ class Bench:
                 yield broker.url
 
 
-def _output(command: list[str], environment: Mapping[str, str], folder: Path) -> bytes:
+def output(command: list[str], environment: Mapping[str, str], folder: Path) -> bytes:
     """The output of a step. Unlike ``subprocess.run``, this does not kill the step on Ctrl-C: the
     step gets Ctrl-C too and must stop its workers. At the latest it stops them when it finds its
     database gone."""
@@ -267,7 +267,7 @@ def _settings_of(candidate: Candidate) -> dict[str, str]:
     }
 
 
-def _database(candidate: Candidate) -> str:
+def database_of(candidate: Candidate) -> str:
     return f"neural_bench_{candidate.name.replace('-', '_')}"
 
 

@@ -43,7 +43,8 @@ LOGGING = {
 }
 
 CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
-CELERY_RESULT_BACKEND = "django-db"
+_ON_BROKER = os.environ.get("PEERS_RESULTS") == "broker"
+CELERY_RESULT_BACKEND = CELERY_BROKER_URL if _ON_BROKER else "django-db"
 # Absent in 'celery', 1000 in 'celery-reuse'.
 CELERY_DB_REUSE_MAX = int(os.environ.get("PEERS_DB_REUSE_MAX", "0")) or None
 

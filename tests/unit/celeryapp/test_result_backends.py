@@ -363,7 +363,7 @@ def test_children_are_the_runs_that_it_asked_for(backend, fake_broker):
 
 
 def test_while_a_run_is_under_way_its_children_are_not_counted(backend):
-    """Whoever waits asks twice a second, and there may be thousands."""
+    """Whoever waits asks again and again, and there may be thousands."""
     run = make_run(RunState.RUNNING)
     make_run(parent_task_id=run.task_id)
 
