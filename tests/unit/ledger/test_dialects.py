@@ -335,7 +335,7 @@ def test_history_does_not_stand_still_for_one_who_waits_for_ever(
     monkeypatch.setattr(of_sqlite, "LONGEST_COURTESY_SECONDS", 0)
     free = locked(attempts=0)
 
-    _begin_history(free)
+    _asked_once(free)
 
     assert free.waited == [0]
 
