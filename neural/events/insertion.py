@@ -17,6 +17,7 @@ from django.db import OperationalError, transaction
 
 from neural.conf import conf
 from neural.events.new_event import Identity, NewEvent
+from neural.events.types import compiled_json
 from neural.ledger import dialects
 from neural.ledger.dialects import despite_contention, is_contention
 from neural.models.new_run import NewRun
@@ -188,9 +189,7 @@ def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], r
 
 
 def _as_json(values: Sequence[Any]) -> str:
-    from pydantic_core import to_json  # four times as fast; a schema has loaded it already
-
-    return to_json(values).decode()
+    return compiled_json().dump_json(values).decode()
 
 
 def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], runs: Runs) -> Rows:

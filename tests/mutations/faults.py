@@ -36,8 +36,7 @@ _LEDGER = "neural/ledger/"
 _SETTLING = "tests/unit/ledger/test_settling.py::"
 _CLAIMING = "tests/unit/ledger/test_claiming.py::"
 _EXECUTION = "tests/unit/ledger/test_execution.py::"
-_LEDGER_TESTS = "tests/unit/ledger/"
-_DIALECTS = _LEDGER_TESTS + "test_dialects.py::"
+_DIALECTS = "tests/unit/ledger/test_dialects.py::"
 _ASYNC = "neural/worker/asynchronous/"
 _ASYNC_TESTS = "tests/unit/worker/test_asynchronous"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
@@ -290,23 +289,6 @@ WORKING = (
         "guard.changed_session or others_wait()):",
         "guard.changed_session):",
         _EXECUTION + "test_a_batch_of_history_ends_when_others_wait_to_write",
-    ),
-    Fault(
-        "an event is recorded for a store that is not there",
-        "neural/migrations/0005_stores_are_looked_up_together.py",
-        "    IF FOUND THEN\n",
-        "    IF false THEN\n",
-        _LEDGER_TESTS + "test_stores_of_rows.py::"
-        "test_events_of_stores_that_are_not_there_are_refused_together",
-        "postgresql",
-    ),
-    Fault(
-        "a store that has rows is deleted",
-        "neural/migrations/0005_stores_are_looked_up_together.py",
-        "            OR EXISTS (SELECT FROM neural_taskrun WHERE store_id = OLD.code) THEN\n",
-        "            THEN\n",
-        _LEDGER_TESTS + "test_stores_of_rows.py::test_a_store_with_a_run_is_not_deleted",
-        "postgresql",
     ),
     Fault(
         "writes that will be rolled back count as a success",
