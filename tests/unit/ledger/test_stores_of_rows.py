@@ -47,12 +47,14 @@ def test_a_run_without_an_event_has_no_store_or_one_that_is_there():
 
 def test_a_store_with_an_event_is_not_deleted():
     event = make_event()
+    connection.check_constraints()
 
     assert _refused(lambda: _deleted(event.store))
 
 
 def test_a_store_with_a_run_is_not_deleted():
     run = make_run(store=make_store())
+    connection.check_constraints()
 
     assert _refused(lambda: _deleted(run.store))
 
