@@ -81,6 +81,7 @@ def _weighed(size: int, name: str, *, grows: bool) -> dict[str, Any]:
             figure_rows.fill(days if size >= SMALL else 1)
             execute("VACUUM (ANALYZE)")
         else:
+            call_command("migrate", verbosity=0)
             vacuum()
         execute("CHECKPOINT")
         return {**grown, **weights(size)}
