@@ -58,26 +58,21 @@ def of_pruning() -> Figures:
     """The first step of pruning runs, payloads, and what apps have registered of which there is
     enough, when the oldest `CHUNK` rows have become too old; it is rolled back."""
     return {
-        f"prune: {name}": middle(_step(walk) for _ in range(VISITS))
-        for name, walk in _walks().items()
+        f"prune: {name}": middle(_step(partial(walk, now=now)) for _ in range(VISITS))
+        for name, walk, now in _kinds()
+        if now
     }
 
 
-def _walks() -> dict[str, Callable[[], Walk]]:
+def _kinds() -> Iterator[tuple[str, Callable[..., Walk], dt.datetime | None]]:
     keep = Retention.of_settings().only("succeeded")
-    days = keep.least_days() or 0
-    payloads = _when(NeuralEvent.objects.all(), "recorded_at", PAYLOAD_DAYS)
-    walks = {
-        "runs": partial(
-            walk_runs, now=_when(TaskRun.objects.all(), "finished_at", days), keep=keep
-        ),
-        "payloads": partial(walk_payloads, now=payloads, keep_days=PAYLOAD_DAYS),
-    }
+    now = _when(TaskRun.objects.all(), "finished_at", keep.least_days() or 0)
+    yield "runs", partial(walk_runs, keep=keep), now
+    now = _when(NeuralEvent.objects.all(), "recorded_at", PAYLOAD_DAYS)
+    yield "payloads", partial(walk_payloads, keep_days=PAYLOAD_DAYS), now
     for each in PRUNABLES:
         rows = each.rows(each.model._default_manager.all())
-        if now := _when(rows, each.made_at, each.kept_days()):
-            walks[each.name] = partial(walk_old, each, now=now)
-    return walks
+        yield each.name, partial(walk_old, each), _when(rows, each.made_at, each.kept_days())
 
 
 def _when(rows: QuerySet[Any], made_at: str, kept_days: float) -> dt.datetime | None:
