@@ -566,6 +566,13 @@ BULK = (
 
 OUTBOX = (
     Fault(
+        "search-weights-not-shared",
+        "neural/retrieval/embedders/usem3.py",
+        "            if self._weights:",
+        "            if False:",
+        "tests/unit/retrieval/test_search_embedders.py::test_processes_share_the_weights_which_one_of_them_has_written",
+    ),
+    Fault(
         "what changes while it is indexed is forgotten",
         "neural/retrieval/index/indexing.py",
         "OutboxEntry.objects.filter(pk__in=[*done, *_refused_before(entries)]).delete()",
