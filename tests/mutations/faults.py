@@ -566,7 +566,7 @@ BULK = (
 
 OUTBOX = (
     Fault(
-        "search-weights-not-shared",
+        "each process keeps a copy of the weights of search",
         "neural/retrieval/embedders/usem3.py",
         "            if self._weights:",
         "            if False:",
