@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations import AddField, AddIndex, AlterField, RunSQL
+from django.db.migrations.operations import AddField, AddIndex, AlterField
 from django.db.migrations.operations.base import Operation
 
 logger = logging.getLogger(__name__)
@@ -160,15 +160,6 @@ class WidenColumn(AlterField):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         self.database_forwards(app_label, schema_editor, from_state, to_state)
-
-
-class RunOnPostgreSQL(RunSQL):
-    """Run each of a list of statements on PostgreSQL alone."""
-
-    def _run_sql(self, schema_editor: Any, sqls: Sequence[str]) -> None:
-        if schema_editor.connection.vendor == "postgresql":
-            for statement in sqls:
-                _patiently(schema_editor, partial(schema_editor.execute, statement, None))
 
 
 class AddIndexInUse(AddIndex):

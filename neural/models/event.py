@@ -25,12 +25,7 @@ class NeuralEvent(models.Model):
     """One event as its store reported it. Its content never changes; pruning drops the payload."""
 
     store = models.ForeignKey(
-        Store,
-        models.PROTECT,
-        verbose_name=_("store"),
-        related_name="events",
-        db_index=False,
-        db_constraint=False,  # triggers on PostgreSQL: migration 0005
+        Store, models.PROTECT, verbose_name=_("store"), related_name="events", db_index=False
     )
     source = models.CharField(_("source"), max_length=100)
     event_id = models.CharField(_("event id"), max_length=200)

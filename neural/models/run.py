@@ -149,7 +149,6 @@ class TaskRun(models.Model):
         null=True,
         blank=True,
         db_index=False,
-        db_constraint=False,  # triggers on PostgreSQL: migration 0005
     )
     args = models.JSONField(_("arguments"), default=list, encoder=DjangoJSONEncoder)
     kwargs = models.JSONField(_("keyword arguments"), default=dict, encoder=DjangoJSONEncoder)

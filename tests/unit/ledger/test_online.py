@@ -12,7 +12,7 @@ from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
 
 from neural import online
-from neural.online import AddColumn, AddColumns, AddIndexInUse, RunOnPostgreSQL, WidenColumn
+from neural.online import AddColumn, AddColumns, AddIndexInUse, WidenColumn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,26 +178,6 @@ def test_a_change_lets_others_go_first_while_a_long_transaction_has_the_table(st
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
-
-
-@pytest.mark.skipif(not POSTGRESQL, reason="its statements are PostgreSQL's")
-def test_statements_of_postgresql_let_others_go_first_as_well(state, monkeypatch):
-    monkeypatch.setattr(online, "LONGEST_WAIT", "10ms")
-    with reading(TABLE) as end:
-        pauses: list[float] = []
-        monkeypatch.setattr(online.time, "sleep", lambda pause: (pauses.append(pause), end()))
-
-        apply(state, RunOnPostgreSQL([f"ALTER TABLE {TABLE} ADD COLUMN tip integer"], []))
-
-    assert pauses
-    assert "tip" in columns()
-
-
-@pytest.mark.skipif(POSTGRESQL, reason="its statements are not SQLite's")
-def test_statements_of_postgresql_leave_sqlite_as_it_is(state):
-    _, statements = apply(state, RunOnPostgreSQL([f"ALTER TABLE {TABLE} ADD COLUMN tip"], []))
-
-    assert statements == []
 
 
 @contextmanager
