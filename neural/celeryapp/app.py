@@ -95,7 +95,7 @@ class LedgerCelery(Celery):
     @cached_property
     def GroupResult(self) -> Any:  # noqa: N802 (Celery's name)
         """The class of groups' results."""
-        path: Any = "neural.celeryapp.results:LedgerGroupResult"
+        path: Any = "neural.celeryapp.groups:LedgerGroupResult"
         return self.subclass_with_self(path, name="GroupResult", reverse="GroupResult")
 
     @contextmanager

@@ -23,17 +23,12 @@ from celery.backends.base import (
 )
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError as ResultTimeout
-from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
-    EagerResult,
-    GroupResult,
-    ResultSet,
-    assert_will_not_block,
-)
 from celery.worker import state as worker_state
 from django.apps import apps
 from django.db import router, transaction
 
 from neural.celeryapp.celery_view import meta_of, metas_of
+from neural.celeryapp.groups import CELERYS_INTERVAL
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
@@ -42,8 +37,6 @@ from neural.models.run import FINISHED_STATES
 logger = logging.getLogger(__name__)
 
 TERMINATED = "terminated"
-CELERYS_INTERVAL = 0.5
-"""Celery's default for ``interval``, in seconds, which is also our longest pause."""
 SHORTEST_PAUSE_SECONDS = 0.002
 READ_AT_ONCE = 1000
 UNKNOWN = {"status": states.PENDING, "result": None}
@@ -57,7 +50,7 @@ class LedgerResults:
     """
 
     supports_native_join = False
-    """Celery's would wait for ever for what follows a dead run; see :class:`LedgerGroupResult`."""
+    """Celery's would wait for ever for what follows a dead run (see ``LedgerGroupResult``)."""
     is_async = False
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
@@ -188,46 +181,6 @@ def _pause(passed: float) -> float:
 
 def _run(task_id: str) -> TaskRun | None:
     return TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
-
-
-class LedgerGroupResult(GroupResult):
-    """The result of a group, which looks at all of its tasks at once while it waits."""
-
-    results: Any
-    backend: Any
-
-    def join(  # type: ignore[override]
-        self,
-        timeout: float | None = None,
-        propagate: bool = True,
-        interval: float = CELERYS_INTERVAL,
-        **options: Any,
-    ) -> Any:
-        """Like Celery's, which asks for one task after the other, also for those that have ended
-        long ago. That is left to it once a task has failed, and for tasks that follow others."""
-        began = time.monotonic()
-        if options.get("disable_sync_subtasks", True):
-            assert_will_not_block()
-        if all(map(_is_task_alone, self.results)) and options.get("on_message") is None:
-            self._wait(timeout, propagate, interval, options.get("on_interval"))
-        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
-        return super().join(timeout=left, propagate=propagate, interval=interval, **options)
-
-    def _wait(
-        self, timeout: float | None, propagate: bool, interval: float, on_interval: Any
-    ) -> None:
-        """Let the results keep their metas, until all tasks have ended or one has failed."""
-        waiting = {each.id: each for each in self.results if not each.ignored}
-        options = {"timeout": timeout, "interval": interval, "on_interval": on_interval}
-        for task_id, meta in self.backend.get_many(waiting, **options):
-            waiting[task_id]._maybe_set_cache(meta)
-            if propagate and meta["status"] in states.PROPAGATE_STATES:
-                return
-
-
-def _is_task_alone(result: Any) -> bool:
-    is_group_or_eager = isinstance(result, ResultSet | EagerResult)
-    return not is_group_or_eager and result.parent is None
 
 
 class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]

@@ -42,12 +42,15 @@ def test_a_worker_stops_within_the_grace_of_up():
     assert app.conf.worker_soft_shutdown_timeout + 10 <= GRACE_SECONDS
 
 
-@pytest.mark.parametrize("first", ["import celery.bin.celery, celery.bin.worker", "import zhilian"])
+@pytest.mark.parametrize(
+    "first", ["import celery.bin.celery, celery.bin.worker", "import zhilian.celery"]
+)
 def test_sigterm_stops_a_worker_softly_however_it_was_started(first):
     """The celery program has imported billiard before it imports the project, and with it
     what sends the signal to the pool's processes."""
     code = (
-        f"{first}; import zhilian, celery.apps.worker as worker, celery.worker.request as request;"
+        f"{first}; import zhilian.celery;"
+        "import celery.apps.worker as worker, celery.worker.request as request;"
         "print(worker.install_worker_term_handler.keywords['how'], request.TERM_SIGNAME)"
     )
     # Of this process, which has imported the project, it would be inherited.
