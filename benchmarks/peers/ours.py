@@ -4,10 +4,10 @@ Search is off, because no peer has it.
 ``single`` submits events of a type whose handler does what the peers' tasks do; ``bulk`` submits
 the built-in ``sales.reported``. A submit validates the event, records it with its identity and its
 run, and publishes to the broker before it returns. ``one_by_one_drain`` sets
-``NEURAL_BATCH_CLAIM_RUNS=1``: each run is claimed, run and settled alone, in transactions of its
-own. One message lets a worker run several, one after the other, for 50 ms at most. The peers also
-read their queue in the database without a message for each task. ``TASKS`` is a two-step task of
-the ledger (the default) and its `delay()`, without an event.
+``NEURAL_BATCH_CLAIM_RUNS=1``: each run is executed and settled in a transaction of its own. One
+message lets a worker claim several and execute them in turn, for about 50 ms at most, with one wait
+for the disk at the end. The peers also read their queue in the database without a message for each
+task. ``TASKS`` is a two-step task of the ledger (the default) and its `delay()`, without an event.
 """
 
 import sys

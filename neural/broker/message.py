@@ -90,7 +90,7 @@ def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
     open_slots: dict[tuple[str, str], int] = {}
     for run in runs:
         if run.task not in batchable:
-            batchable[run.task] = _batchable(run.task)
+            batchable[run.task] = batchable_handlers(run.task)
         slot = (run.task, run.queue)
         shared = run.handler in batchable[run.task] and not run.goes_alone
         if shared and open_slots.get(slot, 0) > 0:
@@ -102,7 +102,7 @@ def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
     return messages
 
 
-def _batchable(task: str) -> Sequence[str]:
+def batchable_handlers(task: str) -> Sequence[str]:
     """The handlers whose runs may be claimed in the batch of a message of this task."""
     source = current_app.tasks.get(task)
     return source.batchable() if isinstance(source, WorkSource) else ()

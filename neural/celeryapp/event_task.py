@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 
 from neural.celeryapp.call import aware
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
+from neural.conf import conf
 from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import EventPruned, EventRefused, InvalidEvent, Problem, Submission
@@ -23,6 +24,7 @@ from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.readable import LEFT_OUT, as_text, kept_of, kept_of_unread
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.events.registry import (
+    HANDLERS,
     Handler,
     HandlerUnknown,
     Received,
@@ -43,6 +45,7 @@ from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import EntryPoint, NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
+from neural.worker.delivery import InTurn
 from neural.worker.refusing import RefusedCall, unfit_here, unknown_here
 
 if TYPE_CHECKING:
@@ -107,6 +110,14 @@ class EventTask(LedgerTask):
 
     def batchable(self) -> Sequence[str]:
         return atomic_handler_names()
+
+    def in_turn(self) -> InTurn | None:
+        """The runs of the message's handler, unless they are batched."""
+        # The message names the handler there. It is only a hint: the claim looks at the run.
+        found = HANDLERS.find(str(self.request.get("argsrepr")))
+        if found is None or (found.atomic and conf().batch_claim_runs > 1):
+            return None
+        return InTurn(found.name, found.atomic)
 
     def registered(self) -> Mapping[str, Any]:
         types = {each.name: fingerprint(each) for each in event_types()}

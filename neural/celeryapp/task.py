@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from celery import Task, current_app
 from celery.app.task import Context
-from celery.exceptions import Ignore, Retry
+from celery.app.trace import task_has_custom
 from django.db import close_old_connections
 from django.utils import timezone
 
 from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
+from neural.celeryapp import signalling
 from neural.celeryapp.call import OptionNotKept, aware
-from neural.celeryapp.celery_view import request_of
 from neural.celeryapp.foreign import ForeignlyCalledTask
 from neural.conf import conf
 from neural.errors import PermanentError
@@ -32,12 +32,11 @@ from neural.events.registry import handler_names
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Work, WorkSource, current_run, default_retry
-from neural.ledger.work_errors import presentable
-from neural.models import RunState, TaskRun
+from neural.models import TaskRun
 from neural.models.run_log import logger, pairs
 from neural.stored_json import from_json
 from neural.worker import delivery, refusing
-from neural.worker.delivery import Delivery
+from neural.worker.delivery import Delivery, InTurn
 from neural.worker.refusing import refuse_to_run
 
 Value = TypeVar("Value")
@@ -77,12 +76,12 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         if self.request.is_eager:
             return self.body()(*args, **kwargs)
         if self.request.called_directly or current_run() is not None:
-            return self._call_body({"args": args, "kwargs": kwargs})
+            return self._call_body({**vars(self.request), "args": args, "kwargs": kwargs})
         if not self.request.get(RUN_HEADER):
             self.accept_foreign(args, kwargs)
             if delivery.has_loop and self.waits():
                 publish_quietly(messages_for([TaskRun.objects.get(task_id=self.request.id)]))
-                raise _late_message()
+                raise signalling.late_message()
         return self._perform()
 
     def body(self) -> Callable[..., Any]:
@@ -110,18 +109,19 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
 
     def _call_body(self, request: Mapping[str, Any]) -> Any:
         """Run the body, which finds this request as ``self.request``."""
-        self.push_request(**request)
+        # Not push_request, which adds the values of the request before: another run's.
+        self.request_stack.push(Context(dict(request)))
         try:
             return self.body()(*request["args"], **request["kwargs"])
         finally:
-            self.pop_request()
+            self.request_stack.pop()
 
     def work_for(self, run: TaskRun) -> Work:
         """The work of a run of this task: its function, atomicity and retry policy."""
         refuse_to_run(run)
         args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
         self._check_fit(run, args, kwargs)
-        request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
+        request = {**signalling.request_for(self, run), "args": args, "kwargs": kwargs}
         return Work(
             function=partial(self._call_body, request),
             atomic=self.atomic and not is_async(self),
@@ -151,15 +151,40 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
     def _perform(self) -> Any:
         queue, batchable = self._delivered_on(), self.batchable()
         delivery = Delivery(
-            self, str(self.request.id), task=self.name, queue=queue, batchable=batchable
+            self,
+            str(self.request.id),
+            task=self.name,
+            queue=queue,
+            batchable=batchable,
+            in_turn=self._in_turn(),
         )
         delivery.work()
         if not delivery.outcomes:
             self._log_another_tasks_run()
         self._report_batched(delivery.batched)
-        if batchable and conf().batch_claim_runs > 1:  # otherwise each run has its own message
+        if delivery.in_turn:  # each run has its own message
+            signalling.announce(self, delivery.batched)
+            self._see_to_late_messages(queue, delivery.is_more)
+        elif batchable and conf().batch_claim_runs > 1:
             self._see_to_the_rest(queue, delivery.is_more)
-        return _as_celery_sees_it(delivery.own)
+        return signalling.as_celery_sees_it(delivery.own)
+
+    def _in_turn(self) -> InTurn | None:
+        """The runs that this message may lead to beside its own, or None."""
+        custom = task_has_custom(self, "before_start")  # what it raises, only Celery knows to judge
+        if conf().in_turn_claim_runs == 1 or self.request.get(delivery.RATE_LIMITED) or custom:
+            return None
+        return self.in_turn()
+
+    def in_turn(self) -> InTurn | None:
+        """The runs of this task that may be executed in turn, or None."""
+        return InTurn(handler="", atomic=self.atomic and not is_async(self))
+
+    def begins(self, run: TaskRun) -> None:
+        signalling.begins(self, run)
+
+    def ends(self, outcome: Outcome) -> None:
+        signalling.ends(self, outcome)
 
     def _log_another_tasks_run(self) -> None:
         """Log a message that names the run of another task.
@@ -189,6 +214,11 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             delivery.note_more(queue, is_more)
         if is_more:
             publish_quietly(next_message(queue, self.batchable()))
+
+    def _see_to_late_messages(self, queue: str, is_more: bool | None) -> None:
+        """Let late messages of the task come to the pool while they lead to further runs of it."""
+        if is_more is not None:
+            delivery.note_more(queue, is_more, task=self.name)
 
     def retry(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any
@@ -233,29 +263,6 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
 def _tasks(registered: refusing.Registered) -> Mapping[str, str]:
     found: Mapping[str, str] = registered.get("tasks", {})
     return found
-
-
-def _late_message() -> Ignore:
-    """The exception for a message whose run is done, under way or not due.
-
-    This holds whatever other runs the message led to. It is not a success to Celery: Celery would
-    not cancel a later attempt of this id when it stops, and Flower would show a dead run as
-    succeeded.
-    """
-    return Ignore("a late message: its run is done, under way or not due")
-
-
-def _as_celery_sees_it(outcome: Outcome | None) -> Any:
-    """Return or raise what makes Celery log, count and trace the attempt for what it was."""
-    if outcome is None:
-        raise _late_message()
-    if outcome.state == RunState.SUCCEEDED:
-        return outcome.value
-    if outcome.state == RunState.DEAD and outcome.exception:
-        raise presentable(outcome.exception)
-    if outcome.due_at and isinstance(outcome.exception, Exception):
-        raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
-    raise Ignore(outcome.error or "released")
 
 
 def is_async(task: Any) -> bool:

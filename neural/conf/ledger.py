@@ -87,6 +87,9 @@ class NeuralSettings(Settings):
     batch_claim_seconds: float = Field(default=0.05, gt=0)
     """A worker that receives a message also claims other due runs, up to these two limits."""
 
+    in_turn_claim_runs: int = Field(default=100, ge=1)
+    """The same for runs of which each is executed in a transaction of its own."""
+
     async_concurrency: int = Field(default=100, ge=1)
     """How many runs a worker with ``--pool async`` executes at once, unless ``--concurrency`` says
     it."""

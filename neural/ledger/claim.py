@@ -45,6 +45,9 @@ _CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
     finished_at = NULL, unique_key = NULL"""
 NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
 """Errors of a claim that no row has caused."""
+_DUE = "WHERE queue = %s AND state = 'pending'"
+FRONT = 4
+"""How many due runs are looked at for each that a claim may take in turn."""
 _JSON = ("args", "kwargs", "options", "result")
 _worker: WorkerProcess | None = None
 
@@ -65,6 +68,8 @@ def claim(
     queue: str = "",
     batchable: Sequence[str] = (),
     limit: int = 1,
+    in_turn: bool = False,
+    waits: bool = False,
     now: dt.datetime | None = None,
 ) -> list[TaskRun]:
     """Claim the run of this task id, if it is due, together with other due runs as one batch.
@@ -73,7 +78,13 @@ def claim(
     consists of due runs of the handlers named in ``batchable`` on ``queue``, most urgent first, up
     to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
     poison, it would take its neighbours down. So is a run with options other than headers, because
-    its limits must hold for it alone. ``now`` replaces the database's current time.
+    its limits must hold for it alone. The handler of a task's own runs is empty. With ``in_turn``
+    the runs are to be executed in transactions of their own: one that has only failed disturbs no
+    neighbour, and those of ``task`` among the first due ones of the queue are taken.
+
+    Where the database can do without, the claim of runs of ``batchable`` does not wait for the
+    disk, unless it ``waits``: two-step work has effects elsewhere. ``now`` replaces the database's
+    current time.
 
     Runs of a paused queue are not claimed (:mod:`neural.ledger.pausing`).
 
@@ -84,10 +95,13 @@ def claim(
     dialect = dialects.ledger_dialect()
     moment = _moment(dialect, now)
     if batchable and limit > 1:
-        chosen, parameters = _with_batch(dialect, task_id, task, queue, batchable, limit, moment)
+        chosen, parameters = _with_batch(
+            dialect, task_id, task, queue, batchable, limit, in_turn, moment
+        )
     else:
         chosen, parameters = _alone(dialect, _own(task_id, task), moment)
-    runs = _claimed(dialect, chosen, parameters, claimant, batchable)
+    atomic = () if waits else batchable
+    runs = _claimed(dialect, chosen, parameters, claimant, atomic)
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
     return runs
 
@@ -109,13 +123,13 @@ def _claimed(
     chosen: str,
     parameters: list[Any],
     claimant: Claimant,
-    batchable: Sequence[str] = (),
+    atomic: Sequence[str] = (),
 ) -> list[TaskRun]:
     token = secrets.randbits(63)
     parameters = [*parameters, token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
-        return _taken(partial(take, dialect, chosen, parameters, batchable), token)
+        return _taken(partial(take, dialect, chosen, parameters, atomic), token)
     except BaseException as error:  # whatever it is: only the database knows what was claimed
         _disown(token, error)
         raise
@@ -131,7 +145,7 @@ def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
 
 
 def _take(
-    dialect: dialects.Dialect, chosen: str, parameters: list[Any], _batchable: Sequence[str]
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], _atomic: Sequence[str]
 ) -> list[TaskRun]:
     statement = f"""
         {chosen}
@@ -146,11 +160,11 @@ def _take(
 
 
 def _take_with_events(
-    dialect: dialects.Dialect, chosen: str, parameters: list[Any], batchable: Sequence[str]
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], atomic: Sequence[str]
 ) -> list[TaskRun]:
     """Claim runs and read their events in the same statement."""
     connection = dialects.ledger_connection()
-    unhurried, more_parameters = _not_waiting_for_the_disk(dialect, batchable)
+    unhurried, more_parameters = _not_waiting_for_the_disk(dialect, atomic)
     statement = f"""
         {chosen}
         UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialect.clock}
@@ -164,7 +178,7 @@ def _take_with_events(
 
 
 def _not_waiting_for_the_disk(
-    dialect: dialects.Dialect, batchable: Sequence[str]
+    dialect: dialects.Dialect, atomic: Sequence[str]
 ) -> tuple[str, list[Any]]:
     """SQL that lets the commit of an atomic run's claim not wait for the disk, and its parameters.
 
@@ -175,10 +189,10 @@ def _not_waiting_for_the_disk(
     The setting holds for the statement's own transaction. Within a caller's transaction (tests) it
     would also hold for that one's commit, so it is not used there.
     """
-    if not batchable or dialects.ledger_connection().in_atomic_block:
+    if not atomic or dialects.ledger_connection().in_atomic_block:
         return "NULL", []
     are_atomic = dialect.is_one_of("run.handler")
-    return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(batchable)]
+    return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(atomic)]
 
 
 def _disown(token: int, error: BaseException) -> None:
@@ -192,9 +206,16 @@ def _disown(token: int, error: BaseException) -> None:
         return
     drop_cursors(error)
     connection.close()
-    taken = TaskRun.objects.running().filter(token=token)
-    back = {"state": RunState.PENDING, "token": None, "publish_at": Now()}
-    retry_until(lambda: taken.update(**back), seconds=conf().settle_seconds)
+    retry_until(partial(give_back, token), seconds=conf().settle_seconds)
+
+
+def give_back(token: int, keys: Sequence[int] | None = None) -> None:
+    """Make the runs that were claimed with this token and are not settled pending again, all of
+    them or those with these keys. A relay publishes them within a second."""
+    claimed = TaskRun.objects.running().filter(token=token)
+    if keys is not None:
+        claimed = claimed.filter(pk__in=keys)
+    claimed.update(state=RunState.PENDING, token=None, publish_at=Now())
 
 
 def _moment(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
@@ -234,22 +255,26 @@ def _with_batch(
     queue: str,
     batchable: Sequence[str],
     limit: int,
+    in_turn: bool,
     now: Fragment,
 ) -> Fragment:
     own, own_parameters = _own(task_id, task)
     moment, now_parameters = now
+    front, due, of_due = "", _DUE, [queue]
+    if in_turn:
+        front, due, of_due = _front(dialect, queue, task, limit, now)
+    counts = "losses" if in_turn else "failures + losses"
     statement = f"""
         WITH own AS (
-            SELECT id, event_id, failures + losses > 0 OR NOT {dialect.no_limits}
+            SELECT id, event_id, {counts} > 0 OR NOT {dialect.no_limits}
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun AS run
             WHERE {own} AND {dialect.pending} AND available_at <= {moment}
               AND NOT {_paused("run.queue", moment)} AND {dialect.nobody_holds_its_key}
               {dialect.skip_locked}
-        ), batch AS (
-            SELECT id, event_id FROM neural_taskrun
-            WHERE queue = %s AND state = 'pending' AND available_at <= {moment}
-              AND failures = 0 AND losses = 0 AND {dialect.no_limits}
+        ){front}, batch AS (
+            SELECT id, event_id FROM neural_taskrun {due} AND available_at <= {moment}
+              AND {counts} = 0 AND {dialect.no_limits}
               AND {dialect.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
               AND NOT {_paused("%s", moment)}
@@ -260,9 +285,28 @@ def _with_batch(
     """
     names = dialect.bound_list(batchable)
     return statement, [
-        *(names, *own_parameters, *now_parameters, *now_parameters),
-        *(queue, *now_parameters, names, task_id, queue, *now_parameters, limit - 1),
+        *(names, *own_parameters, *now_parameters, *now_parameters, *of_due),
+        *(*now_parameters, names, task_id, queue, *now_parameters, limit - 1),
     ]
+
+
+def _front(
+    dialect: dialects.Dialect, queue: str, task: str, limit: int, now: Fragment
+) -> tuple[str, str, list[Any]]:
+    """SQL of the first due runs of a queue, how to find those of a task among them, and the
+    parameters.
+
+    Without it, a task's runs would be looked for in all of a backlog of other tasks.
+    """
+    moment, parameters = now
+    statement = f""", front AS MATERIALIZED (
+            SELECT id AS front_id, task AS front_task FROM neural_taskrun
+            WHERE queue = %s AND state = 'pending' AND available_at <= {moment}
+            ORDER BY priority DESC, available_at LIMIT %s
+        )"""
+    due = "JOIN front ON front_id = id AND front_task = %s"
+    due += f" WHERE {dialect.pending} AND unique_key IS NULL"  # nobody holds it
+    return statement, due, [queue, *parameters, limit * FRONT, task]
 
 
 def _load_events(runs: Sequence[TaskRun]) -> None:

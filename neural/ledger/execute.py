@@ -15,15 +15,17 @@ after.
 import datetime as dt
 import logging
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import despite_contention, drop_cursors, retry_until
-from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
+from neural.ledger.guard import Hook, NothingKept, WorkGuard, isolate_hooks, take_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.outcome import (
     Outcome,
@@ -43,8 +45,24 @@ logger = logging.getLogger(__name__)
 _seconds_a_run: dict[Hashable, float] = {}
 
 
-def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
-    """Execute one claimed run and record its outcome; atomic work is repeated after a deadlock."""
+class Unflushed(NamedTuple):
+    """An outcome that is committed and may not be on the disk yet, and the hooks of its
+    transaction, which wait for that."""
+
+    outcome: Outcome
+    hooks: Sequence[Hook]
+    is_atomic: bool
+    """Whether the effects of the work are in the same transaction."""
+
+
+def run_alone(
+    source: WorkSource, run: TaskRun, clock: Clock, unflushed: list[Unflushed] | None = None
+) -> Outcome:
+    """Execute one claimed run and record its outcome; atomic work is repeated after a deadlock.
+
+    With a list ``unflushed``, a success is added to it instead of waiting for the disk, and
+    nothing is logged: both are left to the caller.
+    """
     started_at = clock.now()
     work = None
     ports.note_waiting([run], waiting=False)
@@ -55,12 +73,13 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
             with only_exceptions():
                 work = source.work_for(run)
             perform = _run_atomic if work.atomic else _run_two_step
-            outcome = perform(run, work, clock)
+            outcome = perform(run, work, clock, unflushed)
     except Fenced as fenced:
         outcome = record_failure(run, _own_row_changed(fenced), work, started_at, clock)
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = record_failure(run, error, work, started_at, clock)
-    log_outcomes([outcome])
+    if unflushed is None:
+        log_outcomes([outcome])
     return outcome
 
 
@@ -82,14 +101,20 @@ def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
     return outcome
 
 
-def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+def _run_atomic(
+    run: TaskRun, work: Work, clock: Clock, unflushed: list[Unflushed] | None
+) -> Outcome:
     guard = WorkGuard(atomic=True)
 
     def transact() -> Outcome:
         with transaction.atomic():
             outcome = call(run, work, clock.now(), clock, guard)
-            settle([outcome])
-            isolate_hooks()
+            # What it wrote to another database is on the disk before this commit.
+            waits = unflushed is None or guard.wrote_elsewhere
+            settle([outcome], waits=waits)
+            hooks = _own_hooks(waits)
+        if unflushed is not None and not waits:
+            unflushed.append(Unflushed(outcome, hooks, is_atomic=True))
         _learn(outcome)
         return outcome
 
@@ -108,16 +133,37 @@ def _learn(outcome: Outcome) -> None:
         learn(run.queue, runs=1, seconds=seconds)
 
 
-def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+def _own_hooks(waits: bool) -> Sequence[Hook]:
+    """Isolate the hooks of the open transaction. Unless its commit waits for the disk, take
+    them."""
+    if not waits:
+        return take_hooks()
+    isolate_hooks()
+    return ()
+
+
+def _run_two_step(
+    run: TaskRun, work: Work, clock: Clock, unflushed: list[Unflushed] | None
+) -> Outcome:
     guard = WorkGuard(atomic=False)
     try:
         with _callers_transaction_kept_whole():
             outcome = call(run, work, clock.now(), clock, guard)
     finally:
         guard.renew_sessions()
+    if unflushed is not None:
+        settle_in_time([outcome], partial(_settle_unflushed, outcome, unflushed))
+        return outcome
     with _callers_transaction_kept_whole():
         settle_in_time([outcome])
     return outcome
+
+
+def _settle_unflushed(outcome: Outcome, unflushed: list[Unflushed]) -> None:
+    with transaction.atomic():
+        settle([outcome], waits=False)
+        hooks = take_hooks()
+    unflushed.append(Unflushed(outcome, hooks, is_atomic=False))
 
 
 @contextmanager
@@ -184,14 +230,15 @@ def drop_broken_connection(error: BaseException) -> None:
         connection.close()
 
 
-def settle_in_time(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes; wait up to ``settle_seconds`` for an unavailable database.
+def settle_in_time(outcomes: Sequence[Outcome], record: Callable[[], None] | None = None) -> None:
+    """Record outcomes, by ``record`` if it is not :func:`settle`; wait up to ``settle_seconds`` for
+    an unavailable database.
 
     A process that still cannot record them ends itself. The relay then finds its runs as lost
     deliveries; otherwise nobody would ever finish them.
     """
     try:
-        retry_until(lambda: settle(outcomes), seconds=conf().settle_seconds)
+        retry_until(record or partial(settle, outcomes), seconds=conf().settle_seconds)
     except (OperationalError, InterfaceError) as error:
         _end_process(outcomes, error)
 

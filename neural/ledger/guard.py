@@ -79,6 +79,7 @@ class Statements:
         self.connection = connection
         self.atomic = atomic
         self.changed_session = False
+        self.wrote = False
         self._process_id = os.getpid()
         self._driver = connection.connection
 
@@ -86,6 +87,7 @@ class Statements:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         self._expect_own_connection()
+        self.wrote = self.wrote or not (isinstance(sql, str) and sql.startswith("SELECT "))
         if isinstance(sql, str):
             self._look_at(sql)
         return execute(sql, params, many, context)
@@ -226,6 +228,12 @@ class WorkGuard:
             watch.end()
             self.changed_session |= watch.statements.changed_session
 
+    @property
+    def wrote_elsewhere(self) -> bool:
+        """Whether work may have written to another database than the default one."""
+        own = transaction.get_connection()
+        return any(each.statements.wrote for each in self._watches if each.connection is not own)
+
     def renew_sessions(self) -> None:
         """Close connections whose session the work changed, so that no later work uses them. Call
         it while no transaction is open."""
@@ -316,6 +324,15 @@ def isolate_hooks(
     for the first ``since``: one that raises does not stop the others."""
     connection = connection or transaction.get_connection()
     isolate(connection, since=since, what=what, call=_call_hook)
+
+
+def take_hooks() -> list[Hook]:
+    """Take the ``on_commit`` hooks of the open transaction of the default database, isolated: they
+    are the caller's to call."""
+    isolate_hooks()
+    connection: Any = transaction.get_connection()
+    taken, connection.run_on_commit = connection.run_on_commit, []
+    return [function for _, function, _ in taken]
 
 
 def _call_hook(function: Callable[[], object], what: str) -> None:

@@ -23,7 +23,7 @@ HEADERS = "headers"
 class NoteWaiting(Protocol):
     """The type of :data:`note_waiting`."""
 
-    def __call__(self, runs: Sequence[TaskRun], *, waiting: bool) -> None: ...
+    def __call__(self, runs: Sequence[TaskRun], *, waiting: bool) -> bool: ...
 
 
 def _left_to_the_relay(runs: Sequence[AnyRun]) -> None:
@@ -35,8 +35,9 @@ def _every_queue(name: str) -> bool:
     return True
 
 
-def _noted_nowhere(runs: Sequence[TaskRun], *, waiting: bool) -> None:
+def _noted_nowhere(runs: Sequence[TaskRun], *, waiting: bool) -> bool:
     """Note nothing: if the process dies, each run of its batch counts a lost delivery."""
+    return False
 
 
 announce: Announce = _left_to_the_relay
@@ -46,7 +47,8 @@ has_queue: HasQueue = _every_queue
 """Whether a run may be sent to the queue of this name."""
 note_waiting: NoteWaiting = _noted_nowhere
 """Note where another process sees it that these claimed runs wait for their turn, or that they
-begin (``waiting`` is False). The function must neither raise nor block."""
+begin (``waiting`` is False). Returns whether one that begins had been taken from those that wait.
+The function must neither raise nor block."""
 
 
 def connect(*, announcing: Announce, having_queue: HasQueue) -> None:

@@ -26,8 +26,9 @@ class Fenced(NeuralError):
     revoked."""
 
 
-def settle(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes in the current transaction.
+def settle(outcomes: Sequence[Outcome], *, waits: bool = True) -> None:
+    """Record outcomes in the current transaction. Unless it ``waits``, its commit leaves the disk
+    to a later one, where the database :attr:`~neural.ledger.dialects.Dialect.flushes`.
 
     Raises :class:`Fenced` if one of the runs has been taken away. Then the caller must roll back
     the whole transaction, with the effects of the work.
@@ -41,7 +42,8 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         inserts = ports.inserts_for(outcomes)
         along = inserts if dialect.changes_rows_in_with else []
         with dialects.preparing_cursor() as cursor:
-            statement = _statement(dialect, tuple(_insert(insert) for insert, _ in along))
+            along_with = tuple(_insert(insert) for insert, _ in along)
+            statement = _statement(dialect, along_with, waits or not dialect.flushes)
             cursor.execute(statement, [*(text for _, text in along), rows])
             if cursor.rowcount != len(outcomes):
                 raise Fenced(
@@ -133,7 +135,7 @@ def _insert(insert: ports.Insert) -> str:
 
 
 @cache
-def _statement(dialect: dialects.Dialect, inserts: tuple[str, ...]) -> str:
+def _statement(dialect: dialects.Dialect, inserts: tuple[str, ...], waits: bool) -> str:
     """The statement that settles; ``inserts`` are done along with it."""
     along = ", ".join(f"inserted{number} AS ({each})" for number, each in enumerate(inserts))
     return f"""
@@ -150,6 +152,7 @@ def _statement(dialect: dialects.Dialect, inserts: tuple[str, ...]) -> str:
             error = settled.error
         FROM {dialect.records(_COLUMNS, "settled")} WHERE run.id = settled.id
           AND run.token = settled.token AND run.state = 'running'
+        {"" if waits else "RETURNING " + dialect.not_waiting_for_the_disk("TRUE")}
     """
 
 

@@ -103,6 +103,14 @@ class WorkSource(ABC):
         """Whether work of this task may be an ``async def``."""
         return False
 
+    def begins(self, run: TaskRun) -> None:
+        """Called before a run is executed to which another run's message has led."""
+        return
+
+    def ends(self, outcome: Any) -> None:
+        """Called when it was executed; its outcome may not be on the disk yet."""
+        return
+
     def registered(self) -> Mapping[str, Any]:
         """Further facts about this task for a worker's row."""
         return {}

@@ -1,9 +1,11 @@
 """The work that one message leads to: its own run, then other due runs on its queue.
 
-Only runs of atomic handlers are batched, until none is due or the message's time
-(``batch_claim_seconds``) is up. Going through the broker for each run would cost a worker several
-times as much as a quick run does. A batch has two consequences for the messages of its runs, which
-come late.
+Runs of atomic handlers are batched, until none is due or the message's time
+(``batch_claim_seconds``) is up. Other runs of the same handler or task are executed in turn, each
+in its own transaction (:mod:`neural.worker.in_turn`), if they are known to be quick: a slow run
+would make those wait that were claimed with it, so of a handler or task whose pace is unknown, one
+is claimed. Going through the broker for each run would cost a worker several times as much as a
+quick run does. This has two consequences for the messages of these runs, which come late.
 
 **Celery's event stream** (Flower, ``celery events``). Celery sends events about messages: received,
 started, succeeded. A run that was batched with another's message would be shown as started for
@@ -46,9 +48,13 @@ from neural.ledger.claim import claim, own_claimant
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource, working_on
 from neural.models import AttemptOutcome, RunState, TaskRun
+from neural.models.run import has_limits
+from neural.worker import in_turn
 
 LISTENED = "neural_listened"
 """Part of a message to the pool: whether somebody listens to events (see ``request``)."""
+RATE_LIMITED = "neural_rate_limited"
+"""Part of a message to the pool: whether a rate limit holds for its task (see ``request``)."""
 SLOTS = 1 << 19
 """4 MiB, of which only the part that was ever written takes memory."""
 QUEUE_SLOTS = 64
@@ -62,11 +68,26 @@ has_loop = False
 """Whether this process does ``async def`` work in an event loop, each run by its own message."""
 
 
+class InTurn(NamedTuple):
+    """The runs of the message's task that may be executed in turn."""
+
+    handler: str
+    """Empty: the runs of the task itself."""
+    atomic: bool
+
+
 class Delivery:
     """The work of one message, and its outcomes."""
 
     def __init__(
-        self, source: WorkSource, task_id: str, *, task: str, queue: str, batchable: Sequence[str]
+        self,
+        source: WorkSource,
+        task_id: str,
+        *,
+        task: str,
+        queue: str,
+        batchable: Sequence[str],
+        in_turn: InTurn | None = None,
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.is_more: bool | None = None
@@ -76,6 +97,7 @@ class Delivery:
         self._task = task
         self._queue = queue
         self._batchable = batchable
+        self.in_turn = in_turn
         self._began = time.perf_counter()
 
     @property
@@ -85,17 +107,18 @@ class Delivery:
 
     @property
     def batched(self) -> Sequence[Outcome]:
-        """The outcomes of the other runs."""
-        return [each for each in self.outcomes if each.run.task_id != self._task_id]
+        """The outcomes of the other runs, and of its own run if it was due again at once."""
+        own = self.own
+        return [each for each in self.outcomes if each is not own]
 
     def work(self) -> None:
-        """Claim and run: first the message's own run, then batches while there is time."""
+        """Claim and run: first the message's own run, then others while there is time."""
         done = recorded.get()
         if done is not None:
             self.outcomes += done
             return
-        self._take(self._task_id, limit=self._first_slots() if self._batchable else 1)
-        while self._batchable and self.is_more and self._has_time():
+        self._take(self._task_id, limit=self._first_slots())
+        while self.is_more and self._has_time():
             self._take("", limit=self._slots() + 1)  # the slot of the message's own run is free
 
     def _take(self, task_id: str, *, limit: int) -> None:
@@ -105,14 +128,23 @@ class Delivery:
                 task=self._task,
                 claimant=own_claimant(),
                 queue=self._queue,
-                batchable=self._batchable,
+                batchable=[self.in_turn.handler] if self.in_turn else self._batchable,
                 limit=limit,
+                in_turn=self.in_turn is not None,
+                waits=self.in_turn is not None and not self.in_turn.atomic,
             )
-            outcomes = batch.run_claimed(self._source, runs) if runs else []
+            outcomes = self._executed(runs, task_id) if runs else []
         self.outcomes += outcomes
         self.is_more = self._left_more(outcomes, limit)
 
+    def _executed(self, runs: Sequence[TaskRun], task_id: str) -> Sequence[Outcome]:
+        if self.in_turn:
+            return in_turn.run_in_turn(self._source, runs, own=task_id)
+        return batch.run_claimed(self._source, runs)
+
     def _left_more(self, outcomes: Sequence[Outcome], limit: int) -> bool | None:
+        if not (self._batchable or self.in_turn):
+            return None
         own = self._own_among(outcomes)
         if own and self._goes_alone(own):
             return None
@@ -127,18 +159,31 @@ class Delivery:
 
         Limits that its message has apply to this run alone.
         """
-        return outcome.run.goes_alone or outcome.run.handler not in self._batchable
+        run = outcome.run
+        if self.in_turn:
+            is_poison = bool(run.losses or has_limits(run.options))
+            return is_poison or run.handler != self.in_turn.handler
+        return run.goes_alone or run.handler not in self._batchable
 
     def _first_slots(self) -> int:
         """How many runs to claim first. At least two if allowed, as its own may be done already."""
-        most = conf().batch_claim_runs
-        return min(most, max(2, self._fitting(conf().batch_claim_seconds)))
+        fitting = self._fitting(conf().batch_claim_seconds)
+        return min(self._most(), fitting if self.in_turn else max(2, fitting))
 
     def _slots(self) -> int:
-        return min(conf().batch_claim_runs, self._fitting(self._seconds_left()))
+        return min(self._most(), self._fitting(self._seconds_left()))
+
+    def _most(self) -> int:
+        if self.in_turn:
+            return conf().in_turn_claim_runs
+        return conf().batch_claim_runs if self._batchable else 1
 
     def _fitting(self, seconds: float) -> int:
-        """How many runs fit into these seconds, estimated from this queue's last runs."""
+        """How many runs fit into these seconds, estimated from this queue's last runs, or those of
+        this task or handler."""
+        if self.in_turn:
+            pace = in_turn.pace_of(self._task, self.in_turn.handler)
+            return execute.fitting(pace, seconds=seconds, unknown=1)
         return execute.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
 
     def _has_time(self) -> bool:
@@ -231,7 +276,8 @@ class DoneRuns:
         return Done(streamed=bool(found & _STREAMED))
 
     def expect_more(self, queue: str, *, more: bool) -> None:
-        """Note whether the last delivery on this queue left due runs behind."""
+        """Note whether the last delivery on this queue left due runs behind. It may be part of a
+        queue, such as a task's runs on it."""
         self._words[self._of_queue(queue)] = more
 
     def expects_more(self, queue: str) -> bool:
@@ -285,26 +331,27 @@ def note(outcomes: Sequence[Outcome], *, streamed: bool) -> None:
             _done.remember(outcome.run.task_id, streamed=streamed)
 
 
-def note_more(queue: str, more: bool) -> None:
-    """Note whether the latest delivery on this queue left due runs behind."""
+def note_more(queue: str, more: bool, *, task: str = "") -> None:
+    """Note whether the latest delivery on this queue left due runs behind that are batched, or
+    with ``task`` runs of this task that are executed in turn."""
     if _done is not None:
-        _done.expect_more(queue, more=more)
+        _done.expect_more(f"{queue} {task}", more=more)
 
 
-def note_waiting(runs: Sequence[TaskRun], *, waiting: bool) -> None:
-    """Note that these claimed runs of a batch wait for their turn, or that they begin."""
+def note_waiting(runs: Sequence[TaskRun], *, waiting: bool) -> bool:
+    """Note that these claimed runs wait for their turn, or that they begin. Returns whether one
+    that begins was not noted any more."""
     if _done is None:
-        return
-    for run in runs:
-        if waiting:
+        return False
+    if waiting:
+        for run in runs:
             _done.remember(_claim_of(run), streamed=False)
-        else:
-            _done.recall(_claim_of(run))
+        return False
+    return None in [_done.recall(_claim_of(run)) for run in runs]
 
 
 def pop_waiting(runs: Sequence[TaskRun]) -> list[TaskRun]:
-    """The runs among these, claimed by a process that died, that had not begun. They are then
-    forgotten."""
+    """The runs among these that have been claimed and have not begun. They are then forgotten."""
     return [run for run in runs if _done is not None and _done.recall(_claim_of(run))]
 
 
@@ -317,6 +364,7 @@ def known_as_done(message: Any) -> Done | None:
     """The done run of a message that need not go to the pool, else None."""
     if _done is None or not message.headers.get(RUN_HEADER):
         return None
-    if _done.expects_more(str(message.delivery_info.get("routing_key") or "")):
+    queue = str(message.delivery_info.get("routing_key") or "")
+    if any(_done.expects_more(f"{queue} {task}") for task in ("", message.headers.get("task"))):
         return None
     return _done.recall(str(message.headers.get("id")))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from celery import current_app
 from django.db.models import Q
 
+from neural.broker.message import batchable_handlers
 from neural.conf import conf
 from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun, WorkerProcess
@@ -28,6 +29,8 @@ DEFAULT_TIME_LIMIT_SECONDS = 300
 OVERDUE_MARGIN_SECONDS = 120
 """A margin for the wait in the pool, and for ending a process."""
 LOOKS_OF_ONE_TURN = 4
+LONGEST_TURN_SECONDS = 2.0
+"""How long a run may wait behind those that were claimed with it to be executed in turn."""
 
 
 class Watch:
@@ -114,7 +117,8 @@ class Recovery:
         self, worker: WorkerProcess, living: Callable[[], Collection[int]]
     ) -> int:
         """Start the runs of this worker's dead pool processes, and overdue runs, again; return how
-        many. A run that still waited for its turn in a batch counts no lost delivery.
+        many. A run that still waited for its turn counts no lost delivery, also if it waits for
+        long behind one that is slower than ever before.
 
         The runs are read before the processes are listed. The holder of a run was therefore started
         earlier, so a process that is not in the list is dead.
@@ -126,12 +130,16 @@ class Recovery:
         orphans = [run for run in held if run.process_id not in alive]
         innocent = delivery.pop_waiting(orphans)
         suspect = [run for run in orphans if run not in innocent]
+        longest = max(LONGEST_TURN_SECONDS, 2 * conf().batch_claim_seconds)
+        late = [run for run in held if run.process_id in alive and ages[run.pk] >= longest]
+        stuck = delivery.pop_waiting([run for run in late if not _is_batched(run)])
         forgotten = [
             run for run in held if run.process_id in alive and _is_overdue(run, ages[run.pk])
         ]
         return sum(
             (
                 release(innocent, why="its process died before this run began"),
+                release(stuck, why="it waited behind a slow run"),
                 mark_lost(suspect, max_losses=limit, why="its process died"),
                 mark_lost(
                     forgotten, max_losses=limit, why="it was running long after its time limit"
@@ -152,6 +160,11 @@ def _patience(stray: TaskRun) -> float:
         return conf().worker_lost_seconds
     limit = current_app.conf.task_time_limit or DEFAULT_TIME_LIMIT_SECONDS
     return limit + OVERDUE_MARGIN_SECONDS
+
+
+def _is_batched(run: TaskRun) -> bool:
+    """Whether it may be part of a batch: a transaction which its release would undo."""
+    return conf().batch_claim_runs > 1 and run.handler in batchable_handlers(run.task)
 
 
 def _is_overdue(run: TaskRun, seconds: float) -> bool:

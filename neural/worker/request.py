@@ -14,7 +14,7 @@ from celery.worker.request import Request
 
 from neural.broker.connections import keep_client
 from neural.worker import delivery
-from neural.worker.delivery import LISTENED
+from neural.worker.delivery import LISTENED, RATE_LIMITED
 from neural.worker.ending import heeded
 
 logger = logging.getLogger(__name__)
@@ -23,12 +23,13 @@ logger = logging.getLogger(__name__)
 class LedgerRequest(Request):
     """A message in the worker's main process.
 
-    Only that process knows whether events are on, so each message tells the pool.
+    Only that process knows whether events are on, and rate limits, so each message tells the pool.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.request_dict[LISTENED] = _sends_task_events(self.eventer)
+        self.request_dict[RATE_LIMITED] = bool(self.task.rate_limit)
 
     def info(self, safe: bool = False) -> Any:
         """What ``celery inspect`` shows: the run's arguments, which are not in the message."""

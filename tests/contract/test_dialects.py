@@ -275,6 +275,24 @@ def test_what_spares_the_wait_for_the_disk_is_a_column_of_any_statement(dialect:
 # Transactions
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_flush_makes_what_was_committed_before_durable(dialect: Dialect) -> None:
+    with connection.cursor() as cursor:
+        if not dialect.flushes:
+            assert dialect.flush(cursor) is None
+            return
+        with transaction.atomic():
+            cursor.execute(f"SELECT {dialect.not_waiting_for_the_disk('TRUE')}")
+            Store.objects.create(code="flushed")
+        cursor.execute("SELECT pg_current_wal_insert_lsn()")
+        (end,) = cursor.fetchone()
+
+        dialect.flush(cursor)
+
+        cursor.execute("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", [end])
+        assert cursor.fetchone() == (True,)
+
+
 @pytest.mark.parametrize("names", [(), ("a", "b", "a"), ODD])
 def test_a_transaction_may_lock_a_name_twice(dialect: Dialect, names: tuple[str, ...]) -> None:
     with connection.cursor() as cursor:

@@ -154,14 +154,14 @@ CLAIMING = (
     Fault(
         "a run that was lost before is batched with others",
         _LEDGER + "claim.py",
-        "AND failures = 0 AND losses = 0 AND {dialect.no_limits}",
+        "AND {counts} = 0 AND {dialect.no_limits}",
         "AND failures = 0 AND {dialect.no_limits}",
         _CLAIMING + "test_not_batched",
     ),
     Fault(
         "a run that was lost before takes others along",
         _LEDGER + "claim.py",
-        "failures + losses > 0 OR NOT {dialect.no_limits}",
+        "{counts} > 0 OR NOT {dialect.no_limits}",
         "failures > 0 OR NOT {dialect.no_limits}",
         _CLAIMING + "test_a_run_that_was_delivered_before_is_taken_alone",
     ),
@@ -221,9 +221,9 @@ WORKING = (
     Fault(
         "effects are committed before the outcome",
         _LEDGER + "execute.py",
-        "            outcome = call(run, work, clock.now(), clock, guard)\n            settle([outcome])\n",
-        "            outcome = call(run, work, clock.now(), clock, guard)\n"
-        "        with transaction.atomic():\n            settle([outcome])\n",
+        "            waits = unflushed is None or guard.wrote_elsewhere\n            settle(",
+        "            waits = unflushed is None or guard.wrote_elsewhere\n"
+        "        with transaction.atomic():\n            settle(",
         _EXECUTION + "test_effects_are_rolled_back_when_the_run_was_taken_away_meanwhile",
     ),
     Fault(
@@ -505,6 +505,139 @@ RELAY = (
     ),
 )
 
+_IN_TURN = "tests/unit/worker/test_in_turn.py::"
+_DELIVERIES = "tests/unit/worker/test_in_turn_deliveries.py::"
+
+IN_TURN = (
+    Fault(
+        "the claim of two-step work does not wait for the disk",
+        _LEDGER + "claim.py",
+        "atomic = () if waits else batchable",
+        "atomic = batchable",
+        _IN_TURN + "test_they_wait_for_the_disk_once_and_hooks_wait_for_that",
+        "postgresql",
+    ),
+    Fault(
+        "a poison takes others along in turn",
+        _LEDGER + "claim.py",
+        'counts = "losses" if in_turn',
+        'counts = "0" if in_turn',
+        _DELIVERIES + "test_a_run_that_was_lost_or_has_limits_of_its_own_goes_alone",
+    ),
+    Fault(
+        "a run with a unique key is claimed although somebody holds it",
+        _LEDGER + "claim.py",
+        ' AND unique_key IS NULL"  # nobody',
+        '"  # nobody',
+        _DELIVERIES + "test_these_are_not_taken_along",
+    ),
+    Fault(
+        "a task's runs are looked for in all of a backlog",
+        _LEDGER + "claim.py",
+        "limit * FRONT",
+        "10**6",
+        _DELIVERIES + "test_runs_of_other_tasks_are_left_and_none_is_looked_for_in_their_backlog",
+    ),
+    Fault(
+        "a run that outlives its hard limit starts again uncounted",
+        "neural/worker/in_turn.py",
+        " and run is not at_work",
+        "",
+        _IN_TURN + "test_where_the_process_is_being_ended_the_run_at_work_stays_its_own",
+    ),
+    Fault(
+        "what tells of an outcome does not wait for the disk",
+        "neural/worker/in_turn.py",
+        "            for hook in hooks:\n                hook()\n",
+        "            continue\n",
+        _IN_TURN + "test_what_tells_of_an_outcome_waits_for_the_disk",
+        "postgresql",
+    ),
+    Fault(
+        "what a crash has undone is told of",
+        "neural/worker/in_turn.py",
+        "        if outcome.run.pk in kept:\n",
+        "        if kept:\n",
+        _IN_TURN
+        + "test_an_atomic_run_whose_outcome_a_crash_has_undone_is_due_again_and_not_told_of",
+        "postgresql",
+    ),
+    Fault(
+        "what another worker has done again is told of twice",
+        "neural/worker/in_turn.py",
+        " if at == started[pk]}",
+        "}",
+        _IN_TURN
+        + "test_a_run_that_another_worker_has_done_again_after_a_crash_is_that_ones_to_tell_of",
+        "postgresql",
+    ),
+    Fault(
+        "nothing waits for the disk",
+        _LEDGER + "dialects/postgresql.py",
+        """cursor.execute("SELECT pg_logical_emit_message(true, 'neural', '')")""",
+        "pass",
+        "tests/contract/test_dialects.py::test_a_flush_makes_what_was_committed_before_durable",
+        "postgresql",
+    ),
+    Fault(
+        "an outcome does not wait although an effect is in another database",
+        _LEDGER + "execute.py",
+        "waits = unflushed is None or guard.wrote_elsewhere",
+        "waits = unflushed is None",
+        _IN_TURN + "test_one_that_wrote_to_another_database_waits_itself",
+        "postgresql",
+    ),
+    Fault(
+        "after the soft limit others begin",
+        "neural/worker/in_turn.py",
+        "return is_late or isinstance(last.exception, SoftTimeLimitExceeded)",
+        "return is_late",
+        _IN_TURN + "test_after_the_soft_limit_no_other_is_begun_and_a_relay_publishes_them",
+    ),
+    Fault(
+        "a run that a relay has released begins all the same",
+        "neural/worker/in_turn.py",
+        "if done and ports.note_waiting([run], waiting=False):",
+        "if done and ports.note_waiting([run], waiting=False) is None:",
+        _IN_TURN + "test_one_that_a_relay_has_released_meanwhile_is_not_begun",
+    ),
+    Fault(
+        "runs wait for as long as the slow one before them takes",
+        "neural/worker/recovery.py",
+        "stuck = delivery.pop_waiting([run for run in late if not _is_batched(run)])",
+        "stuck = delivery.pop_waiting([])",
+        "tests/unit/ledger/test_recovery.py::test_runs_that_wait_in_turn_behind_a_slow_one_are_released",
+    ),
+    Fault(
+        "a run of a batch is released while it waits",
+        "neural/worker/recovery.py",
+        "[run for run in late if not _is_batched(run)]",
+        "late",
+        "tests/unit/ledger/test_recovery.py::test_no_run_of_a_batch_is_released_while_it_waits",
+    ),
+    Fault(
+        "late messages do not lead to the runs that are left",
+        "neural/celeryapp/task.py",
+        "            self._see_to_late_messages(queue, delivery.is_more)\n",
+        "",
+        _DELIVERIES + "test_while_more_is_due_late_messages_of_the_task_lead_to_it",
+    ),
+    Fault(
+        "a rate limit holds for messages alone",
+        "neural/celeryapp/task.py",
+        " or self.request.get(delivery.RATE_LIMITED)",
+        "",
+        _DELIVERIES + "test_a_rate_limit_holds_for_each_run",
+    ),
+    Fault(
+        "a run has the headers of another one",
+        "neural/celeryapp/signalling.py",
+        " if hasattr(type(task.request), name)}",
+        "}",
+        _DELIVERIES + "test_each_run_has_its_signals_and_its_request",
+    ),
+)
+
 BULK = (
     Fault(
         "a slice is done twice",
@@ -742,6 +875,6 @@ MIGRATIONS = (
 )
 
 FAULTS = (
-    *(*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *BULK, *OUTBOX, *GROWTH),
+    *(*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *IN_TURN, *BULK, *OUTBOX, *GROWTH),
     *(*WAITING, *MIGRATIONS),
 )

@@ -56,7 +56,8 @@ def effect(order: Order) -> None:
     """The effect that must not be doubled, whole or not at all."""
     with transaction.atomic():
         Effect.objects.create(key=order.key, process_id=os.getpid())
-        Counter.add(order.counter)
+        if order.counter:
+            Counter.add(order.counter)
 
 
 def effect_if_missing(order: Order) -> None:
@@ -98,6 +99,12 @@ def started(key: str) -> None:
     """Tell the test, if one listens."""
     if "PROBE_DIRECTORY" in os.environ:
         (directory() / f"started-{key}-{os.getpid()}-{next(_numbers)}").touch()
+
+
+def say(key: str) -> None:
+    """Add a line to the file `announced`."""
+    with (directory() / "announced").open("a") as file:
+        file.write(f"{key}\n")
 
 
 def _wait_for(path: Path, patience: float = 600) -> None:

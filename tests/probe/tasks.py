@@ -4,9 +4,11 @@ import asyncio
 import os
 import time
 from contextlib import suppress
+from functools import partial
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
 
 import neural
 from neural.ledger.work import current_run
@@ -15,7 +17,7 @@ from tests.probe import (  # Celery looks for tasks here alone
     django_tasks,  # noqa: F401
     misbehaving,
 )
-from tests.probe.acting import Order, act, directory, effect_if_missing, started
+from tests.probe.acting import Order, act, directory, effect, effect_if_missing, say, started
 
 
 @shared_task(base=neural.LedgerTask, name="probe.count", atomic=True)
@@ -35,6 +37,18 @@ async def count_async(**order):
     started(order["key"])
     await sync_to_async(effect_if_missing)(Order(**order))
     return "async done"
+
+
+@shared_task(base=neural.LedgerTask, name="probe.announce", atomic=True)
+def announce(key):
+    """Leave an effect, and say so in a file when it is committed."""
+    effect(Order(key=key, counter=""))
+    transaction.on_commit(partial(say, key))
+
+
+@shared_task(base=neural.LedgerTask, name="probe.announce_in_two_steps")
+def announce_in_two_steps(key):
+    effect_if_missing(Order(key=key, counter=""))
 
 
 @shared_task(base=neural.LedgerTask, name="probe.give_back")

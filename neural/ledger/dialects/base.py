@@ -122,6 +122,13 @@ class Dialect:
 
     # Transactions
 
+    flushes = False
+    """Whether a commit may leave the disk to a later one: see :meth:`flush`."""
+
+    def flush(self, cursor: CursorWrapper) -> None:
+        """Commit, in a transaction of its own, so that whatever was committed before is on the
+        disk, too. Does nothing where each commit waits for the disk."""
+
     retries_contention: bool
     """Whether to repeat a transaction at once after contention. False where a transaction that
     fails on a lock has already waited for as long as it may."""

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 import neural
 from neural.broker.message import RUN_HEADER, options_of
 from neural.celeryapp import foreign as foreign_messages
-from neural.celeryapp.task import _as_celery_sees_it
+from neural.celeryapp.signalling import as_celery_sees_it
 from neural.ledger import execute, record
 from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
@@ -34,6 +34,7 @@ def delivered(task, task_id, *, foreign=False, queue="default", priority=0, **me
     header = {} if foreign else {RUN_HEADER: True}
     delivery = {"routing_key": queue, "exchange": queue, "priority": priority}
     what = {"id": task_id, "called_directly": False, "delivery_info": delivery}
+    what |= {"args": (), "kwargs": {}}
     task.push_request(**what, **header, **message)
     try:
         yield task
@@ -356,4 +357,4 @@ def test_what_celerys_main_process_would_end_of_it_hears_as_a_plain_failure(erro
     )
 
     with pytest.raises(AttemptFailed, match=describe(error)):
-        _as_celery_sees_it(outcome)
+        as_celery_sees_it(outcome)

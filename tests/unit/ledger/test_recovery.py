@@ -227,6 +227,34 @@ def test_a_run_that_is_claimed_again_is_not_taken_for_waiting(recovery, shared_m
     assert TaskRun.objects.get().losses == 1
 
 
+def test_runs_that_wait_in_turn_behind_a_slow_one_are_released(recovery, shared_memory, time_that):
+    worker = make_worker()
+    slow, *others = (held(worker, 7, task="probe.count", token=1) for _ in range(3))
+    delivery.note_waiting(others, waiting=True)
+    assert recovery.recover_from_dead_children(worker, lambda: {7}) == 0
+
+    time_that.passes(200)
+    delivery.note_waiting([others[0]], waiting=False)  # its turn has come
+
+    assert recovery.recover_from_dead_children(worker, lambda: {7}) == 1
+    states = dict(TaskRun.objects.values_list("pk", "state"))
+    assert states == {slow.pk: "running", others[0].pk: "running", others[1].pk: "pending"}
+    assert TaskRun.objects.get(pk=others[1].pk).losses == 0
+    assert delivery.note_waiting([others[1]], waiting=False)  # its process hears of it
+
+
+def test_no_run_of_a_batch_is_released_while_it_waits(recovery, shared_memory, time_that):
+    """The batch is one transaction, which could then not be settled."""
+    worker = make_worker()
+    run = held(worker, 7, handler="probe.count", token=1)
+    delivery.note_waiting([run], waiting=True)
+    recovery.recover_from_dead_children(worker, lambda: {7})
+
+    time_that.passes(200)
+
+    assert recovery.recover_from_dead_children(worker, lambda: {7}) == 0
+
+
 def test_if_the_whole_worker_died_all_of_its_batch_is_suspect_once(recovery, shared_memory):
     worker = make_worker(lost_at=timezone.now())
     held(worker, 7)

@@ -217,7 +217,7 @@ def test_a_full_delivery_expects_more(main, fake_broker, settings, monkeypatch, 
 
     deliver(own.task_id)
 
-    assert delivery._done.expects_more(QUEUE) is more
+    assert delivery._done.expects_more(f"{QUEUE} ") is more
 
 
 @pytest.mark.django_db(transaction=True)
@@ -228,7 +228,7 @@ def test_a_run_that_is_done_by_itself_says_nothing_of_what_is_due(main, fake_bro
 
     deliver(own.task_id)
 
-    assert delivery._done.expects_more(QUEUE)
+    assert delivery._done.expects_more(f"{QUEUE} ")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -236,7 +236,7 @@ def test_the_late_message_of_a_task_says_nothing_of_the_events_that_are_due(main
     with delivered(tasks.count, "nobody's", queue=QUEUE) as task, pytest.raises(Ignore):
         task()
 
-    assert not delivery._done.expects_more(QUEUE)
+    assert not delivery._done.expects_more(f"{QUEUE} ")
 
 
 @pytest.mark.services
