@@ -174,8 +174,10 @@ class SQLite(Dialect):
         connection._start_transaction_under_autocommit = partial(_begin, connection, begin)
 
     def others_wait(self, connection: BaseDatabaseWrapper) -> bool:
+        if not works_on_history():
+            return False
         with _turnstile(connection) as turnstile:
-            return works_on_history() and _is_waited_at(turnstile)
+            return _is_waited_at(turnstile)
 
     def set_patience(self, cursor: CursorWrapper, milliseconds: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {int(milliseconds)}")
