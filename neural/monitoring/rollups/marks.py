@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Max, Model
+from django.db.models import Max, Min, Model
 
 from neural.ledger import dialects
 from neural.monitoring.models import ReadMark
 
 MOST_KEYS = 20_000
-"""The most keys of one span: the transaction that reads them stays short."""
+"""The most keys of one span, from its first row on: its transaction stays short."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
     _advance(name, model)
     with _transaction():
         mark = _locked(name)
-        span = _next(mark, most) if mark else None
+        span = _next(mark, model, most) if mark else None
         yield span
         if mark and span:
             _note(mark, span)
@@ -76,9 +76,13 @@ def _locked(name: str) -> ReadMark | None:
     return ReadMark.objects.select_for_update(skip_locked=True).filter(pk=name).first()
 
 
-def _next(mark: ReadMark, most: int) -> Span | None:
-    up_to = min(mark.candidate_id, mark.last_id + most)
-    return Span(mark.last_id, up_to) if up_to > mark.last_id and not mark.writers else None
+def _next(mark: ReadMark, model: type[Model], most: int) -> Span | None:
+    if mark.last_id >= mark.candidate_id or mark.writers:
+        return None
+    # From the next row on: where rows were deleted, there may be millions of keys without one.
+    keys = model._default_manager.filter(pk__gt=mark.last_id, pk__lte=mark.candidate_id)
+    first = keys.aggregate(first=Min("pk"))["first"] or mark.candidate_id
+    return Span(mark.last_id, min(mark.candidate_id, first - 1 + most))
 
 
 def _choose(mark: ReadMark, model: type[Model]) -> None:

@@ -91,6 +91,14 @@ def test_a_span_has_so_many_keys_at_most():
     assert read_once(most=2) == keys[4:]
 
 
+def test_keys_without_rows_take_no_call():
+    begin()
+    keys = [row(), Tally.objects.create(pk=10**12, figures="[]").pk]
+
+    wait_until(lambda: read_once(most=1) == keys[:1])
+    assert read_once(most=1) == keys[1:]
+
+
 def test_what_fails_is_read_again():
     begin()
     key = row()
