@@ -35,6 +35,7 @@ _KEPT = {  # in the order of NewRun
     "event_id": "bigint",
     "store_id": "text",
     "unique_key": "text",
+    "batch_id": "bigint",
 }
 _COLUMNS = {**_KEPT, "due_at": "timestamptz", "due_in": "double precision"}
 _FIELDS = tuple(field.attname for field in TaskRun._meta.concrete_fields)

@@ -1,6 +1,6 @@
 """The models of the core: stores, events, runs, attempts, workers, refused events, pauses of
 queues, policies of schedules; the audit log, bulk actions, edited runs, saved views and shipped
-defaults."""
+defaults; batches and those of their members that are no runs."""
 
 from neural.models.attempt import AttemptOutcome, TaskAttempt
 from neural.models.audit_entry import (
@@ -9,6 +9,14 @@ from neural.models.audit_entry import (
     AuditLogIsAppendOnly,
     AuditOutcome,
     AuditSource,
+)
+from neural.models.batch import (
+    AwaitedMember,
+    AwaitedState,
+    Batch,
+    BatchKind,
+    BatchOutcome,
+    BatchState,
 )
 from neural.models.bulk_action import (
     BulkAction,
@@ -39,6 +47,12 @@ __all__ = [
     "AuditOutcome",
     "AuditSource",
     "AuditedRow",
+    "AwaitedMember",
+    "AwaitedState",
+    "Batch",
+    "BatchKind",
+    "BatchOutcome",
+    "BatchState",
     "BulkAction",
     "BulkActionItem",
     "BulkActionState",

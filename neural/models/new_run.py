@@ -37,6 +37,8 @@ class NewRun(NamedTuple):
     event_id: int | None
     store_id: str | None
     unique_key: str | None
+    batch_id: int | None
+    """The primary key of the batch of which the run is a member."""
     due_at: dt.datetime | dt.timedelta | None
     """A time, or how long after it is recorded; None means at once."""
 
@@ -112,6 +114,7 @@ def new_run(
         event_id=event_id,
         store_id=store,
         unique_key=unique_key,
+        batch_id=None,
         due_at=due_at,
     )
 

@@ -16,6 +16,7 @@ from django.db.models import F, Func, JSONField, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
+from neural.models.batch import Batch
 from neural.models.event import NeuralEvent
 from neural.models.run_log import log_change
 from neural.models.store import Store, StoreScopedQuerySet
@@ -163,6 +164,17 @@ class TaskRun(models.Model):
     # Cleared when the first attempt starts, so that a retry of this run does not block a newer run.
     unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 (NULL is 'not unique')
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    batch = models.ForeignKey(
+        Batch,
+        # No constraint, like that of ``worker``; a batch is pruned after its runs.
+        models.DO_NOTHING,
+        verbose_name=_("batch"),
+        related_name="runs",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+    )
 
     state = models.CharField(
         _("state"), max_length=10, choices=RunState.choices, default=RunState.PENDING
@@ -271,6 +283,12 @@ class TaskRun(models.Model):
                 fields=["parent_task_id"],
                 condition=~Q(parent_task_id=""),
                 name="neural_run_by_parent",
+            ),
+            # Whether a batch is over; its members by state, in the admin.
+            models.Index(
+                fields=["batch", "state", "-id"],
+                condition=Q(batch__isnull=False),
+                name="neural_run_by_batch",
             ),
         )
         permissions = (
