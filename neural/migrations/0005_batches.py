@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("ended_at__isnull", True)),
-                        fields=["batch_key"],
+                        fields=["batch_key", "task_id"],
                         name="neural_awaited_open",
                     )
                 ],

@@ -165,7 +165,7 @@ class AwaitedMember(models.Model):
         indexes = (
             # Whether a batch is over.
             models.Index(
-                fields=["batch_key"],
+                fields=["batch_key", "task_id"],
                 condition=Q(ended_at__isnull=True),
                 name="neural_awaited_open",
             ),
