@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from neural.optional import look_up
 
 if TYPE_CHECKING:
+    from neural.batches.handle import Batch, batch, current_batch
+    from neural.batches.recording import BatchClosed
     from neural.celeryapp.app import LedgerCelery
     from neural.celeryapp.call import OptionNotKept
     from neural.celeryapp.task import LedgerTask
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from neural.worker.in_process import run_due
 
 _HOMES = {
+    "Batch": "neural.batches.handle",
+    "BatchClosed": "neural.batches.recording",
     "CollectionUnknown": "neural.retrieval.collections.registry",
     "Document": "neural.retrieval.collections.documents",
     "EventRefused": "neural.events.answers",
@@ -72,6 +76,8 @@ _HOMES = {
     "Why": "neural.retrieval.query.hits",
     "asubmit": "neural.events.submit",
     "asubmit_many": "neural.events.submit",
+    "batch": "neural.batches.handle",
+    "current_batch": "neural.batches.handle",
     "current_run": "neural.ledger.work",
     "handles": "neural.events.registry",
     "reindex": "neural.events.changes",
@@ -106,6 +112,10 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "Snooze",
     "checkpoint",
     "current_run",
+    "batch",
+    "Batch",
+    "BatchClosed",
+    "current_batch",
     "LedgerTask",
     "OptionNotKept",
     "TaskIdTaken",

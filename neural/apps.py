@@ -24,7 +24,10 @@ class NeuralConfig(AppConfig):
             tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
             worker,
         )
+        from neural.batches import ending, pruning
+        from neural.batches import ports as batches
         from neural.broker import message, patches, publisher
+        from neural.celeryapp import batches as batches_of_celery
         from neural.celeryapp import callbacks, task
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasure
@@ -32,18 +35,26 @@ class NeuralConfig(AppConfig):
         from neural.ledger import dialects, ports, work
         from neural.ledger.prune import register_prunable
         from neural.runs import bulk
+        from neural.worker import relay
 
         ports.connect(
             announcing=publisher.announce,
             having_queue=message.is_queue,
         )
         ports.when_ended("callbacks", callbacks.follow)
+        ports.when_ended("batches", ending.note)
+        ports.when_ended("members of batches", batches_of_celery.fail_members)
+        batches.connect(
+            starting_what_follows=batches_of_celery.follow,
+            having_members_of=batches_of_celery.members_of,
+        )
+        relay.register_duty("batches", ending.ask_all)
         work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
         worker.connect()
         bulk.connect()
-        register_prunable(REFUSED_EVENTS)
+        register_prunable(REFUSED_EVENTS, pruning.BATCHES, pruning.REPORTS)
         erasure.connect()
         django_tasks.connect()
         _set_beats_zone()

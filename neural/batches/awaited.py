@@ -1,8 +1,14 @@
 """The members of batches that are no runs of the ledger: they report how they ended."""
 
+from functools import partial
 from typing import Any
 
-from neural.models import AwaitedState
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.batches import ending
+from neural.ledger.work_errors import ERROR_LENGTH
+from neural.models import AwaitedMember, AwaitedState, Batch
 
 
 def report(
@@ -17,12 +23,28 @@ def report(
     on commit whether it is over.
 
     The first report counts. It may come before the batch is recorded. ``value`` is as JSON can
-    keep it (``neural.stored_json``), ``error`` one line about the exception.
+    keep it (``neural.stored_json``), ``error`` one line about the exception. ``state`` is not OPEN.
     """
-    raise NotImplementedError
+    end: dict[str, Any] = {"state": state, "value": value, "error": error[:ERROR_LENGTH]}
+    end["ended_at"] = Now()
+    mine = {"batch_key": batch_key, "task_id": task_id}
+    with transaction.atomic():
+        if not AwaitedMember.objects.filter(**mine, ended_at=None).update(**end):
+            early = AwaitedMember(**mine, **end, group_index=group_index)
+            AwaitedMember.objects.bulk_create([early], ignore_conflicts=True)
+        _ended(batch_key, state)
 
 
 def fail(batch_key: str, task_id: str, error: str) -> None:
     """Record that a member can never start, since a run before it in its chain is dead. Call it in
     the transaction of that death. Does nothing unless the member is awaited and open."""
-    raise NotImplementedError
+    theirs = AwaitedMember.objects.filter(batch_key=batch_key, task_id=task_id, ended_at=None)
+    if theirs.update(state=AwaitedState.FAILED, error=error[:ERROR_LENGTH], ended_at=Now()):
+        _ended(batch_key, AwaitedState.FAILED)
+
+
+def _ended(batch_key: str, state: AwaitedState) -> None:
+    batches = list(Batch.objects.filter(batch_id=batch_key).values_list("pk", flat=True))
+    if state == AwaitedState.FAILED:
+        ending.note_deaths(batches)
+    transaction.on_commit(partial(ending.ask, batches), robust=True)

@@ -1,18 +1,209 @@
-"""Decides whether batches are over, and ends those that are."""
+"""Decides whether batches are over, ends those that are, and closes and cancels batches.
 
-from collections.abc import Iterable
+A batch is over when it is closed and has no open member. That is read from the members' rows, never
+counted. It is decided after the commit that settles members, because two transactions that settle
+the last two at once do not see each other. If the process dies before it has asked, a relay asks:
+all batches that have not ended are asked in turn, a page each second.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce, Now
+
+from neural.batches import ports
+from neural.ledger.ports import Ended
+from neural.models import (
+    AwaitedMember,
+    AwaitedState,
+    Batch,
+    BatchOutcome,
+    BatchState,
+    RunState,
+    TaskRun,
+)
+
+logger = logging.getLogger(__name__)
+
+PAGE = 1000
+"""How many batches a relay asks in a turn."""
+SLICE = 1000
+"""How many runs are cancelled in a transaction."""
+MOST_WITNESSES = 10_000
+# Ranges of states in alphabetical order: one walk of the index neural_run_by_batch, which is the
+# only one in this order. With a single state, PostgreSQL might read the whole backlog instead, by
+# an index of pending runs that held none when its statistics were made.
+_OPEN = (RunState.PENDING, RunState.RUNNING)
+_DEAD = (RunState.DEAD, RunState.DISCARDED)
+_NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is between them
+_WAITING = (RunState.PENDING, RunState.PENDING)
+_ALL_ALIVE = Q(death_noted_at=None, options__has_key="on_death")
+"""Batches with an ``on_death`` that has not been started."""
+
+_witnesses: dict[int, int] = {}
+"""By batches, a run of each that was open when it was looked at last, with a high key: it is likely
+to be among the last to end. While it is open, nothing else is read."""
+_position = 0
+"""The last batch that this process's relay has asked."""
+
+
+def note(ended: Sequence[Ended]) -> None:
+    """Listen to runs that end (``neural.ledger.ports.when_ended``)."""
+    batches = {each.run.batch_id for each in ended if each.run.batch_id is not None}
+    if batches:
+        dead = {each.run.batch_id for each in ended if each.state == RunState.DEAD}
+        note_deaths(dead - {None})
+        transaction.on_commit(partial(ask, batches), robust=True)
+
+
+def note_deaths(batch_pks: Collection[Any]) -> None:
+    """Start ``on_death`` of these batches unless it was started before. Call it in the transaction
+    in which a member dies."""
+    if batch_pks:
+        alive = Batch.objects.filter(_ALL_ALIVE, pk__in=batch_pks).order_by("pk")
+        for batch in alive.select_for_update(no_key=True):
+            Batch.objects.filter(pk=batch.pk).update(death_noted_at=Now())
+            ports.start_what_follows(batch, ports.Outcome.FIRST_DEATH)
+
+
+# Asking
 
 
 def ask(batch_pks: Iterable[int]) -> None:
     """End those of these batches (by primary key) that are closed and have no open member, and
     start what follows them. Call it after the commit that may have ended the last member."""
-    raise NotImplementedError
+    asked = sorted(set(batch_pks))
+    known = {pk: _witnesses[pk] for pk in asked if pk in _witnesses}
+    if known:
+        still = TaskRun.objects.filter(pk__in=known.values(), state__in=_OPEN)
+        asked = sorted(set(asked) - set(still.values_list("batch_id", flat=True)))
+    if asked:
+        _see_to(Batch.objects.filter(pk__in=asked, ended_at=None))
 
 
+def ask_all() -> None:
+    """Ask the next page of all batches that have not ended: a relay's duty."""
+    global _position
+    page = Batch.objects.filter(ended_at=None, pk__gt=_position).order_by("pk")[:PAGE]
+    looks = _see_to(page)
+    _position = looks[-1].pk if len(looks) == PAGE else 0
+
+
+class Look(NamedTuple):
+    """What one statement has seen of a batch: each member either before or after a change."""
+
+    pk: int
+    state: str
+    outcome: str
+    waiting: int | None
+    """An open run, if there is one."""
+    awaited: int | None
+    """An open member that is no run, if there is one."""
+    unnoted: int | None
+    """A dead run, if ``on_death`` is to be started and has not been."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is closed and has no open member."""
+        is_open = self.waiting is not None or self.awaited is not None
+        return self.state == BatchState.CLOSED and not is_open
+
+
+def _looks(batches: QuerySet[Batch]) -> list[Look]:
+    runs = TaskRun.objects.filter(batch=OuterRef("pk"))
+    open_runs = runs.filter(state__range=_OPEN).order_by("state", "-pk")
+    awaited = AwaitedMember.objects.filter(batch_key=OuterRef("batch_id"), ended_at=None)
+    dead = runs.filter(state__range=_DEAD).order_by("state", "-pk")
+    found = batches.annotate(
+        waiting=Subquery(open_runs.values("pk")[:1]),
+        awaited=Subquery(awaited.order_by("task_id").values("pk")[:1]),
+        unnoted=Case(When(_ALL_ALIVE, then=Subquery(dead.values("pk")[:1]))),
+    )
+    return [Look(*each) for each in found.values_list("pk", "state", "outcome", *Look._fields[3:])]
+
+
+def _see_to(batches: QuerySet[Batch]) -> list[Look]:
+    looks = _looks(batches)
+    for look in looks:
+        try:
+            _act_on(look)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # the other batches must not wait for this one
+            logger.exception("event=batch_stuck batch=%s", look.pk)
+    return looks
+
+
+def _act_on(look: Look) -> None:
+    if look.unnoted is not None:
+        with transaction.atomic():
+            note_deaths([look.pk])
+    if look.outcome == BatchOutcome.CANCELLED and look.waiting is not None:
+        _cancel_slice(look.pk)
+    if look.is_over:
+        _end(look.pk)
+    elif look.waiting is not None:
+        _remember(look.pk, look.waiting)
+
+
+def _remember(batch_pk: int, run_pk: int) -> None:
+    if len(_witnesses) >= MOST_WITNESSES:
+        _witnesses.clear()
+    _witnesses[batch_pk] = run_pk
+
+
+@transaction.atomic
+def _end(batch_pk: int) -> None:
+    """End a batch that seemed to be over, if it still is when nobody can add a member."""
+    _witnesses.pop(batch_pk, None)
+    batch = _locked(batch_pk, BatchState.CLOSED)
+    if batch is None or not _looks(Batch.objects.filter(pk=batch_pk))[0].is_over:
+        return
+    batch.state, batch.outcome = BatchState.ENDED, batch.outcome or _outcome(batch)
+    changes = {"state": batch.state, "outcome": batch.outcome, "ended_at": Now()}
+    Batch.objects.filter(pk=batch_pk).update(**changes)
+    if batch.outcome == BatchOutcome.FAILED:
+        note_deaths([batch_pk])
+    ports.start_what_follows(batch, ports.Outcome(batch.outcome))
+    facts = (batch.batch_id, batch.name, batch.outcome)
+    transaction.on_commit(
+        partial(logger.info, "event=batch_ended batch=%s name=%r outcome=%s", *facts), robust=True
+    )
+
+
+def _locked(batch_pk: int, *states: BatchState) -> Batch | None:
+    """The batch if it is in one of these states, to which nobody adds members until the transaction
+    ends. It waits for those who do."""
+    return Batch.objects.select_for_update().filter(pk=batch_pk, state__in=states).first()
+
+
+def _outcome(batch: Batch) -> BatchOutcome:
+    worst = TaskRun.objects.filter(batch=batch, state__range=_NOT_SUCCEEDED).order_by("-state")
+    state = worst.values_list("state", flat=True).first()
+    others = AwaitedMember.objects.filter(batch_key=batch.batch_id)
+    if state not in (None, RunState.CANCELLED) or others.filter(state=AwaitedState.FAILED).exists():
+        return BatchOutcome.FAILED
+    if state or others.filter(state=AwaitedState.REVOKED).exists():
+        return BatchOutcome.CANCELLED
+    return BatchOutcome.SUCCEEDED
+
+
+# Closing and cancelling
+
+
+@transaction.atomic
 def close(batch_pk: int) -> bool:
     """Let no further members be added, except by open members; on commit, ask whether the batch is
     over. Returns whether it was open."""
-    raise NotImplementedError
+    if _locked(batch_pk, BatchState.OPEN) is None:
+        return False
+    Batch.objects.filter(pk=batch_pk).update(state=BatchState.CLOSED, closed_at=Now())
+    transaction.on_commit(partial(ask, [batch_pk]), robust=True)
+    return True
 
 
 def cancel(batch_pk: int) -> int:
@@ -20,5 +211,30 @@ def cancel(batch_pk: int) -> int:
     are left. Returns how many were cancelled.
 
     A relay goes on if the process ends meanwhile. What members add later is cancelled as well.
+    Plain members that have not ended count as revoked, though nothing stops them.
     """
-    raise NotImplementedError
+    with transaction.atomic():
+        batch = _locked(batch_pk, BatchState.OPEN, BatchState.CLOSED)
+        if batch is None:
+            return 0
+        Batch.objects.filter(pk=batch_pk).update(
+            state=BatchState.CLOSED,
+            outcome=BatchOutcome.CANCELLED,
+            closed_at=Coalesce("closed_at", Now()),
+        )
+    cancelled = 0
+    while number := _cancel_slice(batch_pk):
+        cancelled += number
+    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, ended_at=None)
+    cancelled += others.update(state=AwaitedState.REVOKED, ended_at=Now())
+    transaction.on_commit(partial(ask, [batch_pk]), robust=True)
+    return cancelled
+
+
+@transaction.atomic
+def _cancel_slice(batch_pk: int) -> int:
+    waiting = TaskRun.objects.filter(batch=batch_pk, state__range=_WAITING)
+    waiting = waiting.order_by("state", "-pk").select_for_update(skip_locked=True, of=("self",))
+    return TaskRun.objects.filter(
+        pk__in=list(waiting.values_list("pk", flat=True)[:SLICE])
+    ).cancel()

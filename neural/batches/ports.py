@@ -1,13 +1,14 @@
 """Functions that batches call and Celery's API provides; connected when the application is ready.
 
-Without them, nothing follows a batch.
+Without them, nothing follows a batch, and no signature can be added.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from neural.models import Batch
+from neural.models import AwaitedMember, Batch
+from neural.models.new_run import NewRun
 
 COUNTED_BY_LEDGER = "neural_counts"
 """The option of a chord's body in the message of a plain member: its worker reports the member's
@@ -39,7 +40,27 @@ locked, and must leave what cannot be recorded to a run that is dead or retried:
 outcome back, and it is tried again each second. No message may leave before the commit."""
 
 
-def connect(*, starting_what_follows: StartWhatFollows) -> None:
-    """Set the function; it replaces the one before."""
-    global start_what_follows
-    start_what_follows = starting_what_follows
+class Members(NamedTuple):
+    """What signatures become as members of a batch; nothing is recorded yet."""
+
+    runs: list[NewRun]
+    starters: list[NewRun]
+    """Runs that are no members and start those that are awaited."""
+    awaited: list[AwaitedMember]
+
+
+MembersOf: TypeAlias = Callable[[str, Iterable[Any]], Members]
+
+
+def _no_members(batch_id: str, signatures: Iterable[Any]) -> Members:
+    raise NotImplementedError("signatures are Celery's")
+
+
+members_of: MembersOf = _no_members
+"""The members that these signatures become in the batch of this ``batch_id``."""
+
+
+def connect(*, starting_what_follows: StartWhatFollows, having_members_of: MembersOf) -> None:
+    """Set these functions; they replace those before."""
+    global start_what_follows, members_of
+    start_what_follows, members_of = starting_what_follows, having_members_of

@@ -5,7 +5,9 @@ The options are kept as the ledger needs them (:func:`keep`); one that it cannot
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from celery import Task, current_app
@@ -22,6 +24,7 @@ from neural.ledger import record
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
 from neural.models import TaskRun
+from neural.models.new_run import NewRun
 from neural.stored_json import from_json, plain
 
 SOFT_SHARE = 0.9
@@ -114,7 +117,7 @@ class CalledTask(Task):
             options=stored,
             parent=parent,
         )
-        if collect(run, options):
+        if collect(run, options) or _taken(run):
             return self._result_of(run.task_id, options)
         return self._result_of(record.enqueue_all([run])[0].task_id, options)
 
@@ -159,6 +162,27 @@ class CalledTask(Task):
     def _priority(self, chosen: int | None) -> int:
         choices = (chosen, self.run_priority, self.priority, queues.priority_of(self.name))
         return next(each for each in choices if each is not None)
+
+
+_calls: ContextVar[list[NewRun] | None] = ContextVar("neural_calls", default=None)
+
+
+@contextmanager
+def taking_calls() -> Iterator[list[NewRun]]:
+    """Within the block, runs of calls are not recorded, but put into this list."""
+    taken: list[NewRun] = []
+    before = _calls.set(taken)
+    try:
+        yield taken
+    finally:
+        _calls.reset(before)
+
+
+def _taken(run: NewRun) -> bool:
+    taken = _calls.get()
+    if taken is not None:
+        taken.append(run)
+    return taken is not None
 
 
 def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import current_app, signature
 from celery.utils.functional import arity_greater
@@ -48,11 +48,11 @@ def follow(ended: Sequence[Ended]) -> None:
 def _follow_success(run: TaskRun, value: Any) -> None:
     """Start the links and the next task of the chain, each with the run's value."""
     for link in signatures(run, "link"):
-        _start(run, link, (value,), {})
+        start(run, link, (value,), {})
     rest = list(signatures(run, "chain"))
     if rest:  # Celery keeps a chain with its next task last
         following = rest.pop()
-        _start(run, following, (value,), {"chain": rest} if rest else {})
+        start(run, following, (value,), {"chain": rest} if rest else {})
 
 
 def _follow_death(run: TaskRun) -> None:
@@ -67,20 +67,31 @@ def _follow_death(run: TaskRun) -> None:
                 if _takes_three(callback):
                     _ask(ERROR_CALLBACK_TASK, [callback, run.task_id], _origin(run))
                 else:
-                    _start(run, callback, (run.task_id,), {})
+                    start(run, callback, (run.task_id,), {})
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # the run's death must be recorded, whatever else cannot be
             logger.exception("event=error_callback_lost run=%s", run.task_id)
 
 
-def _origin(run: TaskRun) -> dict[str, Any]:
+class Origin(NamedTuple):
+    """What is the parent of a follower if no run is."""
+
+    task_id: str
+    root_id: str
+
+
+def _origin(run: TaskRun | Origin) -> dict[str, Any]:
     return {"parent_id": run.task_id, "root_id": run.root_id}
 
 
-def _start(
-    run: TaskRun, given: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]
+def start(
+    run: TaskRun | Origin,
+    given: Mapping[str, Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
 ) -> None:
+    """Record a follower of a run; one that is refused becomes a run that says why."""
     options = {**options, **_origin(run)}
     try:
         with transaction.atomic():
@@ -94,18 +105,18 @@ def _start(
 
 def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a follower, or a run that sends it. No message leaves before the commit."""
-    if _is_group(following):
+    if is_group(following):
         own = following.get("options") or {}
         shared = {name: own[name] for name in own.keys() - _NOT_FOR_MEMBERS}
-        for member in _members(following):
+        for member in members(following):
             _begin(member, args, {**shared, **options})
-    elif _begins_on_the_ledger(following):
+    elif begins_on_the_ledger(following):
         following.apply_async(args, **options)
     else:
         _send(following, args, options)
 
 
-def _members(group: Any) -> Iterator[Any]:
+def members(group: Any) -> Iterator[Any]:
     """Copies of a group's members, each with the group's links beside its own."""
     own = group.get("options") or {}
     for each in group.tasks:
@@ -116,14 +127,16 @@ def _members(group: Any) -> Iterator[Any]:
         yield member
 
 
-def _is_group(following: Mapping[str, Any]) -> bool:
+def is_group(following: Mapping[str, Any]) -> bool:
+    """Whether a signature is a group."""
     return following.get("task") == "celery.group"
 
 
-def _begins_on_the_ledger(following: Any) -> bool:
+def begins_on_the_ledger(following: Any) -> bool:
+    """Whether what a signature starts first is a ledger task."""
     name = following.get("task")
     if name == "celery.chain":
-        return _begins_on_the_ledger(signature(following.tasks[0], app=current_app))
+        return begins_on_the_ledger(signature(following.tasks[0], app=current_app))
     return isinstance(current_app.tasks.get(name), WorkSource)
 
 
@@ -177,7 +190,7 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
     leave at once, and a worker must find the row that counts its header when it has done them.
     """
     what = signature(dict(following), app=current_app)
-    if _is_group(what):
+    if is_group(what):
         with transaction.atomic():
             _begin(what, tuple(args), options)
         return ""

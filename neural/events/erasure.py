@@ -32,6 +32,8 @@ from neural.events.types import TYPES, canonical, check_payload, largest_byte_li
 from neural.models import (
     AuditOutcome,
     AuditSource,
+    AwaitedMember,
+    Batch,
     BulkAction,
     NeuralEvent,
     QueuePause,
@@ -245,6 +247,8 @@ TABLES = (
         unchanged_paths=tuple(f"options.{each}" for each in IDS),
     ),
     Erasable(name="attempts", model=TaskAttempt, fields=("error", "traceback"), store="run__store"),
+    Erasable(name="batches", model=Batch, fields=("options",)),
+    Erasable(name="members of batches", model=AwaitedMember, fields=("value", "error"), store=""),
     Erasable(name="edits", model=RunEdit, fields=("before", "after", "reason"), store=""),
     Erasable(
         name="bulk actions",

@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 
 from neural.conf import conf
 from neural.ledger import dialects
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.models import Batch, RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from neural.registry import Registry
 
@@ -238,6 +238,7 @@ def walk_runs(*, now: dt.datetime, keep: Retention, dry_run: bool, after: int = 
     before = now - dt.timedelta(days=least)
     for low, high in stretches(TaskRun.objects.all(), "created_at", before=before, after=after):
         old = TaskRun.objects.filter(outdated(keep, now), pk__gt=low, pk__lte=high)
+        old = old.exclude(batch__in=Batch.objects.filter(ended_at=None).values("pk"))
         states = old.values_list("state", flat=True) if dry_run else _delete(old)
         yield Step(high, high - low, Counter(states))
 

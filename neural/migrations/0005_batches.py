@@ -204,75 +204,42 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "batches",
                 "permissions": (("cancel_batch", "Can cancel batches"),),
                 "default_permissions": ("view",),
-            },
-        ),
-        migrations.AddField(
-            model_name="taskrun",
-            name="batch",
-            field=models.ForeignKey(
-                blank=True,
-                db_constraint=False,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="runs",
-                to="neural.batch",
-                verbose_name="batch",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("batch__isnull", False)),
-                fields=["batch", "state", "-id"],
-                name="neural_run_by_batch",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="batch",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)),
-                fields=["id"],
-                name="neural_batch_not_ended",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="batch",
-            index=models.Index(
-                condition=models.Q(("store__isnull", False)),
-                fields=["store", "-id"],
-                name="neural_batch_by_store",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.UniqueConstraint(fields=("batch_id",), name="neural_batch_id_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["open", "closed", "ended"])),
-                name="neural_batch_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("outcome__in", ["", "succeeded", "failed", "cancelled"])),
-                name="neural_batch_known_outcome",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", False), ("state", "ended")),
-                    models.Q(
-                        models.Q(("state", "ended"), _negated=True), ("ended_at__isnull", True)
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["id"],
+                        name="neural_batch_not_ended",
                     ),
-                    _connector="OR",
-                ),
-                name="neural_batch_ended_has_time",
-            ),
+                    models.Index(
+                        condition=models.Q(("store__isnull", False)),
+                        fields=["store", "-id"],
+                        name="neural_batch_by_store",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("batch_id",), name="neural_batch_id_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "closed", "ended"])),
+                        name="neural_batch_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("outcome__in", ["", "succeeded", "failed", "cancelled"])
+                        ),
+                        name="neural_batch_known_outcome",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", False), ("state", "ended")),
+                            models.Q(
+                                models.Q(("state", "ended"), _negated=True),
+                                ("ended_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="neural_batch_ended_has_time",
+                    ),
+                ],
+            },
         ),
     ]

@@ -4,14 +4,18 @@ Whether a batch is over is read from the rows of its members (``neural.batches``
 counter that a lost process could leave wrong.
 """
 
+from typing import Any
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from neural.models.store import Store, StoreScopedQuerySet
+
+BATCH_ID_LENGTH = 255
 
 
 class BatchKind(models.TextChoices):
@@ -41,11 +45,27 @@ class BatchOutcome(models.TextChoices):
     """The batch was cancelled, or no member failed and one was cancelled."""
 
 
+class BatchQuerySet(StoreScopedQuerySet):
+    """Batches, and what a retry of their members does to them."""
+
+    def reopen(self, runs: Any) -> None:
+        """Let the batches of these runs, which are about to be retried in the same transaction, end
+        anew, if they were made with ``reopens``."""
+        # Also those that have not ended: whoever ends one at this moment has locked it, and this
+        # waits and then sees its end.
+        theirs = self.filter(pk__in=runs.filter(batch__isnull=False).values("batch"))
+        theirs.filter(options__reopens=True).update(
+            state=Case(When(state="ended", then=Value("closed")), default="state"),
+            outcome=Case(When(state="ended", then=Value("")), default="outcome"),
+            ended_at=None,
+        )
+
+
 class Batch(models.Model):
     """A chord's header, or the members that a caller put together. Its members are
     ``TaskRun.batch`` and :class:`AwaitedMember`."""
 
-    batch_id = models.CharField(_("batch id"), max_length=255)
+    batch_id = models.CharField(_("batch id"), max_length=BATCH_ID_LENGTH)
     """Of a chord: Celery's id of its header's group."""
     kind = models.CharField(_("kind"), max_length=10, choices=BatchKind.choices)
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
@@ -57,7 +77,7 @@ class Batch(models.Model):
     )
     """Empty until it has ended, except that CANCELLED is set when it is cancelled."""
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("batch", "closed at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
     store = models.ForeignKey(
@@ -79,7 +99,7 @@ class Batch(models.Model):
     """How many members a chord has, as far as that is known."""
     death_noted_at = models.DateTimeField(_("first death noted at"), null=True, blank=True)
 
-    objects = StoreScopedQuerySet.as_manager()
+    objects = BatchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("batch")
@@ -132,7 +152,7 @@ class AwaitedMember(models.Model):
     chain, the body of an inner chord). No foreign key: a plain worker may report its end before the
     batch is recorded."""
 
-    batch_key = models.CharField(max_length=255)
+    batch_key = models.CharField(max_length=BATCH_ID_LENGTH)
     """The ``batch_id`` of its batch."""
     task_id = models.CharField(_("task id"), max_length=255)
     group_index = models.PositiveIntegerField(null=True, blank=True)

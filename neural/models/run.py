@@ -111,7 +111,10 @@ class TaskRunQuerySet(StoreScopedQuerySet):
 
     def retry(self) -> int:
         """Retry all of these runs, like :meth:`TaskRun.retry`. Returns how many were retried."""
-        return self.filter(state__in=SET_ASIDE_STATES).update(**_RETRIED)
+        retried = self.filter(state__in=SET_ASIDE_STATES)
+        with transaction.atomic(savepoint=False):
+            Batch.objects.reopen(retried)
+            return retried.update(**_RETRIED)
 
     def hurry(self) -> int:
         """Make those of these runs that are pending due at once. Returns how many there were."""
@@ -367,13 +370,13 @@ class TaskRun(models.Model):
     def retry(self) -> bool:
         """Make a dead, cancelled or discarded run due again, with its retries restored. Returns
         whether it was in one of these states."""
-        return self._change("retried", SET_ASIDE_STATES, **_RETRIED)
+        return self._retry("retried", SET_ASIDE_STATES, **_RETRIED)
 
     def retry_with(self, *, args: list[Any], kwargs: dict[str, Any]) -> bool:
         """Retry the run with other arguments, also one that waits for its next attempt. Returns
         whether it was in one of these states."""
         changes = {**_RETRIED, "args": args, "kwargs": kwargs}
-        return self._change("edited", EDITABLE_STATES, **changes)
+        return self._retry("edited", EDITABLE_STATES, **changes)
 
     def supersede(self) -> bool:
         """Discard the run because another one does its work with other content. Returns whether
@@ -404,6 +407,14 @@ class TaskRun(models.Model):
     def discard(self) -> bool:
         """Decide that a dead run will not be retried. Returns whether it was dead."""
         return self._change("discarded", RunState.DEAD, **_DISCARDED)
+
+    def _retry(self, name: str, allowed: tuple[RunState, ...], **changes: Any) -> bool:
+        if self.batch_id is None:
+            return self._change(name, allowed, **changes)
+        with transaction.atomic():
+            mine = type(self).objects.filter(pk=self.pk, state__in=allowed)
+            Batch.objects.reopen(mine)
+            return self._change(name, allowed, **changes)
 
     def _change(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
         states = (allowed,) if isinstance(allowed, RunState) else allowed

@@ -12,6 +12,7 @@ from typing import cast
 
 from celery import current_app
 
+from neural.batches import ending
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
@@ -42,7 +43,7 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
             duty()
         found = list(_run_all(now, queue, unknown))
         outcomes += found
-        if not (found and _duties):
+        if not found:
             return outcomes
 
 
@@ -56,7 +57,7 @@ def also_doing(duty: Duty) -> Iterator[None]:
         _duties.remove(duty)
 
 
-_duties: list[Duty] = []
+_duties: list[Duty] = [ending.ask_all]
 
 
 def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> Iterator[Outcome]:

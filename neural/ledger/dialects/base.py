@@ -39,6 +39,9 @@ class Dialect:
     skip_locked: str
     """A clause that makes a SELECT lock its rows and skip rows locked by another worker. Empty
     where there is one writer at a time."""
+    share_lock = ""
+    """A clause that makes a SELECT lock its rows against those who select them FOR UPDATE, and
+    against nobody else. Empty where there is one writer at a time."""
     nobody_holds_its_key = "TRUE"
     """A condition on a row ``run`` that first waits for those who :meth:`hold` its unique key."""
     bound_moment: str

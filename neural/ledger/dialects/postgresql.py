@@ -94,6 +94,7 @@ class PostgreSQL(Dialect):
 
     clock = "statement_timestamp()"
     clock_plus = f"{clock} + %s * interval '1 second'"
+    share_lock = "FOR KEY SHARE"
     skip_locked = "FOR UPDATE SKIP LOCKED"
     # Not a lock of the row: who shares one goes before a claim that already waits for it.
     nobody_holds_its_key = f"""(run.unique_key IS NULL

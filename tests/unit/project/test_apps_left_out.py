@@ -26,6 +26,8 @@ TABLES_OF_THE_LEDGER = {
     "neural_workerprocess",
     "neural_auditedrow",
     "neural_auditentry",
+    "neural_awaitedmember",
+    "neural_batch",
     "neural_bulkaction",
     "neural_bulkactionitem",
     "neural_queuepause",

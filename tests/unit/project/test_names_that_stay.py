@@ -52,6 +52,8 @@ TABLES = {
     "neural_availability",
     "neural_auditedrow",
     "neural_auditentry",
+    "neural_awaitedmember",
+    "neural_batch",
     "neural_bulkaction",
     "neural_bulkactionitem",
     "neural_dailydemand",

@@ -1,0 +1,151 @@
+"""Batches in Python: ``neural.batch()``, ``neural.current_batch()``, ``neural.Batch``.
+
+with neural.batch("statements", on_complete=report.s()) as batch:
+    batch.add_all(statement.s(guest.pk) for guest in guests)
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any, NamedTuple, Self
+
+from neural import models
+from neural.batches import ending, ports, recording, results
+from neural.errors import PermanentError
+from neural.ledger import dialects
+from neural.ledger.work import current_run
+from neural.models import BatchKind, BatchState, RunState
+from neural.stored_json import plain
+
+_OPEN = (RunState.PENDING, RunState.RUNNING)
+
+
+class BatchUnknown(PermanentError):
+    """There is no batch of this id, or no longer."""
+
+
+class Progress(NamedTuple):
+    """How many of a batch's members have ended, whatever became of them."""
+
+    ended: int
+    members: int
+
+
+class Batch:
+    """A batch: members are added while it is open, and what follows starts once, when all have
+    ended. A block of ``with`` closes it at its end; one that raises cancels it, and lets the error
+    pass."""
+
+    def __init__(self, row: models.Batch) -> None:
+        self.row = row
+        """The row as it was read; :meth:`get` reads it anew."""
+
+    @classmethod
+    def get(cls, batch_id: str) -> Self:
+        """The batch of this id. Raises :class:`BatchUnknown`."""
+        row = models.Batch.objects.filter(batch_id=batch_id).first()
+        if row is None:
+            raise BatchUnknown(f"there is no batch {batch_id!r}")
+        return cls(row)
+
+    @property
+    def batch_id(self) -> str:
+        """The id that callbacks get."""
+        return self.row.batch_id
+
+    def add(self, signature: Any) -> None:
+        """Add one member; see :meth:`add_all`."""
+        self.add_all([signature])
+
+    def add_all(self, signatures: Iterable[Any]) -> None:
+        """Add members: signatures of ledger tasks, of plain Celery tasks, chains of either, and
+        groups, whose tasks are members each.
+
+        A thousand are recorded in a transaction, or all in the caller's, so that any number needs
+        little memory. They start at once, and not only when the batch is closed. In a closed batch,
+        its open members alone may add others. Raises :class:`~neural.batches.recording.BatchClosed`
+        and whatever the tasks' ``apply_async`` raises.
+        """
+        each = iter(signatures)
+        while some := list(islice(each, recording.CHUNK)):
+            recording.add(self.row.pk, ports.members_of(self.batch_id, some))
+
+    def close(self) -> bool:
+        """Add no further members, so that the batch can end. Returns whether it was open."""
+        return ending.close(self.row.pk)
+
+    def cancel(self) -> int:
+        """Cancel the members that wait, and add no further ones; those that run are left. Returns
+        how many were cancelled. ``on_complete`` starts when the last has ended."""
+        return ending.cancel(self.row.pk)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many members are in each state; states without members are left out."""
+        return results.counts(self.row)
+
+    @property
+    def progress(self) -> Progress:
+        """How many members have ended, and how many there are by now."""
+        counts = self.counts()
+        members = sum(counts.values())
+        return Progress(members - sum(counts.get(state, 0) for state in _OPEN), members)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is None:
+            self.close()
+        elif not dialects.ledger_connection().needs_rollback:
+            self.cancel()
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.row}>"
+
+
+def batch(
+    name: str = "",
+    *,
+    on_complete: Any = None,
+    on_success: Any = None,
+    on_death: Any = None,
+    reopens: bool = False,
+    store: str | None = None,
+    requested_by: str = "",
+    batch_id: str | None = None,
+) -> Batch:
+    """Record an open batch, in the caller's transaction if there is one.
+
+    The callbacks are signatures, or tasks, and are called with the batch's id: ``on_complete`` when
+    all members have ended, whatever became of them, ``on_success`` when all have succeeded, and
+    ``on_death`` when the first one is dead. With ``reopens``, a retry of a member that was dead,
+    cancelled or discarded lets a batch that has ended end anew. ``store`` is the code of the store
+    whose users see the batch. With a ``batch_id`` that was used before, that batch is returned as
+    it is, so that a caller that is repeated goes on with the batch that it has begun.
+    """
+    callbacks = {"on_complete": on_complete, "on_success": on_success, "on_death": on_death}
+    options = {what: _signature(each) for what, each in callbacks.items() if each is not None}
+    run = current_run()
+    row = models.Batch(
+        batch_id=batch_id or str(uuid.uuid4()),
+        kind=BatchKind.BATCH,
+        state=BatchState.OPEN,
+        name=name,
+        options=plain({**options, **({"reopens": True} if reopens else {})}, what="a batch"),
+        store_id=store,
+        requested_by=requested_by,
+        parent_task_id=run.task_id if run else "",
+    )
+    return Batch(recording.record(row))
+
+
+def current_batch() -> Batch | None:
+    """The batch of which the run that is executed here is a member, or None."""
+    run = current_run()
+    if run is None or run.batch_id is None:
+        return None
+    return Batch(models.Batch.objects.get(pk=run.batch_id))
+
+
+def _signature(callback: Any) -> dict[str, Any]:
+    return dict(callback if isinstance(callback, Mapping) else callback.s())

@@ -1,0 +1,115 @@
+"""Celery's side of batches: the members that signatures become, and the callbacks of a batch."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from celery import current_app, signature
+
+from neural.batches import awaited
+from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome
+from neural.celeryapp import callbacks
+from neural.celeryapp.call import OptionNotKept, taking_calls
+from neural.celeryapp.celery_view import SEND_TASK
+from neural.events.insertion import EVENT_TASK
+from neural.ledger.ports import Ended
+from neural.ledger.record import requested
+from neural.models import AwaitedMember, Batch, RunState
+from neural.models.new_run import NewRun, new_task_id
+from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+
+_STARTED = {
+    Outcome.SUCCEEDED: ("on_success", "on_complete"),
+    Outcome.FAILED: ("on_complete",),
+    Outcome.CANCELLED: ("on_complete",),
+    Outcome.FIRST_DEATH: ("on_death",),
+}
+_MARK: Mapping[str, Any] = {
+    "task": "neural.batch",
+    "args": [],
+    "kwargs": {},
+    "options": {COUNTED_BY_LEDGER: True},
+    "subtask_type": None,
+    "immutable": True,
+}
+"""In the place of a chord's body: it makes Celery call the result backend when a member ends."""
+_NO_MEMBERS = {"celery.chord": "a chord", EVENT_TASK: "an event"}
+
+
+def follow(batch: Batch, outcome: Outcome) -> None:
+    """Start the callbacks of a batch, each with the batch's id."""
+    origin = callbacks.Origin(batch.parent_task_id, batch.batch_id)
+    for name in _STARTED[outcome]:
+        if callback := batch.options.get(name):
+            callbacks.start(origin, callback, (batch.batch_id,), {})
+
+
+# Adding members
+
+
+def members_of(batch_id: str, signatures: Iterable[Any]) -> Members:
+    """The members that signatures become; see ``neural.batches.ports``."""
+    found = Members([], [], [])
+    for each in signatures:
+        for one in _singly(signature(each, app=current_app)):
+            _add(found, one, batch_id)
+    return found
+
+
+def _singly(given: Any) -> Iterator[Any]:
+    """The signature, or the members of a group."""
+    if callbacks.is_group(given):
+        for each in callbacks.members(given):
+            yield from _singly(each)
+    else:
+        yield given
+
+
+def _add(found: Members, given: Any, batch_id: str) -> None:
+    kind = given.get("task")
+    if kind in _NO_MEMBERS:
+        raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
+    on_ledger = callbacks.begins_on_the_ledger(given)
+    if on_ledger and kind != "celery.chain":
+        found.runs.extend(_called(given, {}))
+        return
+    task_id = (given.get("options") or {}).get("task_id") or new_task_id()
+    options = {"task_id": task_id, "group_id": batch_id, "chord": _MARK}
+    found.starters.extend(_called(given, options) if on_ledger else [_sending(given, options)])
+    found.awaited.append(AwaitedMember(task_id=task_id))
+
+
+def _called(given: Any, options: Mapping[str, Any]) -> Sequence[NewRun]:
+    with taking_calls() as runs:
+        given.apply_async(**options)
+    return runs
+
+
+def _sending(given: Mapping[str, Any], options: Mapping[str, Any]) -> NewRun:
+    """A run that sends a plain task, or a chain that begins with one."""
+    return requested(
+        task=SEND_TASK,
+        args=[dict(given), [], dict(options)],
+        kwargs={},
+        queue=DEFAULT_QUEUE,
+        priority=DEFAULT_PRIORITY,
+    )
+
+
+def fail_members(ended: Sequence[Ended]) -> None:
+    """Fail the members that dead runs should have started: they would be awaited for ever."""
+    for run, state, *_ in ended:
+        if state == RunState.DEAD and (lost := _last_options(run)):
+            awaited.fail(lost["group_id"], lost["task_id"], f"never started: {run.task_id} is dead")
+
+
+def _last_options(run: Any) -> Mapping[str, Any] | None:
+    """The options of the awaited member that a run starts, itself or by the rest of its chain."""
+    rest = run.options.get("chain")
+    try:
+        options = (rest[0].get("options") or {}) if rest else {}
+        if run.task == SEND_TASK:
+            options = {**(run.args[0].get("options") or {}), **run.args[2]}
+    except (LookupError, TypeError, AttributeError):  # of a forged message
+        return None
+    is_member = options.get("chord") and options.get("group_id") and options.get("task_id")
+    return options if is_member else None
