@@ -41,6 +41,7 @@ from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, at_the_end, working_on
 from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
+from neural.models.run_log import log_change
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +249,12 @@ def _judged(struck: LimitStruck, clock: Clock) -> list[Outcome]:
 
 
 def _settle_unless_fenced(outcomes: Sequence[Outcome]) -> None:
+    """Record the outcomes of the runs that still belong to this worker."""
     try:
         settle_in_time(outcomes)
     except Fenced as fenced:
-        logger.warning("event=runs_fenced runs=%d reason=%r", len(outcomes), str(fenced))
+        if len(outcomes) == 1:
+            log_change("fenced", [outcomes[0].run], level=logging.WARNING, reason=str(fenced))
+            return
+        for outcome in outcomes:  # one that was taken away undoes the statement for all
+            _settle_unless_fenced([outcome])

@@ -42,8 +42,8 @@ class Source:
         )
 
 
-def perform(functions, *, limit=50, **options):
-    """Claim a run for each function, together, and work on them."""
+def perform(functions, *, limit=50, revoked=(), **options):
+    """Claim a run for each function, together, and work on them after these were revoked."""
     if not isinstance(functions, dict):
         functions = {"alone": functions}
     for place, task_id in enumerate(functions):
@@ -56,6 +56,8 @@ def perform(functions, *, limit=50, **options):
         batchable=[BATCHABLE],
         limit=limit,
     )
+    for task_id in revoked:
+        the_run(task_id).revoke()
     return run_claimed(Source(functions, **options), runs)
 
 
@@ -299,6 +301,18 @@ def test_the_soft_limit_in_a_batch_fails_the_slow_run_only():
     for task_id in "ac":
         run = the_run(task_id)
         assert (run.state, run.failures, run.losses) == (RunState.PENDING, 0, 0)
+
+
+def test_after_the_soft_limit_in_a_batch_a_revoked_run_holds_back_no_other():
+    slow, waiting = effect("slow", SoftTimeLimitExceeded()), effect("waiting")
+
+    perform({"slow": slow, "revoked": waiting, "waiting": waiting}, revoked=["revoked"])
+
+    states = dict(TaskRun.objects.values_list("task_id", "state"))
+    assert states == {
+        **dict.fromkeys(["slow", "waiting"], RunState.PENDING),
+        "revoked": RunState.CANCELLED,
+    }
 
 
 @pytest.mark.django_db(transaction=True)
