@@ -15,11 +15,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import TypeVar
 
 from celery.exceptions import QueueNotFound
-from django.db import transaction
 from kombu import Producer
 
 from neural.broker.connections import (
@@ -31,6 +29,7 @@ from neural.broker.connections import (
 )
 from neural.broker.message import RunMessage, messages_for, send
 from neural.conf import conf
+from neural.ledger.on_commit import call_on_commit
 from neural.ledger.ports import AnyRun
 
 logger = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ def announce(runs: Sequence[AnyRun]) -> None:
     """
     messages = messages_for(runs)
     if messages:
-        transaction.on_commit(partial(publish_quietly, messages), robust=True)
+        call_on_commit(publish_quietly, messages)
 
 
 def publish_quietly(messages: Sequence[RunMessage]) -> None:

@@ -271,7 +271,7 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if "expires" in options:
         stored["expires_at"] = _moment(options["expires"])
     stored = {name: value for name, value in stored.items() if value not in ([], {}, ())}
-    return dict(plain(stored, what=f"the options of {task}"))
+    return dict(plain(stored, what=f"the options of {task}")) if stored else {}
 
 
 def _refuse(task: str, options: Mapping[str, Any]) -> None:

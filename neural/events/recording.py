@@ -30,6 +30,7 @@ from neural.events.registry import handlers_of, own_queues
 from neural.events.types import event_type, value_of
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import ledger_connection
+from neural.ledger.on_commit import call_on_commit
 from neural.ledger.record import without_followers
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import NewRun, new_run
@@ -173,7 +174,7 @@ def _log_on_commit(new_events: Sequence[NewEvent], runs: Mapping[Identity, list[
     identities = {run.task_id: identity for run, identity in named}
     log_lines = list(lines("recorded", [run for run, _ in named], identities, {}))
     log_lines += [_unhandled(new_event) for new_event in new_events if not runs[new_event.identity]]
-    transaction.on_commit(partial(_log, log_lines), robust=True)
+    call_on_commit(_log, log_lines)
 
 
 def _log(log_lines: Sequence[str]) -> None:

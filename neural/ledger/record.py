@@ -10,7 +10,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import compress, groupby
 from typing import Any, ParamSpec
 
@@ -20,6 +19,7 @@ from django.db.models import Count, Q
 from neural.errors import PermanentError
 from neural.ledger import dialects, ports
 from neural.ledger.insertion import Inserted, insert, row_of
+from neural.ledger.on_commit import call_on_commit
 from neural.ledger.ports import with_trace
 from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
@@ -114,7 +114,7 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
     inserted = insert(ordered)
     is_new = [run.task_id in inserted and firsts[run.task_id] is run for run in runs]
     new = list(compress(runs, is_new))
-    transaction.on_commit(partial(_log, new, "recorded"), robust=True)
+    call_on_commit(_log_recorded, new)
     ports.announce([run for run in new if run.due_at is None])
     return [
         inserted[run.task_id] if new else _found_instead(run)
@@ -156,6 +156,10 @@ def record_foreign(
         _log([run], "received")
     else:
         _found_instead(run)
+
+
+def _log_recorded(runs: Sequence[NewRun]) -> None:
+    _log(runs, "recorded")
 
 
 def _log(runs: Sequence[NewRun], change: str) -> None:
