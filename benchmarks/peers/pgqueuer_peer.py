@@ -37,7 +37,7 @@ from benchmarks.peers.work import ADD_DEMAND, Report, System
 URL = os.environ["DATABASE_URL"]
 AT_ONCE = int(os.environ.get("PEERS_AT_ONCE", "10"))
 CHUNK = 500
-JOB = "add_to_demand"
+JOB, WAIT = "add_to_demand", "wait"
 EVENTS = """
     INSERT INTO peers_event (type, store, source, event_id, payload, recorded_at)
     SELECT 'sales.reported', store, 'bench', event_id, payload, now()
@@ -57,6 +57,11 @@ async def worker() -> AsyncIterator[PgQueuer]:
         async def add_to_demand(job: Job) -> None:
             """Add a day's report to the demand."""
             await pool.execute(NUMBERED, *_parameters(json.loads(job.payload)))
+
+        @queue.entrypoint(WAIT)
+        async def wait(job: Job) -> None:
+            """Wait so many milliseconds."""
+            await asyncio.sleep(int(job.payload) / 1000)
 
         yield queue
 
