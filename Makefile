@@ -77,7 +77,8 @@ chaos: $(STAMP)  ## Random faults under load to the end: SQLite, then PostgreSQL
 	$(OWN_SERVICES) CHAOS_EVENTS="$${CHAOS_EVENTS:-5000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
 	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
-	CHAOS_EVENTS="$${CHAOS_EVENTS:-20000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
+	CHAOS_EVENTS="$${CHAOS_EVENTS:-20000}" CRASHES="$${CRASHES:-100}" \
+	$(BIN)/python -m pytest tests/chaos tests/integration/test_crashing_database.py $(ARGS)
 
 .PHONY: mutations
 mutations: $(STAMP)  ## Does a named test notice each fault that a list has? ARGS="--only fence"
