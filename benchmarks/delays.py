@@ -15,7 +15,6 @@ import json
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.isolated import SERVER, Server
@@ -23,12 +22,9 @@ from benchmarks.machine import idle_before, machine, markdown
 from benchmarks.peers.installing import install
 from benchmarks.peers.measuring import NEURAL, PEERS, Bench, Candidate, database_of, output
 
-_CELERY = next(each for each in PEERS if each.name == "celery-reuse")
-_ON_REDIS = {**_CELERY.environment, "PEERS_RESULTS": "broker"}
 CANDIDATES = (
     NEURAL,
-    replace(_CELERY, name="celery-redis", environment=_ON_REDIS),
-    replace(_CELERY, name="celery-django-db"),
+    *(each for each in PEERS if each.name in ("celery-redis", "celery-reuse")),
 )
 Figures = dict[str, float]
 

@@ -5,7 +5,7 @@
 
 Both are measured by the benchmarks of the working tree, with the same packages: the older revision
 lies in a Git worktree made for it. What is measured is Neural's part of `benchmarks.peers` on
-PostgreSQL, and a task of the ledger. In each repeat the two take turns at each measurement, so that
+PostgreSQL. In each repeat the two take turns at each measurement, so that
 whatever else the machine does meets both. A ratio is the working tree's rate by the older one's in
 one pair. Ends with 1 if the median of a ratio is below its floor, and with 2 where the machine is
 not idle and nothing can be concluded.
@@ -25,18 +25,11 @@ from typing import Any
 
 from benchmarks.isolated import ROOT, SERVER, Server
 from benchmarks.machine import IDLE, idle_before, machine, markdown, spread
-from benchmarks.peers.measuring import NEURAL, Bench, Measurement
+from benchmarks.peers.measuring import NEURAL, Bench
 
 FLOOR = 0.85
 """Equal code beside itself has had medians from .88 on."""
 LOOKS = 5
-TASKS = Measurement(
-    system="ours.TASKS",
-    submit="submit",
-    submit_figure="delay",
-    drain_figures=("task_drain",),
-)
-CANDIDATE = replace(NEURAL, measurements=(*NEURAL.measurements, TASKS))
 Rates = dict[str, float]
 
 
@@ -48,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _worktree(base) as folder:
             bench = Bench(server, None, options.events)
-            older = replace(CANDIDATE, name="gate-base", root=folder)
-            newer = replace(CANDIDATE, name="gate-here")
+            older = replace(NEURAL, name="gate-base", root=folder)
+            newer = replace(NEURAL, name="gate-here")
             for candidate in (older, newer):
                 bench.prepare(candidate)
             repeats = [
@@ -70,7 +63,7 @@ def _repeat(
 ) -> dict[str, list[float]]:
     """Both rates of each figure; which is measured first alternates."""
     rates: dict[str, Rates] = {each.name: {} for each in pair}
-    for place, measurement in enumerate(CANDIDATE.measurements):
+    for place, measurement in enumerate(NEURAL.measurements):
         what = f"repeat {number + 1}, {measurement.drain_figures[0]}"
         if not (_is_idle(what) or options.busy):
             print("Not judged: wait until nobody uses the machine.", file=sys.stderr)

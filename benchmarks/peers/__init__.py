@@ -22,6 +22,11 @@ is not counted. Delivery is at least once, except with Celery, which is measured
 ``bulk_drain``        The bulk submits drained. Neural's are its built-in ``sales.reported`` with
                       the real handler, which does more than the peers' upsert: it keeps the
                       report and recomputes the day.
+``delay``             Calls of a task that does the upsert, one by one, without an event: a task of
+                      the ledger, and plain tasks of Celery, of which ``celery-reuse`` keeps the
+                      results in the database and ``celery-redis`` in Redis.
+``task_drain``        These calls drained. Of plain Celery, which keeps no start, from the first
+                      write to the last.
 
 A drain lasts from the first start to the last outcome, by the timestamps in the database. The start
 is the system's own record of it or the first handler's write, whichever is earlier. The end is the

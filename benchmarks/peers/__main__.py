@@ -154,7 +154,7 @@ def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
 
 def table(figures: dict[str, Any]) -> str:
     """The summary as a Markdown table: rates, and how many times a peer's rate Neural's is."""
-    systems = figures[FIGURES[0]]["per_second"]
+    systems = dict.fromkeys(name for each in figures.values() for name in each["per_second"])
     rows = [("events a second · times", *(name.replace("_", " ") for name in figures))]
     rows += [(name, *(_cell(both, name) for both in figures.values())) for name in systems]
     return markdown(rows)

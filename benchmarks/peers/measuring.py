@@ -15,7 +15,7 @@ from benchmarks.peers.installing import python_of_peers
 from zhilian.supervision.embedded import EmbeddedBroker
 
 SINGLE = ("one_by_one_drain", "default_drain")
-FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain")
+FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain", "delay", "task_drain")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,12 @@ def _bulk(system: str) -> Measurement:
     )
 
 
+def _calls(system: str) -> Measurement:
+    return Measurement(
+        system=system, submit="submit", submit_figure="delay", drain_figures=("task_drain",)
+    )
+
+
 NEURAL = Candidate(
     name="neural",
     said="defaults, one worker with two processes; one_by_one_drain with batch_claim_runs 1",
@@ -89,6 +95,7 @@ NEURAL = Candidate(
             environment={"NEURAL_BATCH_CLAIM_RUNS": "1"},
         ),
         _bulk("ours.BULK"),
+        _calls("ours.TASKS"),
     ),
 )
 
@@ -112,7 +119,15 @@ PEERS = (
         said="the same with CELERY_DB_REUSE_MAX=1000",
         broker=True,
         environment={"PEERS_DB_REUSE_MAX": "1000"},
-        measurements=(_single("celery_peer.SYSTEM"),),
+        measurements=(_single("celery_peer.SYSTEM"), _calls("celery_peer.CALLS")),
+    ),
+    Candidate(
+        name="celery-redis",
+        apps="celery_peer",
+        said="the same with results on Redis; calls alone, without an event",
+        broker=True,
+        environment={"PEERS_DB_REUSE_MAX": "1000", "PEERS_RESULTS": "broker"},
+        measurements=(_calls("celery_peer.CALLS"),),
     ),
     Candidate(
         name="django-tasks-db",

@@ -21,7 +21,9 @@ DEMAND_TABLE = """
         day date,
         dish text,
         quantity numeric(18, 3) NOT NULL,
+        times integer NOT NULL DEFAULT 1,
         first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (store, day, dish)
     )
 """
@@ -29,7 +31,8 @@ _ROWS = ", ".join(["(%s, %s, %s, %s)"] * LINES)
 ADD_DEMAND = f"""
     INSERT INTO peers_demand (store, day, dish, quantity) VALUES {_ROWS}
     ON CONFLICT (store, day, dish)
-    DO UPDATE SET quantity = peers_demand.quantity + EXCLUDED.quantity
+    DO UPDATE SET quantity = peers_demand.quantity + EXCLUDED.quantity,
+        times = peers_demand.times + 1, last_at = EXCLUDED.last_at
 """
 
 
