@@ -10,12 +10,13 @@ from tests.watching import wait_until
 pytestmark = [pytest.mark.integration, pytest.mark.sqlite]
 
 
-def test_a_worker_runs_them_tries_them_again_and_their_results_can_be_read_here(cluster):
+@pytest.mark.parametrize("pool", ["prefork", "async"])
+def test_a_worker_runs_them_tries_them_again_and_their_results_can_be_read_here(cluster, pool):
     retried = probe.work_for_real.enqueue(key="retried", fail_times=1)
     urgent = probe.work_for_real.using(priority=90).enqueue(key="urgent")
     in_time = probe.give_back_async.enqueue(1, two=3)
     hopeless = probe.fail.using(backend="once").enqueue()
-    worker = cluster.worker()
+    worker = cluster.worker(pool=pool)
 
     wait_for_runs(task_id__in=[retried.id, urgent.id, in_time.id])
     wait_for_runs(task_id=hopeless.id, state=RunState.DEAD)

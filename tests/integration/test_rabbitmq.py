@@ -19,7 +19,7 @@ from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wai
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, alone, celery_setting
 from tests.integration.submitting import names, submit, submit_together
-from tests.probe.tasks import give_back
+from tests.probe.tasks import give_back, wait_at_gate
 from tests.watching import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.rabbitmq]
@@ -67,6 +67,21 @@ def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster, patient)
     wait_for_runs()
     assert TaskRun.objects.get(task="probe.give_back").result == [["one"], {"two": 2}]
     expect_once([*kinds, "retried", *many])
+
+
+def test_many_runs_wait_at_once_in_one_process(cluster, patient):
+    cluster.worker(pool="async", concurrency=30, **QUICK)
+    waiting = names("waiting", 30)
+    for key in waiting:
+        wait_at_gate.apply_async(task_id=key, kwargs={"key": key, "gate": "open"})
+    for key in waiting:
+        cluster.wait_for_start(key)
+    cluster.open_gate("open")
+    submit("retried", kind="probe.async", fail_times=1)
+    submit("no coroutine")
+
+    wait_for_runs()
+    expect_once([*waiting, "retried", "no coroutine"])
 
 
 def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster, patient):

@@ -13,6 +13,7 @@ from django.db import transaction
 import neural
 from neural.ledger.work import current_run
 from tests.probe import (  # Celery looks for tasks here alone
+    acting,
     canvas,  # noqa: F401
     django_tasks,  # noqa: F401
     misbehaving,
@@ -34,9 +35,10 @@ def count_in_two_steps(**order):
 async def count_async(**order):
     from asgiref.sync import sync_to_async
 
-    started(order["key"])
-    await sync_to_async(effect_if_missing)(Order(**order))
-    return "async done"
+    wanted = Order(**order)
+    started(wanted.key)
+    await sync_to_async(effect_if_missing)(wanted)
+    return f"async {await sync_to_async(acting.misbehave)(wanted)}"
 
 
 @shared_task(base=neural.LedgerTask, name="probe.announce", atomic=True)

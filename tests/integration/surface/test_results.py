@@ -72,21 +72,25 @@ def test_a_poisons_result_is_worker_lost_error(surface):
         result.get(timeout=60)
 
 
-def test_a_plain_client_reads_its_result_in_redis_also_after_a_retry(surface, results):
+@pytest.mark.parametrize(
+    ("task", "pool"),
+    [("probe.count", "prefork"), ("probe.count", "async"), ("probe.count_async", "async")],
+)
+def test_a_plain_client_reads_its_result_in_redis_also_after_a_retry(surface, results, task, pool):
     """It has no database; Redis is all it knows."""
     if results == "django-db":
         pytest.skip("a client without Django cannot read django-celery-results")
     plain = Celery(broker=surface.cluster.broker.url, backend=results, set_as_current=False)
     plain.conf.task_queues = [Queue("default", Exchange("default"), routing_key="default")]
-    surface.worker()
+    surface.worker(pool=pool)
 
     sent = plain.send_task(
-        "probe.count",
+        task,
         kwargs={"key": "k", "fail_times": 1},
         queue="default",
         ignore_result=False,
     )
 
     wait_for_runs(task_id=sent.id)
-    assert AsyncResult(sent.id, app=plain).get(timeout=60) == "done"
+    assert AsyncResult(sent.id, app=plain).get(timeout=60).endswith("done")
     plain.close()
