@@ -123,8 +123,9 @@ def is_queue(name: str) -> bool:
     return name in current_app.amqp.queues or bool(current_app.conf.task_create_missing_queues)
 
 
-def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
-    """Send one message, or raise QueueNotFound. ``declare``: declare the queue first.
+def send(producer: Producer, message: RunMessage, *, declare: bool, tells: bool) -> None:
+    """Send one message, or raise QueueNotFound. ``declare``: declare the queue first. ``tells``:
+    send Celery's event that it was sent.
 
     These are Celery's own two steps, with its signals and events, but not its ``send_task``. That
     one looks up routes, the result backend and the current task for each message, and so takes
@@ -138,7 +139,7 @@ def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
     amqp.send_task_message(
         producer,
         message.task,
-        _message(message),
+        _message(message, tells),
         queue=queue,
         declare=[queue] if declare else [],
         headers={**message.options.get("headers", {}), RUN_HEADER: True},
@@ -149,7 +150,7 @@ def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
     )
 
 
-def _message(message: RunMessage) -> Any:
+def _message(message: RunMessage, tells: bool) -> Any:
     options = {**_of_task(message.task, _LIMITS), **message.options}
     return current_app.amqp.create_task_message(
         message.task_id,
@@ -158,7 +159,7 @@ def _message(message: RunMessage) -> Any:
         kwargsrepr="{}",
         ignore_result=True,
         reply_to=current_app.thread_oid,
-        create_sent_event=current_app.conf.task_send_sent_event,
+        create_sent_event=tells,
         **options,
     )
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+from celery import current_app
 from celery.exceptions import QueueNotFound
 from kombu import Producer
 
@@ -67,9 +68,10 @@ class Publisher:
 
         def send_all(producer: Producer) -> None:
             nonlocal sent
+            tells = bool(current_app.conf.task_send_sent_event)  # slow to read
             with _batch(producer):
                 for message in messages:
-                    sent += self._send_if_possible(producer, message)
+                    sent += self._send_if_possible(producer, message, tells)
 
         try:
             self.lend(send_all)
@@ -103,17 +105,17 @@ class Publisher:
         if producer is not None:
             close_quietly(producer.connection)
 
-    def _send_if_possible(self, producer: Producer, message: RunMessage) -> bool:
+    def _send_if_possible(self, producer: Producer, message: RunMessage, tells: bool) -> bool:
         """Send a message, unless its queue is not configured, which is not the broker's fault."""
         try:
-            self._send(producer, message)
+            self._send(producer, message, tells)
         except QueueNotFound:
             logger.error("event=queue_unknown queue=%s run=%s", message.queue, message.task_id)
             return False
         return True
 
-    def _send(self, producer: Producer, message: RunMessage) -> None:
-        send(producer, message, declare=message.queue not in self._declared)
+    def _send(self, producer: Producer, message: RunMessage, tells: bool) -> None:
+        send(producer, message, declare=message.queue not in self._declared, tells=tells)
         self._declared.add(message.queue)
 
     def _connected(self) -> Producer:

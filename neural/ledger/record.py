@@ -114,7 +114,8 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
     inserted = insert(ordered)
     is_new = [run.task_id in inserted and firsts[run.task_id] is run for run in runs]
     new = list(compress(runs, is_new))
-    call_on_commit(_log_recorded, new)
+    if logger.isEnabledFor(logging.INFO):
+        call_on_commit(_log_recorded, new)
     ports.announce([run for run in new if run.due_at is None])
     return [
         inserted[run.task_id] if new else _found_instead(run)

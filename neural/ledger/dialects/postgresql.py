@@ -180,13 +180,17 @@ class PostgreSQL(Dialect):
         Planning is a third of the cost of submitting or claiming one run. Django's own cursor
         writes values into the text, so each statement is a new one to the server.
         """
-        cursor = connection.cursor()
-        if getattr(cursor.connection, "prepare_threshold", None) is None:
-            return cursor
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        driver: Any = connection.connection
+        if getattr(driver, "prepare_threshold", None) is None:
+            return connection.cursor()
         from psycopg import Cursor  # not installed in projects that use SQLite alone
 
+        connection.validate_thread_sharing()
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-        return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
+        with connection.wrap_database_errors:
+            return wrap(Cursor(driver))
 
     def writers(self, cursor: CursorWrapper, table: str) -> set[str]:
         # Whoever inserts has this lock from before the first key is drawn until the commit is seen.

@@ -303,6 +303,7 @@ def test_the_soft_limit_in_a_batch_fails_the_slow_run_only():
         assert (run.state, run.failures, run.losses) == (RunState.PENDING, 0, 0)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_after_the_soft_limit_in_a_batch_a_revoked_run_holds_back_no_other():
     slow, waiting = effect("slow", SoftTimeLimitExceeded()), effect("waiting")
 
