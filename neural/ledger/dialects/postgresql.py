@@ -190,7 +190,7 @@ class PostgreSQL(Dialect):
         connection.validate_thread_sharing()
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
         with connection.wrap_database_errors:
-            return wrap(Cursor(driver))
+            return wrap(Cursor(driver))  # type: ignore[arg-type]  # what the stubs know
 
     def writers(self, cursor: CursorWrapper, table: str) -> set[str]:
         # Whoever inserts has this lock from before the first key is drawn until the commit is seen.
