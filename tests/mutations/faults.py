@@ -388,9 +388,26 @@ RECORDING = (
     Fault(
         "messages go out before the commit",
         "neural/broker/publisher.py",
-        "transaction.on_commit(partial(publish_quietly, messages), robust=True)",
+        "call_on_commit(publish_quietly, messages)",
         "publish_quietly(messages)",
         "tests/unit/events/test_submit.py::test_messages_are_published_on_commit_and_not_before",
+    ),
+    Fault(
+        "what is left to a commit forgets the savepoint between",
+        "neural/ledger/on_commit.py",
+        "if mine and savepoints == set(connection.savepoint_ids):",
+        "if mine:",
+        "tests/unit/ledger/test_on_commit.py"
+        "::test_what_is_undone_with_a_savepoint_takes_nothing_else_with_it_and_is_not_called",
+    ),
+    Fault(
+        "one run that was taken away keeps a batch with its worker",
+        "neural/ledger/batch.py",
+        "        for outcome in outcomes:  # one that was taken away undoes the statement for all\n"
+        "            _settle_unless_fenced([outcome])\n",
+        "",
+        "tests/unit/ledger/test_execution.py"
+        "::test_after_the_soft_limit_in_a_batch_a_revoked_run_holds_back_no_other",
     ),
     Fault(
         "another content under the same id is a duplicate",
