@@ -34,6 +34,7 @@ class NeuralConfig(AppConfig):
         from neural.events.changes import REFUSED_EVENTS
         from neural.ledger import dialects, ports, work
         from neural.ledger.prune import register_prunable
+        from neural.runs import batches as batches_of_runs
         from neural.runs import bulk
         from neural.worker import relay
 
@@ -54,6 +55,7 @@ class NeuralConfig(AppConfig):
         patches.survive_a_lost_broker()
         worker.connect()
         bulk.connect()
+        batches_of_runs.connect()
         register_prunable(REFUSED_EVENTS, pruning.BATCHES, pruning.REPORTS)
         erasure.connect()
         django_tasks.connect()

@@ -12,7 +12,7 @@ from neural.admin.audit.recording import audited
 from neural.admin.audit.titles import register_action_title
 from neural.admin.bulk import actions as bulk_actions
 from neural.admin.pages import register
-from neural.admin.records import events, refused_events, runs, stores, users, workers
+from neural.admin.records import batches, events, refused_events, runs, stores, users, workers
 
 if apps.is_installed("django_celery_beat"):
     from neural.admin.records import schedules  # noqa: F401  (guards its actions)
@@ -21,6 +21,7 @@ if apps.is_installed("django_celery_results"):
 
 __all__ = [
     "audited",
+    "batches",
     "bulk_actions",
     "entries",
     "events",

@@ -82,6 +82,13 @@ def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list
     ]
 
 
+def tabs_under(name: str, request: HttpRequest, site: AdminSite) -> dict[str, Any]:
+    """The tabs, for the context of a page that belongs to one of them, if the site shows tabs."""
+    if "console_tabs" not in site.each_context(request):
+        return {}
+    return {"console_tabs": tabs_of(request, site, current=name)}
+
+
 def _opened(path: str, shown: list[tuple[Tab, str]]) -> str:
     begun = [(len(address), tab.name) for tab, address in shown if path.startswith(address)]
     return max(begun, default=(0, ""))[1]

@@ -211,24 +211,31 @@ def cancel(batch_pk: int) -> int:
     are left. Returns how many were cancelled.
 
     A relay goes on if the process ends meanwhile. What members add later is cancelled as well.
-    Plain members that have not ended count as revoked, though nothing stops them.
     """
-    with transaction.atomic():
-        batch = _locked(batch_pk, BatchState.OPEN, BatchState.CLOSED)
-        if batch is None:
-            return 0
-        Batch.objects.filter(pk=batch_pk).update(
-            state=BatchState.CLOSED,
-            outcome=BatchOutcome.CANCELLED,
-            closed_at=Coalesce("closed_at", Now()),
-        )
-    cancelled = 0
+    cancelled = begin_to_cancel(batch_pk)
+    if cancelled is None:
+        return 0
     while number := _cancel_slice(batch_pk):
         cancelled += number
-    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, ended_at=None)
-    cancelled += others.update(state=AwaitedState.REVOKED, ended_at=Now())
     transaction.on_commit(partial(ask, [batch_pk]), robust=True)
     return cancelled
+
+
+@transaction.atomic
+def begin_to_cancel(batch_pk: int) -> int | None:
+    """Close a batch whose members relays then cancel, a slice each second, so that the caller need
+    not wait. None if it has ended; else how many plain members count as revoked from now on, though
+    nothing stops them."""
+    batch = _locked(batch_pk, BatchState.OPEN, BatchState.CLOSED)
+    if batch is None:
+        return None
+    Batch.objects.filter(pk=batch_pk).update(
+        state=BatchState.CLOSED,
+        outcome=BatchOutcome.CANCELLED,
+        closed_at=Coalesce("closed_at", Now()),
+    )
+    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, ended_at=None)
+    return others.update(state=AwaitedState.REVOKED, ended_at=Now())
 
 
 @transaction.atomic

@@ -37,7 +37,7 @@ _NO_MEMBERS = {"celery.chord": "a chord", EVENT_TASK: "an event"}
 
 def follow(batch: Batch, outcome: Outcome) -> None:
     """Start the callbacks of a batch, each with the batch's id."""
-    origin = callbacks.Origin(batch.parent_task_id, batch.batch_id)
+    origin = callbacks.Origin(batch.batch_id, batch.batch_id)  # by which people find them
     for name in _STARTED[outcome]:
         if callback := batch.options.get(name):
             callbacks.start(origin, callback, (batch.batch_id,), {})

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from neural.keyset.walks import Walk
 from neural.registry import Registry
 
 
@@ -20,6 +21,7 @@ class RunFilter:
     ``only_failed`` says that only runs with an error can have a value: the index of these serves.
     ``keys(user, value, most)`` returns the primary keys of all runs of the value in the user's
     stores if they are at most ``most``, else None: a page of few runs reads only these.
+    ``walk(value, state)`` is an index of runs that has them, in one state or (empty) in any.
     """
 
     name: str
@@ -29,6 +31,7 @@ class RunFilter:
     shown: Callable[[Any, str], str]
     only_failed: bool = False
     keys: Callable[[Any, str, int], list[int] | None] | None = None
+    walk: Callable[[str, str], Walk] | None = None
 
 
 RUN_FILTERS: Registry[RunFilter] = Registry("filter of runs")

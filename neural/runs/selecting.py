@@ -199,7 +199,13 @@ class Selection:
                 replace(walk, prefixes=self.stores) if walk.parameter == STORE else walk
                 for walk in planned["walks"]
             ]
+        planned["walks"] = [*self._walks_of_apps(), *planned["walks"]]
         return planned
+
+    def _walks_of_apps(self) -> Iterator[Walk]:
+        for each in RUN_FILTERS:
+            if each.walk and (value := self.query.others.get(each.name)):
+                yield each.walk(value, self.query.state)
 
     @property
     def _chosen(self) -> dict[str, str]:

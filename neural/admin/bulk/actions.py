@@ -32,6 +32,7 @@ from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
+from neural.admin.tabs import tabs_under
 from neural.keyset.walks import Place
 from neural.models import BulkAction, BulkActionState, BulkVerb
 from neural.models.store import sees_every_store
@@ -150,7 +151,8 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        more = self.tabs_of(request) | {"title": capfirst(str(self.opts.verbose_name_plural))}
+        tabs = tabs_under("runs", request, self.admin_site)
+        more = tabs | {"title": capfirst(str(self.opts.verbose_name_plural))}
         return super().changelist_view(request, more | (extra_context or {}))
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -158,7 +160,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         return {
             **super().row_context(request, row),
             **progress_context(row),
-            **self.tabs_of(request),
+            **tabs_under("runs", request, self.admin_site),
             "items": items_page(row, request),
             "live_media": HTMX if row.is_under_way else "",
         }

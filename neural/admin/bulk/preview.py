@@ -23,7 +23,7 @@ from neural.admin.display import named_work, page_address
 from neural.admin.forms import capitalise_labels
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
-from neural.admin.tabs import tabs_of
+from neural.admin.tabs import tabs_under
 from neural.ledger.clock import database_clock
 from neural.models import BulkAction, BulkVerb, RunState
 from neural.models.bulk_action import UNDER_WAY
@@ -170,12 +170,6 @@ UNDER_WAY_SHOWN = 5
 class BulkPreview(NeuralAdmin):
     """An admin of bulk actions with the page of the preview."""
 
-    def tabs_of(self, request: HttpRequest) -> dict[str, Any]:
-        """The console's tabs, if the site shows them: these pages belong to that of runs."""
-        if "console_tabs" not in self.admin_site.each_context(request):
-            return {}
-        return {"console_tabs": tabs_of(request, self.admin_site, current="runs")}
-
     @address("preview/", "_preview", require_http_methods(["GET", "HEAD", "POST"]))
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the verb would do; sent as a form with a token, begin it.
@@ -260,7 +254,7 @@ class BulkPreview(NeuralAdmin):
             asked=asked,
             problems=list(problems),
             runs_address=address_in_admin("neural_taskrun_changelist"),
-            **self.tabs_of(request),
+            **tabs_under("runs", request, self.admin_site),
             **more,
         )
 

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from neural.admin.display import is_readable, json_block, link, value_of
-from neural.models import TaskRun
+from neural.models import Batch, TaskRun
 from neural.personal.redacting import for_user, sees_personal_data
+from neural.runs.batches import followed_by, visible_batch
 from neural.runs.lineage import Lineage, Link, edits_of, lineage_of
 from neural.runs.written import WrittenRow, written_by
 from neural.sites import address_if_there
@@ -86,20 +87,33 @@ class Relative:
 
 @dataclass(frozen=True)
 class Around:
-    """What the section of lineage shows."""
+    """What the section of lineage shows: of batches, the one of which the run is a member, and the
+    one that it follows, whose results it may take."""
 
     schedule: SafeString | str
+    batch: Batch | None
+    follows: Batch | None
+    takes_results: bool
     relatives: Sequence[Relative]
     more_children: bool
 
     def __bool__(self) -> bool:
-        return bool(self.schedule or self.relatives)
+        return bool(self.schedule or self.batch or self.follows or self.relatives)
 
 
 def around(run: TaskRun, user: Any) -> Around:
     """The schedule that asked, the runs that this one came from, and those that came of it."""
     lineage = lineage_of(run, user)
-    return Around(_schedule(run, user), list(_relatives(lineage)), lineage.more_children)
+    options = value_of(run, "options")
+    header = options.get("header") if is_readable(options) else None
+    return Around(
+        schedule_of(run.task_id, user),
+        visible_batch(user, pk=run.batch_id) if run.batch_id else None,
+        followed_by(run, header, user),
+        bool(header and header["values"]),
+        list(_relatives(lineage)),
+        lineage.more_children,
+    )
 
 
 def _relatives(lineage: Lineage) -> Iterator[Relative]:
@@ -117,9 +131,9 @@ def _edited(relation: str, links: Sequence[Link]) -> Iterator[Relative]:
     return (Relative(relation, each.run) for each in links if each.run)
 
 
-def _schedule(run: TaskRun, user: Any) -> SafeString | str:
-    """A link to the schedule that asked for the run: to its history, else to its form."""
-    found = _OF_SCHEDULE.match(run.task_id)
+def schedule_of(task_id: str, user: Any) -> SafeString | str:
+    """A link to the schedule that asked for the run of this id: its history, else its form."""
+    found = _OF_SCHEDULE.match(task_id)
     if found is None or not apps.is_installed(BEAT):
         return ""
     model = apps.get_model(BEAT, "PeriodicTask")

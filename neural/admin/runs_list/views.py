@@ -21,6 +21,7 @@ from neural.admin.runs_list.chips import chips_of, part_of, tabs_of
 from neural.admin.runs_list.choices import choices_of, more_choices_of, period_of
 from neural.admin.runs_list.rows import acts_of, preview_address, rows_of
 from neural.admin.runs_list.saving import SavedViews, visible_views
+from neural.admin.tabs import list_of
 from neural.keyset import bounded
 from neural.keyset.bounded import KeyPage
 from neural.keyset.walks import Place
@@ -60,6 +61,7 @@ class RunsList(SavedViews):
         asked = asked_by(request.GET, request.user)
         context = {
             **list_context(asked, request, size=self.list_per_page),
+            "batches_address": list_of("neural.batch", request, self.admin_site),
             "is_nav_sidebar_enabled": False,
             "title": _("Runs"),
             "media": self.media + MEDIA,

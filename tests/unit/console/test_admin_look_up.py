@@ -90,7 +90,10 @@ def test_an_order_that_was_refused_is_said_not_to_be_and_its_refused_event_is_na
 
     page = told(world.superuser(), "A-17 S01")
 
-    assert "No order, payment, run, event or phone A-17 in S01. 1 refused event names it ›" in page
+    assert (
+        "No order, payment, run, batch, event or phone A-17 in S01. 1 refused event names it ›"
+        in page
+    )
     assert "payload.lines: Input should be a valid list" in page
     assert "A-18" not in page
 
@@ -199,7 +202,7 @@ def test_a_phone_that_no_index_has_yet_is_not_said_to_be_unknown(searched):
     page = told(world.superuser(), PHONE)
 
     assert "Not looked for as phone: events are not in an index yet" in page
-    assert f"No order, payment, run, event or store {PHONE}." in page
+    assert f"No order, payment, run, batch, event or store {PHONE}." in page
 
 
 def test_the_search_page_says_first_whether_the_id_is_known():

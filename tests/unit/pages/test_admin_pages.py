@@ -18,6 +18,8 @@ from neural.hooks.platforms.base import Push, Received
 from neural.ledger.pausing import pause
 from neural.models import (
     AuditSource,
+    AwaitedMember,
+    Batch,
     BulkAction,
     NeuralEvent,
     SchedulePolicy,
@@ -220,7 +222,7 @@ def submitted() -> None:
 
 
 def acted_on_many() -> None:
-    """A bulk action, and what became of a run."""
+    """A bulk action, and what became of a run; a batch with members."""
     action = BulkAction.objects.create(
         verb="retry",
         query={"text": SCRIPT, "period": "all"},
@@ -232,6 +234,10 @@ def acted_on_many() -> None:
         up_to=9,
     )
     action.items.create(run_id=1, outcome="failed", detail=SCRIPT)
+    options = {"body": {"task": SCRIPT}}
+    batch = Batch.objects.create(batch_id=SCRIPT, name=SCRIPT, kind="chord", options=options)
+    AwaitedMember.objects.create(batch_key=SCRIPT, task_id=SCRIPT, error=SCRIPT)
+    world.run("dead", task_id="member", batch=batch, error=SCRIPT)
 
 
 def watched() -> None:

@@ -1,0 +1,402 @@
+"""The pages of batches: how far each is, its dead and slow members first, what follows it."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from neural.batches import ending
+from neural.keyset import bounded
+from neural.keyset.walks import Place
+from neural.models import (
+    AuditEntry,
+    AwaitedMember,
+    AwaitedState,
+    Batch,
+    BatchKind,
+    BatchState,
+    BulkAction,
+    RunState,
+    TaskRun,
+)
+from neural.runs import batches
+from neural.runs.query import QueryRefused, RunQuery
+from neural.runs.selecting import select
+from tests.unit.admin import admin_world as world
+from tests.unit.pages.plans import read
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/neural/batch/"
+RUNS = "/admin/neural/taskrun/"
+
+
+def batch(name: str = "statements", *, at: str = "", **fields: Any) -> Batch:
+    fields.setdefault("state", BatchState.ENDED if fields.get("outcome") else BatchState.CLOSED)
+    if fields["state"] == BatchState.ENDED:
+        fields.setdefault("ended_at", timezone.now())
+    fields.setdefault("kind", BatchKind.BATCH)
+    fields.setdefault("batch_id", f"id of {name}")
+    return Batch.objects.create(name=name, store=world.store(at) if at else None, **fields)
+
+
+def member(of: Batch, state: str = RunState.SUCCEEDED, **fields: Any) -> TaskRun:
+    fields.setdefault("task_id", f"member {TaskRun.objects.count()}")
+    return world.run(state, batch=of, **fields)
+
+
+def reader(*permissions: str, stores: Any = ()) -> Any:
+    return world.client_of("view_batch", *permissions, stores=stores)
+
+
+def text_of(client: Any, address: str) -> str:
+    """What the page shows, as text."""
+    content = client.get(address).content.decode()
+    main = content[content.index('id="content-main"') :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", main))
+
+
+def listed(client: Any, query: str = "") -> list[str]:
+    return [row.name for row in client.get(LIST + query).context["cl"].result_list]
+
+
+# The list
+
+
+def test_the_list_shows_the_newest_first_and_how_far_each_is() -> None:
+    batch("older", outcome="succeeded", requested_by="anna")
+    newer = batch("newer", kind=BatchKind.CHORD)
+    for state in (RunState.SUCCEEDED, RunState.SUCCEEDED, RunState.RUNNING, RunState.DEAD):
+        member(newer, state)
+    AwaitedMember.objects.create(batch_key=newer.batch_id, task_id="plain")
+    client = reader()
+
+    assert listed(client) == ["newer", "older"]
+    shown = text_of(client, LIST)
+    assert "waits for its members succeeded 2 running 1 pending 1 dead 1" in shown
+    assert "anna" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?state=open", ["imports"]),
+        ("?state=closed", ["report"]),
+        ("?state=ended", ["statements of May"]),
+        ("?kind=chord", ["report"]),
+        ("?name=OF may", ["statements of May"]),
+        ("?store=S2", ["imports"]),
+        ("?q=id of report", ["report"]),
+        ("?state=open&kind=chord", []),
+    ],
+)
+def test_the_list_is_filtered_by_state_kind_name_and_store(query: str, found: list[str]) -> None:
+    batch("statements of May", outcome="failed")
+    batch("report", kind=BatchKind.CHORD)
+    batch("imports", state=BatchState.OPEN, at="S2")
+
+    assert listed(reader(), query) == found
+
+
+def test_a_page_of_the_list_counts_by_one_statement_and_only_so_far(monkeypatch: Any) -> None:
+    monkeypatch.setattr(batches, "COUNTED", 3)
+    monkeypatch.setattr("neural.admin.records.batches.COUNTED", 3)
+    client, statements = reader(), []
+    for number in range(2):
+        each = batch(f"b{number}")
+        for _ in range(4):
+            member(each)
+        with CaptureQueriesContext(connection) as asked:
+            shown = client.get(LIST).content.decode()
+        statements.append([row["sql"] for row in asked if "neural_taskrun" in row["sql"]])
+
+    assert [len(each) for each in statements] == [1, 1]
+    assert "succeeded 3+" in shown
+    assert "<rect" not in shown
+
+
+def test_a_list_page_reads_the_index_alone_whatever_else_there_is() -> None:
+    of = batch()
+    member(of)
+    for number in range(400):
+        world.run(RunState.SUCCEEDED, task_id=f"other {number}")
+    with CaptureQueriesContext(connection) as asked:
+        reader().get(LIST)
+
+    (statement,) = (row["sql"] for row in asked if "neural_taskrun" in row["sql"])
+    assert _plan_uses(statement, "neural_run_by_batch")
+
+
+def _plan_uses(statement: str, index: str) -> bool:
+    """Whether runs are read by this index alone."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("ANALYZE neural_taskrun")
+        explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{explain} {statement}")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+    others = re.findall(r"Seq Scan on neural_taskrun|SCAN neural_taskrun", plan)
+    return index in plan and not others
+
+
+# Who sees which
+
+
+def test_a_stores_user_sees_the_batches_of_their_stores_alone() -> None:
+    mine, other, chains = batch("mine", at="S1"), batch("foreign", at="S2"), batch("chain's")
+    client = reader(stores=[world.store("S1")])
+
+    assert listed(client) == ["mine"]
+    assert client.get(world.page_of(mine)).status_code == 200
+    for each in (other, chains):
+        assert client.get(world.page_of(each)).status_code == 302
+        assert "foreign" not in text_of(client, f"{RUNS}?batch={each.pk}&period=all")
+
+
+def test_a_stores_user_sees_no_members_of_other_stores() -> None:
+    of = batch(at="S1")
+    member(of, RunState.DEAD, store=world.store("S1"), error="mine")
+    member(of, RunState.DEAD, store=world.store("S2"), error="theirs")
+
+    shown = text_of(reader(stores=[world.store("S1")]), world.page_of(of))
+
+    assert "mine" in shown
+    assert "theirs" not in shown
+
+
+def test_who_may_not_see_runs_sees_counts_alone() -> None:
+    of = batch()
+    member(of, RunState.DEAD, error="secret")
+    user = get_user_model().objects.create_user("eye", is_staff=True)
+    world.logged_in(user)
+    client = reader()
+    lee = get_user_model().objects.get(username="lee")
+    lee.user_permissions.remove(*lee.user_permissions.filter(codename="view_taskrun"))
+
+    shown = text_of(client, world.page_of(of))
+
+    assert "dead 1" in shown
+    assert "secret" not in shown
+
+
+# A batch's page
+
+
+def test_the_dead_and_the_slow_members_come_first() -> None:
+    now = timezone.now()
+    of = batch(created_at=now - dt.timedelta(hours=1))
+    for state, name, minutes in (
+        (RunState.PENDING, "waits", 0),
+        (RunState.SUCCEEDED, "done", 5),
+        (RunState.RUNNING, "quick", 1),
+        (RunState.RUNNING, "slow", 30),
+        (RunState.DEAD, "dead", 3),
+    ):
+        started = now - dt.timedelta(minutes=minutes) if minutes else None
+        member(of, state, task_id=name, started_at=started)
+
+    members = reader().get(world.page_of(of)).context["members"]
+
+    assert [each.run.task_id for each in members] == ["dead", "slow", "quick", "waits", "done"]
+    slow = members[1]
+    assert [bar.kind for bar in slow.bars] == ["wait", "running"]
+    assert float(slow.bars[1].width) == pytest.approx(500, abs=5)
+
+
+def test_counts_lead_to_the_members_in_the_list_of_runs() -> None:
+    of = batch()
+    dead = member(of, RunState.DEAD)
+    member(of)
+    world.run(RunState.DEAD, task_id="other")
+    client = world.superuser()
+    content = client.get(world.page_of(of)).content.decode()
+    (address,) = re.findall(rf'href="({RUNS}\?[^"]*state=dead[^"]*)"', content)
+
+    page = client.get(address.replace("&amp;", "&"))
+
+    assert page.context["cl"].result_list == [dead]
+    (chip,) = (each for each in page.context["chips"] if each.page)
+    assert chip.page.address == world.page_of(of)
+
+
+def test_plain_members_are_listed_those_that_failed_first() -> None:
+    of = batch()
+    now = timezone.now()
+    for state, ended in ((AwaitedState.OPEN, None), (AwaitedState.FAILED, now)):
+        AwaitedMember.objects.create(
+            batch_key=of.batch_id, task_id=f"{state} one", state=state, ended_at=ended, error="boom"
+        )
+
+    shown = text_of(reader(), world.page_of(of))
+
+    assert shown.index("failed one") < shown.index("open one")
+
+
+def test_the_page_says_who_started_it_and_what_follows() -> None:
+    parent = world.run(RunState.SUCCEEDED, task_id="parent")
+    body = world.run(RunState.DEAD, task_id="the body", handler="shop.report")
+    signature = {"task": "shop.report", "options": {"task_id": body.task_id}}
+    of = batch(options={"body": signature}, requested_by="anna", parent_task_id="parent")
+    of_death = batch("other", options={"on_death": {"task": "shop.tell", "options": {}}})
+    told = world.run(task_id="told", handler="shop.tell", parent_task_id=of_death.batch_id)
+    client = reader()
+
+    content = client.get(world.page_of(of)).content.decode()
+    assert f'href="{world.page_of(body)}"' in content
+    assert f'href="{world.page_of(parent)}"' in content
+    assert "anna" in content
+    assert "When one is dead shop.tell Started shop.tell pending" in text_of(
+        client, world.page_of(of_death)
+    )
+    assert "Follows the batch other" in text_of(client, world.page_of(told))
+
+
+def test_the_page_refreshes_until_the_batch_has_ended() -> None:
+    client = reader()
+
+    assert 'data-refresh="3"' in client.get(world.page_of(batch())).content.decode()
+    ended = batch("ended", outcome="succeeded")
+    assert "data-refresh" not in client.get(world.page_of(ended)).content.decode()
+
+
+# Acting
+
+
+def test_relays_cancel_the_rest_for_who_has_the_permission_and_an_entry_says_so(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(ending, "SLICE", 1)
+    of = batch(state=BatchState.OPEN)
+    waiting = [member(of, RunState.PENDING) for _ in range(3)]
+    works = member(of, RunState.RUNNING)
+    client = reader("cancel_batch")
+
+    client.post(world.act_on(of, "cancel"), {"reason": "the wrong month"})
+
+    of.refresh_from_db()
+    assert of.outcome == "cancelled"
+    assert of.state != BatchState.OPEN
+    entry = AuditEntry.objects.get(action="batch.cancel")
+    assert (entry.actor, entry.reason, entry.outcome) == ("lee", "the wrong month", "done")
+    for _ in range(3):
+        ending.ask_all()
+    for run, state in [
+        *((each, RunState.CANCELLED) for each in waiting),
+        (works, RunState.RUNNING),
+    ]:
+        run.refresh_from_db()
+        assert run.state == state
+
+
+def test_nobody_cancels_without_the_permission_or_what_has_ended() -> None:
+    of = batch(state=BatchState.OPEN)
+    assert reader().post(world.act_on(of, "cancel")).status_code == 403
+    of.refresh_from_db()
+    assert of.state == BatchState.OPEN
+    ended = batch("ended", outcome="failed")
+    assert b"Cancel the rest" not in world.superuser().get(world.page_of(ended)).content
+
+
+def test_all_dead_members_are_retried_at_once_by_a_bulk_action() -> None:
+    of = batch()
+    member(of, RunState.DEAD)
+    world.run(RunState.DEAD, task_id="other")
+    client = world.superuser()
+    chosen = {"verb": "retry", "batch": of.pk, "period": "all"}
+
+    preview = client.get("/admin/neural/bulkaction/preview/", chosen)
+    assert preview.context["found"]["preview"].fit == 1
+    form = {**chosen, "token": preview.context["form"].initial["token"], "reason": "mended"}
+    client.post("/admin/neural/bulkaction/preview/", form)
+
+    assert BulkAction.objects.get().expected == 1
+
+
+# Batches as a filter of runs
+
+
+def keys_of(of: Batch, **params: str) -> list[int]:
+    """The keys of all pages, newest first."""
+    query = RunQuery.from_params({"batch": str(of.pk), "period": "all", **params})
+    selection, found = select(query, get_user_model()(is_superuser=True)), []
+    place = Place()
+    while True:
+        page = selection.page(place=place, size=3)
+        found += page.keys
+        if not page.more:
+            return found
+        place = Place(before=page.stopped_at or page.keys[-1])
+
+
+@pytest.mark.parametrize("state", ["", "dead", "succeeded"])
+def test_pages_of_a_batchs_runs_have_each_member_once(state: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bounded, "MOST_ROWS", 12)
+    of, other = batch(), batch("other")
+    made = [
+        member(each, RunState.DEAD if number % 3 else RunState.SUCCEEDED)
+        for number in range(20)
+        for each in (of, other)
+    ]
+
+    wanted = [run.pk for run in made if run.batch_id == of.pk and state in ("", run.state)]
+    assert keys_of(of, state=state) == sorted(wanted, reverse=True)
+
+
+def test_a_batchs_runs_are_found_at_once_behind_any_number_of_others() -> None:
+    of = batch()
+    old = [member(of, RunState.DEAD), member(of)]
+    for number in range(400):
+        world.run(RunState.DEAD, task_id=f"other {number}")
+
+    with CaptureQueriesContext(connection) as asked:
+        assert keys_of(of) == [run.pk for run in reversed(old)]
+    of_batch = [row["sql"] for row in asked if '"batch_id" = ' in row["sql"]]
+    assert of_batch
+    for statement in of_batch:
+        assert _plan_uses(statement, "neural_run_by_batch"), statement
+        assert connection.vendor == "sqlite" or read(statement) == 0
+
+
+def test_what_is_no_number_of_a_batch_is_refused_with_a_sentence() -> None:
+    with pytest.raises(QueryRefused, match="is not the number of a batch"):
+        RunQuery.from_params({"batch": "²"})
+
+
+# On other pages
+
+
+def test_a_runs_page_names_its_batch_and_the_bodys_page_whose_results_it_takes() -> None:
+    of = batch()
+    run = member(of)
+    body = world.run(task_id="the body", options={"header": {"batch": of.pk, "values": True}})
+    client = reader()
+
+    link = f'href="{world.page_of(of)}"'
+    assert "Member of the batch" in text_of(client, world.page_of(run))
+    assert link in client.get(world.page_of(run)).content.decode()
+    assert "Takes the results of the batch" in text_of(client, world.page_of(body))
+    assert link in client.get(world.page_of(body)).content.decode()
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_runs_page_names_no_batch_that_the_user_may_not_see(limited: bool) -> None:
+    run = member(batch(at="S2"), store=world.store("S1"))
+    stores = [world.store("S1")] if limited else ()
+    client = world.client_of(*(["view_batch"] if limited else []), stores=stores)
+
+    assert "statements" not in text_of(client, world.page_of(run))
+
+
+@pytest.mark.parametrize("text", ["id of statements", "statements"])
+def test_the_look_up_finds_a_batch_by_its_id_and_by_its_name(text: str) -> None:
+    of = batch()
+
+    answer = world.superuser().get(reverse("admin:neural_look_up"), {"q": text})
+
+    assert answer["Location"] == world.page_of(of)
