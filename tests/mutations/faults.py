@@ -39,6 +39,7 @@ _EXECUTION = "tests/unit/ledger/test_execution.py::"
 _DIALECTS = "tests/unit/ledger/test_dialects.py::"
 _ASYNC = "neural/worker/asynchronous/"
 _ASYNC_TESTS = "tests/unit/worker/test_asynchronous"
+_BATCHES = "tests/unit/batches/test_ending.py::"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
@@ -891,7 +892,47 @@ MIGRATIONS = (
     ),
 )
 
+BATCHES = (
+    Fault(
+        "a batch is asked before the outcome is committed",
+        "neural/batches/ending.py",
+        "        transaction.on_commit(partial(ask, batches), robust=True)\n",
+        "        ask(batches)\n",
+        _BATCHES + "test_the_last_member_that_settles_ends_it_when_its_outcome_is_committed",
+    ),
+    Fault(
+        "a batch ends by a look from before it was locked",
+        "neural/batches/ending.py",
+        "if batch is None or not _looks(Batch.objects.filter(pk=batch_pk))[0].is_over:",
+        "if batch is None:",
+        _BATCHES + "test_a_member_added_by_the_last_member_is_waited_for",
+        "postgresql",
+    ),
+    Fault(
+        "relays ask no batch",
+        "neural/apps.py",
+        '        relay.register_duty("batches", ending.ask_all)\n',
+        "",
+        _BATCHES + "test_a_process_that_dies_after_the_commit_leaves_it_to_a_relay",
+    ),
+    Fault(
+        "whoever adds a member holds nothing",
+        "neural/batches/recording.py",
+        "= %s {lock}",
+        "= %s",
+        _BATCHES + "test_whoever_closes_waits_for_those_who_add",
+        "postgresql",
+    ),
+    Fault(
+        "members of a batch that has not ended are pruned",
+        "neural/ledger/prune.py",
+        '        old = old.exclude(batch__in=Batch.objects.filter(ended_at=None).values("pk"))\n',
+        "",
+        "tests/unit/batches/test_pruning.py::test_members_stay_while_their_batch_has_not_ended",
+    ),
+)
+
 FAULTS = (
     *(*SETTLING, *CLAIMING, *WORKING, *RECORDING, *RELAY, *IN_TURN, *BULK, *OUTBOX, *GROWTH),
-    *(*WAITING, *MIGRATIONS),
+    *(*WAITING, *MIGRATIONS, *BATCHES),
 )
