@@ -121,7 +121,8 @@ def batch(
     ``on_death`` when the first one is dead. With ``reopens``, a retry of a member that was dead,
     cancelled or discarded lets a batch that has ended end anew. ``store`` is the code of the store
     whose users see the batch. With a ``batch_id`` that was used before, that batch is returned as
-    it is, so that a caller that is repeated goes on with the batch that it has begun.
+    it is: a caller that is repeated goes on with what it has begun. Its members then need task ids
+    of their own, by which those that were added before are known.
     """
     callbacks = {"on_complete": on_complete, "on_success": on_success, "on_death": on_death}
     options = {what: _signature(each) for what, each in callbacks.items() if each is not None}

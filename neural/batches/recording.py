@@ -76,6 +76,7 @@ def add(batch_pk: int, members: Members) -> None:
     """Add members to a batch in one transaction, or in the caller's: to an open one, or to one of
     which the calling run is an open member. Those of a cancelled batch are recorded as cancelled.
 
+    Members that were added before are left as they are, by their task ids, also when it is closed.
     Raises :class:`BatchClosed`, TaskIdTaken for the task id of a run that is no member, and
     ValueError for a unique key: the run that waits with it may be no member.
     """
@@ -85,6 +86,8 @@ def add(batch_pk: int, members: Members) -> None:
     with transaction.atomic():
         batch = _held("id", batch_pk)
         if batch is None or not (batch.state == BatchState.OPEN or _is_open_member(batch)):
+            if batch is not None and _were_added(batch, members):
+                return  # a caller that is repeated
             raise BatchClosed(f"no member can be added to {batch or batch_pk}: it is closed")
         _insert_members(batch, runs, members.awaited)
         enqueue_all(members.starters)
@@ -97,6 +100,15 @@ def _held(column: str, value: object) -> Batch | None:
     lock = dialects.ledger_dialect().share_lock
     found = Batch.objects.raw(f"SELECT * FROM neural_batch WHERE {column} = %s {lock}", [value])
     return next(iter(found), None)
+
+
+def _were_added(batch: Batch, members: Members) -> bool:
+    wanted = {each.task_id for each in members.runs} | {each.task_id for each in members.awaited}
+    runs = TaskRun.objects.filter(batch=batch, task_id__in=wanted)
+    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, task_id__in=wanted)
+    return wanted == {*runs.values_list("task_id", flat=True)}.union(
+        others.values_list("task_id", flat=True)
+    )
 
 
 def _is_open_member(batch: Batch) -> bool:

@@ -2,6 +2,9 @@
 
 import os
 import signal
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 from django.apps import AppConfig
 
@@ -14,6 +17,43 @@ class ProbeConfig(AppConfig):
     def ready(self) -> None:
         if "PROBE_STOP_WHILE_WRITING" in os.environ:
             stop_between_the_writes_of_a_job()
+        if "PROBE_KILL" in os.environ:
+            kill_once(os.environ["PROBE_KILL"])
+        if "PROBE_OLD" in os.environ:
+            know_no_batches()
+
+
+def kill_once(place: str) -> None:
+    """Kill the first process that comes to a place: ``module:function:before`` or ``…:after``."""
+    path, name, when = place.split(":")
+    module = import_module(path)
+    function = getattr(module, name)
+
+    def call_and_die(*args, **kwargs):
+        if when == "before":
+            _die_if_first()
+        value = function(*args, **kwargs)
+        _die_if_first()
+        return value
+
+    setattr(module, name, call_and_die)
+
+
+def _die_if_first() -> None:
+    with suppress(FileExistsError):
+        Path(os.environ["PROBE_DIRECTORY"], "killed").touch(exist_ok=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def know_no_batches() -> None:
+    """As a worker of a version before them."""
+    from neural.ledger import ports
+    from neural.worker import relay
+
+    for name in ("batches", "members of batches"):
+        ports._end_listeners.pop(name, None)
+    relay.DUTIES._things.pop("batches")
+    relay.DUTIES._changed()
 
 
 def stop_between_the_writes_of_a_job() -> None:

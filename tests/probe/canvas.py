@@ -82,6 +82,14 @@ def plain_asks():
     return add.delay(1, 1).id
 
 
+@shared_task(base=neural.LedgerTask, name="probe.fill_batch")
+def fill_batch(batch_id, members):
+    """Goes on with the batch that an attempt before has begun."""
+    with neural.batch(batch_id=batch_id, on_complete=note.s("complete")) as batch:
+        for number in range(members):
+            batch.add(add.s(number, 1).set(task_id=f"{batch_id} {number}"))
+
+
 @shared_task(base=neural.LedgerTask, name="probe.hang", max_retries=0)
 def hang(key, seconds=20):
     """Two-step work that takes its time, and leaves its effect at the end of it."""
