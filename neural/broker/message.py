@@ -13,7 +13,7 @@ from neural.conf import conf
 from neural.ledger.ports import AnyRun
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
-from neural.models.run import Without
+from neural.models.run import NO_LIMITS, Without
 from neural.personal.redacting import redacted
 
 RUN_HEADER = "neural_run"
@@ -112,7 +112,7 @@ def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
     """The message for the most urgent run that could be batched next: a list of one or none."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=batchable)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
-    without_limits = due.alias(limits=Without("options", "headers")).filter(limits={})
+    without_limits = due.alias(limits=Without("options", *NO_LIMITS)).filter(limits={})
     batchable_runs = without_limits.filter(failures=0, losses=0)
     found = batchable_runs.order_by("-priority", "available_at")
     return [run_message(run) for run in found[:1]]

@@ -77,7 +77,7 @@ def claim(
     ``task`` is the message's task, if known: a run of another task is not claimed. The batch
     consists of due runs of the handlers named in ``batchable`` on ``queue``, most urgent first, up
     to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
-    poison, it would take its neighbours down. So is a run with options other than headers, because
+    poison, it would take its neighbours down. So is a run with options that are limits, because
     its limits must hold for it alone. The handler of a task's own runs is empty. With ``in_turn``
     the runs are to be executed in transactions of their own: one that has only failed disturbs no
     neighbour, and those of ``task`` among the first due ones of the queue are taken.

@@ -24,16 +24,15 @@ from neural.models.worker import WorkerProcess
 
 
 class Without(Func):
-    """A database expression: a JSON object column without one key.
+    """A database expression: a JSON object column without these keys.
 
     ``Without("options", "expires_at")`` is the object in ``options`` without ``expires_at``.
     """
 
-    arity = 2
     output_field = JSONField()
 
-    def __init__(self, column: str, key: str, **extra: Any) -> None:
-        super().__init__(F(column), Value(key), **extra)
+    def __init__(self, column: str, *keys: str, **extra: Any) -> None:
+        super().__init__(F(column), *map(Value, keys), **extra)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         template = "(%(expressions)s)"
@@ -45,9 +44,13 @@ class Without(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
 
 
+NO_LIMITS = ("headers", "root_id", "group_id", "group_index")
+"""Options that may differ in a batch: headers (a trace), and to what the run belongs."""
+
+
 def has_limits(options: Mapping[str, Any]) -> bool:
-    """Whether options of a run must hold for it alone. Headers (a trace) may differ in a batch."""
-    return bool(options.keys() - {"headers"})
+    """Whether options of a run must hold for it alone."""
+    return not options.keys() <= set(NO_LIMITS)
 
 
 class RunState(models.TextChoices):
@@ -326,8 +329,7 @@ class TaskRun(models.Model):
         """Whether the run is never batched with others.
 
         A run that has failed or was lost before goes alone: if it is poison, it would take its
-        neighbours down. So does a run with options other than headers, because its limits must hold
-        for it alone.
+        neighbours down. So does a run with limits of its own.
         """
         return bool(self.failures or self.losses or has_limits(self.options))
 

@@ -59,7 +59,7 @@ class Dialect:
     instead of looking up a key.
     """
     no_limits: str
-    """A condition that a run has no options other than headers, so that it may be batched."""
+    """A condition that a run has no options that hold for it alone, so that it may be batched."""
     changes_rows_in_with: bool
     """Whether WITH may contain statements that change rows."""
     returns_joined_rows: bool

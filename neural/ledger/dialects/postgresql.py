@@ -19,6 +19,7 @@ from django.db.models import Model
 
 from neural.ledger.dialects.base import Columns, Dialect, Rows
 from neural.models import NeuralEvent, Store, TaskRun
+from neural.models.run import NO_LIMITS
 
 Row = TypeVar("Row", bound=Model)
 
@@ -99,7 +100,7 @@ class PostgreSQL(Dialect):
     # Not a lock of the row: who shares one goes before a claim that already waits for it.
     nobody_holds_its_key = f"""(run.unique_key IS NULL
         OR pg_advisory_xact_lock({_LOCK_OF_KEY.format("run.unique_key")}) IS NOT NULL)"""
-    no_limits = "(options = '{}' OR options - 'headers' = '{}')"
+    no_limits = f"(options = '{{}}' OR options - '{{{','.join(NO_LIMITS)}}}'::text[] = '{{}}')"
     bound_moment = "%s::timestamptz"
     arrays = "jsonb_array_elements(%s::jsonb)"
     changes_rows_in_with = True

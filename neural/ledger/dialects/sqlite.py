@@ -17,7 +17,9 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.ledger.dialects.base import IDLE, IN_TRANSACTION, Columns, Dialect, Rows
 from neural.ledger.work import works_on_history
+from neural.models.run import NO_LIMITS
 
+_NO_LIMITS = ", ".join(f"'$.{name}'" for name in NO_LIMITS)
 STEP_SECONDS = 0.002
 """How long a transaction that did not get the lock waits before it asks anew."""
 LONGEST_COURTESY_SECONDS = 0.1
@@ -94,7 +96,7 @@ class SQLite(Dialect):
     least = "MIN"
     greatest = "MAX"
     skip_locked = ""
-    no_limits = "(options = '{}' OR json_remove(options, '$.headers') = '{}')"
+    no_limits = f"(options = '{{}}' OR json_remove(options, {_NO_LIMITS}) = '{{}}')"
     bound_moment = "%s"
     arrays = "json_each(%s)"
     changes_rows_in_with = False
