@@ -10,8 +10,8 @@ from typing import Any
 from celery import shared_task
 from django.utils.translation import gettext_lazy as _
 
-from neural.celeryapp import callbacks
-from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
+from neural.celeryapp import callbacks, chords
+from neural.celeryapp.callbacks import COUNT_TASK, ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.event_task import EventTask
 from neural.celeryapp.task import LedgerTask
@@ -73,6 +73,13 @@ def send_signature(
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
     """Call an error callback (a function of three arguments) for a dead run."""
     callbacks.call_error_callback(callback, task_id)
+
+
+@shared_task(base=LedgerTask, name=COUNT_TASK, title=_("Tell of a chord's task that has ended"))
+def count_in_chord(member: Mapping[str, Any], error: str) -> None:
+    """Tell the result backend that counts a plain client's chord that a task of its header has
+    ended; ``error`` says why one never started."""
+    chords.count(member, error)
 
 
 @shared_task(base=LedgerTask, name=ACT_TASK, title=_("Act on many runs"), retry_policy=_SOON)

@@ -167,6 +167,7 @@ LETTERS: dict[str, Case] = {
     "errbacks a text": lambda name: entry(name, embed={"errbacks": "x"}),
     "chain of texts": lambda name: entry(name, embed={"chain": ["x"]}),
     "chord a list": lambda name: entry(name, embed={"chord": [1]}),
+    "chord with a list of options": lambda name: entry(name, embed={"chord": {"options": [1]}}),
     "called as if eager": lambda name: entry(name, embed={"is_eager": True}),
     "content-type null": case(content_type=None),
     "content-type a list": case(content_type=["json"]),
@@ -200,7 +201,6 @@ LETTERS: dict[str, Case] = {
     "Infinity": lambda name: entry(name, kwargs={"key": name, "n": float("inf")}),
     "over 256 KiB": lambda name: entry(name, kwargs={"key": name, "n": "x" * 300_000}),
     "over 8 MiB": lambda name: entry(name, kwargs={"key": name, "n": "x" * 8_400_000}),
-    "a chord": lambda name: entry(name, embed={"chord": {"task": "probe.plain_add", "args": []}}),
     "id of 256 characters": header(id="x" * 256),
     "id of 100,000 characters": header(id="x" * 100_000),
     "id with NUL": header(id="a\x00b"),
@@ -217,6 +217,7 @@ DONE: dict[str, Case] = {
     "a queue of somebody else": case(delivery={"routing_key": "elsewhere"}),
     "headers nobody knows": header(trace={"id": [1, 2]}, priority=None),
     "id a number": header(id=1001),
+    "a chord": lambda name: entry(name, embed={"chord": {"task": "probe.plain_add", "args": []}}),
 }
 """Unusual, but valid."""
 

@@ -43,6 +43,13 @@ def fail(batch_key: str, task_id: str, error: str) -> None:
         _ended(batch_key, AwaitedState.FAILED)
 
 
+def revoke_all(batch_key: str) -> None:
+    """Revoke the members that have not ended, because all of the group is revoked."""
+    theirs = AwaitedMember.objects.filter(batch_key=batch_key, ended_at=None)
+    if theirs.update(state=AwaitedState.REVOKED, error="revoked", ended_at=Now()):
+        _ended(batch_key, AwaitedState.REVOKED)
+
+
 def _ended(batch_key: str, state: AwaitedState) -> None:
     batches = list(Batch.objects.filter(batch_id=batch_key).values_list("pk", flat=True))
     if state == AwaitedState.FAILED:

@@ -68,8 +68,18 @@ def join(batch_key: str, runs: Sequence[NewRun], *, make: Batch | None = None) -
             return list(runs)
         batch, _ = _insert(make)
     task_ids = [run.task_id for run in runs]
-    AwaitedMember.objects.filter(batch_key=batch_key, task_id__in=task_ids).delete()
-    return [run._replace(batch_id=batch.pk) for run in runs]
+    theirs = AwaitedMember.objects.filter(batch_key=batch_key, task_id__in=task_ids)
+    places = dict(theirs.values_list("task_id", "group_index"))
+    theirs.delete()
+    return [
+        run._replace(
+            batch_id=batch.pk,
+            options={**run.options, "group_index": places[run.task_id]}
+            if places.get(run.task_id) is not None
+            else run.options,
+        )
+        for run in runs
+    ]
 
 
 def add(batch_pk: int, members: Members) -> None:

@@ -14,6 +14,7 @@ _AS_RUNS = {
     AwaitedState.FAILED.value: RunState.DEAD.value,
     AwaitedState.REVOKED.value: RunState.CANCELLED.value,
 }
+_NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is between them
 _WORST_FIRST = (RunState.DEAD, RunState.DISCARDED, RunState.CANCELLED)
 
 
@@ -56,6 +57,17 @@ def first_failure(batch: Batch) -> MemberNotSucceeded | None:
             if state == wanted:
                 return MemberNotSucceeded(task_id, error or state)
     return None
+
+
+def has_failed(batch_id: str) -> bool | None:
+    """Whether a member has ended without success; None if there is no batch of this id."""
+    batch = Batch.objects.filter(batch_id=batch_id).only("pk").first()
+    if batch is None:
+        return None
+    runs = TaskRun.objects.filter(batch=batch, state__range=_NOT_SUCCEEDED)
+    others = AwaitedMember.objects.filter(batch_key=batch_id)
+    failed = others.exclude(state__in=(AwaitedState.OPEN, AwaitedState.SUCCEEDED))
+    return runs.exists() or failed.exists()
 
 
 def _members(batch: Batch, what: str) -> list[tuple[str, Any, str, Any]]:

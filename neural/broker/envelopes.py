@@ -131,7 +131,8 @@ def check_content(content: Any) -> None:
         followers = (embed or {}).get(name)
         if followers and not (_is_list(followers) and all(map(_is_mapping, followers))):
             raise Unsound(f"its {name}: no list of signatures")
-    if not _is_mapping((embed or {}).get("chord") or {}):
+    chord = (embed or {}).get("chord") or {}
+    if not (_is_mapping(chord) and _is_mapping(chord.get("options") or {})):
         raise Unsound("its chord is no signature")
 
 

@@ -43,6 +43,8 @@ class LedgerCelery(Celery):
     ``Celery``. Raises ImproperlyConfigured if DJANGO_SETTINGS_MODULE is not set.
     """
 
+    records_together = True
+    """The ledger tasks of a group are recorded together (:mod:`neural.celeryapp.groups`)."""
     control_cls = "neural.celeryapp.control:Control"
     amqp_cls = "neural.celeryapp.app:LedgerAMQP"
     # Celery's own attributes, which its type stubs leave out.

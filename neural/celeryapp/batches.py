@@ -5,15 +5,13 @@ from typing import Any
 
 from celery import current_app, signature
 
-from neural.batches import awaited
 from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome
 from neural.celeryapp import callbacks
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.events.insertion import EVENT_TASK
-from neural.ledger.ports import Ended
 from neural.ledger.record import requested
-from neural.models import AwaitedMember, Batch, RunState
+from neural.models import AwaitedMember, Batch, BatchKind
 from neural.models.new_run import NewRun, new_task_id
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
@@ -36,7 +34,10 @@ _NO_MEMBERS = {"celery.chord": "a chord", EVENT_TASK: "an event"}
 
 
 def follow(batch: Batch, outcome: Outcome) -> None:
-    """Start the callbacks of a batch, each with the batch's id."""
+    """Start the body of a chord, or the callbacks of a batch, each with the batch's id."""
+    if batch.kind == BatchKind.CHORD:
+        callbacks.start_body(batch, outcome)
+        return
     origin = callbacks.Origin(batch.batch_id, batch.batch_id)  # by which people find them
     for name in _STARTED[outcome]:
         if callback := batch.options.get(name):
@@ -93,23 +94,3 @@ def _sending(given: Mapping[str, Any], options: Mapping[str, Any]) -> NewRun:
         queue=DEFAULT_QUEUE,
         priority=DEFAULT_PRIORITY,
     )
-
-
-def fail_members(ended: Sequence[Ended]) -> None:
-    """Fail the members that dead runs should have started: they would be awaited for ever."""
-    for run, state, *_ in ended:
-        if state == RunState.DEAD and (lost := _last_options(run)):
-            awaited.fail(lost["group_id"], lost["task_id"], f"never started: {run.task_id} is dead")
-
-
-def _last_options(run: Any) -> Mapping[str, Any] | None:
-    """The options of the awaited member that a run starts, itself or by the rest of its chain."""
-    rest = run.options.get("chain")
-    try:
-        options = (rest[0].get("options") or {}) if rest else {}
-        if run.task == SEND_TASK:
-            options = {**(run.args[0].get("options") or {}), **run.args[2]}
-    except (LookupError, TypeError, AttributeError):  # of a forged message
-        return None
-    is_member = options.get("chord") and options.get("group_id") and options.get("task_id")
-    return options if is_member else None

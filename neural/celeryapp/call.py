@@ -18,6 +18,7 @@ from kombu.utils.functional import maybe_list
 
 from neural import queues
 from neural.broker.envelopes import LEAST_LIMIT_SECONDS
+from neural.celeryapp import chords
 from neural.celeryapp.groups import collect
 from neural.errors import PermanentError
 from neural.ledger import record
@@ -59,6 +60,7 @@ _STORED_AS_GIVEN = {
     "group_id",
     "group_index",
     "shadow",
+    chords.HEADER,
 }
 
 
@@ -99,7 +101,9 @@ class CalledTask(Task):
         the run. Raises :class:`OptionNotKept` for an option that would be
         lost with the message, and TypeError for arguments that the task does not take.
         """
-        args, kwargs = self._checked(args or (), kwargs or {})
+        args, kwargs = args or (), kwargs or {}
+        if chords.HEADER not in options:  # else some arguments are known when it starts
+            args, kwargs = self._checked(args, kwargs)
         _refuse_followers_of_another(self.name, unique_key, options)
         parent, stored = self._family(options, headers)
         run = record.requested(
@@ -119,7 +123,17 @@ class CalledTask(Task):
         )
         if collect(run, options) or _taken(run):
             return self._result_of(run.task_id, options)
-        return self._result_of(record.enqueue_all([run])[0].task_id, options)
+        return self._result_of(chords.record(run, options).task_id, options)
+
+    def AsyncResult(self, task_id: str, **options: Any) -> Any:  # noqa: N802 (Celery's name)
+        """The result of a call, by which a chord knows that its task is on the ledger, and whether
+        the run is recorded with the call."""
+        result: Any = super().AsyncResult(task_id, **options)
+        result.is_run = self.is_one_run
+        return result
+
+    is_one_run = True
+    """Whether a call is one run, which can be recorded with others of a group."""
 
     def _checked(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -142,7 +156,7 @@ class CalledTask(Task):
         given |= {"headers": headers, "root_id": family.root, **limits_of(self, options)}
         return family.parent or "", keep(self.name, given)
 
-    def _result_of(self, task_id: str, options: Mapping[str, Any]) -> AsyncResult:
+    def _result_of(self, task_id: str, options: Mapping[str, Any]) -> Any:
         result = self.AsyncResult(task_id)
         result.ignored = bool(options.get("ignore_result"))  # as in Celery: its get() does not wait
         parent = self.app.current_worker_task
@@ -187,7 +201,7 @@ def _taken(run: NewRun) -> bool:
 
 def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:
     """Refuse followers with a ``unique_key``: if a run waits already, they would never start."""
-    followers = sorted({"link", "link_error", "chain"} & options.keys())
+    followers = sorted({"link", "link_error", "chain", "chord"} & options.keys())
     if unique_key and followers:
         what = " and ".join(followers)
         raise OptionNotKept(f"{task}: a run with a unique_key cannot have {what}")
@@ -268,6 +282,10 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("link", "link_error"):
         if options.get(name):
             stored[name] = [dict(signature) for signature in maybe_list(options[name])]
+    if options.get("ignore_result") is False:  # a plain client may read it in Redis
+        stored["ignore_result"] = False
+    if options.get("group_id") and (body := options.get("chord")) and not chords.is_counted(body):
+        stored["chord"] = dict(body)
     if "expires" in options:
         stored["expires_at"] = _moment(options["expires"])
     stored = {name: value for name, value in stored.items() if value not in ([], {}, ())}
@@ -275,12 +293,6 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(task: str, options: Mapping[str, Any]) -> None:
-    if options.get("chord"):
-        raise OptionNotKept(
-            f"{task}: a chord's header cannot be a ledger task, because its count is kept by the "
-            "result backend alone. Use a chain, or let each run look whether it was the last "
-            "and ask for the next step with a unique_key"
-        )
     accepted = _OF_THE_MESSAGE | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
     stamps = set(maybe_list(options.get("stamped_headers")) or ())
     unknown = sorted(options.keys() - accepted - stamps)

@@ -7,6 +7,7 @@ follower is sent, and is dead, for everybody to see, if it cannot be sent.
 """
 
 import functools
+import json
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,18 +18,23 @@ from celery import current_app, signature
 from celery.utils.functional import arity_greater
 from django.db import InterfaceError, OperationalError, transaction
 
+from neural.batches import awaited
+from neural.batches.ports import Outcome
+from neural.celeryapp import chords
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
 from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
-from neural.models import RunState, TaskRun
+from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from neural.stored_json import NotStorable, from_json, to_json
+from neural.stored_json import NotStorable, from_json, plain, to_json
 
 logger = logging.getLogger(__name__)
 
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
+COUNT_TASK = "neural.tasks.count_in_chord"
+"""The task whose run tells a result backend that a member of a chord has ended."""
 _LINKS = ("link", "link_error")
 _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id", *_LINKS}
 """A group's options that are its own, or are added to those of its members."""
@@ -39,10 +45,33 @@ def follow(ended: Sequence[Ended]) -> None:
     for run, state, _kind, value in ended:
         if not run.options:
             continue
+        _tell_its_chord(run, state, value)
         if state == RunState.SUCCEEDED:
             _follow_success(run, value)
         else:
             _follow_death(run)
+
+
+def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
+    """Tell a batch that awaits this run, or the result backend that counts its chord, of its end.
+
+    (A batch of which it is a member looks at the run itself.)
+    """
+    if batch_id := run.options.get(chords.AWAITED_BY):
+        what = f"the result of {run.task_id}"
+        if state == RunState.SUCCEEDED:
+            how: tuple[Any, ...] = (AwaitedState.SUCCEEDED, plain(value, what=what))
+        else:
+            how = (AwaitedState.FAILED, None, _error_of(run))
+        awaited.report(batch_id, run.task_id, None, *how)
+    if run.options.get("chord"):
+        member = {name: run.options.get(name) for name in ("chord", "group_id", "group_index")}
+        _ask(COUNT_TASK, [{**member, "task_id": run.task_id}, ""], _origin(run))
+
+
+def _error_of(run: TaskRun) -> str:
+    """The error of a run that has just been settled."""
+    return str(TaskRun.objects.values_list("error", flat=True).get(pk=run.pk))
 
 
 def _follow_success(run: TaskRun, value: Any) -> None:
@@ -72,6 +101,64 @@ def _follow_death(run: TaskRun) -> None:
             raise
         except Exception:  # the run's death must be recorded, whatever else cannot be
             logger.exception("event=error_callback_lost run=%s", run.task_id)
+
+
+def fail_members(ended: Sequence[Ended]) -> None:
+    """Fail the members of chords and batches that dead runs should have started, themselves or by
+    the rest of their chain: they would be awaited for ever."""
+    for run, state, *_ in ended:
+        if state != RunState.DEAD or not (run.options.get("chain") or run.task == SEND_TASK):
+            continue
+        try:
+            lost = [options for each in _unstarted(run) for options in chords.members_in(each)]
+        except (LookupError, TypeError, ValueError, AttributeError):  # of a forged message
+            continue
+        for options in lost:
+            error = _error_of(run)
+            if chords.is_counted(options["chord"]):
+                awaited.fail(options["group_id"], options["task_id"], error)
+            else:
+                _ask(COUNT_TASK, [options, error], _origin(run))
+
+
+def _unstarted(run: TaskRun) -> Iterator[Mapping[str, Any]]:
+    yield from signatures(run, "chain")
+    if run.task == SEND_TASK:
+        given, _args, options = run.args
+        yield {**given, "options": {**(given.get("options") or {}), **options}}
+
+
+# The body of a chord
+
+
+def start_body(batch: Batch, outcome: Outcome) -> None:
+    """Record the body of a chord whose header has ended.
+
+    Its run gets the results when it is executed, and is dead then if a member did not succeed.
+    Such a body that is a chord itself fails as a whole, by its own body.
+    """
+    stored = batch.options.get("body")
+    if not stored or outcome == Outcome.FIRST_DEATH:
+        return
+    body = from_json(json.dumps(stored))
+    while outcome != Outcome.SUCCEEDED and body.get("task") == "celery.chord":
+        body = body["kwargs"]["body"]
+    members = batch.runs.order_by("state", "-pk").only("task_id", "options")
+    parent: TaskRun | Origin | None = members.first()
+    if parent is None:  # as of a header of chains
+        others = AwaitedMember.objects.filter(batch_key=batch.batch_id).order_by("pk")
+        member = others.values_list("task_id", flat=True).first() or batch.batch_id
+        parent = Origin(member, (body.get("options") or {}).get("root_id") or member)
+    start(parent, body, (), {chords.HEADER: batch.pk})
+
+
+def _header(following: Any, batch_pk: int) -> dict[str, Any]:
+    """The option that lets a body have its header's results, unless it is immutable."""
+    takes_values = not following.get("immutable")
+    while takes_values and following.get("task") == "celery.chain":
+        following = following["kwargs"]["tasks"][0]
+        takes_values = not following.get("immutable")
+    return {"batch": batch_pk, "values": takes_values}
 
 
 class Origin(NamedTuple):
@@ -110,7 +197,9 @@ def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) ->
         shared = {name: own[name] for name in own.keys() - _NOT_FOR_MEMBERS}
         for member in members(following):
             _begin(member, args, {**shared, **options})
-    elif begins_on_the_ledger(following):
+    elif begins_on_the_ledger(following, with_header=chords.HEADER in options):
+        if batch_pk := options.get(chords.HEADER):
+            options = {**options, chords.HEADER: _header(following, batch_pk)}
         following.apply_async(args, **options)
     else:
         _send(following, args, options)
@@ -132,12 +221,14 @@ def is_group(following: Mapping[str, Any]) -> bool:
     return following.get("task") == "celery.group"
 
 
-def begins_on_the_ledger(following: Any) -> bool:
-    """Whether what a signature starts first is a ledger task."""
-    name = following.get("task")
-    if name == "celery.chain":
-        return begins_on_the_ledger(signature(following.tasks[0], app=current_app))
-    return isinstance(current_app.tasks.get(name), WorkSource)
+def begins_on_the_ledger(following: Any, *, with_header: bool = False) -> bool:
+    """Whether what a signature starts first is a ledger task; one whose run gets the results of a
+    chord's header, if it says so (that of an event does not)."""
+    while following.get("task") == "celery.chain":
+        following = signature(following["kwargs"]["tasks"][0], app=current_app)
+    task: Any = current_app.tasks.get(following.get("task"))
+    is_on_ledger = isinstance(task, WorkSource)
+    return is_on_ledger and (not with_header or bool(task.is_one_run))
 
 
 def _send(following: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
@@ -188,12 +279,22 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
     Of a group, either all members are recorded or none: after a refusal in the middle, each attempt
     would start the first ones again. Nothing else is sent within a transaction: a chord's messages
     leave at once, and a worker must find the row that counts its header when it has done them.
+
+    The body of a chord gets its header's results; if a member did not succeed, it fails as one that
+    a result backend starts, and :class:`~neural.celeryapp.chords.ChordError` is raised.
     """
     what = signature(dict(following), app=current_app)
     if is_group(what):
         with transaction.atomic():
             _begin(what, tuple(args), options)
         return ""
+    options = dict(options)
+    if batch_pk := options.pop(chords.HEADER, None):
+        try:
+            args = [*chords.values(_header(what, batch_pk)), *args]
+        except chords.ChordError as error:
+            current_app.backend.chord_error_from_stack(what, exc=error)
+            raise
     return str(what.apply_async(tuple(args), **options).id)
 
 

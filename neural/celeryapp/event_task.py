@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from celery.result import AsyncResult
 from django.db import IntegrityError, transaction
 
+from neural.batches import awaited
+from neural.celeryapp import chords
 from neural.celeryapp.call import aware
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.conf import conf
@@ -43,7 +45,7 @@ from neural.events.types import (
 from neural.ledger.clock import database_clock
 from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.ledger.work import Batch, Work, default_retry
-from neural.models import EntryPoint, NeuralEvent, TaskRun
+from neural.models import AwaitedState, EntryPoint, NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
 from neural.worker.delivery import InTurn
 from neural.worker.refusing import RefusedCall, unfit_here, unknown_here
@@ -72,6 +74,7 @@ class EventTask(LedgerTask):
     """The task of the runs of event handlers."""
 
     abstract = True
+    is_one_run = False
 
     def apply_async(  # type: ignore[override]
         self,
@@ -91,10 +94,13 @@ class EventTask(LedgerTask):
 
         ``priority`` (1 to 10) orders within the queue and outranks the argument of that name. The
         result is that of the event's first run; an event that nobody handles has none. Links and a
-        chain follow that run. They are not started if the event was recorded before.
+        chain follow that run. They are not started if the event was recorded before. To a chord,
+        an event without a run of this call is one that has ended, with None.
         """
         arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
         parent, stored = self._family(options, headers)
+        if batch_id := chords.batch_of(options):
+            stored[chords.AWAITED_BY] = batch_id
         event = submit_call(
             arguments=arguments,
             task_id=task_id,
@@ -105,8 +111,11 @@ class EventTask(LedgerTask):
             queue=queue,
             priority=priority,
         ).or_raise()
-        runs = event.runs.order_by("pk").values_list("task_id", flat=True)
-        return self._result_of(runs.first() or task_id or new_task_id(), options)
+        first = event.runs.order_by("pk").values_list("task_id", flat=True).first()
+        if batch_id and task_id and first != task_id:
+            place = options.get("group_index")
+            awaited.report(batch_id, task_id, place, AwaitedState.SUCCEEDED)
+        return self._result_of(first or task_id or new_task_id(), options)
 
     def batchable(self) -> Sequence[str]:
         return atomic_handler_names()

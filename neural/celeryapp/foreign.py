@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from celery.exceptions import Ignore, Reject
@@ -10,7 +11,8 @@ from django.db import InterfaceError, OperationalError
 from neural import queues
 from neural.broker.envelopes import REFUSED_HEADER, refusal_in
 from neural.broker.message import is_queue
-from neural.celeryapp.call import CalledTask, OptionNotKept, keep
+from neural.celeryapp import chords
+from neural.celeryapp.call import CalledTask, keep
 from neural.ledger import dialects, record
 from neural.ledger.record import TaskIdTaken
 from neural.ledger.work_errors import describe
@@ -45,6 +47,7 @@ class ForeignlyCalledTask(CalledTask):
         if refused is not None:
             raise refused
         self._take_followers_from_celery()
+        self.request.update(chord=None)  # its run says how it ends
 
     def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
         """Called in a worker when a plain client's message was refused; does nothing by default.
@@ -94,7 +97,12 @@ class ForeignlyCalledTask(CalledTask):
             options=self._options_of_the_message(),
             parent=self.request.parent_id or "",
             most_bytes=self.most_bytes(args, kwargs),
+            joining=self._joining(),
         )
+
+    def _joining(self) -> Any:
+        group = {"chord": self.request.chord, "group_id": self.request.group}
+        return partial(chords.joining, options=group) if chords.batch_of(group) else None
 
     def _keep_refused(
         self,
@@ -121,13 +129,12 @@ class ForeignlyCalledTask(CalledTask):
     def _for_celery(self, error: Exception) -> Exception:
         """The exception that Celery gets for a refused message.
 
-        Celery then tells a client that waits for the result, and calls the message's own error
-        callbacks. It does not if the id belongs to other work, whose result would be overwritten.
+        Celery then tells a client that waits for the result, and the chord of which it is a member.
+        It does not if the id belongs to other work, whose result would be overwritten.
         """
         if isinstance(error, TaskIdTaken):
             return Ignore(str(error))
-        if not isinstance(error, OptionNotKept):  # callbacks may be what was wrong
-            self._take_followers_from_celery()
+        self._take_followers_from_celery()  # they may be what was wrong
         refused = MessageRefused(describe(error))
         refused.__cause__ = error
         return error if isinstance(error, MessageRefused) else refused
@@ -161,11 +168,8 @@ class ForeignlyCalledTask(CalledTask):
             "stamped_headers": request.stamped_headers,
             **(request.stamps or {}),
         }
-        stored = keep(self.name, given)
-        # The client may read its result in Redis, so the results of later attempts are stored there
-        # too.
-        wants_result = vars(request).get("ignore_result") is False
-        return {**stored, "ignore_result": False} if wants_result else stored
+        given["ignore_result"] = vars(request).get("ignore_result")
+        return keep(self.name, given)
 
     def _delivered_on(self) -> str:
         """The queue that the message came from, if it names a known one, else the task's queue."""

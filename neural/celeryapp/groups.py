@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import states
 from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
@@ -22,12 +22,25 @@ from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
 from django.db import transaction
 
 if TYPE_CHECKING:
+    from neural.celeryapp.chords import Plan
     from neural.models.new_run import NewRun
 
 CELERYS_INTERVAL = 0.5
 """Celery's default for ``interval``, in seconds, which is also our longest pause."""
-_lent: ContextVar[tuple[Any, "list[NewRun]"]] = ContextVar("neural_lent", default=(None, []))
-"""The producer that was lent last, and the members that were called with it."""
+
+
+class Lent(NamedTuple):
+    """A producer that was lent, the members that were called with it, and the chord whose header
+    they are."""
+
+    producer: Any
+    members: "list[NewRun]"
+    plan: "Plan | None"
+
+
+_lent: ContextVar[Lent | None] = ContextVar("neural_lent", default=None)
+planned: ContextVar["Plan | None"] = ContextVar("neural_planned", default=None)
+"""The chord whose header's group is called next."""
 
 
 @contextmanager
@@ -35,12 +48,24 @@ def recorded_together(producer: Any) -> Iterator[None]:
     """Record the members that are called with this producer when the block ends: all of them in one
     transaction, or in the caller's, and none if the block or one of them fails."""
     members: list[NewRun] = []
-    before = _lent.set((producer, members))
+    plan = planned.get()
+    planned.set(None)
+    before = _lent.set(Lent(producer, members, plan))
     try:
         yield
+        _record(plan, members)
+    except BaseException:
+        if plan is not None:
+            plan.give_up()
+        raise
     finally:
         _lent.reset(before)
-    if members:
+
+
+def _record(plan: "Plan | None", members: "list[NewRun]") -> None:
+    if plan is not None:
+        plan.record(members)
+    elif members:
         from neural.ledger.record import enqueue_all  # needs the models
 
         with transaction.atomic():
@@ -50,17 +75,28 @@ def recorded_together(producer: Any) -> Iterator[None]:
 def collect(run: "NewRun", options: Mapping[str, Any]) -> bool:
     """Whether a run is recorded later, with the group of which its call's options make it a
     member."""
-    producer, members = _lent.get()
-    is_member = options.get("group_id") and producer is not None
-    if not is_member or options.get("producer") is not producer:
+    lent, group_id = _lent.get(), options.get("group_id")
+    if lent is None or not group_id:
         return False
-    members.append(run)
-    return True
+    if lent.plan is not None:
+        is_member = bool(group_id == lent.plan.batch.batch_id)
+    else:
+        is_member = options.get("producer") is lent.producer
+    if is_member:
+        lent.members.append(run)
+    return is_member
+
+
+def is_called_here(group_id: str) -> bool:
+    """Whether this is the group of a chord that the ledger counts, and is being called."""
+    lent = _lent.get()
+    return lent is not None and lent.plan is not None and lent.plan.batch.batch_id == group_id
 
 
 class LedgerGroupResult(GroupResult):
     """The result of a group, which looks at all of its tasks at once while it waits."""
 
+    id: Any
     results: Any
     backend: Any
 
@@ -80,6 +116,21 @@ class LedgerGroupResult(GroupResult):
             self._wait(timeout, propagate, interval, options.get("on_interval"))
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
         return super().join(timeout=left, propagate=propagate, interval=interval, **options)
+
+    def maybe_throw(self, callback: Any = None, propagate: bool = True) -> None:
+        """Like Celery's, which reads one task after the other: each time that one looks whether a
+        chord's body has ended. That is left to it once a member has not succeeded."""
+        from neural.batches.results import has_failed  # needs the models
+
+        if callback is not None or has_failed(self.id) is not False:
+            super().maybe_throw(callback=callback, propagate=propagate)
+
+    def revoke(self, *args: Any, **options: Any) -> None:
+        """Like Celery's; what a chord awaits besides runs counts as revoked at once."""
+        from neural.batches.awaited import revoke_all  # needs the models
+
+        super().revoke(*args, **options)
+        revoke_all(self.id)
 
     def _wait(
         self, timeout: float | None, propagate: bool, interval: float, on_interval: Any

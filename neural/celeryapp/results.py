@@ -27,10 +27,12 @@ from celery.worker import state as worker_state
 from django.apps import apps
 from django.db import router, transaction
 
+from neural.celeryapp import chords
 from neural.celeryapp.celery_view import meta_of, metas_of
-from neural.celeryapp.groups import CELERYS_INTERVAL
+from neural.celeryapp.groups import CELERYS_INTERVAL, is_called_here
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
+from neural.ledger.work_errors import describe
 from neural.models import TaskRun
 from neural.models.run import FINISHED_STATES
 
@@ -79,6 +81,40 @@ class LedgerResults:
         if not dialects.ledger_connection().in_atomic_block:
             dialects.ledger_connection().close()  # the worker's main process keeps none
         return changed
+
+    # Chords: the ledger counts those with a ledger task in their header, the backend all others
+
+    def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
+        """Count a chord's header, before its messages leave."""
+        if not chords.plan(self.app, header_result_args, body):  # type: ignore[attr-defined]
+            self._count_chord(header_result_args, body, **options)
+
+    _apply_chord_incr = apply_chord  # what backends that can count set in its place
+
+    def _count_chord(self, header_result_args: Any, body: Any, **options: Any) -> None:
+        backend: Any = super()
+        by_key = getattr(self, "implements_incr", False)
+        count = backend._apply_chord_incr if by_key else backend.apply_chord
+        count(header_result_args, body, **options)
+
+    def set_chord_size(self, group_id: str, chord_size: int) -> None:
+        if not is_called_here(group_id):
+            super().set_chord_size(group_id, chord_size)  # type: ignore[misc]
+
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **options: Any) -> Any:
+        """A task of a chord's header has ended."""
+        if not chords.report(request, state, result):
+            self._count_part(request, state, result, **options)
+
+    def _count_part(self, request: Any, state: str, result: Any, **options: Any) -> None:
+        super().on_chord_part_return(request, state, result, **options)  # type: ignore[misc]
+
+    def chord_error_from_stack(self, callback: Any, exc: Any = None) -> Any:
+        """Fail a body, and what waits for it: Celery lets a chord around it wait for ever."""
+        try:
+            return super().chord_error_from_stack(callback, exc=exc)  # type: ignore[misc]
+        finally:
+            chords.fail(callback, describe(exc) if exc else "ChordError")
 
     # Waiting, by polling
 
@@ -201,7 +237,10 @@ class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
         return result
 
     def ensure_chords_allowed(self) -> None:
-        """Raise: only a result backend can count a chord's header."""
+        """Allow a chord: what its header has is known when it is called."""
+
+    def _count_chord(self, header_result_args: Any, body: Any, **options: Any) -> None:
+        """Raise: only a result backend can count a header of plain tasks."""
         raise NotImplementedError(
             "a chord needs a result backend to count its header: install django-celery-results "
             "or set CELERY_RESULT_BACKEND"
@@ -239,16 +278,16 @@ if apps.is_installed("django_celery_results"):
             for task_id in list(ended.values_list("task_id", flat=True)):
                 yield task_id, self.get_task_meta(task_id)
 
-        def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
+        def _count_chord(self, header_result_args: Any, body: Any, **options: Any) -> None:
             """Count a chord's header, anew if the broker did not take it the last time.
 
             The row of an attempt to send it stays, since it is committed before the messages leave.
             """
             with transaction.atomic(using=router.db_for_write(ChordCounter)):
                 ChordCounter.objects.filter(group_id=header_result_args[0]).delete()
-                super().apply_chord(header_result_args, body, **options)
+                super()._count_chord(header_result_args, body, **options)
 
-        def on_chord_part_return(self, request: Any, *args: Any, **options: Any) -> Any:
+        def _count_part(self, request: Any, state: str, result: Any, **options: Any) -> None:
             """Count a task of a chord's header that has ended; the last one starts the body.
 
             A message that comes twice is counted twice. A count that would end before all have

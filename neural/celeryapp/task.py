@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
-from neural.celeryapp import signalling
+from neural.celeryapp import chords, signalling
 from neural.celeryapp.call import OptionNotKept, aware
 from neural.celeryapp.foreign import ForeignlyCalledTask
 from neural.conf import conf
@@ -120,6 +120,8 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         """The work of a run of this task: its function, atomicity and retry policy."""
         refuse_to_run(run)
         args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
+        if header := run.options.get(chords.HEADER):
+            args = [*chords.values(header), *args]
         self._check_fit(run, args, kwargs)
         request = {**signalling.request_for(self, run), "args": args, "kwargs": kwargs}
         return Work(

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec
 from django.db import transaction
 from django.db.models import Count, Q
 
+from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger import dialects, ports
 from neural.ledger.insertion import Inserted, insert, row_of
@@ -31,7 +32,7 @@ P = ParamSpec("P")
 TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
 """``requested_by`` of work that came as a message from a plain Celery client."""
-_OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
+_OF_ONE_RUN = {"link", "chain", "chord", "awaited_by", "group_id", "group_index"}
 CHUNK = 1000
 REFUSED = Q(requested_by=BY_MESSAGE, started_at=None) & ~Q(error="") | Q(options__has_key="refused")
 """Dead letters of messages that were refused before anything ran, and those of which only a part
@@ -108,6 +109,7 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
     its task id, or whose unique key belongs to a pending run, that run is returned. Raises
     :class:`TaskIdTaken` if a task id belongs to other work.
     """
+    runs = _spread(runs)
     # By unique keys, so that two callers with the same ones never deadlock.
     ordered = sorted(runs, key=lambda run: run.unique_key or "")
     firsts = {run.task_id: run for run in reversed(ordered)}
@@ -123,6 +125,16 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
     ]
 
 
+def _spread(runs: Sequence[NewRun]) -> Sequence[NewRun]:
+    """These runs, of which a queue gets no more messages at once than a relay would send it. The
+    others are due at once too, and a relay publishes those that no worker has taken by then."""
+    first = conf().queue_depth_limit
+    if len(runs) <= first:
+        return runs
+    at_once = dt.timedelta(0)
+    return [*runs[:first], *(run._replace(due_at=run.due_at or at_once) for run in runs[first:])]
+
+
 def record_foreign(
     *,
     task: str,
@@ -134,11 +146,13 @@ def record_foreign(
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
     most_bytes: int | None = None,
+    joining: Callable[[Sequence[NewRun]], Sequence[NewRun]] | None = None,
 ) -> None:
     """Record the run that a plain Celery client's message requests, if it is new.
 
-    ``most_bytes`` limits its arguments, in place of the setting ``max_json_bytes``. Raises
-    :class:`TaskIdTaken` if its task id belongs to other work.
+    ``most_bytes`` limits its arguments, in place of the setting ``max_json_bytes``. ``joining``
+    makes it a member of a batch, in the same transaction. Raises :class:`TaskIdTaken` if its task
+    id belongs to other work.
     """
     check_task_id(task_id)
     run = new_run(
@@ -153,7 +167,7 @@ def record_foreign(
         parent=parent,
         most_bytes=most_bytes,
     )
-    if insert([run]):
+    if _inserted(run, joining):
         _log([run], "received")
     else:
         _found_instead(run)
@@ -161,6 +175,15 @@ def record_foreign(
 
 def _log_recorded(runs: Sequence[NewRun]) -> None:
     _log(runs, "recorded")
+
+
+def _inserted(
+    run: NewRun, joining: Callable[[Sequence[NewRun]], Sequence[NewRun]] | None
+) -> Mapping[str, Inserted]:
+    if joining is None:
+        return insert([run])
+    with transaction.atomic():
+        return insert(joining([run]))
 
 
 def _log(runs: Sequence[NewRun], change: str) -> None:

@@ -32,6 +32,7 @@ def mutated(fault: Fault, text: str) -> str:
     return text.replace(fault.old, fault.new)
 
 
+_CHORDS = "tests/unit/celeryapp/test_chords.py::"
 _LEDGER = "neural/ledger/"
 _SETTLING = "tests/unit/ledger/test_settling.py::"
 _CLAIMING = "tests/unit/ledger/test_claiming.py::"
@@ -361,8 +362,8 @@ RECORDING = (
     Fault(
         "the members of a group are recorded one by one",
         "neural/celeryapp/groups.py",
-        'if not is_member or options.get("producer") is not producer:',
-        "if True:",
+        "    if is_member:",
+        "    if False:",
         "tests/unit/celeryapp/test_groups.py::test_a_group_is_few_statements_and_one_publishing",
     ),
     Fault(
@@ -375,9 +376,44 @@ RECORDING = (
     Fault(
         "a call that is no member waits for its group",
         "neural/celeryapp/groups.py",
-        'if not is_member or options.get("producer") is not producer:',
-        "if producer is None:",
+        "if lent is None or not group_id:\n        return False",
+        "if lent is None:\n        return False\n    return bool([lent.members.append(run)])",
         "tests/unit/celeryapp/test_groups.py::test_a_call_that_is_no_member_is_recorded_at_once",
+    ),
+    Fault(
+        "a chord's member that is recorded later is no member of its batch",
+        "neural/celeryapp/chords.py",
+        "        return enqueue_all(joining([run], options))[0]",
+        "        return enqueue_all([run])[0]",
+        _CHORDS + "test_chains_in_a_header_count_with_their_last_task",
+    ),
+    Fault(
+        "the message of a plain member does not say that the ledger counts",
+        "neural/celeryapp/chords.py",
+        "    body.options[COUNTED_BY_LEDGER] = True\n",
+        "",
+        _CHORDS + "test_plain_members_count_when_their_workers_report",
+    ),
+    Fault(
+        "what a dead run should have started is awaited for ever",
+        "neural/celeryapp/callbacks.py",
+        'if chords.is_counted(options["chord"]):\n                awaited.fail(',
+        'if chords.is_counted(options["chord"]):\n                bool(',
+        _CHORDS + "test_what_never_starts_has_failed_to_the_chord_around_it",
+    ),
+    Fault(
+        "the result backend is not told of a run of a plain client's chord",
+        "neural/celeryapp/callbacks.py",
+        '    if run.options.get("chord"):',
+        "    if False:",
+        _CHORDS + "test_a_plain_clients_chord_is_counted_by_its_result_backend",
+    ),
+    Fault(
+        "an immutable body gets the results",
+        "neural/celeryapp/chords.py",
+        '    if not header["values"]:\n        return ()\n',
+        "",
+        _CHORDS + "test_an_immutable_body_gets_its_own_arguments",
     ),
     Fault(
         "whoever waits looks twice a second from the beginning",

@@ -3,8 +3,6 @@
 import pytest
 from celery import chain, chord, group
 
-from neural.celeryapp.call import OptionNotKept
-from neural.models import RunState, TaskRun
 from tests.integration.cluster import wait_for_runs
 from tests.probe.acting import Failing
 from tests.probe.canvas import add, fail, note, on_error, plain_add, plain_fail, plain_note, total
@@ -113,10 +111,3 @@ def test_a_chord_of_plain_tasks_may_end_in_a_ledger_task(surface):
 
     assert by_itself.get(timeout=60) == 6
     assert after_a_run.get(timeout=60) == 9
-
-
-def test_a_chord_with_a_ledger_task_in_its_header_is_refused_with_what_to_use(surface):
-    with pytest.raises(OptionNotKept, match="Use a chain"):
-        chord([add.s(1, 1), plain_add.s(2, 2)])(total.s())
-
-    assert not TaskRun.objects.exclude(state=RunState.PENDING).exists()

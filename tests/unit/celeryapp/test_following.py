@@ -373,8 +373,8 @@ def test_a_follower_that_is_refused_does_not_undo_the_success(fake_broker, sent)
     assert "TypeError" in refused.error
 
 
-def test_a_chord_with_ledger_tasks_in_its_header_is_dead_with_what_to_use(fake_broker, sent):
-    header = group(canvas.add.s(1), canvas.add.s(2))
+def test_a_chord_with_a_member_that_is_refused_is_dead_with_the_reason(fake_broker, sent):
+    header = group(canvas.add.s(1), canvas.add.s(2).set(colour=1))
     result = canvas.add.apply_async((1, 2), link=chord(header, canvas.total.s()))
 
     run_all()
@@ -382,7 +382,7 @@ def test_a_chord_with_ledger_tasks_in_its_header_is_dead_with_what_to_use(fake_b
     assert state(result) == RunState.SUCCEEDED
     (refused,) = runs_of(SEND_TASK)
     assert (refused.state, refused.failures) == (RunState.DEAD, 1)  # no retry could help
-    assert "Use a chain" in refused.error
+    assert "does not keep colour" in refused.error
 
 
 def test_a_value_too_large_to_hand_on_is_the_runs_own_failure(fake_broker, sent, settings):

@@ -297,11 +297,6 @@ def test_a_tasks_own_queue_and_priority_hold_as_in_celery(fake_broker):
 # What is refused
 
 
-def test_a_chords_header_is_refused_and_the_error_says_what_to_use(fake_broker):
-    with pytest.raises(OptionNotKept, match=r"chord.*Use a chain"):
-        ask(chord={"task": "t"})
-
-
 @pytest.mark.parametrize("option", ["exchange", "routing_key", "reply", "retries"])
 def test_an_option_that_is_not_kept_is_refused_by_name(fake_broker, option):
     with pytest.raises(OptionNotKept, match=option):

@@ -73,14 +73,12 @@ def test_an_id_that_cannot_be_kept_is_shown_in_the_error_and_the_letter_has_anot
         assert f"its id was {task_id[:1]!r}"[:-1] in letter.error
 
 
-def test_a_chord_is_refused_with_its_error_callbacks_left_to_celery():
-    chord, error = dict(canvas.total.s()), dict(canvas.note.s("error"))
-    with delivered(canvas.add, "foreign", foreign=True, chord=chord, errbacks=[error]) as task:
-        with pytest.raises(MessageRefused, match="Use a chain"):
-            task(1, 2)
-        assert task.request.errbacks
-
-    assert TaskRun.objects.dead().get().args == [1, 2]
+def test_a_chord_is_told_of_a_member_that_was_refused():
+    chord = dict(canvas.total.s())
+    with delivered(tasks.give_back, "foreign", foreign=True, chord=chord, group="g") as task:
+        with pytest.raises(MessageRefused):
+            task("\x00")
+        assert task.request.chord == chord  # Celery counts it as failed
 
 
 def test_callbacks_that_are_what_was_wrong_are_not_called():
@@ -115,7 +113,7 @@ def test_of_what_has_no_arguments_its_text_is_kept_and_nobody_can_run_that():
 
 
 def test_a_letter_whose_arguments_are_whole_can_be_run_by_whoever_decides_so():
-    refused(tasks.count, "foreign", key="k", message={"chord": dict(canvas.total.s())})
+    refused(tasks.count, "foreign", key="k", message={"expires": "never"})
 
     TaskRun.objects.get().retry()
     neural.run_due()

@@ -495,7 +495,7 @@ def test_where_no_backend_is_named_a_plain_tasks_result_is_not_kept():
     assert AsyncResult("plain", backend=backend).state == states.PENDING
     assert not AsyncResult("plain", backend=backend).exists()
     with pytest.raises(NotImplementedError, match="CELERY_RESULT_BACKEND"):
-        backend.ensure_chords_allowed()
+        backend.apply_chord(("g", [AsyncResult("plain", backend=backend)]), canvas.total.s())
 
 
 # Revoked by a worker

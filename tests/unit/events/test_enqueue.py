@@ -175,7 +175,7 @@ def how_many_stores():
 
 @pytest.mark.parametrize(
     "option",
-    [{"chord": {"task": "t"}}, {"colour": 1}, {"mandatory": True}],
+    [{"colour": 1}, {"mandatory": True}],
 )
 def test_an_option_that_would_be_lost_is_refused_aloud(fake_broker, option):
     with pytest.raises(OptionNotKept, match=next(iter(option))):

@@ -12,6 +12,7 @@ TASKS = {
     "neural.tasks.answer_training_exchange",
     "neural.tasks.batch_index_orders",
     "neural.tasks.call_error_callback",
+    "neural.tasks.count_in_chord",
     "neural.tasks.deliver_webhook",
     "neural.tasks.index_marked",
     "neural.tasks.index_to_vector_db",
