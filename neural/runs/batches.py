@@ -52,9 +52,14 @@ class Bounded(Subquery):
 
 def with_counts(batches: QuerySet) -> QuerySet:
     """The same batches with what :func:`counted` reads, by the statement that reads them."""
-    runs = TaskRun.objects.order_by().filter(batch=OuterRef("pk")).values("pk")
+    # A range in the index's order: with an equal state, statistics from before the backlog would
+    # let PostgreSQL read all runs that wait, whosever they are.
+    runs = TaskRun.objects.filter(batch=OuterRef("pk")).order_by("state", "-pk").values("pk")
     others = AwaitedMember.objects.order_by().filter(batch_key=OuterRef("batch_id")).values("pk")
-    mine = {f"runs_{state}": Bounded(runs.filter(state=state)[:COUNTED]) for state in RunState}
+    mine = {
+        f"runs_{state}": Bounded(runs.filter(state__range=(state, state))[:COUNTED])
+        for state in RunState
+    }
     plain = {
         f"others_{state}": Bounded(others.filter(state=awaited)[:COUNTED])
         for state, awaited in AWAITED.items()

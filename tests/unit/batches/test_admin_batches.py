@@ -29,7 +29,7 @@ from neural.runs import batches
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import select
 from tests.unit.admin import admin_world as world
-from tests.unit.pages.plans import read
+from tests.unit.pages.plans import read, reading
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +131,27 @@ def test_a_list_page_reads_the_index_alone_whatever_else_there_is() -> None:
 
     (statement,) = (row["sql"] for row in asked if "neural_taskrun" in row["sql"])
     assert _plan_uses(statement, "neural_run_by_batch")
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no such statistics")
+def test_a_list_page_reads_no_others_backlog_though_statistics_know_of_none() -> None:
+    of = batch()
+    done = {"batch": of, "finished_at": timezone.now()}
+    TaskRun.objects.bulk_create(_others(150, RunState.SUCCEEDED, **done))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE neural_taskrun")
+    TaskRun.objects.bulk_create(_others(3000, RunState.PENDING))
+
+    with reading('"neural_taskrun"') as wasted:
+        reader().get(LIST)
+
+    assert wasted == [0]
+
+
+def _others(count: int, state: str, **fields: Any) -> list[TaskRun]:
+    now = timezone.now()
+    fields = {"task": "app.count", "queue": "default", "state": state, "started_at": now, **fields}
+    return [TaskRun(task_id=f"{state} {number}", **fields) for number in range(count)]
 
 
 def _plan_uses(statement: str, index: str) -> bool:
