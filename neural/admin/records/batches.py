@@ -34,7 +34,7 @@ from neural.admin.look_up import MOST_SHOWN, LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.run_page.contents import schedule_of
-from neural.admin.run_page.page import MEDIA, OFTEN
+from neural.admin.run_page.page import MEDIA, OFTEN, RARELY
 from neural.admin.run_page.timeline import HEIGHT, WIDTH, Axis, axis_of
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import HistoryAdmin
@@ -93,6 +93,9 @@ FOLLOWERS = {
     "on_death": pgettext_lazy("batch", "When one is dead"),
 }
 """What may follow a batch, by its name in the options of the batch."""
+
+MANY = 100_000
+"""Members that take so long to count that the page refreshes rarely."""
 
 CANCEL = Verb(
     name="cancel",
@@ -282,16 +285,17 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """How far it is, and what follows it; while it has not ended, the page refreshes."""
         now, user = database_clock(), request.user
-        is_live = row.ended_at is None
+        is_live, counts = row.ended_at is None, results.counts(row)
+        seconds = OFTEN if sum(counts.values()) < MANY else RARELY
         about = {
             "batch": row,
             "standing": standing_of(row),
-            "progress": progress_of(row, results.counts(row)),
+            "progress": progress_of(row, counts),
             "took": (row.ended_at or now) - row.created_at,
             "asked": asked_to_follow(row),
             "schedule": schedule_of(row.parent_task_id, user),
             "others": [(each, for_user(each.error, user)) for each in others_of(row)],
-            "refresh_seconds": OFTEN if is_live else 0,
+            "refresh_seconds": seconds if is_live else 0,
             "has_live_panel": is_live,
             **tabs_under("runs", request, self.admin_site),
         }

@@ -278,10 +278,16 @@ def test_the_page_says_who_started_it_and_what_follows() -> None:
     assert "Follows the batch other" in text_of(client, world.page_of(told))
 
 
-def test_the_page_refreshes_until_the_batch_has_ended() -> None:
+def test_the_page_refreshes_until_the_batch_has_ended_rarely_if_it_is_large(
+    monkeypatch: Any,
+) -> None:
     client = reader()
 
-    assert 'data-refresh="3"' in client.get(world.page_of(batch())).content.decode()
+    of = batch()
+    assert 'data-refresh="3"' in client.get(world.page_of(of)).content.decode()
+    monkeypatch.setattr("neural.admin.records.batches.MANY", 1)
+    member(of)
+    assert 'data-refresh="15"' in client.get(world.page_of(of)).content.decode()
     ended = batch("ended", outcome="succeeded")
     assert "data-refresh" not in client.get(world.page_of(ended)).content.decode()
 
