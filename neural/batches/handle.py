@@ -33,8 +33,8 @@ class Progress(NamedTuple):
 
 class Batch:
     """A batch: members are added while it is open, and what follows starts once, when all have
-    ended. A block of ``with`` closes it at its end; one that raises cancels it, and lets the error
-    pass."""
+    ended. A block of ``with`` closes it at its end; one that raises cancels it if it is still
+    open, and lets the error pass."""
 
     def __init__(self, row: models.Batch) -> None:
         self.row = row
@@ -96,8 +96,14 @@ class Batch:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is None:
             self.close()
-        elif not dialects.ledger_connection().needs_rollback:
+        elif not dialects.ledger_connection().needs_rollback and self._is_open():
             self.cancel()
+
+    def _is_open(self) -> bool:
+        """Whether nobody has closed it: then a caller that is repeated must not undo what it has
+        done before."""
+        mine = models.Batch.objects.filter(pk=self.row.pk, state=BatchState.OPEN)
+        return mine.exists()
 
     def __repr__(self) -> str:
         return f"<Batch {self.row}>"

@@ -88,6 +88,16 @@ def test_a_block_that_raises_cancels_what_waits():
     assert callbacks_of(batch) == ["complete"]
 
 
+def test_a_block_that_is_repeated_and_raises_cancels_nothing_of_a_batch_that_was_closed():
+    with neural.batch(batch_id="once") as batch:
+        batch.add(canvas.add.s(1, 2))
+
+    with pytest.raises(neural.BatchClosed), neural.batch(batch_id="once") as again:
+        again.add(canvas.add.s(3, 4))
+
+    assert batch.counts() == {"pending": 1}
+
+
 def test_a_callers_transaction_that_is_rolled_back_leaves_nothing():
     with suppress(ZeroDivisionError), transaction.atomic():
         with neural.batch(**EVERY) as batch:
