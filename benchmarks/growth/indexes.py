@@ -17,6 +17,7 @@ import neural
 from benchmarks.growth.growing import EVENT_TASK
 from benchmarks.growth.ledger import execute, index_names, rows
 from benchmarks.growth.measuring import SilentPublisher, leave_backlog
+from neural.batches.ending import ask_all
 from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
 from neural.health.runs import failing_attempts
@@ -141,6 +142,7 @@ RUNS = (
         _found(work="neural.tasks.analyse_demand"),
     ),
     Need("neural_run_by_parent", "AsyncResult.children", _children),
+    Need("neural_run_by_batch", "relay: which batches are over", lambda sample: ask_all()),
 )
 ATTEMPTS = (
     Need("neural_tasktry_pkey", "doctor: the newest", lambda sample: failing_attempts(Situation())),

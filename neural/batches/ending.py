@@ -77,9 +77,9 @@ def ask(batch_pks: Iterable[int]) -> None:
     """End those of these batches (by primary key) that are closed and have no open member, and
     start what follows them. Call it after the commit that may have ended the last member."""
     asked = sorted(set(batch_pks))
-    known = {pk: _witnesses[pk] for pk in asked if pk in _witnesses}
+    known = [run for pk in asked if (run := _witnesses.get(pk))]
     if known:
-        still = TaskRun.objects.filter(pk__in=known.values(), state__in=_OPEN)
+        still = TaskRun.objects.filter(pk__in=known, state__in=_OPEN)
         asked = sorted(set(asked) - set(still.values_list("batch_id", flat=True)))
     if asked:
         _see_to(Batch.objects.filter(pk__in=asked, ended_at=None))
