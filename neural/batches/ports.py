@@ -45,7 +45,7 @@ class Members(NamedTuple):
 
     runs: list[NewRun]
     starters: list[NewRun]
-    """Runs that are no members and start those that are awaited."""
+    """Runs that are no members: each starts the one of ``awaited`` at its place."""
     awaited: list[AwaitedMember]
 
 

@@ -5,7 +5,7 @@ ends the batch locks it alone: so no member is added that the decision does not 
 members do not wait for each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 from django.db import IntegrityError, transaction
@@ -95,12 +95,17 @@ def add(batch_pk: int, members: Members) -> None:
         raise ValueError(f"a member of a batch has no unique_key: {keys[0]}")
     with transaction.atomic():
         batch = _held("id", batch_pk)
-        if batch is None or not (batch.state == BatchState.OPEN or _is_open_member(batch)):
-            if batch is not None and _were_added(batch, members):
+        if batch is None:
+            raise BatchClosed("no member can be added: there is no such batch any more")
+        if not (batch.state == BatchState.OPEN or _is_open_member(batch)):
+            wanted = {each.task_id for each in runs} | {each.task_id for each in members.awaited}
+            if wanted == _among(batch, wanted):
                 return  # a caller that is repeated
-            raise BatchClosed(f"no member can be added to {batch or batch_pk}: it is closed")
+            raise BatchClosed(f"no member can be added to {batch}: it is closed")
+        starting = list(zip(members.awaited, members.starters, strict=True))
+        before = _among(batch, {each.task_id for each, _ in starting})
         _insert_members(batch, runs, members.awaited)
-        enqueue_all(members.starters)
+        enqueue_all([run for each, run in starting if each.task_id not in before])
         if batch.outcome == BatchOutcome.CANCELLED:
             TaskRun.objects.filter(task_id__in=[run.task_id for run in runs]).cancel()
 
@@ -112,11 +117,13 @@ def _held(column: str, value: object) -> Batch | None:
     return next(iter(found), None)
 
 
-def _were_added(batch: Batch, members: Members) -> bool:
-    wanted = {each.task_id for each in members.runs} | {each.task_id for each in members.awaited}
-    runs = TaskRun.objects.filter(batch=batch, task_id__in=wanted)
-    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, task_id__in=wanted)
-    return wanted == {*runs.values_list("task_id", flat=True)}.union(
+def _among(batch: Batch, task_ids: Collection[str]) -> set[str]:
+    """Those of these ids that are members."""
+    if not task_ids:
+        return set()
+    runs = TaskRun.objects.filter(batch=batch, task_id__in=task_ids)
+    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, task_id__in=task_ids)
+    return set(runs.values_list("task_id", flat=True)).union(
         others.values_list("task_id", flat=True)
     )
 

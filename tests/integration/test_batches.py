@@ -1,6 +1,7 @@
 """kill -9 at each step of a batch: it ends once, with all of its members."""
 
 import pytest
+from celery import chain
 
 import neural
 from neural.models import Batch, TaskRun
@@ -55,3 +56,20 @@ def test_beside_an_old_worker_a_new_one_ends_the_batch(cluster):
     cluster.worker()
 
     expect_ended_once("night")
+
+
+def test_plain_tasks_and_chains_are_members_beside_ledger_tasks(cluster):
+    with neural.batch(batch_id="night", on_complete=canvas.note.s("complete")) as batch:
+        batch.add(canvas.add.s(1, 2))
+        batch.add(canvas.plain_add.s(1, 2))
+        batch.add(canvas.plain_fail.s())
+        batch.add(chain(canvas.add.s(1, 2), canvas.add.s(3)))
+        batch.add(chain(canvas.plain_add.s(1, 2), canvas.add.s(3)))
+        batch.add(chain(canvas.add.s(1, 2), canvas.plain_add.s(3)))
+
+    cluster.worker()
+
+    wait_until(lambda: Batch.objects.filter(state="ended").exists(), 150)
+    assert batch.counts() == {"succeeded": 5, "dead": 1}
+    wait_for_runs()
+    assert dict(Effect.counts()) == {"complete:night": 1}

@@ -260,6 +260,16 @@ def test_a_plain_task_is_sent_by_a_run_and_awaited(fake_broker, sent):
     assert sorted(callbacks_of(batch)) == ["complete", "success"]
 
 
+def test_a_plain_task_that_is_added_again_is_sent_once(fake_broker, sent):
+    plain = canvas.plain_add.s(1, 2).set(task_id="plain 1")
+    for _time in range(2):
+        neural.batch(batch_id="night").add(plain)
+
+    neural.run_due()
+
+    assert [each.options["task_id"] for each in sent] == ["plain 1"]
+
+
 def test_a_plain_task_that_cannot_be_sent_has_failed(fake_broker, sent):
     sent.away = True
     with neural.batch(**EVERY) as batch:
@@ -280,3 +290,14 @@ def test_a_chain_is_awaited_until_its_last_task_and_fails_with_its_first(fake_br
 
     assert batch.counts() == {"dead": 1}
     assert callbacks_of(batch) == ["death", "complete"]
+
+
+def test_of_a_chain_the_last_task_is_the_member(fake_broker, sent):
+    with neural.batch(**EVERY) as batch:
+        batch.add(chain(canvas.add.s(1, 2), canvas.add.s(3), canvas.add.s(4)))
+
+    neural.run_due()
+
+    assert batch.counts() == {"succeeded": 1}
+    assert TaskRun.objects.get(batch=batch.row.pk).result == 10
+    assert sorted(callbacks_of(batch)) == ["complete", "success"]
