@@ -17,6 +17,7 @@ from celery import Celery
 
 django.setup()  # the worker imports this module before Celery does it
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 from django.db import transaction
 
 from benchmarks.peers.models import Event, arguments
-from benchmarks.peers.work import LINES, Report, System, add_report
+from benchmarks.peers.work import LINES, Report, System, add_report, note_times
 
 app = Celery("peers")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -34,6 +35,18 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 def add_to_demand(store: str, day: str, lines: list[dict[str, Any]]) -> None:
     """Add a day's report to the demand."""
     add_report(store, day, lines)
+
+
+@app.task(name="ended_at")
+def ended_at() -> float:
+    """A task of a chord."""
+    return time.time()
+
+
+@app.task(name="note_body")
+def note_body(ended: list[float]) -> None:
+    """The body of a chord."""
+    note_times(ended)
 
 
 def submit(report: Report) -> None:

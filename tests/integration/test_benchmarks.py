@@ -80,6 +80,10 @@ SMALL_ON_POSTGRESQL = {
         *("--name", "neural_console_few", "--runs", "3000", "--days", "1", "--rate", "20"),
         *("--viewers", "5", "--seconds", "1", "--pause", "0.01"),
     ],
+    "chords": [
+        *("--chords", "5", "--members", "3", "--header", "20", "--repeats", "1"),
+        *("--only", "neural"),
+    ],
     "delays": ["--calls", "20", "--repeats", "1", "--only", "neural"],
     "gate": ["--base", "HEAD", "--events", "30", "--repeats", "1", "--busy", "--floor", "0"],
     "growth": ["--rows", "5000", "--repeats", "1"],
