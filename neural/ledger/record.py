@@ -126,9 +126,10 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
 
 
 def _spread(runs: Sequence[NewRun]) -> Sequence[NewRun]:
-    """These runs, of which a queue gets no more messages at once than a relay would send it. The
-    others are due at once too, and a relay publishes those that no worker has taken by then."""
-    first = conf().queue_depth_limit
+    """These runs, of which only the first get messages when they are recorded: one message leads to
+    many quick runs, and what follows them would wait behind messages that are late. The others are
+    due at once, too, and a relay publishes those that no worker has taken within a second."""
+    first = conf().relay_batch
     if len(runs) <= first:
         return runs
     at_once = dt.timedelta(0)

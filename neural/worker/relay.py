@@ -92,18 +92,26 @@ def publish_unpublished(sender: Publisher | None = None) -> int:
 
 
 def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
-    """Publish one batch a turn: each row written costs the database as much as a run does."""
-    runs = _lease_unpublished(queue, min(room, conf().relay_batch))
-    if not runs:
-        return 0
-    try:
-        sender.publish(messages_for(runs))
-    except BrokerUnavailable as error:
-        logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
-        _unpublish(runs)
-        return 0
-    log_change("published", runs, by="relay")
-    return len(runs)
+    """Publish one batch a turn, because each row written costs the database as much as a run does.
+    Of runs that need a message each, publish as many as there is room for: workers take no more
+    than that."""
+    published = 0
+    while published < room:
+        runs = _lease_unpublished(queue, min(room - published, conf().relay_batch))
+        messages = messages_for(runs)
+        if not messages:
+            break
+        try:
+            sender.publish(messages)
+        except BrokerUnavailable as error:
+            logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
+            _unpublish(runs)
+            break
+        log_change("published", runs, by="relay")
+        published += len(runs)
+        if len(runs) < conf().relay_batch or len(messages) < len(runs):
+            break
+    return published
 
 
 def _queues_with_unpublished() -> list[str]:

@@ -488,8 +488,8 @@ RELAY = (
     Fault(
         "what could not be sent waits for its lease",
         "neural/worker/relay.py",
-        "        _unpublish(runs)\n        return 0\n",
-        "        return 0\n",
+        "            _unpublish(runs)\n            break\n",
+        "            break\n",
         "tests/unit/broker/test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
     ),
     Fault(

@@ -4,6 +4,8 @@ import pytest
 from celery import Celery, chain, chord, current_app, group
 from celery.app.task import Context
 from celery.exceptions import ChordError, TaskRevokedError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import ChordCounter
 
 import neural
@@ -11,7 +13,9 @@ from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
+from neural.ledger import insertion
 from neural.models import AwaitedMember, Batch, RunState, TaskRun
+from neural.worker import relay
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
@@ -188,6 +192,25 @@ def test_a_header_may_be_a_generator(sent):
     all_done(sent)
 
     assert result.get(timeout=1) == 12
+
+
+def test_a_large_header_is_few_statements_and_few_messages(
+    fake_broker, settings, monkeypatch, django_capture_on_commit_callbacks
+):
+    settings.NEURAL = {"relay_batch": 3}
+    monkeypatch.setattr(insertion, "CHUNK", 10)
+    with (
+        django_capture_on_commit_callbacks(execute=True),
+        CaptureQueriesContext(connection) as queries,
+    ):
+        result = chord(add.s(number, 1) for number in range(30))(total.s())
+
+    assert len(fake_broker.sent) == 3
+    assert len(queries) <= 3 + 8  # the runs, and the batch
+    relay.publish_unpublished(fake_broker)
+    assert len(fake_broker.sent) == 30
+    run_all()
+    assert result.get(timeout=1) == sum(range(30)) + 30
 
 
 def test_chains_in_a_header_count_with_their_last_task(sent):
