@@ -217,12 +217,13 @@ def report(request: Any, state: str, result: Any) -> bool:
 def members_in(following: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The options of those tasks of a signature that are members of a chord around it."""
     options, kwargs = following.get("options") or {}, following.get("kwargs") or {}
+    is_member = options.get("chord") and options.get("group_id") and options.get("task_id")
     if following.get("task") == "celery.chord":
         yield from members_in(kwargs.get("body") or {})
     elif following.get("task") in ("celery.group", "celery.chain"):
-        for each in kwargs.get("tasks") or ():
-            yield from members_in(each)
-    elif options.get("chord") and options.get("group_id") and options.get("task_id"):
+        inner = [found for each in kwargs.get("tasks") or () for found in members_in(each)]
+        yield from inner or ([options] if is_member else [])
+    elif is_member:
         yield options
     for each in options.get("chain") or ():
         yield from members_in(each)

@@ -281,6 +281,30 @@ def test_a_plain_task_that_cannot_be_sent_has_failed(fake_broker, sent):
     assert sorted(callbacks_of(batch)) == ["complete", "death"]
 
 
+def test_a_chain_whose_first_plain_task_cannot_be_sent_has_failed(fake_broker, sent):
+    sent.away = True
+    with neural.batch(**EVERY) as batch:
+        batch.add(chain(canvas.plain_add.s(1, 2), canvas.add.s(1)))
+
+    run_all()
+
+    assert sorted(callbacks_of(batch)) == ["complete", "death"]
+
+
+@pytest.mark.parametrize(
+    "plain", [canvas.plain_add.s(1, 2), chain(canvas.plain_add.s(1, 2), canvas.add.s(1))]
+)
+def test_what_was_cancelled_before_it_was_sent_is_not_sent(fake_broker, sent, plain):
+    with neural.batch(**EVERY) as batch:
+        batch.add(plain)
+        batch.cancel()
+
+    neural.run_due()
+
+    assert sent == []
+    assert callbacks_of(batch) == ["complete"]
+
+
 def test_a_chain_is_awaited_until_its_last_task_and_fails_with_its_first(fake_broker, sent):
     with neural.batch(**EVERY) as batch:
         batch.add(chain(canvas.fail.s(), canvas.add.si(1, 2)))
