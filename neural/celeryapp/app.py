@@ -24,7 +24,7 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_list
 
 from neural.broker.connections import RABBITMQ_HEARTBEAT_SECONDS, transport_options
-from neural.celeryapp.groups import recorded_together
+from neural.celeryapp.groups import recorded_together, taking_plan
 from neural.queues import DEFAULT_QUEUE, QUEUES, TASK_QUEUES
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
@@ -105,7 +105,8 @@ class LedgerCelery(Celery):
         self, producer: Any = None
     ) -> Iterator[Any]:
         """Like Celery's; the ledger tasks of a group that borrows it are recorded together."""
-        with super().producer_or_acquire(producer) as lent, recorded_together(lent):
+        lending = super().producer_or_acquire(producer)
+        with taking_plan() as plan, lending as lent, recorded_together(lent, plan):
             yield lent
 
     def _get_backend(self) -> Any:

@@ -64,6 +64,11 @@ def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
         else:
             how = (AwaitedState.FAILED, None, _error_of(run))
         awaited.report(batch_id, run.task_id, None, *how)
+    tell_backend(run)
+
+
+def tell_backend(run: TaskRun) -> None:
+    """Have the result backend told of the end of a run, if it counts the chord of that run."""
     if run.options.get("chord"):
         member = {name: run.options.get(name) for name in ("chord", "group_id", "group_index")}
         _ask(COUNT_TASK, [{**member, "task_id": run.task_id}, ""], _origin(run))

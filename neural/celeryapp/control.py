@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import TERM_SIGNAME
@@ -15,6 +16,9 @@ from neural.worker.ending import heeded
 
 if TYPE_CHECKING:
     from neural.models import TaskRun
+
+CHUNK = 1000
+"""How many runs are revoked at once."""
 
 
 class Control(CeleryControl):
@@ -34,22 +38,27 @@ class Control(CeleryControl):
         kept: its worker is fenced off even if the signal does not reach it. Workers are not told to
         refuse the id, as they are for a plain task, because a person may retry the run.
         """
-        wanted = set(maybe_list(task_id) or ())
+        each, plain = iter(set(maybe_list(task_id) or ())), list[str]()
         word = heeded(signal)
-        runs = _runs(wanted)
-        for run in runs:
-            self._revoke_run(run, terminate, word, destination)
-        plain = sorted(wanted - {run.task_id for run in runs})
+        while wanted := set(islice(each, CHUNK)):
+            runs = _runs(wanted)
+            if terminate:
+                for run in runs:
+                    self._terminate_run(run, word, destination)
+            else:
+                _cancel(runs)
+            plain += sorted(wanted - {run.task_id for run in runs})
         if not plain:
             return None
         return super().revoke(
             plain, destination=destination, terminate=terminate, signal=word, **options
         )
 
-    def _revoke_run(self, run: "TaskRun", terminate: bool, signal: str, destination: Any) -> None:
-        if not terminate:
-            run.cancel()
-        elif run.revoke() and run.started_at:
+    def _terminate_run(self, run: "TaskRun", signal: str, destination: Any) -> None:
+        if not run.revoke():
+            return
+        _tell_chords([run])
+        if run.started_at:
             arguments = {"task_id": run.task_id, "signal": signal}
             tell = partial(
                 self.broadcast, "terminate_run", arguments=arguments, destination=destination
@@ -57,6 +66,26 @@ class Control(CeleryControl):
             # After the commit: the worker that hears of it would wait for this row, and end the
             # process of a run that a rollback lets go on.
             transaction.on_commit(tell, robust=transaction.get_connection().in_atomic_block)
+
+
+def _cancel(runs: "Iterable[TaskRun]") -> None:
+    from neural.models import RunState, TaskRun
+    from neural.models.run_log import log_change
+
+    waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state=RunState.PENDING)
+    with transaction.atomic():
+        cancelled = list(waiting.order_by("pk").select_for_update(of=("self",)))
+        if cancelled:
+            waiting.cancel()
+            _tell_chords(cancelled)
+            transaction.on_commit(partial(log_change, "cancelled", cancelled), robust=True)
+
+
+def _tell_chords(revoked: "Iterable[TaskRun]") -> None:
+    from neural.celeryapp.callbacks import tell_backend
+
+    for run in revoked:
+        tell_backend(run)
 
 
 def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":

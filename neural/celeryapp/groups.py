@@ -44,22 +44,30 @@ planned: ContextVar["Plan | None"] = ContextVar("neural_planned", default=None)
 
 
 @contextmanager
-def recorded_together(producer: Any) -> Iterator[None]:
-    """Record the members that are called with this producer when the block ends: all of them in one
-    transaction, or in the caller's, and none if the block or one of them fails."""
-    members: list[NewRun] = []
+def taking_plan() -> Iterator["Plan | None"]:
+    """The chord whose header's group is called in this block, if it is one; an error gives it
+    up."""
     plan = planned.get()
     planned.set(None)
-    before = _lent.set(Lent(producer, members, plan))
     try:
-        yield
-        _record(plan, members)
+        yield plan
     except BaseException:
         if plan is not None:
             plan.give_up()
         raise
+
+
+@contextmanager
+def recorded_together(producer: Any, plan: "Plan | None") -> Iterator[None]:
+    """Record the members that are called with this producer when the block ends: all of them in one
+    transaction, or in the caller's, and none if the block or one of them fails."""
+    members: list[NewRun] = []
+    before = _lent.set(Lent(producer, members, plan))
+    try:
+        yield
     finally:
         _lent.reset(before)
+    _record(plan, members)
 
 
 def _record(plan: "Plan | None", members: "list[NewRun]") -> None:

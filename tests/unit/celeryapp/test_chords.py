@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import ChordCounter
 
 import neural
+from neural.celeryapp.app import LedgerCelery
 from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
@@ -19,7 +20,13 @@ from neural.worker import relay
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
-from tests.unit.celeryapp.canvas import all_done, record_plain_messages, run_all, runs_of
+from tests.unit.celeryapp.canvas import (
+    all_done,
+    record_plain_messages,
+    run_all,
+    runs_of,
+    work_off,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -526,8 +533,8 @@ def client(monkeypatch, backend):
     return app
 
 
-def by_name(client, task, *args, **options):
-    return client.signature(task.name, args=args, app=client, **options)
+def by_name(client, task, *args, **kwargs):
+    return client.signature(task.name, args=args, kwargs=kwargs, app=client)
 
 
 def test_a_plain_clients_chord_is_counted_by_its_result_backend(client, sent):
@@ -574,3 +581,31 @@ def test_a_plain_clients_chords_may_be_nested(client, sent):
 
     (body,) = runs_of(tasks.give_back)
     assert body.result == [[[2, 6]], {}]
+
+
+def test_a_plain_clients_chord_fails_with_a_run_that_is_revoked(client, sent):
+    header = [by_name(client, add, 1, 1), by_name(client, plain_add, 2, 2)]
+    later = by_name(client, tasks.count, key="k", fail_times=1)
+    errors = by_name(client, canvas.plain_note, "dead")
+    chord([*header, later], app=client)(by_name(client, total).on_error(errors))
+    work_off(sent)
+
+    current_app.control.revoke(TaskRun.objects.get(task="probe.count").task_id)
+    all_done(sent)
+
+    assert len(Effect.counts()) == 1
+
+
+# Applications that call the members of a group one by one
+
+
+def test_a_plain_application_with_the_ledgers_backend_has_the_same_chords(sent, monkeypatch):
+    monkeypatch.delattr(LedgerCelery, "records_together")
+    monkeypatch.setattr(LedgerCelery, "producer_or_acquire", Celery.producer_or_acquire)
+    inner = chord([add.s(1, 1), plain_add.s(2, 2)], total.s())
+    row = chain(add.s(1, 1), add.s(1))
+    result = chord([add.s(3, 3), inner, row, plain_add.s(0, 0)])(tasks.give_back.s())
+
+    all_done(sent)
+
+    assert result.get(timeout=1) == [[[6, 6, 3, 0]], {}]
