@@ -14,7 +14,8 @@ from neural.celeryapp import callbacks, chords
 from neural.celeryapp.callbacks import COUNT_TASK, ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.event_task import EventTask
-from neural.celeryapp.task import LedgerTask
+from neural.celeryapp.task import EACH_TASK, EachTask, LedgerTask
+from neural.celeryapp.task import call_each as call_task_for_each
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
 from neural.ledger.record import BY_MESSAGE
@@ -80,6 +81,13 @@ def count_in_chord(member: Mapping[str, Any], error: str) -> None:
     """Tell the result backend that counts a plain client's chord that a task of its header has
     ended; ``error`` says why one never started."""
     chords.count(member, error)
+
+
+@shared_task(base=EachTask, name=EACH_TASK, title=_("Call a task for each item"))
+def call_each(task: str, items: Sequence[Any], stars: bool) -> list[Any]:
+    """Call a ledger task for each item, one after the other (``task.map``, ``starmap``,
+    ``chunks``); returns their values."""
+    return call_task_for_each(task, items, stars=stars)
 
 
 @shared_task(base=LedgerTask, name=ACT_TASK, title=_("Act on many runs"), retry_policy=_SOON)

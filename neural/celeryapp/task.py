@@ -7,14 +7,15 @@ import asyncio
 import datetime as dt
 import inspect
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache, partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from celery import Task, current_app
+from celery import Task, chunks, current_app, group
 from celery.app.task import Context
 from celery.app.trace import task_has_custom
 from django.db import close_old_connections
@@ -40,6 +41,8 @@ from neural.worker.delivery import Delivery, InTurn
 from neural.worker.refusing import refuse_to_run
 
 Value = TypeVar("Value")
+EACH_TASK = "neural.tasks.call_each"
+"""The task of what ``map``, ``starmap`` and ``chunks`` of a ledger task call."""
 
 
 class ArgumentsUnfit(PermanentError):
@@ -257,9 +260,62 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             return self.default_retry_delay
         return countdown
 
+    def map(self, it: Iterable[Any]) -> Any:
+        """Celery's: a call of the task for each item, one after the other. They are one run, as
+        atomic as the task and with its retries."""
+        return self._each(list(it), stars=False)
+
+    def starmap(self, it: Iterable[Any]) -> Any:
+        """Like :meth:`map`, with the arguments of each call."""
+        return self._each(list(it), stars=True)
+
+    def chunks(self, it: Iterable[Any], n: int) -> Any:
+        """Celery's: the calls in parts of ``n``, of which each is a run."""
+        called: Any = self.s()
+        return Chunks(called, it, n, app=self.app)
+
+    def _each(self, items: list[Any], *, stars: bool) -> Any:
+        each = self.app.tasks[EACH_TASK].si(self.name, items, stars)
+        return each.set(queue=self._queue(None), priority=self._priority(None))
+
     def replace(self, sig: Any) -> Any:
         """Raise OptionNotKept: a run is one piece of work. Use a chain instead."""
         raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
+
+
+class Chunks(chunks):
+    """The chunks of a ledger task."""
+
+    # Celery's own attributes, which its type stubs leave out.
+    _app: Any
+    _unpack_args: Any
+
+    def group(self) -> Any:
+        """A group of as many runs as there are chunks."""
+        task, items, size = self._unpack_args(self.kwargs)
+        each, called = iter(items), self.app.tasks[task.task]
+        parts = iter(lambda: list(islice(each, size)), [])
+        return group([called.starmap(part) for part in parts], app=self._app)
+
+
+class EachTask(LedgerTask):
+    """The task that calls another one for each of many items, in its run."""
+
+    abstract = True
+
+    def work_for(self, run: TaskRun) -> Work:
+        called = self.app.tasks.get(run.args[0]) if run.args else None
+        work = super().work_for(run)
+        if not isinstance(called, LedgerTask):
+            return work  # its function says that there is none
+        atomic = called.atomic and not is_async(called)
+        return replace(work, atomic=atomic, retry=policy_of(called))
+
+
+def call_each(task: str, items: Sequence[Any], *, stars: bool) -> list[Any]:
+    """Call a task's function for each item, or with the arguments that each item is."""
+    function = current_app.tasks[task]
+    return [function(*item) if stars else function(item) for item in items]
 
 
 def _tasks(registered: refusing.Registered) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ TASKS = {
     "neural.tasks.analyse_demand",
     "neural.tasks.answer_training_exchange",
     "neural.tasks.batch_index_orders",
+    "neural.tasks.call_each",
     "neural.tasks.call_error_callback",
     "neural.tasks.count_in_chord",
     "neural.tasks.deliver_webhook",
