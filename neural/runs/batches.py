@@ -4,16 +4,16 @@ batches as a filter of runs.
 A list counts a bounded number of members in each state, by the index of runs by batch and state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import IntegerField, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.keyset.planning import WholeNumbers
-from neural.keyset.walks import Place, Walk
+from neural.keyset.walks import Place, Walk, indexes_alone
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
 from neural.runs.filters import RunFilter, register_run_filter
 from neural.runs.query import EVER, RunQuery
@@ -50,10 +50,11 @@ class Bounded(Subquery):
     output_field = IntegerField()
 
 
-def with_counts(batches: QuerySet) -> QuerySet:
-    """The same batches with what :func:`counted` reads, by the statement that reads them."""
-    # A range in the index's order: with an equal state, statistics from before the backlog would
-    # let PostgreSQL read all runs that wait, whosever they are.
+def counts_of(batches: Sequence[Batch]) -> dict[int, dict[str, int]]:
+    """How many members these batches have in each state, by their keys; read by one statement.
+    Those of a state with :data:`COUNTED` members were not counted to the end."""
+    # A range, in the order of the index, and indexes alone: else PostgreSQL would read all runs
+    # that wait, whosever they are, if its statistics are from before the backlog.
     runs = TaskRun.objects.filter(batch=OuterRef("pk")).order_by("state", "-pk").values("pk")
     others = AwaitedMember.objects.order_by().filter(batch_key=OuterRef("batch_id")).values("pk")
     mine = {
@@ -64,15 +65,14 @@ def with_counts(batches: QuerySet) -> QuerySet:
         f"others_{state}": Bounded(others.filter(state=awaited)[:COUNTED])
         for state, awaited in AWAITED.items()
     }
-    return batches.annotate(**mine, **plain)
-
-
-def counted(batch: Any) -> dict[str, int]:
-    """How many members a batch of :func:`with_counts` has in each state. Those of a state with
-    :data:`COUNTED` members were not counted to the end."""
+    asked = Batch.objects.order_by().filter(pk__in=[each.pk for each in batches])
+    with indexes_alone(asked.db):
+        rows = list(asked.annotate(**mine, **plain).values("pk", *mine, *plain))
     return {
-        state: getattr(batch, f"runs_{state}") + getattr(batch, f"others_{state}", 0)
-        for state in RunState.values
+        row["pk"]: {
+            state: row[f"runs_{state}"] + row.get(f"others_{state}", 0) for state in RunState.values
+        }
+        for row in rows
     }
 
 

@@ -41,6 +41,7 @@ _DIALECTS = "tests/unit/ledger/test_dialects.py::"
 _ASYNC = "neural/worker/asynchronous/"
 _ASYNC_TESTS = "tests/unit/worker/test_asynchronous"
 _BATCHES = "tests/unit/batches/test_ending.py::"
+_BATCH_PAGES = "tests/unit/batches/test_admin_batches.py::"
 _PAUSING = "tests/unit/broker/test_pausing.py::"
 
 SETTLING = (
@@ -965,6 +966,58 @@ BATCHES = (
         '        old = old.exclude(batch__in=Batch.objects.filter(ended_at=None).values("pk"))\n',
         "",
         "tests/unit/batches/test_pruning.py::test_members_stay_while_their_batch_has_not_ended",
+    ),
+    Fault(
+        "a block that is repeated cancels a batch that was closed",
+        "neural/batches/handle.py",
+        " and self._is_open():",
+        ":",
+        "tests/unit/batches/test_handle.py::"
+        "test_a_block_that_is_repeated_and_raises_cancels_nothing_of_a_batch_that_was_closed",
+    ),
+    Fault(
+        "the list of batches counts others' backlog",
+        "neural/runs/batches.py",
+        "state__range=(state, state)",
+        "state=state",
+        _BATCH_PAGES + "test_a_list_page_reads_no_others_backlog_though_statistics_know_of_none",
+        "postgresql",
+    ),
+    Fault(
+        "the list of batches counts all members",
+        "neural/runs/batches.py",
+        "(state, state))[:COUNTED]",
+        "(state, state))",
+        _BATCH_PAGES + "test_a_page_of_the_list_counts_by_one_statement_and_only_so_far",
+    ),
+    Fault(
+        "a batch's runs are looked for among all runs",
+        "neural/runs/selecting.py",
+        "if each.walk and (value",
+        "if not each.walk and (value",
+        _BATCH_PAGES + "test_a_batchs_runs_are_found_at_once_behind_any_number_of_others",
+    ),
+    Fault(
+        "a store's user sees the batches of others on the pages of runs",
+        "neural/runs/batches.py",
+        "    mine: Any = Batch.objects.for_user(user)\n",
+        "    mine: Any = Batch.objects.all()\n",
+        _BATCH_PAGES + "test_a_runs_page_names_no_batch_that_the_user_may_not_see",
+    ),
+    Fault(
+        "a store's user sees members of other stores",
+        "neural/runs/batches.py",
+        "TaskRun.objects.for_user(user).select_related",
+        "TaskRun.objects.select_related",
+        _BATCH_PAGES + "test_a_stores_user_sees_no_members_of_other_stores",
+    ),
+    Fault(
+        "cancelling the rest only closes a batch",
+        "neural/batches/ending.py",
+        "        outcome=BatchOutcome.CANCELLED,\n",
+        "",
+        _BATCH_PAGES
+        + "test_relays_cancel_the_rest_for_who_has_the_permission_and_an_entry_says_so",
     ),
 )
 

@@ -32,6 +32,7 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter, TextFilter, choice_filter
 from neural.admin.look_up import MOST_SHOWN, LookUp, register_look_up
 from neural.admin.pages import page
+from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
 from neural.admin.run_page.contents import schedule_of
 from neural.admin.run_page.page import MEDIA, OFTEN, RARELY
@@ -58,12 +59,11 @@ from neural.personal.redacting import for_user
 from neural.runs.batches import (
     COUNTED,
     FILTER,
-    counted,
+    counts_of,
     followers_of,
     members_of,
     others_of,
     visible_batch,
-    with_counts,
 )
 from neural.runs.query import EVER
 from neural.sites import address_if_there
@@ -213,6 +213,17 @@ class NameFilter(TextFilter):
         return Q(name__icontains=value)
 
 
+class BatchList(KeysetChangeList):
+    """The list, whose rows have the counts of their members."""
+
+    def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
+        found = super().show(place, request)
+        counts = counts_of(self.result_list)
+        for row in self.result_list:
+            row.counts = counts[row.pk]
+        return found
+
+
 @page(Batch)
 class BatchAdmin(VerbsAdmin, HistoryAdmin):
     """Batches of the user's stores; those without a store are of the whole chain."""
@@ -264,8 +275,8 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
 
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return with_counts(queryset)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BatchList]:
+        return BatchList
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """None for a selection: each is cancelled on its own page."""
@@ -330,7 +341,7 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("members"))
     def members(self, batch: Any) -> SafeString:
-        progress = progress_of(batch, counted(batch), most=COUNTED)
+        progress = progress_of(batch, batch.counts, most=COUNTED)
         return render_to_string("neural/batch/bar.html", {"progress": progress})
 
     # Fields
