@@ -24,7 +24,7 @@ class NeuralConfig(AppConfig):
             tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
             worker,
         )
-        from neural.batches import ending, pruning
+        from neural.batches import ending, leading, pruning
         from neural.batches import ports as batches
         from neural.broker import message, patches, publisher
         from neural.celeryapp import batches as batches_of_celery
@@ -49,7 +49,7 @@ class NeuralConfig(AppConfig):
             starting_what_follows=batches_of_celery.follow,
             having_members_of=batches_of_celery.members_of,
         )
-        relay.register_duty("batches", ending.ask_all)
+        relay.register_duty("batches", leading.ask_all)
         work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()

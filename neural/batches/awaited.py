@@ -39,9 +39,15 @@ def report(
 def fail(batch_key: str, task_id: str, error: str) -> None:
     """Record that a member can never start, since a run before it in its chain is dead. Call it in
     the transaction of that death. Does nothing unless the member is awaited and open."""
+    end(batch_key, task_id, AwaitedState.FAILED, error)
+
+
+@transaction.atomic
+def end(batch_key: str, task_id: str, state: AwaitedState, error: str) -> None:
+    """Record that a member can never start. Does nothing unless it is awaited and open."""
     theirs = AwaitedMember.objects.filter(batch_key=batch_key, task_id=task_id, ended_at=None)
-    if theirs.update(state=AwaitedState.FAILED, error=error[:ERROR_LENGTH], ended_at=Now()):
-        _ended(batch_key, AwaitedState.FAILED)
+    if theirs.update(state=state, error=error[:ERROR_LENGTH], ended_at=Now()):
+        _ended(batch_key, state)
 
 
 def is_over(options: Mapping[str, Any]) -> bool:

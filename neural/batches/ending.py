@@ -85,18 +85,20 @@ def ask(batch_pks: Iterable[int]) -> None:
         _see_to(Batch.objects.filter(pk__in=asked, ended_at=None))
 
 
-def ask_all() -> None:
-    """Ask the next page of all batches that have not ended: a relay's duty."""
+def ask_all() -> "list[Look]":
+    """Ask the next page of all batches that have not ended; returns what was seen of them."""
     global _position
     page = Batch.objects.filter(ended_at=None, pk__gt=_position).order_by("pk")[:PAGE]
     looks = _see_to(page)
     _position = looks[-1].pk if len(looks) == PAGE else 0
+    return looks
 
 
 class Look(NamedTuple):
     """What one statement has seen of a batch: each member either before or after a change."""
 
     pk: int
+    batch_id: str
     state: str
     outcome: str
     waiting: int | None
@@ -123,7 +125,7 @@ def _looks(batches: QuerySet[Batch]) -> list[Look]:
         awaited=Subquery(awaited.order_by("task_id").values("pk")[:1]),
         unnoted=Case(When(_ALL_ALIVE, then=Subquery(dead.values("pk")[:1]))),
     )
-    return [Look(*each) for each in found.values_list("pk", "state", "outcome", *Look._fields[3:])]
+    return [Look(*each) for each in found.values_list(*Look._fields)]
 
 
 def _see_to(batches: QuerySet[Batch]) -> list[Look]:

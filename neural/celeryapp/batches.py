@@ -1,12 +1,12 @@
 """Celery's side of batches: the members that signatures become, and the callbacks of a batch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from celery import current_app, signature
 
 from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome
-from neural.celeryapp import callbacks
+from neural.celeryapp import callbacks, chords
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.events.insertion import EVENT_TASK
@@ -71,18 +71,20 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
         raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
     on_ledger = callbacks.begins_on_the_ledger(given)
     if on_ledger and kind != "celery.chain":
-        found.runs.extend(_called(given, {}))
+        with taking_calls() as runs:
+            given.apply_async()
+        found.runs.extend(runs)
         return
     task_id = (given.get("options") or {}).get("task_id") or new_task_id()
     options = {"task_id": task_id, "group_id": batch_id, "chord": _MARK}
-    found.starters.extend(_called(given, options) if on_ledger else [_sending(given, options)])
-    found.awaited.append(AwaitedMember(task_id=task_id))
-
-
-def _called(given: Any, options: Mapping[str, Any]) -> Sequence[NewRun]:
-    with taking_calls() as runs:
-        given.apply_async(**options)
-    return runs
+    if on_ledger:
+        with taking_calls() as runs:
+            led_by = chords.before(given.apply_async(**options))
+    else:
+        runs = [_sending(given, options)]
+        led_by = [runs[0].task_id]
+    found.starters.extend(runs)
+    found.awaited.append(AwaitedMember(task_id=task_id, led_by=led_by))
 
 
 def _sending(given: Mapping[str, Any], options: Mapping[str, Any]) -> NewRun:

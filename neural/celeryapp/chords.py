@@ -116,7 +116,7 @@ def plan(app: Any, header: tuple[str, Iterable[Any]], body: Any) -> bool:
     together = hasattr(app, "records_together")
     batch.state = BatchState.OPEN if together else BatchState.CLOSED
     others = [
-        AwaitedMember(task_id=leaf.id, group_index=place)
+        AwaitedMember(task_id=leaf.id, group_index=place, led_by=before(leaf))
         for place, leaf in enumerate(leaves)
         if not (together and leaf.parent is None and getattr(leaf, "is_run", False))
     ]
@@ -137,6 +137,14 @@ def _has_ledger_task(result: Any) -> bool:
             return True
         result = result.parent
     return False
+
+
+def before(result: Any) -> list[str]:
+    """The ids of the tasks before this one in its chain."""
+    found = []
+    while (result := result.parent) is not None:
+        found.append(result.id)
+    return found
 
 
 def _parts(result: Any) -> Sequence[Any]:

@@ -157,6 +157,8 @@ class AwaitedMember(models.Model):
     task_id = models.CharField(_("task id"), max_length=255)
     group_index = models.PositiveIntegerField(null=True, blank=True)
     """Its place in the results."""
+    led_by = models.JSONField(default=list)
+    """The task ids of what leads to it: the tasks before it in its chain, the run that sends it."""
     state = models.CharField(
         _("state"), max_length=10, choices=AwaitedState.choices, default=AwaitedState.OPEN
     )

@@ -12,7 +12,7 @@ from typing import cast
 
 from celery import current_app
 
-from neural.batches import ending
+from neural.batches import leading
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
@@ -57,7 +57,7 @@ def also_doing(duty: Duty) -> Iterator[None]:
         _duties.remove(duty)
 
 
-_duties: list[Duty] = [ending.ask_all]
+_duties: list[Duty] = [leading.ask_all]
 
 
 def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> Iterator[Outcome]:

@@ -948,9 +948,17 @@ BATCHES = (
     Fault(
         "relays ask no batch",
         "neural/apps.py",
-        '        relay.register_duty("batches", ending.ask_all)\n',
+        '        relay.register_duty("batches", leading.ask_all)\n',
         "",
         _BATCHES + "test_a_process_that_dies_after_the_commit_leaves_it_to_a_relay",
+    ),
+    Fault(
+        "nobody looks whether the chain of a member was cancelled",
+        "neural/batches/leading.py",
+        "        _look_at(look.pk, look.batch_id)\n",
+        "        pass\n",
+        "tests/unit/batches/test_handle.py"
+        "::test_a_chain_that_somebody_ends_before_its_last_task_is_awaited_no_longer",
     ),
     Fault(
         "whoever adds a member holds nothing",

@@ -7,6 +7,7 @@ from celery import chain, chord, group
 from django.db import transaction
 
 import neural
+from neural.batches import leading
 from neural.batches.handle import BatchUnknown
 from neural.batches.ports import COUNTED_BY_LEDGER
 from neural.celeryapp.celery_view import SEND_TASK
@@ -325,3 +326,68 @@ def test_of_a_chain_the_last_task_is_the_member(fake_broker, sent):
     assert batch.counts() == {"succeeded": 1}
     assert TaskRun.objects.get(batch=batch.row.pk).result == 10
     assert sorted(callbacks_of(batch)) == ["complete", "success"]
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (lambda run: run.cancel(), "cancelled"),
+        (lambda run: TaskRun.objects.filter(pk=run.pk).cancel(), "cancelled"),
+        (lambda run: run.supersede(), "failed"),
+    ],
+)
+def test_a_chain_that_somebody_ends_before_its_last_task_is_awaited_no_longer(
+    fake_broker, sent, change, outcome
+):
+    with neural.batch(**EVERY) as batch:
+        batch.add(chain(canvas.fail.s(), canvas.add.si(1, 2)))
+        batch.add(chain(canvas.add.s(1, 2), canvas.add.s(1)))
+    first = TaskRun.objects.get(task=canvas.fail.name)
+    TaskRun.objects.filter(pk=first.pk).update(failures=1)
+
+    change(first)
+    for _turn in range(2):
+        neural.run_due()
+
+    assert Batch.objects.get().outcome == outcome
+    assert "complete" in callbacks_of(batch)
+
+
+def test_a_cancelled_chain_that_is_retried_in_time_is_the_member_again(fake_broker, sent):
+    with neural.batch(**EVERY) as batch:
+        batch.add(chain(canvas.add.s(1, 2), canvas.add.s(1)))
+        batch.add(canvas.add.s(1, 2).set(countdown=3600))
+    first = TaskRun.objects.filter(batch=None).get()
+    first.cancel()
+    neural.run_due()
+    assert batch.counts() == {"cancelled": 1, "pending": 1}
+
+    first.retry()
+    run_all()
+
+    assert batch.counts() == {"succeeded": 2}
+    assert sorted(callbacks_of(batch)) == ["complete", "success"]
+
+
+def test_relays_look_at_what_leads_to_members_page_by_page(fake_broker, sent, monkeypatch):
+    monkeypatch.setattr(leading, "MEMBERS", 2)
+    with neural.batch(**EVERY) as batch:
+        batch.add_all(chain(canvas.add.s(1, 2), canvas.add.s(1)) for _ in range(5))
+    TaskRun.objects.all().cancel()
+
+    for _turn in range(4):
+        neural.run_due()
+
+    assert batch.counts() == {"cancelled": 5}
+    assert callbacks_of(batch) == ["complete"]
+
+
+def test_so_is_one_in_a_chords_header(fake_broker, sent):
+    chord([chain(canvas.add.s(1, 2), canvas.add.s(1)), canvas.add.s(1, 2)])(canvas.total.s())
+    TaskRun.objects.filter(batch=None).get().cancel()
+
+    for _turn in range(2):
+        neural.run_due()
+
+    assert Batch.objects.get().outcome == "cancelled"
+    assert TaskRun.objects.get(task=canvas.total.name).state == RunState.DEAD

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from neural.batches import ending, recording
+from neural.batches import ending, leading, recording
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import settle
 from neural.models import AwaitedMember, Batch, BatchKind, BatchState, RunState, TaskRun
@@ -58,7 +58,7 @@ def settled(run: TaskRun, state: RunState = RunState.SUCCEEDED) -> None:
 def relays_ask() -> None:
     """A turn of a relay, whose last page may have been any."""
     ending._position = 0
-    ending.ask_all()
+    leading.ask_all()
 
 
 def followed(batch: Batch) -> list[str]:

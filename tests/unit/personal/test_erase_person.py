@@ -293,6 +293,7 @@ KEPT_AS_IT_IS = {
     *(
         "SearchIndex.vectors",
         "TaskAttempt.exception_facts",
+        "AwaitedMember.led_by",
         "IndexShard.trouble",
         "ApiKey.scopes",
         "AlertRule.thresholds",
