@@ -7,24 +7,27 @@ from typing import Any, TypeVar
 from django.db import transaction
 
 Item = TypeVar("Item")
-NEAR = 3
-"""How many of the last hooks are looked at. A call that records work registers two."""
+
+
+class Left(partial[object]):
+    """A function, and the list of items with which it is called on commit."""
 
 
 def call_on_commit(function: Callable[[list[Item]], object], items: Iterable[Item]) -> None:
     """Call a function with these items when the open transaction commits, or at once without one.
 
-    Items that are left to it one after the other come in one list, unless a savepoint is between
-    them: what is undone with it is not called.
+    Items that are left to it one after the other come in one list. Another hook between them keeps
+    its place, and what is undone with a savepoint is not called.
     """
     connection: Any = transaction.get_connection()
     if not _is_of_a_test_case(connection):
-        for savepoints, hook, _robust in connection.run_on_commit[-NEAR:]:
-            mine = isinstance(hook, partial) and hook.func is function
-            if mine and savepoints == set(connection.savepoint_ids):
+        for savepoints, hook, _robust in reversed(connection.run_on_commit):
+            if not isinstance(hook, Left) or savepoints != set(connection.savepoint_ids):
+                break
+            if hook.func is function:
                 hook.args[0].extend(items)
                 return
-    transaction.on_commit(partial(function, list(items)), robust=True)
+    transaction.on_commit(Left(function, list(items)), robust=True)
 
 
 def _is_of_a_test_case(connection: Any) -> bool:

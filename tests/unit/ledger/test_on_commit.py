@@ -80,6 +80,16 @@ def test_what_is_undone_with_a_savepoint_takes_nothing_else_with_it_and_is_not_c
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_hook_of_the_caller_between_two_calls_keeps_its_place(calls):
+    with transaction.atomic():
+        leave("before")
+        transaction.on_commit(lambda: calls.append("the caller's"))
+        leave("after")
+
+    assert calls == [["before"], "the caller's", ["after"]]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_without_a_transaction_it_is_called_at_once(calls):
     leave("a")
     leave("b")
