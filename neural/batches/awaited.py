@@ -1,6 +1,5 @@
 """The members of batches that are no runs of the ledger: they report how they ended."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -48,13 +47,6 @@ def end(batch_key: str, task_id: str, state: AwaitedState, error: str) -> None:
     theirs = AwaitedMember.objects.filter(batch_key=batch_key, task_id=task_id, ended_at=None)
     if theirs.update(state=state, error=error[:ERROR_LENGTH], ended_at=Now()):
         _ended(batch_key, state)
-
-
-def is_over(options: Mapping[str, Any]) -> bool:
-    """Whether the member that is called with these options has ended, before it was sent: its batch
-    was cancelled."""
-    mine = {"batch_key": options.get("group_id"), "task_id": options.get("task_id")}
-    return AwaitedMember.objects.filter(**mine, ended_at__isnull=False).exists()
 
 
 def revoke_all(batch_key: str) -> None:

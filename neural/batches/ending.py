@@ -144,8 +144,8 @@ def _act_on(look: Look) -> None:
     if look.unnoted is not None:
         with transaction.atomic():
             note_deaths([look.pk])
-    if look.outcome == BatchOutcome.CANCELLED and look.waiting is not None:
-        _cancel_slice(look.pk)
+    if look.outcome == BatchOutcome.CANCELLED and not look.is_over:
+        _cancel_slice(look.pk, look.batch_id)
     if look.is_over:
         _end(look.pk)
     elif look.waiting is not None:
@@ -214,36 +214,39 @@ def cancel(batch_pk: int) -> int:
 
     A relay goes on if the process ends meanwhile. What members add later is cancelled as well.
     """
-    cancelled = begin_to_cancel(batch_pk)
-    if cancelled is None:
+    if not begin_to_cancel(batch_pk):
         return 0
-    while number := _cancel_slice(batch_pk):
+    batch, cancelled = Batch.objects.get(pk=batch_pk), 0
+    while number := _cancel_slice(batch_pk, batch.batch_id):
         cancelled += number
     transaction.on_commit(partial(ask, [batch_pk]), robust=True)
     return cancelled
 
 
 @transaction.atomic
-def begin_to_cancel(batch_pk: int) -> int | None:
+def begin_to_cancel(batch_pk: int) -> bool:
     """Close a batch whose members relays then cancel, a slice each second, so that the caller need
-    not wait. None if it has ended; else how many plain members count as revoked from now on, though
-    nothing stops them."""
-    batch = _locked(batch_pk, BatchState.OPEN, BatchState.CLOSED)
-    if batch is None:
-        return None
+    not wait. Returns whether it had not ended."""
+    if _locked(batch_pk, BatchState.OPEN, BatchState.CLOSED) is None:
+        return False
     Batch.objects.filter(pk=batch_pk).update(
         state=BatchState.CLOSED,
         outcome=BatchOutcome.CANCELLED,
         closed_at=Coalesce("closed_at", Now()),
     )
-    others = AwaitedMember.objects.filter(batch_key=batch.batch_id, ended_at=None)
-    return others.update(state=AwaitedState.REVOKED, ended_at=Now())
+    return True
 
 
 @transaction.atomic
-def _cancel_slice(batch_pk: int) -> int:
+def _cancel_slice(batch_pk: int, batch_key: str) -> int:
+    """Cancel some members that wait, and count some plain ones as revoked: nothing stops these, but
+    the runs before them that wait are cancelled."""
     waiting = TaskRun.objects.filter(batch=batch_pk, state__range=_WAITING)
     waiting = waiting.order_by("state", "-pk").select_for_update(skip_locked=True, of=("self",))
-    return TaskRun.objects.filter(
-        pk__in=list(waiting.values_list("pk", flat=True)[:SLICE])
-    ).cancel()
+    keys = list(waiting.values_list("pk", flat=True)[:SLICE])
+    others = AwaitedMember.objects.filter(batch_key=batch_key, ended_at=None).order_by("task_id")
+    led_by = dict(others.values_list("pk", "led_by")[:SLICE])
+    TaskRun.objects.filter(task_id__in=[each for ids in led_by.values() for each in ids]).cancel()
+    ended = {"state": AwaitedState.REVOKED, "ended_at": Now()}
+    revoked = AwaitedMember.objects.filter(pk__in=led_by, ended_at=None).update(**ended)
+    return TaskRun.objects.filter(pk__in=keys).cancel() + revoked

@@ -294,8 +294,6 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
             _begin(what, tuple(args), options)
         return ""
     options = dict(options)
-    if chords.is_counted(options.get("chord")) and awaited.is_over(options):
-        return ""
     if batch_pk := options.pop(chords.HEADER, None):
         try:
             args = [*chords.values(_header(what, batch_pk)), *args]

@@ -102,7 +102,7 @@ CANCEL = Verb(
     label=_("Cancel the rest"),
     explanation=_("Cancel the rest: withdraw the members that wait; those that run go on"),
     permission="neural.cancel_batch",
-    apply=lambda batch, user: ending.begin_to_cancel(batch.pk) is not None,
+    apply=lambda batch, user: ending.begin_to_cancel(batch.pk),
     fits=lambda batch: batch.state != BatchState.ENDED and not batch.outcome,
     change=gettext_noop("members that wait: cancelled (cancel the rest)"),
 )

@@ -293,16 +293,22 @@ def test_a_chain_whose_first_plain_task_cannot_be_sent_has_failed(fake_broker, s
 
 
 @pytest.mark.parametrize(
-    "plain", [canvas.plain_add.s(1, 2), chain(canvas.plain_add.s(1, 2), canvas.add.s(1))]
+    "follows",
+    [
+        canvas.plain_add.s(1, 2),
+        chain(canvas.plain_add.s(1, 2), canvas.add.s(1)),
+        chain(canvas.add.s(1, 2), canvas.add.s(1)),
+    ],
 )
-def test_what_was_cancelled_before_it_was_sent_is_not_sent(fake_broker, sent, plain):
+def test_cancel_stops_what_waits_before_a_member(fake_broker, sent, follows):
     with neural.batch(**EVERY) as batch:
-        batch.add(plain)
-        batch.cancel()
+        batch.add(follows)
+        assert batch.cancel() == 1
 
     neural.run_due()
 
     assert sent == []
+    assert TaskRun.objects.get(batch=None, parent_task_id="").state == RunState.CANCELLED
     assert callbacks_of(batch) == ["complete"]
 
 
