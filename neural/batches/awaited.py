@@ -1,6 +1,5 @@
 """The members of batches that are no runs of the ledger: they report how they ended."""
 
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -60,4 +59,4 @@ def _ended(batch_key: str, state: AwaitedState) -> None:
     batches = list(Batch.objects.filter(batch_id=batch_key).values_list("pk", flat=True))
     if state == AwaitedState.FAILED:
         ending.note_deaths(batches)
-    transaction.on_commit(partial(ending.ask, batches), robust=True)
+    transaction.on_commit(lambda: ending.ask(batches), robust=True)

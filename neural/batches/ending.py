@@ -8,7 +8,6 @@ all batches that have not ended are asked in turn, a page each second.
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -57,7 +56,7 @@ def note(ended: Sequence[Ended]) -> None:
     if batches:
         dead = {each.run.batch_id for each in ended if each.state == RunState.DEAD}
         note_deaths(dead - {None})
-        transaction.on_commit(partial(ask, batches), robust=True)
+        transaction.on_commit(lambda: ask(batches), robust=True)
 
 
 def note_deaths(batch_pks: Collection[Any]) -> None:
@@ -171,10 +170,8 @@ def _end(batch_pk: int) -> None:
     if batch.outcome == BatchOutcome.FAILED:
         note_deaths([batch_pk])
     ports.start_what_follows(batch, ports.Outcome(batch.outcome))
-    facts = (batch.batch_id, batch.name, batch.outcome)
-    transaction.on_commit(
-        partial(logger.info, "event=batch_ended batch=%s name=%r outcome=%s", *facts), robust=True
-    )
+    line, facts = "event=batch_ended batch=%s name=%r outcome=%s", (batch.batch_id, batch.name)
+    transaction.on_commit(lambda: logger.info(line, *facts, batch.outcome), robust=True)
 
 
 def _locked(batch_pk: int, *states: BatchState) -> Batch | None:
@@ -204,7 +201,7 @@ def close(batch_pk: int) -> bool:
     if _locked(batch_pk, BatchState.OPEN) is None:
         return False
     Batch.objects.filter(pk=batch_pk).update(state=BatchState.CLOSED, closed_at=Now())
-    transaction.on_commit(partial(ask, [batch_pk]), robust=True)
+    transaction.on_commit(lambda: ask([batch_pk]), robust=True)
     return True
 
 
@@ -219,7 +216,7 @@ def cancel(batch_pk: int) -> int:
     batch, cancelled = Batch.objects.get(pk=batch_pk), 0
     while number := _cancel_slice(batch_pk, batch.batch_id):
         cancelled += number
-    transaction.on_commit(partial(ask, [batch_pk]), robust=True)
+    transaction.on_commit(lambda: ask([batch_pk]), robust=True)
     return cancelled
 
 

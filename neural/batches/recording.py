@@ -6,7 +6,6 @@ members do not wait for each other.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -50,7 +49,7 @@ def record(
         if is_new:
             _insert_members(found, runs, members)
             if is_closed:
-                transaction.on_commit(partial(ending.ask, [found.pk]), robust=True)
+                transaction.on_commit(lambda: ending.ask([found.pk]), robust=True)
     return found
 
 

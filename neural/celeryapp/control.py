@@ -78,7 +78,7 @@ def _cancel(runs: "Iterable[TaskRun]") -> None:
         if cancelled:
             waiting.cancel()
             _tell_chords(cancelled)
-            transaction.on_commit(partial(log_change, "cancelled", cancelled), robust=True)
+            transaction.on_commit(lambda: log_change("cancelled", cancelled), robust=True)
 
 
 def _tell_chords(revoked: "Iterable[TaskRun]") -> None:

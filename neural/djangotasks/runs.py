@@ -157,7 +157,11 @@ def _as_json(value: Any) -> Any:
 def _signal_when_committed(ended: Sequence[ports.Ended]) -> None:
     for each in ended:
         if registry.known(each.run.task) is not None:
-            transaction.on_commit(partial(_signal_end, each.run.task_id), robust=True)
+            _signal_on_commit(each.run.task_id)
+
+
+def _signal_on_commit(task_id: str) -> None:
+    transaction.on_commit(lambda: _signal_end(task_id), robust=True)
 
 
 def _signal_end(task_id: str) -> None:

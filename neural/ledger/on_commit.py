@@ -27,7 +27,9 @@ def call_on_commit(function: Callable[[list[Item]], object], items: Iterable[Ite
             if hook.func is function:
                 hook.args[0].extend(items)
                 return
-    transaction.on_commit(Left(function, list(items)), robust=True)
+    left = Left(function, list(items))
+    left.__qualname__ = function.__qualname__  # type: ignore[attr-defined]  # Django logs it
+    transaction.on_commit(left, robust=True)
 
 
 def _is_of_a_test_case(connection: Any) -> bool:

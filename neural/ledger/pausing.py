@@ -18,7 +18,6 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -65,7 +64,7 @@ def pause(*, queue: str, reason: str, by: str, until: dt.datetime | None = None)
         if not QueuePause.objects.in_force().filter(pk=queue).update(**wanted):
             QueuePause.objects.update_or_create(queue=queue, defaults={**wanted, "since": Now()})
         paused = QueuePause.objects.get(pk=queue)
-        transaction.on_commit(partial(_await_claims_under_way, queue), robust=True)
+        transaction.on_commit(lambda: _await_claims_under_way(queue), robust=True)
     facts = {"queue": queue, "by": by, "until": _until_text(until), "reason": reason}
     _log_on_commit("event=queue_paused %s", facts)
     return paused
@@ -160,7 +159,7 @@ def _until_text(until: dt.datetime | None) -> str:
 
 
 def _log_on_commit(line: str, facts: dict[str, str]) -> None:
-    transaction.on_commit(partial(logger.info, line, pairs(facts)), robust=True)
+    transaction.on_commit(lambda: logger.info(line, pairs(facts)), robust=True)
 
 
 # Yielding

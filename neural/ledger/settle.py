@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -227,7 +227,7 @@ def _take_away(
             ports.notify_ended([ports.Ended(run, state, "")])
         if outcome == AttemptOutcome.LOST:
             note_settled([_lost(attempt, state)])
-        transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
+        transaction.on_commit(lambda: _log(run, outcome, error, state, losses), robust=True)
     return True
 
 

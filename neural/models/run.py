@@ -7,7 +7,6 @@ many runs in one statement (``neural.ledger.claim`` and ``neural.ledger.settle``
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -423,5 +422,5 @@ class TaskRun(models.Model):
         rows = type(self).objects.filter(pk=self.pk, state__in=states).update(**changes)
         if rows:
             self.refresh_from_db(fields=list(changes))
-            transaction.on_commit(partial(log_change, name, [self]), robust=True)
+            transaction.on_commit(lambda: log_change(name, [self]), robust=True)
         return bool(rows)

@@ -933,7 +933,7 @@ BATCHES = (
     Fault(
         "a batch is asked before the outcome is committed",
         "neural/batches/ending.py",
-        "        transaction.on_commit(partial(ask, batches), robust=True)\n",
+        "        transaction.on_commit(lambda: ask(batches), robust=True)\n",
         "        ask(batches)\n",
         _BATCHES + "test_the_last_member_that_settles_ends_it_when_its_outcome_is_committed",
     ),

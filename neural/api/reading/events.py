@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from django.db import transaction
@@ -239,8 +238,8 @@ def retry_event(event: NeuralEvent, *, by: str) -> EventRetry:
     retried = [run for run in found if run.state in RETRIED_STATES]
     TaskRun.objects.filter(pk__in=[run.pk for run in retried]).retry()
     recorded = replay(event, requested_by=by)
-    transaction.on_commit(partial(log_change, "retried", retried, by=by), robust=True)
-    transaction.on_commit(partial(_log, event, by, retried, recorded), robust=True)
+    transaction.on_commit(lambda: log_change("retried", retried, by=by), robust=True)
+    transaction.on_commit(lambda: _log(event, by, retried, recorded), robust=True)
     unchanged = [run for run in found if run.state not in RETRIED_STATES]
     return EventRetry(retried=retried, recorded=recorded, unchanged=unchanged)
 

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -62,7 +61,7 @@ def fold(failures: Sequence[Failure], *, now: dt.datetime) -> None:
         group for group in groups.values() if group.pk in is_news and now - group.last_at < NEWS
     ]
     if recent:
-        transaction.on_commit(partial(report, recent), robust=True)
+        transaction.on_commit(lambda: report(recent), robust=True)
     # The row without a work has the sum of the hour.
     hours = _times(failures, lambda each: (each.hour, each.work, each.store_id or ""), groups)
     hours |= _times(failures, lambda each: (each.hour, "", ""), groups)

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from django.db import transaction
@@ -236,8 +236,12 @@ def count_writes(indexes: Sequence[SearchIndex]) -> None:
     """Count a write of each of these indexes, at the end of a slice of work. In a transaction of
     the caller, this happens when it commits."""
     if vector_store().notes_writes:
-        for index in indexes:
-            transaction.on_commit(partial(_count, index), robust=True)
+        transaction.on_commit(lambda: _count_each(indexes), robust=True)
+
+
+def _count_each(indexes: Iterable[SearchIndex]) -> None:
+    for index in indexes:
+        _count(index)
 
 
 def _count(index: SearchIndex) -> None:

@@ -150,7 +150,7 @@ def _update(action: BulkAction, runs: Sequence[TaskRun]) -> None:
         raise RunsNotLocked(f"{action}: runs changed although they were locked")
     notify_changed(action.verb, keys)
     facts: dict[str, Any] = {"by": action.requested_by, "bulk_action": action.pk}
-    transaction.on_commit(partial(log_change, effect.logged, runs, **facts), robust=True)
+    transaction.on_commit(lambda: log_change(effect.logged, runs, **facts), robust=True)
 
 
 def _applied(run: TaskRun, outcome: BulkOutcome, *, detail: str = "") -> Applied:

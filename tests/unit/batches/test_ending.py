@@ -1,9 +1,10 @@
 """When a batch is over is read from its members' rows; what follows it starts once."""
 
 import threading
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from neural.batches import ending, ports, recording
@@ -193,12 +194,26 @@ def test_the_last_two_that_settle_at_once_do_not_miss_each_other():
 def test_a_process_that_dies_after_the_commit_leaves_it_to_a_relay(monkeypatch):
     batch = make_batch(RUNNING)
     monkeypatch.setattr(ending, "ask", lambda batches: None)
+    monkeypatch.setattr(ending, "_position", 0)
     settled(member(batch))
     assert now(batch).state == BatchState.CLOSED
 
     relay_once()
 
     assert followed(batch) == ["complete"]
+
+
+@committed
+def test_an_outage_while_it_is_asked_undoes_no_outcome_and_a_relay_asks_again(monkeypatch, caplog):
+    batch = make_batch(RUNNING)
+    with monkeypatch.context() as patch:
+        patch.setattr(ending, "_see_to", Mock(side_effect=OperationalError("locked")))
+        settled(member(batch))
+
+    assert member(batch).state == SUCCEEDED
+    assert "Error calling note." in caplog.text
+    relays_ask()
+    assert now(batch).outcome == BatchOutcome.SUCCEEDED
 
 
 @committed
