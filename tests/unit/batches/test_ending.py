@@ -593,7 +593,7 @@ def test_a_relay_asks_all_in_one_statement_page_by_page(monkeypatch, django_asse
     monkeypatch.setattr(ending, "PAGE", 2)
     batches = [make_batch(RUNNING) for _ in range(3)]
     late = make_batch(SUCCEEDED)
-    ending._position = 0
+    monkeypatch.setattr(ending, "_position", 0)
 
     with django_assert_num_queries(1):
         ending.ask_all()
