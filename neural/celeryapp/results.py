@@ -104,6 +104,15 @@ class LedgerResults:
         if not is_called_here(group_id):
             super().set_chord_size(group_id, chord_size)  # type: ignore[misc]
 
+    def mark_as_done(
+        self, task_id: str, result: Any, request: Any = None, *args: Any, **options: Any
+    ) -> None:
+        """Report a member of a chord before its result is stored: of a task whose result is there,
+        Celery does not take up again what a killed process has left undone."""
+        if request and chords.report(request, states.SUCCESS, result):
+            request.update(chord=None)
+        super().mark_as_done(task_id, result, request, *args, **options)  # type: ignore[misc]
+
     def on_chord_part_return(self, request: Any, state: str, result: Any, **options: Any) -> Any:
         """A task of a chord's header has ended."""
         if not chords.report(request, state, result):

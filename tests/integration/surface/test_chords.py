@@ -25,7 +25,7 @@ def brokers(*them):
 
 
 def effects(count: int) -> dict[str, int]:
-    wait_until(lambda: Effect.objects.count() >= count, 60)
+    wait_until(lambda: Effect.objects.count() >= count, 150)
     return dict(Effect.counts())
 
 
@@ -93,6 +93,38 @@ def test_a_chord_ends_though_the_worker_of_its_last_member_is_killed(surface):
     assert result.get(timeout=90) == [[[2, 4, "done"]], {}]
     assert Batch.objects.get().outcome == "succeeded"
     assert TaskRun.objects.filter(task=give_back.name).count() == 1
+
+
+@pytest.mark.sqlite
+@pytest.mark.faults
+@pytest.mark.takes(seconds=10)
+@brokers(OWN)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "neural.batches.recording:record:after",
+        "neural.batches.recording:add:after",
+        "neural.batches.recording:join:after",
+        "neural.batches.awaited:report:before",
+        "neural.batches.awaited:report:after",
+        "neural.batches.ending:ask:before",
+        "neural.batches.ports:start_what_follows:before",
+        "neural.batches.ports:start_what_follows:after",
+        "neural.celeryapp.chords:values:after",
+    ],
+)
+def test_a_chord_whose_process_is_killed_ends_once(surface, place):
+    quick = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3, "concurrency": 1}
+    surface.worker(environment={**surface.environment, "PROBE_KILL": place}, **quick)
+    header = group(add.s(1), plain_add.s(2), chain(add.s(3), add.s(4)))
+    chain(add.s(1, 1), header, note.s("sum"))()
+    wait_until((surface.cluster.marks / "killed").exists, 150)
+
+    surface.worker(**quick)
+
+    assert effects(1) == {"sum:[3, 4, 9]": 1}
+    wait_for_runs()
+    assert [batch.outcome for batch in Batch.objects.all()] == ["succeeded"]
 
 
 CLIENT = """
