@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from celery import chain, chord
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+import neural
 from neural.batches import ending
 from neural.keyset import bounded
 from neural.keyset.walks import Place
@@ -30,6 +32,8 @@ from neural.models import (
 from neural.runs import batches
 from neural.runs.query import QueryRefused, RunQuery
 from neural.runs.selecting import select
+from tests.probe import canvas
+from tests.probe.tasks import give_back
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.plans import reading
 
@@ -278,6 +282,40 @@ def test_the_page_says_who_started_it_and_what_follows() -> None:
         client, world.page_of(of_death)
     )
     assert "Follows the batch other" in text_of(client, world.page_of(told))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("fake_broker")
+@pytest.mark.parametrize("bodies", [1, 2])
+def test_a_chords_page_leads_to_its_body_and_back(bodies: int) -> None:
+    tasks = [canvas.add.s(1) for _ in range(bodies - 1)]
+    chord([canvas.add.s(1, 2), canvas.add.s(3, 4)])(
+        chain(give_back.s(), *tasks) if tasks else give_back.s()
+    )
+    neural.run_due()
+    of = Batch.objects.get()
+    (body,) = TaskRun.objects.filter(task=give_back.name)
+    client = reader()
+
+    assert f'href="{world.page_of(body)}"' in client.get(world.page_of(of)).content.decode()
+    assert f'href="{world.page_of(of)}"' in client.get(world.page_of(body)).content.decode()
+    assert "Takes the results of the batch" in text_of(client, world.page_of(body))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("fake_broker")
+def test_a_batchs_page_leads_to_its_callbacks_and_back() -> None:
+    with neural.batch("night", on_complete=give_back.s(), on_success=canvas.add.si(1, 1)) as filled:
+        filled.add(canvas.add.s(1, 2))
+    neural.run_due()
+    client = reader()
+
+    shown = client.get(world.page_of(filled.row)).content.decode()
+    followers = TaskRun.objects.filter(batch=None)
+    assert followers.count() == 2
+    for run in followers:
+        assert f'href="{world.page_of(run)}"' in shown
+        assert "Follows the batch night" in text_of(client, world.page_of(run))
 
 
 def test_the_page_refreshes_until_the_batch_has_ended_rarely_if_it_is_large(
