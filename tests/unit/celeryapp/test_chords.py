@@ -4,6 +4,7 @@ import pytest
 from celery import Celery, chain, chord, current_app, group
 from celery.app.task import Context
 from celery.exceptions import ChordError, TaskRevokedError
+from celery.exceptions import TimeoutError as ResultTimeout
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import ChordCounter
@@ -218,6 +219,26 @@ def test_a_large_header_is_few_statements_and_few_messages(
     assert len(fake_broker.sent) == 30
     run_all()
     assert result.get(timeout=1) == sum(range(30)) + 30
+
+
+def test_who_waits_for_a_body_does_not_read_every_member_each_time(sent):
+    result = chord(add.s(number, 1) for number in range(30))(total.s())
+    with CaptureQueriesContext(connection) as queries, pytest.raises(ResultTimeout):
+        result.get(timeout=0)
+    assert len(queries) < 10
+
+    all_done(sent)
+
+    assert result.get(timeout=1) == sum(range(30)) + 30
+
+
+def test_an_eager_chord_is_called_at_once_as_in_celery(sent, monkeypatch):
+    monkeypatch.setitem(current_app.conf, "task_always_eager", True)
+
+    assert chord([add.s(1, 1), plain_add.s(2, 2)])(total.s()).get() == 6
+
+    assert not Batch.objects.exists()
+    assert not TaskRun.objects.exists()
 
 
 def test_chains_in_a_header_count_with_their_last_task(sent):

@@ -136,6 +136,15 @@ def test_a_run_that_was_lost_or_has_limits_of_its_own_goes_alone(fields):
     assert done() == set("abc")
 
 
+def test_members_of_a_group_go_with_others(first_claim_only):
+    asked_for(tasks.count, "a", options={"group_id": "g", "group_index": 0, "root_id": "r"})
+    asked_for(tasks.count, "b", options={"group_id": "g", "group_index": 1, "headers": {"t": "1"}})
+
+    deliver(tasks.count, "a")
+
+    assert done() == set("ab")
+
+
 def test_a_run_that_has_only_failed_goes_with_others(first_claim_only):
     asked_for(tasks.count, "a")
     asked_for(tasks.count, "b", failures=1)
