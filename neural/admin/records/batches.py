@@ -1,10 +1,7 @@
 """The admin's pages of batches: how far each is, its dead and slow members, what follows it."""
 
-import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -19,7 +16,6 @@ from django.utils.translation import gettext_noop, pgettext_lazy
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
-    badge,
     code,
     computed_column,
     instant_column,
@@ -34,14 +30,18 @@ from neural.admin.look_up import MOST_SHOWN, LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
+from neural.admin.records.batch_progress import (
+    progress_of,
+    runs_address,
+    shown_members,
+    standing_of,
+)
 from neural.admin.run_page.contents import schedule_of
 from neural.admin.run_page.page import MEDIA, OFTEN, RARELY
-from neural.admin.run_page.timeline import HEIGHT, WIDTH, Axis, axis_of
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import HistoryAdmin
 from neural.admin.tabs import tabs_under
 from neural.batches import ending, results
-from neural.charts import Bar, bar_of
 from neural.keyset.bounded import find
 from neural.keyset.exact import named_exactly
 from neural.keyset.planning import by_store
@@ -50,10 +50,7 @@ from neural.ledger.clock import database_clock
 from neural.models import (
     Batch,
     BatchKind,
-    BatchOutcome,
     BatchState,
-    RunState,
-    TaskRun,
 )
 from neural.personal.redacting import for_user
 from neural.runs.batches import (
@@ -61,31 +58,10 @@ from neural.runs.batches import (
     FILTER,
     counts_of,
     followers_of,
-    members_of,
     others_of,
     visible_batch,
 )
-from neural.runs.query import EVER
-from neural.sites import address_if_there
 
-BARS = {
-    RunState.SUCCEEDED: "succeeded",
-    RunState.RUNNING: "running",
-    RunState.PENDING: "wait",
-    RunState.DEAD: "failed",
-    RunState.CANCELLED: "lost",
-    RunState.DISCARDED: "lost",
-}
-"""The colours of members in a bar, in its order."""
-STANDINGS = {
-    BatchState.OPEN: ("pending", _("takes members")),
-    BatchState.CLOSED: ("running", _("waits for its members")),
-}
-ENDINGS = {
-    BatchOutcome.SUCCEEDED: "succeeded",
-    BatchOutcome.FAILED: "failed",
-    BatchOutcome.CANCELLED: "unhandled",
-}
 FOLLOWERS = {
     "body": pgettext_lazy("batch", "When all have succeeded"),
     "on_success": pgettext_lazy("batch", "When all have succeeded"),
@@ -106,92 +82,6 @@ CANCEL = Verb(
     fits=lambda batch: batch.state != BatchState.ENDED and not batch.outcome,
     change=gettext_noop("members that wait: cancelled (cancel the rest)"),
 )
-
-
-def standing_of(batch: Batch) -> SafeString:
-    """The state in words."""
-    if batch.outcome and batch.state != BatchState.ENDED:
-        return badge("unhandled", _("is being cancelled"))
-    if batch.outcome:
-        return badge(ENDINGS[BatchOutcome(batch.outcome)], batch.get_outcome_display())
-    return badge(*STANDINGS[BatchState(batch.state)])
-
-
-@dataclass(frozen=True)
-class Part:
-    """The members in one state; ``address`` is that of the list of these runs."""
-
-    kind: str
-    label: Any
-    count: str
-    address: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """``bars`` are empty if the members were not all counted."""
-
-    parts: Sequence[Part]
-    bars: Sequence[Bar]
-
-
-def progress_of(batch: Batch, counts: Mapping[str, int], *, most: int | None = None) -> Progress:
-    """What a batch's counts look like. From ``most`` on, a count is not the whole."""
-    cut = {state for state in counts if most and counts[state] >= most}
-    parts = [
-        Part(
-            state,
-            state.label,
-            f"{count:,}{'+' if state in cut else ''}",
-            runs_address(batch, state),
-        )
-        for state in BARS
-        if (count := counts.get(state, 0))
-    ]
-    return Progress(parts, [] if cut else list(_bars(counts)))
-
-
-def _bars(counts: Mapping[str, int]) -> Iterator[Bar]:
-    left, whole = 0.0, sum(counts.values())
-    for state, kind in BARS.items():
-        if number := counts.get(state):
-            width = number / whole * WIDTH
-            yield bar_of(kind, left, 0, width, HEIGHT)
-            left += width
-
-
-def runs_address(batch: Batch, state: str = "") -> str:
-    """The list of runs with the members of a batch; empty if the site has none."""
-    address = address_if_there("neural_taskrun_changelist")
-    asked = {FILTER: batch.pk, "period": EVER} | ({"state": state} if state else {})
-    return f"{address}?{urlencode(asked)}" if address else ""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member, its error as the user may see it, and the bars of how it waited and worked."""
-
-    run: TaskRun
-    error: str
-    waited: dt.timedelta
-    took: dt.timedelta | None
-    bars: Sequence[Bar]
-
-
-def shown_members(batch: Batch, user: Any, now: dt.datetime) -> list[Member]:
-    """The dead and the slow members first, on the axis of the batch's time."""
-    axis = axis_of([batch.created_at, batch.ended_at or now])
-    return [_member(run, user, axis, now) for run in members_of(batch, user)]
-
-
-def _member(run: TaskRun, user: Any, axis: Axis, now: dt.datetime) -> Member:
-    end = run.finished_at or now
-    begin = run.started_at or end
-    bars = [axis.bar("wait", run.created_at, begin)]
-    if run.started_at:
-        bars.append(axis.bar(BARS[RunState(run.state)], begin, end))
-    took = end - begin if run.started_at else None
-    return Member(run, for_user(run.error, user), begin - run.created_at, took, bars)
 
 
 def asked_to_follow(batch: Batch) -> list[tuple[Any, str]]:
