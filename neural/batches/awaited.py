@@ -28,9 +28,11 @@ def report(
     end["ended_at"] = Now()
     mine = {"batch_key": batch_key, "task_id": task_id}
     with transaction.atomic():
-        if not AwaitedMember.objects.filter(**mine, ended_at=None).update(**end):
+        awaited = AwaitedMember.objects.filter(**mine, ended_at=None)
+        if not awaited.update(**end):
             early = AwaitedMember(**mine, **end, group_index=group_index)
             AwaitedMember.objects.bulk_create([early], ignore_conflicts=True)
+            awaited.update(**end)  # if the batch's transaction has committed meanwhile
         _ended(batch_key, state)
 
 

@@ -70,8 +70,7 @@ def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
 def tell_backend(run: TaskRun) -> None:
     """Have the result backend told of the end of a run, if it counts the chord of that run."""
     if run.options.get("chord"):
-        member = {name: run.options.get(name) for name in ("chord", "group_id", "group_index")}
-        _ask(COUNT_TASK, [{**member, "task_id": run.task_id}, ""], _origin(run))
+        _ask(COUNT_TASK, [{"task_id": run.task_id}, ""], _origin(run))
 
 
 def _error_of(run: TaskRun) -> str:
@@ -123,7 +122,8 @@ def fail_members(ended: Sequence[Ended]) -> None:
             if chords.is_counted(options["chord"]):
                 awaited.fail(options["group_id"], options["task_id"], error)
             else:
-                _ask(COUNT_TASK, [options, error], _origin(run))
+                with suppress(NotStorable):  # the run's death must be recorded
+                    _ask(COUNT_TASK, [options, error], _origin(run))
 
 
 def _unstarted(run: TaskRun) -> Iterator[Mapping[str, Any]]:

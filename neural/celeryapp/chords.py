@@ -275,8 +275,12 @@ def _in_shape(shape: Sequence[Any], each: Iterator[Any]) -> list[Any]:
 
 def count(member: Mapping[str, Any], error: str) -> None:
     """Tell the result backend how a member of a chord ended that it counts, as a worker does for a
-    plain task. ``member`` has the options of its call; ``error`` is set if it never started."""
+    plain task. ``member`` has the task id of a run, or with ``error`` the options of what never
+    started."""
     backend: Any = current_app.backend
+    if not error:
+        options = TaskRun.objects.values_list("options", flat=True).get(task_id=member["task_id"])
+        member = {**options, **member}
     request = Context(
         id=member["task_id"],
         group=member["group_id"],

@@ -6,17 +6,19 @@ from celery.app.task import Context
 from celery.exceptions import ChordError, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import ChordCounter
 
 import neural
+from neural.batches import awaited
 from neural.celeryapp.app import LedgerCelery
 from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
 from neural.ledger import insertion
-from neural.models import AwaitedMember, Batch, RunState, TaskRun
+from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
 from neural.worker import relay
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
@@ -630,3 +632,19 @@ def test_a_plain_application_with_the_ledgers_backend_has_the_same_chords(sent, 
     all_done(sent)
 
     assert result.get(timeout=1) == [[[6, 6, 3, 0]], {}]
+
+
+def test_a_report_is_kept_though_the_member_is_recorded_at_the_same_moment(monkeypatch):
+    """As if the transaction that called the chord had committed between two statements."""
+    create = QuerySet.bulk_create
+
+    def create_late(self, rows, **options):
+        monkeypatch.setattr(QuerySet, "bulk_create", create)
+        AwaitedMember.objects.create(batch_key="g", task_id="t")
+        return create(self, rows, **options)
+
+    monkeypatch.setattr(QuerySet, "bulk_create", create_late)
+
+    awaited.report("g", "t", 0, AwaitedState.SUCCEEDED, 7)
+
+    assert list(AwaitedMember.objects.values_list("state", "value")) == [("succeeded", 7)]
