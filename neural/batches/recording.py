@@ -66,6 +66,9 @@ def join(batch_key: str, runs: Sequence[NewRun], *, make: Batch | None = None) -
         if make is None:
             return list(runs)
         batch, _ = _insert(make)
+    if batch.options.get("reopens"):  # its chain was retried after it had failed
+        ended = Batch.objects.filter(pk=batch.pk, state=BatchState.ENDED)
+        ended.update(state=BatchState.CLOSED, outcome="", ended_at=None)
     task_ids = [run.task_id for run in runs]
     theirs = AwaitedMember.objects.filter(batch_key=batch_key, task_id__in=task_ids)
     places = dict(theirs.values_list("task_id", "group_index"))

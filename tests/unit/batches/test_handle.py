@@ -375,6 +375,30 @@ def test_a_cancelled_chain_that_is_retried_in_time_is_the_member_again(fake_brok
     assert sorted(callbacks_of(batch)) == ["complete", "success"]
 
 
+@pytest.mark.parametrize("reopens", [True, False])
+def test_a_dead_chain_that_is_retried_later_ends_the_batch_anew_if_that_was_asked_for(
+    fake_broker, sent, reopens
+):
+    broken = True
+
+    def mended():
+        if broken:
+            raise ZeroDivisionError
+
+    with ledger_task(mended, max_retries=0) as task:
+        with neural.batch(**EVERY, reopens=reopens) as batch:
+            batch.add(chain(task.s(), canvas.add.si(1, 2)))
+        neural.run_due()
+        assert callbacks_of(batch) == ["death", "complete"]
+
+        broken = False
+        TaskRun.objects.dead().get().retry()
+        neural.run_due()
+
+    assert batch.counts() == {"succeeded": 1}
+    assert callbacks_of(batch).count("success") == reopens
+
+
 def test_relays_look_at_what_leads_to_members_page_by_page(fake_broker, sent, monkeypatch):
     monkeypatch.setattr(leading, "MEMBERS", 2)
     with neural.batch(**EVERY) as batch:
