@@ -234,8 +234,8 @@ def test_who_waits_for_a_body_does_not_read_every_member_each_time(sent):
     assert result.get(timeout=1) == sum(range(30)) + 30
 
 
-def test_an_eager_chord_is_called_at_once_as_in_celery(sent, monkeypatch):
-    monkeypatch.setitem(current_app.conf, "task_always_eager", True)
+def test_an_eager_chord_is_called_at_once_as_in_celery(sent, settings):
+    settings.CELERY_TASK_ALWAYS_EAGER = True
 
     assert chord([add.s(1, 1), plain_add.s(2, 2)])(total.s()).get() == 6
 
