@@ -7,6 +7,7 @@ all batches that have not ended are asked in turn, a page each second.
 """
 
 import logging
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +47,14 @@ _ALL_ALIVE = Q(death_noted_at=None, options__has_key="on_death")
 _witnesses: dict[int, int] = {}
 """By batches, a run of each that was open when it was looked at last, with a high key: it is likely
 to be among the last to end. While it is open, nothing else is read."""
+
+
+class _Noted(threading.local):
+    def __init__(self) -> None:
+        self.batches: set[int] = set()
+
+
+_noted = _Noted()
 _position = 0
 """The last batch that this process's relay has asked."""
 
@@ -56,7 +65,17 @@ def note(ended: Sequence[Ended]) -> None:
     if batches:
         dead = {each.run.batch_id for each in ended if each.state == RunState.DEAD}
         note_deaths(dead - {None})
-        transaction.on_commit(lambda: ask(batches), robust=True)
+        _noted.batches |= batches
+        transaction.on_commit(_ask_noted, robust=True)
+
+
+def _ask_noted() -> None:
+    """Ask the batches that were noted in this thread: those of runs that were executed in turn,
+    whose hooks are called one after the other in the end, are asked once. One whose transaction was
+    rolled back is asked in vain."""
+    batches, _noted.batches = _noted.batches, set()
+    if batches:
+        ask(batches)
 
 
 def note_deaths(batch_pks: Collection[Any]) -> None:

@@ -933,8 +933,8 @@ BATCHES = (
     Fault(
         "a batch is asked before the outcome is committed",
         "neural/batches/ending.py",
-        "        transaction.on_commit(lambda: ask(batches), robust=True)\n",
-        "        ask(batches)\n",
+        "        transaction.on_commit(_ask_noted, robust=True)\n",
+        "        _ask_noted()\n",
         _BATCHES + "test_the_last_member_that_settles_ends_it_when_its_outcome_is_committed",
     ),
     Fault(

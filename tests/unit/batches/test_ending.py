@@ -211,7 +211,7 @@ def test_an_outage_while_it_is_asked_undoes_no_outcome_and_a_relay_asks_again(mo
         settled(member(batch))
 
     assert member(batch).state == SUCCEEDED
-    assert "Error calling note." in caplog.text
+    assert "Error calling _ask_noted" in caplog.text
     relays_ask()
     assert now(batch).outcome == BatchOutcome.SUCCEEDED
 
