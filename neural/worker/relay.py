@@ -272,7 +272,9 @@ def _register() -> WorkerProcess:
 
 
 def drop_broken_connections(**_: Any) -> None:
-    """Before each task, close connections that are broken or too old.
+    """Before each task, close connections that are broken or older than ``CONN_MAX_AGE``. Its
+    default, 0, is meant for requests: a worker's connections then live for as many tasks as
+    ``CELERY_DB_REUSE_MAX`` says.
 
     Django would check each server with a statement (CONN_HEALTH_CHECKS). But a connection that the
     server has ended has data to read, so only such a connection is checked.
@@ -280,6 +282,8 @@ def drop_broken_connections(**_: Any) -> None:
     connection: Any
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
+            if connection.settings_dict["CONN_MAX_AGE"] == 0:
+                connection.close_at, connection.health_check_enabled = None, True
             connection.close_if_unusable_or_obsolete()
             if is_silent(connection):
                 connection.health_check_done = True

@@ -1,6 +1,7 @@
 """Connections that outlive a task: a server that is gone is noticed before the next one."""
 
 import time
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -66,6 +67,34 @@ def test_a_connection_that_is_too_old_is_made_anew(kept):
     """CONN_MAX_AGE."""
     process = ask()
     kept.close_at = time.monotonic() - 1
+
+    drop_broken_connections()
+
+    assert ask() != process
+
+
+@pytest.fixture
+def made_for_requests():
+    """A connection of a project that leaves CONN_MAX_AGE and CONN_HEALTH_CHECKS as Django has
+    them."""
+    connection.close()
+    changed = {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
+    with patch.dict(connection.settings_dict, changed):
+        connection.ensure_connection()
+        yield connection
+    connection.close()
+
+
+def test_without_a_maximum_age_a_connection_outlives_a_task(made_for_requests):
+    process = ask()
+    drop_broken_connections()
+
+    assert ask() == process
+
+
+def test_without_health_checks_a_connection_that_the_server_ended_is_made_anew(made_for_requests):
+    process = ask()
+    hang_up(process)
 
     drop_broken_connections()
 
