@@ -28,7 +28,7 @@ class NeuralConfig(AppConfig):
         from neural.batches import ports as batches
         from neural.broker import message, patches, publisher
         from neural.celeryapp import batches as batches_of_celery
-        from neural.celeryapp import callbacks, task
+        from neural.celeryapp import callbacks, chords, task
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasure
         from neural.events.changes import REFUSED_EVENTS
@@ -48,6 +48,7 @@ class NeuralConfig(AppConfig):
         batches.connect(
             starting_what_follows=batches_of_celery.follow,
             having_members_of=batches_of_celery.members_of,
+            reporting_from_results=chords.report_from_results,
         )
         relay.register_duty("batches", leading.ask_all)
         work.connect(title_of_task=task.title_of_task)

@@ -2,18 +2,26 @@
 
 The runs before the last of a chain are no members. The death of one fails its member at once
 (``neural.celeryapp.callbacks``). Nobody hears of one that is cancelled, expires or is discarded, or
-that an older worker settles: relays look for these, some batches and members in each turn.
+that an older worker settles, nor of a plain task whose worker does not load ``neural``: relays look
+for these, some batches and members in each turn.
 """
 
+import datetime as dt
 import random
 from collections.abc import Sequence
+from typing import Any
 
-from neural.batches import awaited, ending
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from neural.batches import awaited, ending, ports
 from neural.models import AwaitedMember, AwaitedState, RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES
 
 BATCHES = 20
 MEMBERS = 200
+PATIENCE = dt.timedelta(minutes=1)
+"""A member that has not been reported for so long is looked for in the result backend."""
 
 _positions: dict[int, str] = {}
 """By batches, the last member that this process's relay has looked at."""
@@ -30,10 +38,13 @@ def ask_all() -> None:
 def _look_at(batch_pk: int, batch_key: str) -> None:
     after = _positions.pop(batch_pk, "")
     theirs = AwaitedMember.objects.filter(batch_key=batch_key, ended_at=None, task_id__gt=after)
-    page = list(theirs.order_by("task_id")[:MEMBERS])
+    is_late = Q(created_at__lt=Now() - PATIENCE)
+    page: list[Any] = list(theirs.annotate(is_late=is_late).order_by("task_id")[:MEMBERS])
     if len(page) == MEMBERS:
         _positions[batch_pk] = page[-1].task_id
     _end_those_that_never_start(page)
+    if late := [member for member in page if member.is_late]:
+        ports.report_from_results(late)
 
 
 def _end_those_that_never_start(members: Sequence[AwaitedMember]) -> None:

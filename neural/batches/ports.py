@@ -3,7 +3,7 @@
 Without them, nothing follows a batch, and no signature can be added.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -60,7 +60,24 @@ members_of: MembersOf = _no_members
 """The members that these signatures become in the batch of this ``batch_id``."""
 
 
-def connect(*, starting_what_follows: StartWhatFollows, having_members_of: MembersOf) -> None:
+ReportFromResults: TypeAlias = Callable[[Sequence[AwaitedMember]], None]
+
+
+def _no_results(members: Sequence[AwaitedMember]) -> None:
+    """There is no result backend."""
+
+
+report_from_results: ReportFromResults = _no_results
+"""Report those of these members of which a result backend says that they have ended."""
+
+
+def connect(
+    *,
+    starting_what_follows: StartWhatFollows,
+    having_members_of: MembersOf,
+    reporting_from_results: ReportFromResults,
+) -> None:
     """Set these functions; they replace those before."""
-    global start_what_follows, members_of
+    global start_what_follows, members_of, report_from_results
     start_what_follows, members_of = starting_what_follows, having_members_of
+    report_from_results = reporting_from_results

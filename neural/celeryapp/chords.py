@@ -13,7 +13,9 @@ to one keep the body, and tell the backend how they ended (:func:`count`).
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -44,6 +46,8 @@ from neural.models import (
 )
 from neural.models.new_run import NewRun
 from neural.stored_json import NotStorable, from_json, plain
+
+logger = logging.getLogger(__name__)
 
 HEADER = "header"
 """The option of a body's run that names the batch whose results it gets, and whether it gets
@@ -205,21 +209,38 @@ def report(request: Any, state: str, result: Any) -> bool:
     if not is_counted(request.chord):
         return False
     if request.id and request.group:
-        how, value, error = _ENDED.get(state, AwaitedState.FAILED), None, ""
-        try:
-            if how == AwaitedState.SUCCEEDED:
-                value = plain(result, what=f"the result of {request.id}")
-            else:
-                error = describe(result)
-        except NotStorable as refused:
-            how, error = AwaitedState.FAILED, describe(refused)
+        how = _how_it_ended(request.id, state, result)
         dialects.retry_until(
-            partial(
-                awaited.report, request.group, request.id, request.group_index, how, value, error
-            ),
+            partial(awaited.report, request.group, request.id, request.group_index, *how),
             seconds=conf().settle_seconds,
         )
     return True
+
+
+def _how_it_ended(task_id: str, state: str, result: Any) -> tuple[AwaitedState, Any, str]:
+    how = _ENDED.get(state, AwaitedState.FAILED)
+    if how != AwaitedState.SUCCEEDED:
+        return how, None, describe(result)
+    try:
+        return how, plain(result, what=f"the result of {task_id}"), ""
+    except NotStorable as refused:
+        return AwaitedState.FAILED, None, describe(refused)
+
+
+def report_from_results(members: Sequence[AwaitedMember]) -> None:
+    """Report those of these members of which the result backend says that they have ended, because
+    the worker that executed them did not."""
+    asked = {member.task_id: member for member in members}
+    get_many: Any = getattr(current_app.backend, "get_many", None)
+    with suppress(NotImplementedError):  # there is no backend
+        for task_id, meta in get_many(asked, max_iterations=1) if get_many else ():
+            member = asked[task_id]
+            logger.warning(
+                "event=member_not_reported batch=%s task=%s reason=%r",
+                *(member.batch_key, task_id, "its worker does not load neural, or was killed"),
+            )
+            how = _how_it_ended(task_id, meta["status"], meta["result"])
+            awaited.report(member.batch_key, task_id, member.group_index, *how)
 
 
 def members_in(following: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -7,11 +7,12 @@ from celery.exceptions import ChordError, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import ChordCounter
 
 import neural
-from neural.batches import awaited
+from neural.batches import awaited, leading, ports, recording
 from neural.celeryapp.app import LedgerCelery
 from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
@@ -648,3 +649,52 @@ def test_a_report_is_kept_though_the_member_is_recorded_at_the_same_moment(monke
     awaited.report("g", "t", 0, AwaitedState.SUCCEEDED, 7)
 
     assert list(AwaitedMember.objects.values_list("state", "value")) == [("succeeded", 7)]
+
+
+# A worker that does not load neural
+
+
+def awaited_for(age, task_id="plain"):
+    """A chord of one plain member, which was sent so long ago."""
+    batch = recording.record(
+        Batch(batch_id="group", kind="chord", state="closed", options={"body": dict(total.s())}),
+        awaited=[AwaitedMember(task_id=task_id, group_index=0)],
+    )
+    AwaitedMember.objects.update(created_at=Now() - age)
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "outcome"),
+    [(7, "SUCCESS", "succeeded"), (ValueError("boom"), "FAILURE", "failed")],
+)
+def test_a_member_whose_worker_does_not_report_is_found_in_the_result_backend(
+    result, state, outcome, backend, caplog
+):
+    awaited_for(leading.PATIENCE * 2)
+    current_app.backend.store_result("plain", result, state)
+
+    for _turn in range(2):
+        leading.ask_all()
+
+    if backend is LedgerOnly:
+        assert batches() == [("closed", "")]
+    else:
+        assert batches() == [("ended", outcome)]
+        assert "event=member_not_reported batch=group task=plain" in caplog.text
+        assert "its worker does not load neural" in caplog.text
+
+
+def test_a_member_has_time_to_report_by_itself(backend, monkeypatch):
+    awaited_for(leading.PATIENCE / 2)
+    monkeypatch.setattr(ports, "report_from_results", lambda members: pytest.fail("asked"))
+
+    leading.ask_all()
+
+
+def test_a_member_that_goes_on_is_waited_for(backend):
+    awaited_for(leading.PATIENCE * 2)
+
+    leading.ask_all()
+
+    assert batches() == [("closed", "")]
