@@ -114,9 +114,11 @@ def shown_members(batch: Batch, user: Any, now: dt.datetime) -> list[Member]:
 
 def _member(run: TaskRun, user: Any, axis: Axis, now: dt.datetime) -> Member:
     end = run.finished_at or now
-    begin = run.started_at or end
+    # Whoever has failed and is retried waits as well.
+    started = run.started_at if run.state != RunState.PENDING else None
+    begin = started or end
     bars = [axis.bar("wait", run.created_at, begin)]
-    if run.started_at:
+    if started:
         bars.append(axis.bar(BARS[RunState(run.state)], begin, end))
-    took = end - begin if run.started_at else None
+    took = end - begin if started else None
     return Member(run, for_user(run.error, user), begin - run.created_at, took, bars)

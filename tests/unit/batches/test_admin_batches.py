@@ -236,6 +236,16 @@ def test_the_dead_and_the_slow_members_come_first() -> None:
     assert float(slow.bars[1].width) == pytest.approx(500, abs=5)
 
 
+def test_a_member_that_has_failed_and_is_retried_is_shown_to_wait() -> None:
+    of = batch()
+    member(of, RunState.PENDING, failures=1, started_at=timezone.now())
+
+    (shown,) = reader().get(world.page_of(of)).context["members"]
+
+    assert shown.took is None
+    assert [bar.kind for bar in shown.bars] == ["wait"]
+
+
 def test_counts_lead_to_the_members_in_the_list_of_runs() -> None:
     of = batch()
     dead = member(of, RunState.DEAD)
