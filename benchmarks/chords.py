@@ -13,14 +13,13 @@ killed between the end of a task and its count.
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.delays import CANDIDATES
 from benchmarks.isolated import SERVER, Server
-from benchmarks.machine import idle_before, machine, markdown
+from benchmarks.machine import idle_before, machine, table_of_medians
 from benchmarks.peers.installing import install
 from benchmarks.peers.measuring import Bench, Candidate, database_of, output
 
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         server.drop_all()
     names = [each.name for each in candidates]
-    print(_table(names, repeats), file=sys.stderr)
+    print(table_of_medians(names, repeats), file=sys.stderr)
     about = {"machine": machine(), "postgresql": server.settings(), "idle_before": idle}
     print(json.dumps({**about, "repeats": repeats}, indent=2))
 
@@ -73,14 +72,6 @@ def _measured(bench: Chords, candidate: Candidate, options: Any) -> Figures:
         **{f"{name}, {options.chords:,} of {options.members}": many[name] for name in many},
         f"seconds, 1 of {options.header:,}": large["seconds"],
     }
-
-
-def _table(names: Sequence[str], repeats: Sequence[dict[str, Figures]]) -> str:
-    rows: list[tuple[str, ...]] = [("median", *names)]
-    for figure in repeats[0][names[0]]:
-        medians = (statistics.median(each[name][figure] for each in repeats) for name in names)
-        rows.append((figure, *(f"{median:,.1f}" for median in medians)))
-    return markdown(rows)
 
 
 def _options(arguments: Sequence[str] | None) -> Any:

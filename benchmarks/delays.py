@@ -12,13 +12,12 @@ the database polls each half second unless the caller names an interval.
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.isolated import SERVER, Server
-from benchmarks.machine import idle_before, machine, markdown
+from benchmarks.machine import idle_before, machine, table_of_medians
 from benchmarks.peers.installing import install
 from benchmarks.peers.measuring import NEURAL, PEERS, Bench, Candidate, database_of, output
 
@@ -65,17 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         server.drop_all()
     names = [each.name for each in candidates]
-    print(_table(names, repeats), file=sys.stderr)
+    print(table_of_medians(names, repeats), file=sys.stderr)
     about = {"machine": machine(), "postgresql": server.settings(), "idle_before": idle}
     print(json.dumps({**about, "repeats": repeats}, indent=2))
-
-
-def _table(names: Sequence[str], repeats: Sequence[dict[str, Figures]]) -> str:
-    rows: list[tuple[str, ...]] = [("median", *names)]
-    for figure in repeats[0][names[0]]:
-        medians = (statistics.median(each[name][figure] for each in repeats) for name in names)
-        rows.append((figure, *(f"{median:,.1f}" for median in medians)))
-    return markdown(rows)
 
 
 def _options(arguments: Sequence[str] | None) -> Any:

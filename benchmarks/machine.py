@@ -97,6 +97,15 @@ def markdown(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
+def table_of_medians(names: Sequence[str], repeats: Sequence[dict[str, dict[str, float]]]) -> str:
+    """Each figure's median over the repeats, which have figures by name; a column for each name."""
+    rows: list[tuple[str, ...]] = [("median", *names)]
+    for figure in repeats[0][names[0]]:
+        medians = (median(each[name][figure] for each in repeats) for name in names)
+        rows.append((figure, *(f"{value:,.1f}" for value in medians)))
+    return markdown(rows)
+
+
 def busy_seconds() -> float:
     """Processor time that all processes have used since the machine started."""
     idle, total = _jiffies()
