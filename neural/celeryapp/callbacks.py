@@ -117,8 +117,8 @@ def fail_members(ended: Sequence[Ended]) -> None:
             lost = [options for each in _unstarted(run) for options in chords.members_in(each)]
         except (LookupError, TypeError, ValueError, AttributeError):  # of a forged message
             continue
+        error = _error_of(run) if lost else ""
         for options in lost:
-            error = _error_of(run)
             if chords.is_counted(options["chord"]):
                 awaited.fail(options["group_id"], options["task_id"], error)
             else:
