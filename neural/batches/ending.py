@@ -39,7 +39,7 @@ MOST_WITNESSES = 10_000
 # an index of pending runs that held none when its statistics were made.
 _OPEN = (RunState.PENDING, RunState.RUNNING)
 _DEAD = (RunState.DEAD, RunState.DISCARDED)
-_NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is between them
+NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is between them
 _WAITING = (RunState.PENDING, RunState.PENDING)
 _ALL_ALIVE = Q(death_noted_at=None, options__has_key="on_death")
 """Batches with an ``on_death`` that has not been started."""
@@ -200,7 +200,7 @@ def _locked(batch_pk: int, *states: BatchState) -> Batch | None:
 
 
 def _outcome(batch: Batch) -> BatchOutcome:
-    worst = TaskRun.objects.filter(batch=batch, state__range=_NOT_SUCCEEDED).order_by("-state")
+    worst = TaskRun.objects.filter(batch=batch, state__range=NOT_SUCCEEDED).order_by("-state")
     state = worst.values_list("state", flat=True).first()
     others = AwaitedMember.objects.filter(batch_key=batch.batch_id)
     if state not in (None, RunState.CANCELLED) or others.filter(state=AwaitedState.FAILED).exists():

@@ -14,10 +14,9 @@ from neural.batches import ending, ports, recording, results
 from neural.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.work import current_run
-from neural.models import BatchKind, BatchState, RunState
+from neural.models import BatchKind, BatchState
+from neural.models.run import FINISHED_STATES
 from neural.stored_json import plain
-
-_OPEN = (RunState.PENDING, RunState.RUNNING)
 
 
 class BatchUnknown(PermanentError):
@@ -87,8 +86,8 @@ class Batch:
     def progress(self) -> Progress:
         """How many members have ended, and how many there are by now."""
         counts = self.counts()
-        members = sum(counts.values())
-        return Progress(members - sum(counts.get(state, 0) for state in _OPEN), members)
+        ended = sum(counts.get(state, 0) for state in FINISHED_STATES)
+        return Progress(ended, sum(counts.values()))
 
     def __enter__(self) -> Self:
         return self

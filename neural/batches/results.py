@@ -5,16 +5,11 @@ from typing import Any
 
 from django.db.models import Count
 
+from neural.batches.ending import NOT_SUCCEEDED
 from neural.errors import PermanentError
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
+from neural.models.batch import AS_RUNS
 
-_AS_RUNS = {
-    AwaitedState.OPEN.value: RunState.PENDING.value,
-    AwaitedState.SUCCEEDED.value: RunState.SUCCEEDED.value,
-    AwaitedState.FAILED.value: RunState.DEAD.value,
-    AwaitedState.REVOKED.value: RunState.CANCELLED.value,
-}
-_NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is between them
 _WORST_FIRST = (RunState.DEAD, RunState.DISCARDED, RunState.CANCELLED)
 
 
@@ -64,7 +59,7 @@ def has_failed(batch_id: str) -> bool | None:
     batch = Batch.objects.filter(batch_id=batch_id).only("pk").first()
     if batch is None:
         return None
-    runs = TaskRun.objects.filter(batch=batch, state__range=_NOT_SUCCEEDED)
+    runs = TaskRun.objects.filter(batch=batch, state__range=NOT_SUCCEEDED)
     others = AwaitedMember.objects.filter(batch_key=batch_id)
     failed = others.exclude(state__in=(AwaitedState.OPEN, AwaitedState.SUCCEEDED))
     return runs.exists() or failed.exists()
@@ -80,8 +75,7 @@ def _members(batch: Batch, what: str) -> list[tuple[str, Any, str, Any]]:
     )
     found = [(state, (place is None, place, 0, pk), *rest) for state, place, pk, *rest in runs]
     found += [
-        (_AS_RUNS[state], (place is None, place, 1, pk), *rest)
-        for state, place, pk, *rest in others
+        (AS_RUNS[state], (place is None, place, 1, pk), *rest) for state, place, pk, *rest in others
     ]
     return sorted(found, key=lambda each: each[1])
 
@@ -94,5 +88,5 @@ def counts(batch: Batch) -> dict[str, int]:
     found.update(dict(runs.values_list("state").annotate(Count("pk"))))
     others = AwaitedMember.objects.filter(batch_key=batch.batch_id).order_by()
     for state, number in others.values_list("state").annotate(Count("pk")):
-        found[_AS_RUNS[state]] += number
+        found[AS_RUNS[state]] += number
     return dict(found)

@@ -147,6 +147,15 @@ class AwaitedState(models.TextChoices):
     REVOKED = "revoked", pgettext_lazy("member of a batch", "revoked")
 
 
+AS_RUNS = {
+    AwaitedState.OPEN: "pending",
+    AwaitedState.SUCCEEDED: "succeeded",
+    AwaitedState.FAILED: "dead",
+    AwaitedState.REVOKED: "cancelled",
+}
+"""The states of runs (``RunState``, whose module needs this one) that say the same."""
+
+
 class AwaitedMember(models.Model):
     """A member that is no run of the ledger (a plain Celery task), or none yet (the last task of a
     chain, the body of an inner chord). No foreign key: a plain worker may report its end before the

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Place, Walk, indexes_alone
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
+from neural.models.batch import AS_RUNS
 from neural.runs.filters import RunFilter, register_run_filter
 from neural.runs.query import EVER, RunQuery
 from neural.runs.selecting import Selection
@@ -23,13 +24,6 @@ FILTER = "batch"
 """The parameter: the number of a batch."""
 COUNTED = 10_000
 """So many members in a state are counted in a list."""
-AWAITED: Mapping[str, AwaitedState] = {
-    RunState.PENDING: AwaitedState.OPEN,
-    RunState.SUCCEEDED: AwaitedState.SUCCEEDED,
-    RunState.DEAD: AwaitedState.FAILED,
-    RunState.CANCELLED: AwaitedState.REVOKED,
-}
-"""The states of members that are no runs of the ledger, as those of runs."""
 SHOWN: Mapping[str, int] = {
     RunState.DEAD: 20,
     RunState.RUNNING: 20,
@@ -63,7 +57,7 @@ def counts_of(batches: Sequence[Batch]) -> dict[int, dict[str, int]]:
     }
     plain = {
         f"others_{state}": Bounded(others.filter(state=awaited)[:COUNTED])
-        for state, awaited in AWAITED.items()
+        for awaited, state in AS_RUNS.items()
     }
     asked = Batch.objects.order_by().filter(pk__in=[each.pk for each in batches])
     with indexes_alone(asked.db):
