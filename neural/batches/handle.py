@@ -15,6 +15,7 @@ from neural.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.work import current_run
 from neural.models import BatchKind, BatchState
+from neural.models.batch import NAME_LENGTH
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import plain
 
@@ -128,7 +129,11 @@ def batch(
     whose users see the batch. With a ``batch_id`` that was used before, that batch is returned as
     it is: a caller that is repeated goes on with what it has begun. Its members then need task ids
     of their own, by which those that were added before are known.
+
+    Raises TypeError for a callback that is neither, and ValueError for a name that is too long.
     """
+    if len(name) > NAME_LENGTH:
+        raise ValueError(f"a batch's name has up to {NAME_LENGTH} characters, not {len(name)}")
     callbacks = {"on_complete": on_complete, "on_success": on_success, "on_death": on_death}
     options = {what: _signature(each) for what, each in callbacks.items() if each is not None}
     run = current_run()
@@ -154,4 +159,6 @@ def current_batch() -> Batch | None:
 
 
 def _signature(callback: Any) -> dict[str, Any]:
-    return dict(callback if isinstance(callback, Mapping) else callback.s())
+    """Raises TypeError for what is neither a signature nor a task."""
+    given = callback if isinstance(callback, Mapping) else getattr(callback, "s", dict)()
+    return dict(ports.checked_signature(given, callback))

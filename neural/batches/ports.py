@@ -3,7 +3,7 @@
 Without them, nothing follows a batch, and no signature can be added.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -47,6 +47,13 @@ class Members(NamedTuple):
     starters: list[NewRun]
     """Runs that are no members: each starts the one of ``awaited`` at its place."""
     awaited: list[AwaitedMember]
+
+
+def checked_signature(signature: Any, given: Any = None) -> Any:
+    """The signature; raises TypeError if it is none, and names what was ``given`` instead."""
+    if isinstance(signature, Mapping) and signature.get("task"):
+        return signature
+    raise TypeError(f"a signature is needed, as task.s(…), not {given or signature!r:.200}")
 
 
 MembersOf: TypeAlias = Callable[[str, Iterable[Any]], Members]

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import current_app, signature
 
-from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome
+from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome, checked_signature
 from neural.celeryapp import callbacks, chords
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
@@ -51,7 +51,7 @@ def members_of(batch_id: str, signatures: Iterable[Any]) -> Members:
     """The members that signatures become; see ``neural.batches.ports``."""
     found = Members([], [], [])
     for each in signatures:
-        for one in _singly(signature(each, app=current_app)):
+        for one in _singly(signature(checked_signature(each), app=current_app)):
             _add(found, one, batch_id)
     return found
 

@@ -15,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 
 from neural.models.store import Store, StoreScopedQuerySet
 
+NAME_LENGTH = 200
 BATCH_ID_LENGTH = 255
 
 
@@ -68,7 +69,7 @@ class Batch(models.Model):
     batch_id = models.CharField(_("batch id"), max_length=BATCH_ID_LENGTH)
     """Of a chord: Celery's id of its header's group."""
     kind = models.CharField(_("kind"), max_length=10, choices=BatchKind.choices)
-    name = models.CharField(_("name"), max_length=200, blank=True, default="")
+    name = models.CharField(_("name"), max_length=NAME_LENGTH, blank=True, default="")
     state = models.CharField(
         _("state"), max_length=10, choices=BatchState.choices, default=BatchState.OPEN
     )

@@ -421,3 +421,25 @@ def test_so_is_one_in_a_chords_header(fake_broker, sent):
 
     assert Batch.objects.get().outcome == "cancelled"
     assert TaskRun.objects.get(task=canvas.total.name).state == RunState.DEAD
+
+
+# What is no batch
+
+
+@pytest.mark.parametrize("callback", [5, None, {"a": 1}, "name", object()])
+def test_what_is_no_signature_is_no_member(callback):
+    with pytest.raises(TypeError, match="a signature is needed"), neural.batch("imports") as batch:
+        batch.add(callback)
+
+    assert not TaskRun.objects.exists()
+
+
+@pytest.mark.parametrize("callback", [5, {"a": 1}, "name", object()])
+def test_what_is_no_signature_is_no_callback(callback):
+    with pytest.raises(TypeError, match="a signature is needed"):
+        neural.batch("imports", on_complete=callback)
+
+
+def test_a_name_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="up to 200 characters, not 201"):
+        neural.batch("x" * 201)
