@@ -10,13 +10,22 @@ being written. Inside the signal's handler, Celery's soft stop waits for the pro
 to end. If the signal comes between the two writes that make a job's message, the pool process waits
 for the rest. But the frame that writes it is interrupted by the handler: both wait for ever. Such a
 signal is left to the event loop, which continues once the message is complete.
+
+Celery waits without limit for a pool process that does not end (it is frozen, or waits for a lock
+that it was forked with) and for the rest of an outcome that one was writing when it was killed. So
+a soft stop that takes `GRACE` longer than it should kills the pool, and then the worker. Their runs
+are found as those of any worker that was killed.
 """
 
+import atexit
 import logging
+import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -30,16 +39,25 @@ from kombu.asynchronous import get_event_loop
 
 logger = logging.getLogger(__name__)
 
+GRACE, LAST_GRACE = 10.0, 5.0
+"""Seconds, after those of Celery's ``worker_soft_shutdown_timeout``, until the pool is killed, and
+from then on until the worker ends without having stopped."""
 _WRITER = ("celery.concurrency.asynpool", "_write_job")
 """The module and name of the function that writes a job to a process of the pool."""
 
 
 _is_noticing = False
 """Whether signals stop the worker of this process."""
+_worker: Any = None
+"""The worker of this process."""
 
 
 def begin(*, sender: Any, **_: Any) -> None:
     """Prepare how a worker that begins will end."""
+    global _worker
+    _worker = sender
+    # The last of our steps. Python itself would end by this signal's default.
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
     start, stop = sender.start, sender.stop
     ends: list[BaseException | None] = []
 
@@ -106,11 +124,38 @@ def _stop(
     log_change: Callable[[], None], before: Any, number: int, frame: FrameType | None
 ) -> None:
     log_change()
+    if _worker is not None and heeded(number) == "SIGQUIT":  # a warm stop waits for its runs
+        _after(_worker.app.conf.worker_soft_shutdown_timeout + GRACE, _kill_the_pool)
     loop = get_event_loop()
     if loop is not None and _writes_a_job(frame):
         loop.call_soon(before, number, None)
     else:
         before(number, frame)
+
+
+def _after(seconds: float, end: Any) -> None:
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _kill_the_pool(number: int, frame: FrameType | None) -> None:
+    """A stop that hangs goes on without the pool, or else ends within another while."""
+    _after(LAST_GRACE, _give_up)
+    for process in getattr(getattr(_worker.pool, "_pool", None), "_pool", ()):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    logger.error("event=stop_hangs where='%s'", _where(frame))
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    _after(1, signal.SIG_DFL)  # which ends it, if the log takes no line either
+    logger.critical("event=stop_given_up where='%s'", _where(frame))
+    os._exit(EX_FAILURE)
+
+
+def _where(frame: FrameType | None) -> str:
+    calls = traceback.extract_stack(frame)[-8:]
+    return " > ".join(f"{call.name} ({call.filename}:{call.lineno})" for call in calls)
 
 
 def _writes_a_job(frame: FrameType | None) -> bool:

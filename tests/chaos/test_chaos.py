@@ -64,6 +64,8 @@ def chaos(cluster, settings, erp):
     yield chaos
     chaos.end()
     print(f"faults: {dict(chaos.done)}")
+    lines = (line for worker in cluster.workers for line in worker.text.splitlines())
+    print(*(line for line in lines if "event=stop_" in line), sep="\n")
     for log in sorted(cluster.directory.glob("p*.log")):
         print(f"--- {log.name} ---\n{log.read_text()[-1500:]}")
 
@@ -84,7 +86,7 @@ def test_random_faults_under_load_lose_nothing_and_double_nothing(chaos, erp, ca
 
     with capsys.disabled():
         print(f"\n  chaos {chaos.seed}: {len(accepted):,} accepted, {summary(chaos)}")
-    comparing.compare_effects(accepted)
+    comparing.compare_effects(accepted, chaos.done)
     comparing.compare_attempts()
     comparing.compare_figures()
     comparing.compare_index()

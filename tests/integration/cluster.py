@@ -267,6 +267,7 @@ class Cluster:
             "CELERY_SKIP_CHECKS": "1",
             "PROBE_DIRECTORY": str(self.marks),
             "PROBE_SOFT_SHUTDOWN": "1",
+            "PROBE_STOP_GRACE": "60 60",  # far above what a busy machine makes a stop take
             **settings,
         }
 

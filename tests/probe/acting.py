@@ -61,9 +61,11 @@ def effect(order: Order) -> None:
 
 
 def effect_if_missing(order: Order) -> None:
-    """An idempotent effect, for work that may run again."""
-    if not Effect.objects.filter(key=order.key).exists():
-        effect(order)
+    """An idempotent effect, for work that may run again: by one statement, as the process may be
+    frozen between two, until another one has done it."""
+    with transaction.atomic():
+        if Effect.add_if_missing(order.key, os.getpid()) and order.counter:
+            Counter.add(order.counter)
 
 
 def act(order: Order, *, leave=effect) -> str:

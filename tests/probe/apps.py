@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,12 @@ class ProbeConfig(AppConfig):
     def ready(self) -> None:
         if "PROBE_STOP_WHILE_WRITING" in os.environ:
             stop_between_the_writes_of_a_job()
+        if "PROBE_STOP_GRACE" in os.environ:
+            ending = import_module("neural.worker.ending")
+            seconds = os.environ["PROBE_STOP_GRACE"].split()
+            ending.GRACE, ending.LAST_GRACE = map(float, seconds)
+        if "PROBE_STOP_HANGS" in os.environ:
+            wait_for_ever_for_the_pool()
         if "PROBE_KILL" in os.environ:
             kill_once(os.environ["PROBE_KILL"])
         if "PROBE_OLD" in os.environ:
@@ -54,6 +61,16 @@ def know_no_batches() -> None:
         ports._end_listeners.pop(name, None)
     relay.DUTIES._things.pop("batches")
     relay.DUTIES._changed()
+
+
+def wait_for_ever_for_the_pool() -> None:
+    """As Celery does for the rest of a message whose writer was killed."""
+    from celery.concurrency.prefork import TaskPool
+
+    def wait_for_ever(pool):
+        threading.Event().wait()
+
+    TaskPool.on_stop = wait_for_ever
 
 
 def stop_between_the_writes_of_a_job() -> None:

@@ -1,7 +1,7 @@
 """Handlers that do what a handler must not do, or may do and seldom does.
 
 Each takes no argument and is called after the handler has left its effect. Those that end or
-hold up their process are in `killing`. The table in docs/handlers.md names every case.
+hold up their process are in `killing`. The table in docs/tutorial/handlers.md names every case.
 """
 
 import decimal

@@ -2,7 +2,8 @@
 
 from collections import Counter as Multiset
 
-from django.db import models
+from django.db import connection, models
+from django.utils import timezone
 
 
 class Counter(models.Model):
@@ -33,6 +34,18 @@ class Effect(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @classmethod
+    def add_if_missing(cls, key: str, process_id: int) -> bool:
+        """Whether there was no row of this key, and now there is."""
+        table = cls._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (key, at, process_id) SELECT %s, %s, %s"
+                f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE key = %s)",
+                [key, timezone.now(), process_id, key],
+            )
+            return cursor.rowcount == 1
 
     @classmethod
     def counts(cls) -> Multiset[str]:

@@ -10,6 +10,12 @@ from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 from neural.worker import ending
 
 
+@pytest.fixture(autouse=True)
+def _in_no_worker(monkeypatch):
+    """Another test may have begun one, whose stop would end this process."""
+    monkeypatch.setattr(ending, "_worker", None)
+
+
 @pytest.fixture
 def heard():
     return []

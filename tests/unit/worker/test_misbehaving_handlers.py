@@ -257,7 +257,7 @@ def test_called_for_many_at_once_it_fails_by_itself(name):
 
 
 def test_the_table_of_what_is_promised_names_every_case_and_no_other():
-    text = (Path(__file__).parents[3] / "docs" / "handlers.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "tutorial" / "handlers.md").read_text()
     section = text.partition("## What a handler may do wrong\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row.rsplit(" | ", 1)[1])]

@@ -146,6 +146,8 @@ def test_every_variable_is_documented_and_in_the_example_file(name):
     root = Path(__file__).parents[3]
 
     assert f"#{name}=" in root.joinpath(".env.example").read_text()
-    row = re.search(rf"^\| `{name}` \| .*$", root.joinpath("docs/settings.md").read_text(), re.M)
+    row = re.search(
+        rf"^\| `{name}` \| .*$", root.joinpath("docs/reference/settings.md").read_text(), re.M
+    )
     assert row
     assert f"| {DEFAULTS[name]} |" in row[0]
