@@ -120,7 +120,7 @@ def described_texts(count: int) -> Iterator[Sequence[str]]:
     """The texts that are embedded for each dish."""
     vectors = collection_of("dishes").vectors
     for record in described_dishes(count):
-        yield list(texts_of(document_of("dishes", record), vectors).values())
+        yield list(chain(*texts_of(document_of("dishes", record), vectors).values()))
 
 
 def bare_seconds(count: int, repeats: int) -> list[float]:

@@ -15,7 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-METHODS = ("lexical", "dense short", "dense whole", "naive fusion", "hybrid")
+METHODS = (
+    *("lexical", "dense short", "dense whole", "naive fusion", "jieba bm25", "jieba fusion"),
+    "hybrid",
+)
 
 
 def main() -> None:

@@ -1,6 +1,13 @@
-"""Methods to compare search with: full text alone, vectors alone, and their naive fusion."""
+"""Methods to compare search with: full text alone, vectors alone, and their naive fusion.
 
+With the package jieba also BM25 over its Chinese words, alone and in naive fusion with vectors.
+"""
+
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import lancedb
@@ -11,7 +18,6 @@ from lancedb.query import MatchQuery
 from benchmarks.search_quality.data import DEPTH, Find
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.embedders.base import Embedder
-from neural.retrieval.index.fields import texts_of
 
 _RANKS = 60
 """Reciprocal rank fusion scores a rank as 1 / (60 + rank), Cormack et al. 2009."""
@@ -21,15 +27,24 @@ def baselines(documents: Sequence[Document], embedder: Embedder, folder: Path) -
     """The methods over these documents, by name."""
     lexical = remembered(_lexical(documents, folder))
     ids = [each.id for each in documents]
-    whole = [[texts_of(each, ["whole"])["whole"]] for each in documents]
+    whole = [["，".join(filter(None, _texts(each)))] for each in documents]
     short = [list(dict.fromkeys((each.title, *each.names))) for each in documents]
     dense_whole = remembered(_dense(ids, whole, embedder))
-    return {
+    methods = {
         "lexical": lexical,
         "dense short": _dense(ids, short, embedder),
         "dense whole": dense_whole,
         "naive fusion": _fused(lexical, dense_whole),
     }
+    if find_spec("jieba"):
+        words = remembered(_bm25(ids, [each for (each,) in whole]))
+        methods |= {"jieba bm25": words, "jieba fusion": _fused(words, dense_whole)}
+    return methods
+
+
+def _texts(document: Document) -> Sequence[str]:
+    """All that a document says; its first sentence, which the text repeats, weighs more so."""
+    return (document.title, *document.names, document.lead, document.text)
 
 
 def remembered(find: Find) -> Find:
@@ -57,6 +72,33 @@ def _lexical(documents: Sequence[Document], folder: Path) -> Find:
     def find(query: str) -> list[str]:
         asked = table.search(MatchQuery(query, "text"), query_type="fts")
         return asked.select(["id", "_score"]).limit(DEPTH).to_arrow()["id"].to_pylist()
+
+    return find
+
+
+_K1, _B = 1.2, 0.75
+"""The usual constants of BM25 (Robertson and Zaragoza 2009)."""
+
+
+def _bm25(ids: Sequence[str], texts: Sequence[str]) -> Find:
+    """BM25 over the words into which jieba cuts the texts, as for a search engine."""
+    cut = import_module("jieba").cut_for_search
+    counts = [Counter(word.lower() for word in cut(text) if word.strip()) for text in texts]
+    usual = sum(map(Counter.total, counts)) / len(counts)
+    holding: dict[str, list[int]] = defaultdict(list)
+    for place, words in enumerate(counts):
+        for word in words:
+            holding[word].append(place)
+
+    def find(query: str) -> list[str]:
+        scores: dict[int, float] = defaultdict(float)
+        for word in sorted({each.lower() for each in cut(query)}):
+            places = holding.get(word, ())
+            rarity = math.log(1 + (len(ids) - len(places) + 0.5) / (len(places) + 0.5))
+            for place in places:
+                often, length = counts[place][word], counts[place].total() / usual
+                scores[place] += rarity * often * (_K1 + 1) / (often + _K1 * (1 - _B + _B * length))
+        return [ids[at] for at in sorted(scores, key=lambda at: (-scores[at], at))[:DEPTH]]
 
     return find
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from neural.restaurant import documents
-from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import (
     Record,
@@ -13,7 +12,8 @@ from neural.retrieval.collections.registry import (
     register_collection,
 )
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.writing import documents_of, vectors_for, version_now, write
+from neural.retrieval.index.compaction import compact
+from neural.retrieval.index.writing import version_now, write
 from neural.retrieval.query.searching import search
 
 DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"
@@ -57,16 +57,20 @@ def index(
     by_key = {document(each).key: each for each in records}
     register_collection(
         SearchCollection(
-            name=name, label=name, document=document, vectors=VECTORS, source=Given(by_key)
+            name=name,
+            label=name,
+            document=document,
+            vectors=VECTORS,
+            source=Given(by_key),
+            near_enough=0.2,
         )
     )
-    read = documents_of(name, by_key)
+    indexes = written_indexes(collection_of(name))
+    read = write(indexes, by_key, version=version_now())
     if read.refused:
         raise ValueError("; ".join(read.refused.values()))
-    indexes = written_indexes(collection_of(name))
-    write(indexes, read.read, vectors_for(read.read.values(), indexes), version=version_now())
     for each in indexes:
-        vector_store().compact(each.table)
+        compact(each)
     return list(read.read.values())
 
 

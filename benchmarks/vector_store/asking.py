@@ -16,11 +16,11 @@ import numpy as np
 from benchmarks.vector_store import corpus
 from benchmarks.vector_store.building import STORES, fill, peak_megabytes, table_of
 from benchmarks.vector_store.corpus import Vectors
-from neural.retrieval.query.listing import LISTED, Listing
-from neural.retrieval.query.parsing import ParsedQuery, parse_query
 from neural.retrieval.stores.base import Match, VectorStore, Within
 
 TOP = 10
+COMPARED = 40
+"""As many as a search compares (``neural.retrieval.query.searching.NEAREST``)."""
 
 
 def nearest(asked: Vectors, base: Vectors, count: int, *, store: str | None) -> list[set[int]]:
@@ -56,66 +56,40 @@ def overhead(ours: Sequence[float], raw: Sequence[float]) -> float:
     return round(float(np.median(ours) / np.median(raw)) - 1, 3)
 
 
-COLUMNS = ("names", "words", "sounds")
 STORE = corpus.store_of(7)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A table, the library beneath it, and the questions for both."""
+    """A table, the library beneath it, and the the vectors of questions for both."""
 
     store: VectorStore
     table: str
     raw: Any
-    questions: Sequence[ParsedQuery]
     vectors: corpus.Vectors
 
     def all(self, store: str | None) -> dict[str, Any]:
-        """Times of each kind of query, ours and the library's in turn, and of a whole search."""
+        """Times of queries, ours and the library's in turn."""
         within = Within.every_store() if store is None else Within.of_stores([store])
-        self.together(within)  # a warm-up, so that nothing is read for the first time
-        return {
-            "vectors": self._vectors(within, store),
-            **{column: self._tokens(column, within, store) for column in COLUMNS},
-            "together": told(self.together(within)),
-        }
+        self.times(within)  # a warm-up, so that nothing is read for the first time
+        return {"vectors": self._vectors(within, store)}
 
-    def together(self, within: Within) -> list[float]:
-        """Milliseconds of everything that a search asks of the store, including its rows."""
-        listing = Listing(store=self.store, table=self.table, columns=("whole",), within=within)
-        return [
-            milliseconds(lambda q=question, v=vector: listing.candidates(q, lambda: {"whole": v}))[
-                0
-            ]
-            for question, vector in zip(self.questions, self.vectors, strict=True)
-        ]
+    def times(self, within: Within) -> list[float]:
+        """Milliseconds of each question."""
+        return [milliseconds(lambda v=v: self.nearest(v, within))[0] for v in self.vectors]
 
     def nearest(self, vector: corpus.Vectors, within: Within) -> list[Match]:
         return self.store.nearest(
-            self.table, column="whole", vector=vector, within=within, limit=LISTED
+            self.table, column="whole", vector=vector, within=within, limit=COMPARED
         )
 
     def _vectors(self, within: Within, store: str | None) -> dict[str, Any]:
         return _compared(
             (
                 lambda v=vector: self.nearest(v, within),
-                lambda v=vector: self.raw.nearest(v, store, LISTED),
+                lambda v=vector: self.raw.nearest(v, store, COMPARED),
             )
             for vector in self.vectors
-        )
-
-    def _tokens(self, column: str, within: Within, store: str | None) -> dict[str, Any]:
-        asked = [sorted(getattr(question, column)) for question in self.questions]
-        direct = getattr(self.raw, "matching", None)
-        return _compared(
-            (
-                lambda t=tokens: self.store.matching(
-                    self.table, column=column, tokens=t, within=within, limit=LISTED
-                ),
-                direct and (lambda t=tokens: direct(column, t, store, LISTED)),
-            )
-            for tokens in asked
-            if tokens
         )
 
 
@@ -139,7 +113,6 @@ def _asked(kind: str, folder: Path, count: int, questions: int) -> Asked:
         store=measured.ours(location),
         table=table_of(count),
         raw=measured.raw(location, table_of(count)),
-        questions=[parse_query(text) for text in corpus.questions(questions)],
         vectors=np.load(folder / "questions.npy")[:questions],
     )
 
@@ -172,16 +145,16 @@ def _unindexed(asked: Asked, base: corpus.Vectors, count: int, more: int) -> dic
     """What so many more rows cost a search before the table is compacted, how long compacting
     takes, and what a search costs afterwards."""
     seconds = fill(asked.store, asked.table, base, count, count + more)
-    before = asked.together(Within.every_store())
+    before = asked.times(Within.every_store())
     began = time.perf_counter()
     asked.store.compact(asked.table)
     compacted = time.perf_counter() - began
     return {
         "rows": more,
         "rows_per_second": round(more / seconds),
-        "together": told(before),
+        "vectors": told(before),
         "compacted_seconds": round(compacted, 1),
-        "together_then": told(asked.together(Within.every_store())),
+        "vectors_then": told(asked.times(Within.every_store())),
     }
 
 

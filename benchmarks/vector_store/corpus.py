@@ -5,30 +5,25 @@ takes too long, so each further row has a mixture of two of these vectors with s
 points lie between real ones, about as close to each other as orders that share a dish.
 """
 
-import datetime as dt
 import itertools
 import random
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from neural.retrieval.collections.documents import Document
 from neural.retrieval.embedders.usem3 import Usem3
-from neural.retrieval.index.fields import TOKENS, tokens_of
 from neural.retrieval.stores.base import Row, Shape
 
 DIMENSIONS = 512
 STORES = 300
 CHUNK = 10_000
 """The number of rows whose vectors are made together."""
-SHAPE = Shape(tokens=TOKENS, vectors=("whole",), dimensions=DIMENSIONS)
+SHAPE = Shape(vectors=("whole",), dimensions=DIMENSIONS)
 _NOISE = 0.25
 """The length of the noise that is added to a mixture of length one."""
-_BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 _TASTES = """
     麻辣 香辣 酸辣 糖醋 蒜蓉 葱香 椒盐 红烧 清炖 酱香 五香 泡椒 剁椒 豉汁 黑椒 咖喱 番茄 茄汁
@@ -117,36 +112,12 @@ def _mixtures(seed: int, count: int, base: Vectors) -> Vectors:
 
 
 def _row(number: int, vector: Vectors) -> Row:
-    said = dishes(number)
-    tokens = {name: list(map(str, held)) for name, held in _tokens(said, text(number)).items()}
     return Row(
         key=f"{store_of(number)}/order-{number}",
         store=store_of(number),
-        kind="dine_in" if number % 3 else "takeaway",
-        at=_BEGIN + dt.timedelta(seconds=number),
         version=1,
-        title=said[0],
-        names=said[1:],
-        text=text(number),
-        tokens=tokens,
         vectors={"whole": vector},
     )
-
-
-def _tokens(said: tuple[str, ...], whole: str) -> dict[str, list[str]]:
-    """The tokens of a document with these names, joined from those of its dishes, which repeat."""
-    joined: dict[str, list[str]] = {name: [] for name in TOKENS}
-    for part in (*said, whole.rpartition("，")[2]):
-        is_name = part in said
-        for name, held in _tokens_of_part(part).items():
-            if is_name or name == "words":
-                joined[name] += held
-    return joined
-
-
-@lru_cache(maxsize=100_000)
-def _tokens_of_part(part: str) -> dict[str, list[str]]:
-    return tokens_of(Document(id="x", title=part))
 
 
 def _dish(dice: random.Random) -> str:

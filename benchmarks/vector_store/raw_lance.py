@@ -5,7 +5,6 @@ from typing import Any
 
 import lancedb
 import numpy as np
-from lancedb.query import MatchQuery
 
 
 class RawLance:
@@ -19,14 +18,9 @@ class RawLance:
         query = self._table.search(vector, vector_column_name="vector_whole")
         query = query.distance_type("cosine").nprobes(64 if store is None else 128)
         query = query.refine_factor(1)
-        return self._answer(query, "_distance", store, limit)
+        return self._answer(query, store, limit)
 
-    def matching(self, column: str, tokens: list[str], store: str | None, limit: int) -> Any:
-        asked: Any = MatchQuery
-        query = self._table.search(asked(" ".join(tokens), f"tokens_{column}"), query_type="fts")
-        return self._answer(query, "_score", store, limit)
-
-    def _answer(self, query: Any, score: str, store: str | None, limit: int) -> Any:
+    def _answer(self, query: Any, store: str | None, limit: int) -> Any:
         if store is not None:
             query = query.where(f"store = '{store}'", prefilter=True)
-        return query.select(["key", score]).limit(limit).to_arrow().to_pydict()
+        return query.select(["key", "_distance"]).limit(limit).to_arrow().to_pydict()

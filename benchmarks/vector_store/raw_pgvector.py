@@ -1,12 +1,11 @@
-"""The same questions as direct statements, on the same tables. Tokens have no counterpart, because
-PostgreSQL has no BM25."""
+"""The same questions as direct statements, on the same tables."""
 
 from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
 
-from neural.retrieval.stores.pgvector.tables import rows_table
+from neural.retrieval.stores.pgvector.store import rows_table
 
 
 class RawPgVector:

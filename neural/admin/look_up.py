@@ -4,7 +4,7 @@ order, a run, an event or a store. An id is found, or the answer says that it is
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ Find = Callable[[QuerySet, str, Any], Iterable[Any]]
 """Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
 rows, by an index."""
 PAGE = "neural_look_up"
+SUGGESTIONS = "neural_look_up_suggest"
+"""The page of what is likely meant while one types. The app of search has it."""
 
 
 def by_columns(*columns: str) -> Find:
@@ -132,6 +134,12 @@ class Answer:
         return " " not in self.text and any(map(str.isdigit, self.text))
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether these are words that name nothing, and are to be searched for."""
+        has_digits = any(map(str.isdigit, self.text))
+        return bool(self.text) and not (has_digits or self.exact or self.near or self.notices)
+
+    @property
     def missing(self) -> str:
         """The sentence that nothing is named so; empty if something is."""
         labels = [str(each.label) for each in self.asked if each.label]
@@ -152,14 +160,19 @@ class Answer:
         return rows[0] if len(rows) == 1 and not (self.near or self.notices) else None
 
 
-def look_up(text: str, user: Any, *, store: str = "") -> Answer:
+def look_up(text: str, user: Any, *, store: str = "", without: Collection[str] = ()) -> Answer:
     """What this text names among the rows that the user may see.
 
     A store's code before or after the id (``A-17 S01``) limits it to that store, as ``store`` does.
+    ``without`` are the names of look-ups that are left out.
     """
     text = text.replace("\0", "")[:LONGEST].strip()
     own, code = (text, store) if store else _within_store(text, user)
-    asked = [each for each in look_ups_for(user) if not (code and each.model is Store)]
+    asked = [
+        each
+        for each in look_ups_for(user)
+        if each.name not in without and not (code and each.model is Store)
+    ]
     answer = Answer(own, code, asked)
     for each in list(asked) if own else ():
         rows = _rows_of(each, user, code)
@@ -228,17 +241,20 @@ class LookUpAdmin(NeuralAdmin):
         answer = look_up(request.GET.get("q", ""), request.user)
         if answer.only and (address := page_address(answer.only)):
             return HttpResponseRedirect(address)
+        search_address = self._search_address(request, answer)
+        if search_address and answer.is_unknown:
+            return HttpResponseRedirect(search_address)
         return self.own_page(
             request,
             "admin/neural/look_up.html",
             title=_("Look up"),
             media=self.media + Media(css={"all": ("neural/figures.css",)}),
             answer=answer,
-            search_address=self._search_address(request, answer),
+            search_address=search_address,
         )
 
     def _search_address(self, request: HttpRequest, answer: Answer) -> str:
         """Of the same text in the search by words and meaning; empty if the user has none."""
-        asked = urlencode({"q": answer.text, "store": answer.store})
+        asked = urlencode({"q": answer.text} | ({"store": answer.store} if answer.store else {}))
         tabs = tabs_of(request, self.admin_site)
         return next((f"{tab.address}?{asked}" for tab in tabs if tab.name == "search"), "")

@@ -1,7 +1,8 @@
 """Search: records become documents in an index that follows the events.
 
-A collection (``collections``) turns a record into a document. Its words become tokens (``text``)
-and its texts become vectors (``embedders``). Both are kept in a vector store (``stores``).
+A collection (``collections``) turns a record into a document. Its words become tokens (``text``),
+which are kept in the database (``stores.words``), and its texts become vectors (``embedders``),
+which are kept in a vector store (``stores``).
 ``index`` keeps the index up to date with the database, and ``query`` searches it.
 
 The public names here are for writing your own embedder or vector store. Searching and registering
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
         Within,
     )
 
-_HOMES = {
-    "Embedder": "neural.retrieval.embedders.base",
-    "EmbedderRefused": "neural.retrieval.embedders.base",
-    "EmbedderUnavailable": "neural.retrieval.embedders.base",
-    "Match": "neural.retrieval.stores.base",
-    "Row": "neural.retrieval.stores.base",
-    "Shape": "neural.retrieval.stores.base",
-    "StoreUnavailable": "neural.retrieval.stores.base",
-    "TableMissing": "neural.retrieval.stores.base",
-    "TableSize": "neural.retrieval.stores.base",
-    "VectorStore": "neural.retrieval.stores.base",
-    "Within": "neural.retrieval.stores.base",
-}
 
 __all__ = [
     "Embedder",
@@ -52,6 +40,13 @@ __all__ = [
     "VectorStore",
     "Within",
 ]
+
+
+_EMBEDDERS = ("Embedder", "EmbedderRefused", "EmbedderUnavailable")
+_HOMES = {
+    **dict.fromkeys(__all__, "neural.retrieval.stores.base"),
+    **dict.fromkeys(_EMBEDDERS, "neural.retrieval.embedders.base"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,9 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 import neural.retrieval.conf  # noqa: F401  (registers its settings)
+from neural.optional import require
+
+require("neural.retrieval", "numpy", extra="search")
 
 
 class RetrievalConfig(AppConfig):
@@ -20,7 +23,7 @@ class RetrievalConfig(AppConfig):
         from neural.events.insertion import register_insert_hook
         from neural.health.database import register_place
         from neural.health.situation import register_probe
-        from neural.retrieval import outbox
+        from neural.retrieval import checks, outbox  # noqa: F401  (registers the system checks)
         from neural.retrieval.health import index_directory, search_index, waiting_records
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
         from neural.retrieval.index.scheduling import schedule_indexing

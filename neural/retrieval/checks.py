@@ -17,31 +17,29 @@ from neural.retrieval.conf import conf, search_is_on
 def check_search(**_: Any) -> list[CheckMessage]:
     """The embedder and the vector store of the settings exist, and their packages are installed."""
     try:
-        conf()
+        found = conf()
     except ValidationError:
         return []  # neural.E001 reports this
-    return [
-        Error(str(error), hint="The settings of search are in docs/settings.md.", id=number)
-        for number, make in _PARTS_OF_SEARCH.items()
-        if search_is_on() and (error := _refusal(make))
-    ]
+    if not search_is_on():
+        return []
+    return _refused(
+        "The settings of search are in docs/reference/settings.md.",
+        {
+            "neural.E002": lambda: make_embedder(found.embedder, found.embedder_options),
+            "neural.E003": lambda: check_store(
+                found.vector_store, location=found.vector_store_location
+            ),
+            "neural.E004": _words,
+        },
+    )
 
 
 @register("neural")
 def check_collections(**_: Any) -> list[CheckMessage]:
     """No two apps register a collection of the same name. Checked at startup, not at the first
     search."""
-    error = _refusal(collections)
     hint = "Rename it in the neural_collections.py of one of the apps, or leave that app out."
-    return [Error(str(error), hint=hint, id="neural.E005")] if error else []
-
-
-def _embedder() -> None:
-    make_embedder(conf().embedder, conf().embedder_options)
-
-
-def _store() -> None:
-    check_store(conf().vector_store, location=conf().vector_store_location)
+    return _refused(hint, {"neural.E005": collections})
 
 
 def _words() -> None:
@@ -53,16 +51,12 @@ def _words() -> None:
         )
 
 
-_PARTS_OF_SEARCH: Mapping[str, Callable[[], None]] = {
-    "neural.E002": _embedder,
-    "neural.E003": _store,
-    "neural.E004": _words,
-}
-
-
-def _refusal(make: Callable[[], object]) -> NeuralError | None:
-    try:
-        make()
-    except NeuralError as error:
-        return error
-    return None
+def _refused(hint: str, parts: Mapping[str, Callable[[], object]]) -> list[CheckMessage]:
+    """An error for each of these parts, by its id, that cannot be made."""
+    errors: list[CheckMessage] = []
+    for id_, make in parts.items():
+        try:
+            make()
+        except NeuralError as error:
+            errors.append(Error(str(error), hint=hint, id=id_))
+    return errors

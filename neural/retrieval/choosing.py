@@ -3,14 +3,13 @@
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, ValidationError, create_model
 
 from neural.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, ledger_dialect
@@ -20,56 +19,37 @@ from neural.retrieval.stores.base import VectorStore
 
 Thing = TypeVar("Thing")
 
+LANCEDB, PGVECTOR, SQLITE = "lancedb", "pgvector", "sqlite"
+IN_A_DIRECTORY = (LANCEDB, SQLITE)
+EMBEDDERS = {
+    "usem3": "neural.retrieval.embedders.usem3.Usem3",
+    "openai": "neural.retrieval.embedders.openai.OpenAiCompatible",
+}
+STORES = {
+    LANCEDB: "neural.retrieval.stores.lance.store.LanceStore",
+    PGVECTOR: "neural.retrieval.stores.pgvector.store.PgVectorStore",
+    SQLITE: "neural.retrieval.stores.sqlite.SqliteStore",
+}
+
 
 class StoreRefused(PermanentError):
     """The settings name no vector store that can be used."""
 
 
-@dataclass(frozen=True)
-class Kinds(Generic[Thing]):
-    """The classes that a setting may name: built-in ones by a short name, others by their dotted
-    path."""
-
-    setting: str
-    base: type[Thing]
-    refused: type[PermanentError]
-    named: Mapping[str, str]
-
-    def class_of(self, kind: str) -> type[Thing]:
-        """The class of this name. Raises ``refused`` for an unknown one, with a list of the known
-        names."""
-        what, base = self.setting.replace("_", " "), self.base.__name__
-        known = f"NEURAL[{self.setting!r}] is {', '.join(self.named)}, or the dotted path of "
-        known += f"a subclass of {base}"
-        try:
-            found = import_string(self.named.get(kind, kind))
-        except ImportError as error:
-            raise self.refused(f"no {what} {kind!r} ({error}): {known}") from error
-        if not (inspect.isclass(found) and issubclass(found, self.base)):
-            raise self.refused(f"{kind!r} is no subclass of {base}: {known}")
-        return found
-
-
-LANCEDB, PGVECTOR = "lancedb", "pgvector"
-
-EMBEDDERS: Kinds[Embedder] = Kinds(
-    setting="embedder",
-    base=Embedder,  # type: ignore[type-abstract]
-    refused=EmbedderRefused,
-    named={
-        "usem3": "neural.retrieval.embedders.usem3.Usem3",
-        "openai": "neural.retrieval.embedders.openai.OpenAiCompatible",
-    },
-)
-STORES: Kinds[VectorStore] = Kinds(
-    setting="vector_store",
-    base=VectorStore,  # type: ignore[type-abstract]
-    refused=StoreRefused,
-    named={
-        LANCEDB: "neural.retrieval.stores.lance.store.LanceStore",
-        PGVECTOR: "neural.retrieval.stores.pgvector.store.PgVectorStore",
-    },
-)
+def _class_of(
+    kind: str, base: type[Thing], named: Mapping[str, str], refused: type[PermanentError]
+) -> type[Thing]:
+    """The class that a setting names: a built-in one by a short name, another by its dotted path.
+    Raises ``refused`` for an unknown one, with the known names."""
+    known = f"{', '.join(named)}, or the dotted path of a subclass of {base.__name__}"
+    try:
+        found = import_string(named.get(kind, kind))
+    except ImportError as error:
+        what = "embedder" if named is EMBEDDERS else "vector store"
+        raise refused(f"no {what} {kind!r} ({error}): it is {known}") from error
+    if not (inspect.isclass(found) and issubclass(found, base)):
+        raise refused(f"{kind!r} is no subclass of {base.__name__}: it is {known}")
+    return found
 
 
 # The embedder
@@ -100,33 +80,21 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
     ``options`` are the keyword arguments of the class, as text. Wrong ones raise an
     :class:`EmbedderRefused` that names the known ones.
     """
-    made = EMBEDDERS.class_of(kind)
-    return made(**_arguments(kind, inspect.signature(made, eval_str=True), options))
-
-
-def _arguments(
-    kind: str, signature: inspect.Signature, options: Mapping[str, str]
-) -> dict[str, Any]:
-    known = signature.parameters
-    needed = {name for name, each in known.items() if each.default is each.empty}
-    problems = [f"unknown: {name}" for name in sorted(options.keys() - known.keys())]
-    problems += [f"missing: {name}" for name in sorted(needed - options.keys())]
-    if problems:
-        raise EmbedderRefused(
-            f"NEURAL['embedder_options'] of {kind!r}: {', '.join(problems)}"
-            f" (it knows {', '.join(known) or 'none'})"
-        )
-    return {
-        name: _converted(name, known[name].annotation, value) for name, value in options.items()
+    base: type[Embedder] = Embedder  # type: ignore[type-abstract]
+    made = _class_of(kind, base, EMBEDDERS, EmbedderRefused)
+    known: dict[str, Any] = {
+        name: (each.annotation, ... if each.default is each.empty else each.default)
+        for name, each in inspect.signature(made, eval_str=True).parameters.items()
     }
-
-
-def _converted(name: str, wanted: Any, value: str) -> Any:
+    read = create_model("Options", __config__=ConfigDict(extra="forbid"), **known)
     try:
-        return TypeAdapter(wanted).validate_python(value)
+        return made(**dict(read.model_validate(dict(options))))
     except ValidationError as error:
-        message = error.errors()[0]["msg"]
-        raise EmbedderRefused(f"NEURAL['embedder_options']: {name}={value!r}: {message}") from None
+        wrong = [f"{each['loc'][0]}: {each['msg']}" for each in error.errors()]
+        raise EmbedderRefused(
+            f"NEURAL['embedder_options'] of {kind!r}: {'; '.join(wrong)}"
+            f" (it knows {', '.join(known) or 'none'})"
+        ) from None
 
 
 # The vector store
@@ -144,14 +112,19 @@ def vector_store() -> VectorStore:
 
 
 def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> VectorStore:
-    """Make a vector store: ``lancedb``, ``pgvector``, or the dotted path of your own
+    """Make a vector store: ``lancedb``, ``pgvector``, ``sqlite``, or the dotted path of your own
     ``VectorStore``, which is called with ``location`` and ``options``.
 
     Raises a :class:`StoreRefused` that names what is known.
     """
     check_store(kind, location=location)
-    made: Callable[..., VectorStore] = STORES.class_of(kind)
+    made: Callable[..., VectorStore] = _store_class(kind)
     return made() if kind == PGVECTOR else made(location=location, options=options)
+
+
+def _store_class(kind: str) -> type[VectorStore]:
+    base: type[VectorStore] = VectorStore  # type: ignore[type-abstract]
+    return _class_of(kind, base, STORES, StoreRefused)
 
 
 def check_store(kind: str, *, location: str) -> None:
@@ -159,19 +132,22 @@ def check_store(kind: str, *, location: str) -> None:
     if kind == LANCEDB and find_spec("lancedb") is None:
         raise StoreRefused(
             "lancedb is not installed: install zhilian-neural[search], choose "
-            "another NEURAL['vector_store'], or switch NEURAL['search'] off"
+            "another NEURAL['vector_store'], as sqlite, or switch NEURAL['search'] off"
         )
-    if kind == LANCEDB and not location:
+    if kind in IN_A_DIRECTORY and not location:
         raise StoreRefused(
             "NEURAL['vector_store_location'] is not set: name a directory, or an s3:// address "
             "that all workers reach"
         )
+    if kind == SQLITE and "://" in location:
+        raise StoreRefused(f"NEURAL['vector_store_location'] of sqlite is no directory: {location}")
     if kind == PGVECTOR and not isinstance(ledger_dialect(), PostgreSQL):
         raise StoreRefused(
-            "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb"
+            "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb "
+            "or sqlite"
         )
-    if kind not in STORES.named:  # built-in ones load slowly, and pgvector needs a driver
-        STORES.class_of(kind)
+    if kind not in STORES:  # built-in ones load slowly, and pgvector needs a driver
+        _store_class(kind)
 
 
 def _forget(*, setting: str, **_: object) -> None:

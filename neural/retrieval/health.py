@@ -3,15 +3,21 @@
 from pathlib import Path
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from neural.errors import NeuralError
-from neural.health.findings import Finding, in_turn, ok, problem, span, warning
+from neural.health.findings import Finding, in_turn, ok, problem, warning
 from neural.health.situation import Situation
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf
-from neural.retrieval.index.lag import Lag, counted, has_records, index_lag, index_notices
+from neural.retrieval.index.lag import (
+    Lag,
+    counted,
+    has_records,
+    index_lag,
+    index_notices,
+    lag_text,
+)
 from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import Within
 
@@ -46,7 +52,8 @@ def _of_blocked(lag: Lag) -> Finding | None:
     if lag.troubles:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
-        return problem("search", _lag_text(lag), _remedy())
+        remedy = _("see that a worker reads the queue default, and what runs of index_marked say")
+        return problem("search", _lag_text(lag), remedy)
     return None
 
 
@@ -89,13 +96,7 @@ def _of_refused(lag: Lag) -> Finding | None:
 def _lag_text(lag: Lag) -> str:
     if not lag.waiting:
         return _("up to date")
-    number = ngettext("%(count)s record waits", "%(count)s records wait", lag.waiting)
-    texts = {"waits": number % {"count": counted(lag.waiting)}, "span": span(lag.oldest_seconds)}
-    return _("%(waits)s to be indexed, the first for %(span)s") % texts
-
-
-def _remedy() -> str:
-    return _("see that a worker reads the queue default, and what runs of index_marked say")
+    return lag_text(waiting=lag.waiting, seconds=lag.oldest_seconds)
 
 
 def _never_built() -> list[str]:

@@ -1,9 +1,8 @@
 """The alert rule of search; neural.monitoring imports it if it is installed."""
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from neural.health.findings import in_turn, span
+from neural.health.findings import in_turn
 from neural.monitoring.alerts.rules import (
     Condition,
     Facts,
@@ -18,7 +17,7 @@ from neural.monitoring.alerts.rules import (
 )
 from neural.monitoring.models import Severity
 from neural.retrieval.conf import conf
-from neural.retrieval.index.lag import counted, index_lag
+from neural.retrieval.index.lag import index_lag, lag_text
 
 
 def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
@@ -41,11 +40,7 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
 def _sentence(subject: str, facts: Facts) -> str:
     if "found" in facts:
         return in_language(facts["found"])
-    number = ngettext("%(count)s record waits", "%(count)s records wait", facts["waiting"])
-    return _("%(waits)s to be indexed, the first for %(span)s") % {
-        "waits": number % {"count": counted(facts["waiting"])},
-        "span": span(facts["seconds"]),
-    }
+    return lag_text(waiting=facts["waiting"], seconds=facts["seconds"])
 
 
 INDEX_BEHIND = Rule(

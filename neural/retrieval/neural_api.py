@@ -16,7 +16,7 @@ from neural.api.reading.fields import AskedInstant, Instant, StoreCode, text
 from neural.api.reading.pages import invalid
 from neural.errors import NeuralError
 from neural.retrieval.collections.registry import collections
-from neural.retrieval.query.hits import Found
+from neural.retrieval.query.hits import Found, missing_everywhere
 from neural.retrieval.query.searching import MOST, search
 from neural.retrieval.stores.base import TableMissing
 
@@ -30,9 +30,13 @@ logger = logging.getLogger("neural.search")
 class WhyFound(Schema):
     """Why a record was found."""
 
+    kind: str = Field(
+        description="The strongest evidence: number, names, words, beginnings, spelling, sounds or"
+        " meaning."
+    )
     names: list[str] = Field(description="Names of the record that occur whole in the question.")
     parts: list[str] = Field(description="Pieces of its title, names or text that matched.")
-    scores: dict[str, float] = Field(description="What each way of finding added to the score.")
+    scores: dict[str, float] = Field(description="What each kind of evidence added to the score.")
 
 
 class FoundRecord(Schema):
@@ -64,6 +68,10 @@ class SearchAnswer(Schema):
 
     collections: list[FoundInCollection]
     notices: list[str] = Field(description="What was left out of the search, and why.")
+    missing: list[str] = Field(
+        description="Parts of the question that no record of these collections has, like a number"
+        " that does not exist."
+    )
 
 
 class Question(Schema):
@@ -92,13 +100,15 @@ class Question(Schema):
     summary=_("Search"),
 )
 def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer:
-    """Records that fit the question, within the stores of the key: by whole names, by words, by
-    sound (pinyin) and by meaning. Each hit says why it was found. 503 while the search index cannot
+    """Records that fit the question, within the stores of the key: by numbers, by whole names, by
+    words, by their beginnings, spelling and sound (pinyin), and by meaning. Each hit says why it
+    was found, and ``missing`` what was not. 503 while the search index cannot
     be reached."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
-    names = [each.name for each in collections() if asked.collection in (None, each.name)]
+    known = [each.name for each in collections() if each.in_api]
+    names = [name for name in known if asked.collection in (None, name)]
     if not names:
-        all_names = ", ".join(each.name for each in collections())
+        all_names = ", ".join(known)
         raise invalid("query.collection", f"is not one of: {all_names}")
     found = {name: _found(name, asked, _stores(asked, caller)) for name in names}
     return SearchAnswer(
@@ -107,6 +117,7 @@ def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer
             for name, hits in found.items()
         ],
         notices=list(dict.fromkeys(notice for hits in found.values() for notice in hits.notices)),
+        missing=missing_everywhere(asked.q, found.values()),
     )
 
 

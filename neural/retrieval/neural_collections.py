@@ -1,135 +1,152 @@
-"""The collection of events. It belongs to search itself, because every project has events.
+"""The collections of events and of refused events. They belong to search itself, because every
+project has events.
 
 An event is found by all the text in its payload."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from neural.models import NeuralEvent
+from neural.events.changes import REFUSED, search_key
+from neural.models import NeuralEvent, RefusedEvent
+from neural.personal.redacting import redacted
 from neural.retrieval.collections.documents import (
     Document,
-    as_text,
+    amount_of,
+    facts_of,
     first_text,
     joined,
-    key_of,
     meaning_of,
     moment_of,
-    own_id,
+    numbers_in,
     parts_of,
+    stated,
     store_of,
     texts,
 )
-from neural.retrieval.collections.registry import (
-    Record,
-    SearchCollection,
-    permission_of,
-    register_collection,
-)
-from neural.sites import page_of
+from neural.retrieval.collections.registry import Numbered, Record, register_rows
+from neural.retrieval.collections.trade import called
+from neural.retrieval.text import units
 
 NAME = "events"
 _NAMING = frozenset({"name", "title", "dish", "item", "dish_name", "staff_name"})
 MOST_NAMES = 200
+_CODES = {
+    "state": ("status", "state"),
+    "channel": ("channel",),
+    "platform": ("platform",),
+    "tender": ("tender", "method"),
+}
+"""The fields of a payload by which events can be filtered."""
+_COUNTS = frozenset({"quantity", "count", "rating", "line_id", "parent"})
+"""Fields whose numbers nobody knows a record by."""
+
+
+FEWEST_UNITS = 3
+"""A text of fewer words or Chinese characters is near to anything; its words find it."""
 
 
 def document(record: Mapping[str, Any]) -> Document:
     """The document of an event, whose payload is under ``payload`` or ``data``."""
     payload = record.get("payload") or record.get("data") or {}
+    fields = payload if isinstance(payload, Mapping) else {}
     kind = first_text(record, "type", "event_type")
     event_id = first_text(record, "event_id")
-    names = list(dict.fromkeys(_names(payload)))[:MOST_NAMES]
+    things = (text for field, text in stated(payload) if field in _NAMING)
+    names = list(dict.fromkeys(things))[:MOST_NAMES]
+    numbers = (event_id, *numbers_in(payload, without=_COUNTS))
+    codes = {name: first_text(fields, *keys) for name, keys in _CODES.items()}
+    meaning = meaning_of(names, (text for text in texts(payload) if text not in names))
     return Document(
-        id=own_id(record, "id", "event_id", collection=NAME),
-        store=store_of(record, collection=NAME),
+        id=first_text(record, "id", "event_id"),
+        store=store_of(record),
         kind=kind,
         at=moment_of(record, "occurred_at", "at"),
         title=" ".join(part for part in (kind, event_id) if part),
         names=tuple(names),
+        numbers=tuple(dict.fromkeys(filter(None, numbers))),
+        also=called(kind, *codes.values()),
+        facts=facts_of(
+            type=kind,
+            table=first_text(fields, "table"),
+            amount=amount_of(first_text(fields, "total", "amount")),
+            **codes,
+        ),
         text=joined([*texts(payload), first_text(record, "source", "event_source")]),
-        meaning=meaning_of(names, (text for text in texts(payload) if text not in names)),
+        meaning=meaning if len(units(meaning)) >= FEWEST_UNITS else "",
     )
 
 
-def _names(value: Any) -> Iterator[str]:
-    """The names of things in a payload, in its order."""
-    if isinstance(value, Mapping):
-        for field, inner in value.items():
-            if field in _NAMING and (name := as_text(inner)):
-                yield name
-            else:
-                yield from _names(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _names(inner)
-
-
-@dataclass(frozen=True)
-class Events:
+class Events(Numbered):
     """The source of events. The record's id is the primary key, because one event id may come from
-    several sources."""
+    several sources. Pruned events are left out."""
 
-    def load(self, keys: Collection[str]) -> Mapping[str, Record]:
-        """Records by key; pruned and missing events are left out."""
-        found = self._rows(keys)
-        records = {key_of(store=each.store_id, id=str(each.pk)): _event(each) for each in found}
-        return {key: records[key] for key in keys if key in records}
+    model = NeuralEvent
 
-    def there(self, keys: Collection[str]) -> set[str]:
-        """The keys among these that :meth:`load` would find."""
-        found = self._rows(keys).values_list("store_id", "pk")
-        return {key_of(store=store, id=str(pk)) for store, pk in found}.intersection(keys)
+    def all(self) -> QuerySet[NeuralEvent]:
+        return NeuralEvent.objects.filter(pruned_at=None)
 
-    def _rows(self, keys: Collection[str]) -> QuerySet[NeuralEvent]:
-        numbers = {own for key in keys if _is_number(own := parts_of(key)[1])}
-        return NeuralEvent.objects.filter(pk__in=numbers, payload__isnull=False)
-
-    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Pages of keys after the one given, the oldest event first."""
-        last = int(parts_of(after)[1]) if after else 0
-        rows = NeuralEvent.objects.filter(pruned_at=None).order_by("pk")
-        while page := list(rows.filter(pk__gt=last).values_list("store_id", "pk")[:size]):
-            last = page[-1][1]
-            yield [key_of(store=store, id=str(pk)) for store, pk in page]
+    def record(self, row: NeuralEvent) -> Record:
+        return {
+            "id": str(row.pk),
+            "store_id": row.store_id,
+            "type": row.type,
+            "event_id": row.event_id,
+            "source": row.source,
+            "occurred_at": row.occurred_at,
+            "payload": row.payload,
+        }
 
     def count(self) -> int:
         """How many events there are, including pruned ones."""
         return NeuralEvent.objects.count()
 
-    def address(self, key: str) -> str:
-        """The event's page in the admin; empty if the event was only ingested."""
-        own = parts_of(key)[1]
-        return page_of(NeuralEvent, own) if _is_number(own) else ""
+
+class RefusedEvents(Numbered):
+    """The source of refused events. They are indexed as masked as their list is searched: who may
+    not see personal data must not find it by trying, either."""
+
+    model, store = RefusedEvent, "store_code"
+
+    def key(self, pk: Any, code: str | None = None) -> str:
+        return search_key(code or "", pk)
+
+    def record(self, row: RefusedEvent) -> Record:
+        return {
+            "id": str(row.pk),
+            "store_id": parts_of(search_key(row.store_code, row.pk))[0],
+            **{name: getattr(row, name) for name in ("type", "event_id", "source", "state")},
+            "occurred_at": row.last_refused_at,
+            "problems": redacted(row.problems),
+            "payload": redacted(_json_or_text(row.payload)),
+        }
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
+def _json_or_text(payload: str) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return {"text": payload}
 
 
-def _event(event: NeuralEvent) -> Record:
-    return {
-        "id": str(event.pk),
-        "store_id": event.store_id,
-        "type": event.type,
-        "event_id": event.event_id,
-        "source": event.source,
-        "occurred_at": event.occurred_at,
-        "payload": event.payload,
-    }
-
-
-_SOURCE = Events()
-
-register_collection(
-    SearchCollection(
-        name=NAME,
-        label=_("events"),
-        document=document,
-        source=_SOURCE,
-        address=_SOURCE.address,
-        permission=permission_of(NeuralEvent),
+def refused(record: Mapping[str, Any]) -> Document:
+    """The document of a refused event: as an event, with why it was refused."""
+    as_event = document(record)
+    state = first_text(record, "state")
+    return replace(
+        as_event,
+        also=(*as_event.also, *called("refused", state)),
+        facts={**as_event.facts, "state": state},
+        lead=joined(texts(record.get("problems"))),
+        text=joined([*texts(record.get("problems")), as_event.text]),
     )
+
+
+register_rows(NAME, _("events"), document, Events(), near_enough=0.38)
+register_rows(
+    REFUSED, _("refused events"), refused, RefusedEvents(), in_api=False, near_enough=0.44
 )

@@ -13,7 +13,7 @@ of three letters are compared: a missing letter changes three of them, not all."
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache, lru_cache
 
 # The normal form
@@ -157,35 +157,16 @@ def characters_of(name: str) -> frozenset[str]:
     return frozenset(units(fold_short(name)))
 
 
-def grams(run: str) -> list[str]:
-    """The pairs and triples of characters in a run; of a single character, itself."""
-    if len(run) < 3:
-        return [run]
-    pairs = [run[at : at + 2] for at in range(len(run) - 1)]
-    return pairs + [run[at : at + 3] for at in range(len(run) - 2)]
+def pairs(run: str) -> list[str]:
+    """The pairs of characters in a run; of a single character, itself."""
+    return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
 
 
 def word_tokens(text: str) -> list[str]:
-    """The tokens of a text: pairs and triples in each run of Chinese, and whole Latin words and
-    numbers."""
-    return _of_folded(fold(text))
-
-
-def name_tokens(names: Iterable[str]) -> list[str]:
-    """The tokens of names: of each name the whole, its words as in :func:`word_tokens`, and its
-    single Chinese characters, so that one character finds it. A token is listed once per name."""
+    """The tokens of a text: pairs in each run of Chinese, and whole Latin words and numbers."""
     tokens: list[str] = []
-    for name in dict.fromkeys(names):
-        folded = fold_short(name)
-        characters = [each for _, run, chinese in runs(folded) if chinese for each in run]
-        tokens += dict.fromkeys([*name_forms(name), *_of_folded(folded), *characters])
-    return tokens
-
-
-def _of_folded(folded: str) -> list[str]:
-    tokens: list[str] = []
-    for _, run, chinese in runs(folded):
-        tokens += grams(run) if chinese else (run,)
+    for _, run, chinese in runs(fold(text)):
+        tokens += pairs(run) if chinese else (run,)
     return tokens
 
 
@@ -209,14 +190,16 @@ def plain(letters: str) -> str:
 def sound_of(name: str) -> str:
     """The sound of a name: how its Chinese characters and its letters are typed."""
     folded = fold_short(name)
-    if not has_chinese(folded):
-        return plain(folded)
+    return plain(_pinyin(folded) if has_chinese(folded) else folded)
+
+
+def _pinyin(folded: str) -> str:
     from pypinyin.seg.mmseg import seg  # slow to import, and rarely needed
 
     # The longest phrase decides how a character is read: 重庆 is chong qing, 重量 zhong liang.
     # pypinyin splits a text in the same way itself. Phrases recur, and caching them is six times as
     # fast.
-    return plain(" ".join(map(_letters_of, seg.cut(folded))))
+    return " ".join(map(_letters_of, seg.cut(folded)))
 
 
 @lru_cache(maxsize=16_384)
@@ -224,6 +207,24 @@ def _letters_of(phrase: str) -> str:
     from pypinyin import Style, lazy_pinyin
 
     return " ".join(lazy_pinyin(phrase, style=Style.NORMAL, errors="default"))
+
+
+@lru_cache(maxsize=16_384)
+def syllables_of(name: str) -> tuple[str, ...]:
+    """The sounds of the characters of a Chinese name; empty for others."""
+    folded = fold_short(name)
+    return tuple(map(plain, _pinyin(folded).split())) if has_chinese(folded) else ()
+
+
+def is_short_for(letters: str, syllables: Sequence[str]) -> bool:
+    """Whether these letters begin each syllable in turn: gongbji is short for 宫保鸡丁."""
+    if not letters or not syllables:
+        return not letters
+    first, rest = syllables[0], syllables[1:]
+    return any(
+        letters.startswith(first[:end]) and is_short_for(letters[end:], rest)
+        for end in range(1, len(first) + 1)
+    )
 
 
 @lru_cache(maxsize=16_384)
@@ -239,19 +240,75 @@ def likeness(some: frozenset[str], others: frozenset[str]) -> float:
     return 2 * len(some & others) / both if both else 0.0
 
 
-def sound_tokens(names: Iterable[str]) -> list[str]:
-    """The pieces of the sound of each name that has Chinese characters."""
-    tokens: list[str] = []
-    for name in dict.fromkeys(names):
-        if has_chinese(name):
-            tokens += sorted(pieces(sound_of(name)))
-    return tokens
+def initials_of(name: str) -> str:
+    """The first letters of the syllables of a Chinese name; empty for others."""
+    folded = fold_short(name)
+    if not has_chinese(folded):
+        return ""
+    from pypinyin import Style, lazy_pinyin
+
+    letters = lazy_pinyin(folded, style=Style.FIRST_LETTER, errors=_first_of_each)
+    return "".join(letters)[:LONGEST_WORD].lower()
+
+
+def _first_of_each(run: str) -> str:
+    return "".join(word[0] for word in _WORDS.findall(run))
+
+
+# Numbers: ids, phones, tables and amounts
+
+
+_WORDS = re.compile("[a-z0-9]+")
+_CHUNK = re.compile("[a-z0-9]+(?:[-_/.:#+]+[a-z0-9]+)*")
+_WRITTEN = re.compile(_CHUNK.pattern, re.IGNORECASE | re.ASCII)
+_AMOUNT = re.compile(r"\d+\.\d{1,2}")
+
+
+def has_digit(text: str) -> bool:
+    """Whether the text has a digit."""
+    return any(map(str.isdigit, text))
+
+
+def numbers_in(folded: str) -> list[str]:
+    """The numbers that a text writes, each with its own separators: runs with a digit."""
+    return [each for each in _CHUNK.findall(folded) if has_digit(each)]
+
+
+def written_numbers(text: str, numbers: Collection[str]) -> list[str]:
+    """The numbers among these (:func:`number_of`), as a text writes them."""
+    written = (each.group() for each in _WRITTEN.finditer(text))
+    return [each for each in written if number_of(each.lower()) in numbers]
+
+
+def number_of(written: str) -> str:
+    """A number as it is compared: without separators, an amount without needless zeros. ``written``
+    is in normal form; empty if it has no digit."""
+    if _AMOUNT.fullmatch(written):
+        return written.rstrip("0").rstrip(".")
+    joined = "".join(_WORDS.findall(written))
+    return joined[:LONGEST_WORD] if has_digit(joined) else ""
+
+
+# Terms: the tokens of which the vocabulary keeps the sound
+
+
+_SHORTEST_TERM, LONGEST_TERM = 2, 60
+
+
+def is_term(token: str) -> bool:
+    """Whether the vocabulary has this token: a whole name, a number, or a Latin word."""
+    if token[0] in "=#":
+        return len(token) <= LONGEST_TERM
+    letters = len(token) >= _SHORTEST_TERM and token[0] not in "@%" and not has_chinese(token)
+    return letters and not has_digit(token)
 
 
 # The parts of a text that matched, as the text writes them
 
 
 _SPACE = re.compile(r"\s+")
+_SHORT = 100
+"""Characters of a text that recurs."""
 
 
 def matched_parts(text: str, tokens: Collection[str]) -> list[str]:
@@ -262,7 +319,7 @@ def matched_parts(text: str, tokens: Collection[str]) -> list[str]:
 
 
 def _folded(text: str) -> tuple[str, range | list[int]]:
-    folded = fold(text)
+    folded = fold_short(text) if len(text) <= _SHORT else fold(text)
     if len(folded) == len(text) and unicodedata.is_normalized("NFKC", text):
         return folded, range(len(text) + 1)  # no character moved: the usual case
     return fold_with_places(text)

@@ -1,27 +1,22 @@
 """Rows to write, and questions about them in few words."""
 
-import datetime as dt
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from neural.retrieval.stores.base import Row, Shape, TableSize, Vector, VectorStore, Within
 
-NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ANYWHERE = Within.every_store()
 DIMENSIONS = 16
-SHAPE = Shape(tokens=("words", "names"), vectors=("lead", "whole"), dimensions=DIMENSIONS)
+SHAPE = Shape(vectors=("lead", "whole"), dimensions=DIMENSIONS)
 
 
 def row(key: str, **fields: Any) -> Row:
     """A row of the store that its key names, as few of its fields given as a test is about.
 
-    ``words`` and ``names_tokens`` are token columns, ``lead`` and ``whole`` vectors."""
-    tokens = {"words": fields.pop("words", ()), "names": fields.pop("names_tokens", ())}
+    ``lead`` and ``whole`` are vectors."""
     vectors = {name: fields.pop(name) for name in ("lead", "whole") if name in fields}
-    given = {"kind": "soup", "at": NOON, "version": 1, "title": key, **fields}
-    return Row(key=key, store=key.partition("/")[0], tokens=tokens, vectors=vectors, **given)
+    return Row(key=key, store=key.partition("/")[0], vectors=vectors, **{"version": 1, **fields})
 
 
 def pointing(*axes: float) -> Vector:
@@ -56,14 +51,6 @@ class Table:
         """Keys by ``lead``, nearest first."""
         asked = {"column": "lead", "limit": 10, **asked}
         found = self.store.nearest(self.name, vector=vector, within=within, **asked)
-        return [match.key for match in found]
-
-    def with_any(
-        self, tokens: Collection[str], within: Within = ANYWHERE, **asked: Any
-    ) -> list[str]:
-        """Keys by ``words``, best first."""
-        asked = {"column": "words", "limit": 10, **asked}
-        found = self.store.matching(self.name, tokens=tokens, within=within, **asked)
         return [match.key for match in found]
 
     def compact(self) -> TableSize:

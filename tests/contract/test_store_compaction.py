@@ -9,35 +9,33 @@ from tests.contract.rows import ANYWHERE, Table, pointing, row
 
 def test_compaction_leaves_rows_and_answers_as_they_are(table: Table) -> None:
     for n in range(12):
-        table.upsert(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"] + ["酱"] * n))
-    before = (table.near(pointing(1)), table.with_any(["豆腐"]), table.row("a/3"))
+        table.upsert(row(f"a/{n}", lead=pointing(1, n)))
+    before = (table.near(pointing(1)), table.row("a/3"))
 
     size = table.compact()
 
     assert (size.rows, size.unindexed_rows) == (12, 0)
     assert size.bytes > 0
-    after = (table.near(pointing(1)), table.with_any(["豆腐"]), table.row("a/3"))
+    after = (table.near(pointing(1)), table.row("a/3"))
     assert str(after) == str(before)
 
 
 def test_what_changes_after_compaction_is_found_at_once(table: Table) -> None:
     table.upsert(
-        row("a/changed", lead=pointing(1), words=["豆腐"]),
-        row("a/deleted", lead=pointing(1), words=["豆腐"]),
+        row("a/changed", lead=pointing(1)),
+        row("a/deleted", lead=pointing(1)),
     )
     table.compact()
 
     table.upsert(
-        row("a/changed", version=2, lead=pointing(0, 1), words=["鸡丁"]),
-        row("a/new", lead=pointing(0, 0, 1), words=["鸡丁"]),
+        row("a/changed", version=2, lead=pointing(0, 1)),
+        row("a/new", lead=pointing(0, 0, 1)),
     )
     table.delete("a/deleted")
 
     assert table.near(pointing(0, 0, 1), limit=1) == ["a/new"]
     assert table.near(pointing(0, 1), limit=1) == ["a/changed"]
     assert set(table.near(pointing(1))) == {"a/changed", "a/new"}
-    assert set(table.with_any(["鸡丁"])) == {"a/changed", "a/new"}
-    assert table.with_any(["豆腐"]) == []
 
 
 def test_the_size_tells_rows_that_are_not_indexed_yet_and_compaction_ends_that(
@@ -82,9 +80,7 @@ def _recall(table: Table, points: np.ndarray, vector: np.ndarray, within: Within
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_table_may_be_compacted_again(table: Table, times: int) -> None:
-    table.upsert(row("a/1", words=["豆腐"]))
+    table.upsert(row("a/1"))
 
     for _ in range(times):
         table.compact()
-
-    assert table.with_any(["豆腐"]) == ["a/1"]

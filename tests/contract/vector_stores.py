@@ -19,6 +19,14 @@ def lance(request: pytest.FixtureRequest) -> VectorStore:
     return LanceStore(str(directory / "search"))
 
 
+def sqlite(request: pytest.FixtureRequest) -> VectorStore:
+    """Files of SQLite in a directory of the test's own."""
+    from neural.retrieval.stores.sqlite import SqliteStore
+
+    directory: Path = request.getfixturevalue("tmp_path")
+    return SqliteStore(str(directory / "search"))
+
+
 def pgvector(_request: pytest.FixtureRequest) -> VectorStore:
     """pgvector in the test database, where that is PostgreSQL."""
     if not has_pgvector() and "CI" not in os.environ:
@@ -38,6 +46,7 @@ def has_pgvector() -> bool:
 STORES: dict[str, Callable[[pytest.FixtureRequest], VectorStore]] = {
     "lance": lance,
     "pgvector": pgvector,
+    "sqlite": sqlite,
 }
 """By name: makes an empty store for one test."""
 

@@ -71,10 +71,10 @@ def test_processes_that_cannot_take_turns_lose_no_row_and_double_none(
     """As at an ``s3://`` location, where nobody can be kept waiting."""
     script = f"""
         import contextlib, sys
-        from neural.retrieval.stores import lance
+        from neural.retrieval.stores.lance.connection import Connection
         from tests.integration.writing_rows import write
 
-        lance.turn = lambda location, table, of: contextlib.nullcontext(False)
+        Connection.turn = lambda self, table, lock: contextlib.nullcontext(False)
         write(sys.argv[1], int(sys.argv[2]), {ROUNDS})
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
@@ -89,9 +89,10 @@ def test_a_writer_that_is_killed_in_its_turn_keeps_nobody_waiting(
 ) -> None:
     script = f"""
         import time
-        from neural.retrieval.stores.lance.indexes import WRITERS, turn
+        from neural.retrieval.stores.lance.connection import Connection
+        from neural.retrieval.stores.lance.store import WRITERS
 
-        with turn({str(tmp_path)!r}, {TABLE!r}, of=WRITERS):
+        with Connection({str(tmp_path)!r}, {{}}).turn({TABLE!r}, WRITERS):
             print("mine", flush=True)
             time.sleep(600)
     """

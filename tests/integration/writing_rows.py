@@ -9,7 +9,7 @@ from neural.retrieval.stores.base import Row, Shape
 from neural.retrieval.stores.lance.store import LanceStore
 
 TABLE, KEYS = "orders", 400
-SHAPE = Shape(tokens=("words",), vectors=("whole",), dimensions=16)
+SHAPE = Shape(vectors=("whole",), dimensions=16)
 
 
 def batches(writer: int, rounds: int) -> Iterator[dict[str, int]]:
@@ -28,10 +28,8 @@ def write(location: str, writer: int, rounds: int) -> None:
 
 
 def row(key: str, version: int) -> Row:
-    """A row that carries its version."""
-    word = f"v{version}"
-    said = {"title": word, "tokens": {"words": [word]}}
-    return Row(key=key, store=key.partition("/")[0], kind="", at=None, version=version, **said)
+    """A row without vectors."""
+    return Row(key=key, store=key.partition("/")[0], version=version)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from neural.events.changes import runs_changed
 from neural.models import BulkVerb
+from neural.monitoring.errors.folding import groups_changed
 from neural.monitoring.errors.groups import codes_of, failed_runs, groups_for
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.runs.bulk.listeners import when_changed
@@ -33,7 +36,14 @@ def connect() -> None:
 def note_changed(verb: str, keys: Sequence[int]) -> None:
     """Note that these runs are dead no longer, before a relay looks."""
     if verb in ENDED:
-        FailedRun.objects.filter(pk__in=keys, dead=True).update(dead=False)
+        note_alive(FailedRun.objects.filter(pk__in=keys, dead=True))
+
+
+def note_alive(runs: QuerySet[FailedRun]) -> None:
+    """Note that these runs, which were dead, are dead no longer."""
+    with transaction.atomic():
+        runs_changed(runs.values_list("store_id", "pk"))
+        runs.update(dead=False)
 
 
 def _condition(user: Any, value: str) -> Q:
@@ -134,5 +144,6 @@ def _decide(
     changes["decided_by"] = user.get_username()
     rows = ErrorGroup.objects.filter(pk=group.pk, state__in=allowed).update(**changes)
     if rows:
+        groups_changed([group.pk])
         group.refresh_from_db(fields=list(changes))
     return bool(rows)

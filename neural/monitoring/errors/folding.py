@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
+from neural.events.changes import record_changed, runs_changed
 from neural.monitoring.errors.fingerprint import Cause
 from neural.monitoring.errors.sentry import report
 from neural.monitoring.models import (
@@ -79,6 +80,16 @@ def fold(failures: Sequence[Failure], *, now: dt.datetime) -> None:
         [(*key, len(times), min(times), max(times)) for key, times in hits.items()],
     )
     _note_runs(groups, failures)
+    groups_changed(group.pk for group in groups.values())
+
+
+ERRORS = "errors"
+"""The search collection of error groups."""
+
+
+def groups_changed(keys: Iterable[int]) -> None:
+    """Tell listeners, such as the search index, of these groups."""
+    record_changed(ERRORS, {f"/{key}" for key in keys}, history=False)
 
 
 def _times(
@@ -145,6 +156,8 @@ def _note_runs(groups: Groups, failures: Sequence[Failure]) -> None:
         )
         for each in latest.values()
     ]
+    were_dead = set(FailedRun.objects.filter(pk__in=latest, dead=True).values_list("pk", flat=True))
+    runs_changed((row.store_id, row.pk) for row in rows if row.dead or row.pk in were_dead)
     FailedRun.objects.bulk_create(
         sorted(rows, key=lambda row: row.run_id),
         update_conflicts=True,

@@ -7,13 +7,15 @@ exactly once, a bounded number in one transaction: SQLite has one writer.
 import datetime as dt
 import time
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from neural.ledger.clock import database_clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.monitoring.conf import conf
+from neural.monitoring.errors.acting import note_alive
 from neural.monitoring.errors.fingerprint import cause_of
-from neural.monitoring.errors.folding import Failure, fold
+from neural.monitoring.errors.folding import Failure, fold, groups_changed
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
 from neural.monitoring.rollups.marks import reading_on
 
@@ -85,8 +87,10 @@ def _failure(attempt: TaskAttempt) -> Failure:
 def end_mutes(*, now: dt.datetime) -> None:
     """Open the groups that were muted until now."""
     over = ErrorGroup.objects.filter(state=ErrorGroupState.MUTED, muted_until__lte=now)
-    if over.exists():
-        over.update(state=ErrorGroupState.OPEN, muted_until=None, decided_by="")
+    if keys := list(over.values_list("pk", flat=True)):
+        with transaction.atomic():
+            groups_changed(keys)
+            over.update(state=ErrorGroupState.OPEN, muted_until=None, decided_by="")
 
 
 def sweep(*, after: int) -> int:
@@ -99,7 +103,7 @@ def sweep(*, after: int) -> int:
     still = set(TaskRun.objects.dead().filter(pk__in=keys).values_list("pk", flat=True))
     if gone := [key for key in keys if key not in still]:
         is_dead = Exists(TaskRun.objects.dead().filter(pk=OuterRef("run_id")))
-        FailedRun.objects.filter(~is_dead, pk__in=gone).update(dead=False)
+        note_alive(FailedRun.objects.filter(~is_dead, pk__in=gone))
     return keys[-1] if len(keys) == MOST_SWEPT else 0
 
 

@@ -147,18 +147,37 @@ def trends_of(
     keys: Sequence[int], codes: Codes, *, now: dt.datetime, hours: int = HOURS
 ) -> Mapping[int, Sequence[int]]:
     """Failed attempts of each group in each of the last hours, the oldest first."""
-    this = now.replace(minute=0, second=0, microsecond=0)
+    this = _hour(now)
     first = this - dt.timedelta(hours=hours - 1)
-    rows = ErrorGroupHour.objects.filter(group__in=keys, hour__gte=first, hour__lte=this)
-    rows = (
-        rows.filter(work="", store_code="") if codes is None else rows.filter(store_code__in=codes)
-    )
+    rows = _hours(keys, codes).filter(hour__gte=first, hour__lte=this)
     found: dict[int, list[int]] = defaultdict(lambda: [0] * hours)
     for key, hour, attempts in (
         rows.order_by().values_list("group", "hour").annotate(sum=Sum("attempts"))
     ):
         found[key][round((hour - first) / dt.timedelta(hours=1))] += attempts
     return found
+
+
+def last_hours(
+    keys: Sequence[int], codes: Codes, *, since: dt.datetime | None, until: dt.datetime
+) -> dict[int, dt.datetime]:
+    """Of these groups those that failed in the period, and the last hour of it in which they did.
+    An hour that is only partly in the period counts."""
+    rows = _hours(keys, codes).filter(hour__lt=until)
+    if since:
+        rows = rows.filter(hour__gte=_hour(since))
+    return dict(rows.order_by().values_list("group").annotate(last=Max("hour")))
+
+
+def _hour(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _hours(keys: Sequence[int], codes: Codes) -> QuerySet[ErrorGroupHour]:
+    rows = ErrorGroupHour.objects.filter(group__in=keys)
+    if codes is None:
+        return rows.filter(work="", store_code="")
+    return rows.filter(store_code__in=codes)
 
 
 def hits_of(key: int, codes: Codes, by: str) -> QuerySet[Any, tuple[str, int, dt.datetime]]:

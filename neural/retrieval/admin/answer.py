@@ -1,4 +1,5 @@
-"""Hits without personal data, for users who may not see it.
+"""What a search answers to a user: hits within what they may see, without personal data for who may
+not see it.
 
 The index has a record's text without the keys under which it stood, so names in it look like
 nothing in particular. So a hit is shown as the document of its record with the record masked.
@@ -13,71 +14,35 @@ from django.utils.translation import gettext as _
 
 from neural.errors import NeuralError
 from neural.personal.redacting import is_masked, redacted, redacted_text
-from neural.retrieval.admin.criteria import FEW_OF_EACH, MANY, SearchCriteria
+from neural.retrieval.admin.criteria import MANY, SearchCriteria
 from neural.retrieval.collections.documents import Document, parts_of
 from neural.retrieval.collections.registry import Record, SearchCollection, document_of
+from neural.retrieval.index.active import indexes_read_once
 from neural.retrieval.models import IngestedRecord
-from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.evidence import KINDS
+from neural.retrieval.query.hits import Facets, Found, Hit, missing_everywhere
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
-
-
-def masked_hits(hits: Sequence[Hit], collection: SearchCollection) -> list[Hit]:
-    """These hits of a collection, masked. One whose record is gone keeps its title alone."""
-    records = _records(collection, [hit.key for hit in hits])
-    return [_masked(hit, _document(collection.name, records.get(hit.key))) for hit in hits]
-
-
-def masked_title(collection: SearchCollection, record: Record) -> str:
-    """The title of a record with personal data masked."""
-    found = _document(collection.name, record)
-    return found.title if found else ""
-
-
-def _records(collection: SearchCollection, keys: Sequence[str]) -> Mapping[str, Record]:
-    if collection.source is not None:
-        return collection.source.load(keys)
-    rows = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)
-    return dict(rows.values_list("key", "data"))
-
-
-def _document(name: str, record: Record | None) -> Document | None:
-    if record is None:
-        return None
-    try:
-        return document_of(name, redacted(dict(record)))
-    except Exception:  # noqa: BLE001 (it is no longer a document, or its app's code fails)
-        return None
-
-
-def _masked(hit: Hit, document: Document | None) -> Hit:
-    if document is None:
-        why = replace(hit.why, names=(), parts=())
-        return replace(hit, title=redacted_text(hit.title), names=(), text="", why=why)
-    visible = [document.title, *document.names, document.text]
-    why = replace(
-        hit.why, names=_within(hit.why.names, visible), parts=_within(hit.why.parts, visible)
-    )
-    names = tuple(document.names)
-    return replace(hit, title=document.title, names=names, text=document.text, why=why)
-
-
-def _within(parts: Iterable[str], texts: Sequence[str]) -> tuple[str, ...]:
-    """What matched and is not masked: the rest would tell what is."""
-    return tuple(part for part in parts if any(part in text for text in texts))
-
 
 logger = logging.getLogger("neural.search")
 
 
 @dataclass(frozen=True)
 class Section:
-    """The hits of one collection."""
+    """The hits of one collection, as the user may see them."""
 
     collection: SearchCollection
     hits: Sequence[Hit]
-    there_may_be_more: bool
-    more_address: str
+    facets: Facets
+    is_full: bool
+    """Whether there may be more hits."""
+
+    @property
+    def strongest(self) -> int:
+        """The place of its strongest evidence: a collection with an exact number comes before one
+        with words, and one that is only near in meaning last."""
+        kinds = (KINDS.index(kind) for hit in self.hits for kind in hit.why.scores)
+        return min(kinds, default=len(KINDS))
 
 
 @dataclass(frozen=True)
@@ -87,6 +52,10 @@ class Answer:
     sections: Sequence[Section] = ()
     notices: Sequence[str] = ()
     works: bool = True
+    missing: Sequence[str] = ()
+    """What was asked for and is in no record, as it was typed."""
+    elsewhere: Sequence[Section] = ()
+    """Where nothing was found: what would be without the collection, store, days and kind."""
 
     @property
     def count(self) -> int:
@@ -94,73 +63,58 @@ class Answer:
         return sum(len(section.hits) for section in self.sections)
 
 
+@indexes_read_once()
 def answer_to(criteria: SearchCriteria) -> Answer:
     """Search within what the person may see. An error becomes a notice and is not raised."""
-    if not criteria.store_is_known:
+    if not (criteria.asks and criteria.chosen and criteria.store_is_known):
         return Answer()
-    notices: dict[str, None] = {}
-    sections = []
     try:
-        for collection in criteria.chosen:
-            found = _found(criteria, collection)
-            notices |= dict.fromkeys(found.notices)
-            sections.append(_section(criteria, collection, found))
+        found = _found(criteria)
+        sections = _sections(criteria, found)
+        wider = criteria.widened()
+        elsewhere = [] if sections or wider == criteria else _sections(wider, _found(wider))
     except NeuralError as error:
         logger.warning("event=search_failed error=%r", str(error))
         return Answer(notices=[what_is_wrong(error)], works=False)
-    sections = [each for each in sections if each.hits]
-    return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
-
-
-def name_of(criteria: SearchCriteria) -> str:
-    """The title of the record in ``criteria.like``, or its id if it cannot be read; empty if the
-    person may not see its store."""
-    store, own = parts_of(criteria.like)
-    if criteria.stores is not None and store not in criteria.stores:
-        return ""
-    for collection in criteria.chosen:
-        records = collection.source.load([criteria.like]) if collection.source else {}
-        for record in records.values():
-            if is_masked():
-                return masked_title(collection, record) or own
-            with suppress(Exception):  # it is no longer a document, or its app's code fails
-                return document_of(collection.name, record).title
-    return own
-
-
-def _found(criteria: SearchCriteria, collection: SearchCollection) -> Found:
-    if criteria.like:
-        return similar(collection.name, criteria.like, stores=criteria.stores, top_k=_top(criteria))
-    since, until = criteria.period
-    return search(
-        criteria.text,
-        collection.name,
-        criteria.store or None,
-        since,
-        _top(criteria),
-        until=until,
-        kind=criteria.kind or None,
-        stores=criteria.stores,
+    return Answer(
+        sections,
+        list(dict.fromkeys(notice for each in found.values() for notice in each.notices)),
+        missing=missing_everywhere(criteria.text, found.values()),
+        elsewhere=elsewhere,
     )
 
 
-def _section(
-    criteria: SearchCriteria, collection: SearchCollection, found: Iterable[Hit]
-) -> Section:
-    hits = list(found)
-    more = criteria.address(collection=collection.name, top=MANY if criteria.collection else "")
-    is_full = len(hits) >= _top(criteria) and _top(criteria) < MANY
-    return Section(collection, hits, is_full, more)
+def _found(criteria: SearchCriteria) -> dict[str, Found]:
+    """What is found in each collection."""
+    if criteria.like:
+        like, stores, top = criteria.like, criteria.stores, criteria.top
+        names = [each.name for each in criteria.chosen]
+        return {name: similar(name, like, stores=stores, top_k=top) for name in names}
+    return {
+        each.name: search(
+            criteria.text,
+            each.name,
+            criteria.store or None,
+            criteria.since,
+            criteria.top,
+            until=criteria.until,
+            kind=criteria.kind or None,
+            stores=criteria.stores,
+            sort=criteria.sort,
+            meaning=not criteria.is_typing,
+        )
+        for each in criteria.chosen
+    }
 
 
-def _by_meaning_alone(section: Section) -> bool:
-    """Some record is always nearest, so collections that also match a word of the query come
-    first."""
-    return all(set(hit.why.scores) <= {"meaning"} for hit in section.hits)
-
-
-def _top(criteria: SearchCriteria) -> int:
-    return criteria.top_k if criteria.collection else FEW_OF_EACH
+def _sections(criteria: SearchCriteria, found: Mapping[str, Found]) -> list[Section]:
+    """The collections that have hits, that with the strongest evidence first."""
+    sections = [
+        Section(each, masked_hits(hits, each), hits.facets, criteria.top <= len(hits) < MANY)
+        for each in criteria.chosen
+        if (hits := found[each.name])
+    ]
+    return sorted(sections, key=lambda each: each.strongest)
 
 
 def what_is_wrong(error: NeuralError) -> str:
@@ -173,3 +127,60 @@ def what_is_wrong(error: NeuralError) -> str:
     if isinstance(error, TableMissing):
         return _("The search index is gone. It is built anew with: manage.py rebuild_index")
     return _("The search could not be made: %(error)s") % {"error": error}
+
+
+def name_of(criteria: SearchCriteria) -> str:
+    """The title of the record in ``criteria.like``, or its id if it cannot be read; empty if the
+    person may not see its store."""
+    store, own = parts_of(criteria.like)
+    if criteria.stores is not None and store not in criteria.stores:
+        return ""
+    for collection in criteria.chosen:
+        for document in _documents(collection, [criteria.like]).values():
+            return document.title or own
+    return own
+
+
+def masked_hits(hits: Sequence[Hit], collection: SearchCollection) -> Sequence[Hit]:
+    """These hits of a collection as their viewer may see them. One whose record is gone keeps its
+    title alone."""
+    if not is_masked():
+        return hits
+    documents = _documents(collection, [hit.key for hit in hits])
+    return [_masked(hit, documents.get(hit.key)) for hit in hits]
+
+
+def _documents(collection: SearchCollection, keys: Sequence[str]) -> Mapping[str, Document]:
+    """The documents of these records, as their viewer may see them, of those that can be read."""
+    records: Mapping[str, Record] = {}
+    if collection.source is None:
+        rows = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)
+        records = dict(rows.values_list("key", "data"))
+    else:
+        with suppress(RecursionError):  # a payload may be nested too deeply
+            records = collection.source.load(keys)
+    documents = {}
+    for key, record in records.items():
+        with suppress(Exception):  # it is no longer a document, or its app's code fails
+            own = redacted(dict(record)) if is_masked() else record
+            documents[key] = document_of(collection.name, own)
+    return documents
+
+
+def _masked(hit: Hit, document: Document | None) -> Hit:
+    title = document.title if document else redacted_text(hit.title)
+    names = tuple(document.names) if document else ()
+    text = document.text if document else ""
+
+    def seen(parts: Iterable[str]) -> tuple[str, ...]:
+        """What matched and is not masked: the rest would tell what is."""
+        visible = (document.title, *names, text) if document else ()
+        return tuple(part for part in parts if any(part in each for each in visible))
+
+    why = replace(
+        hit.why,
+        names=seen(hit.why.names),
+        parts=seen(hit.why.parts),
+        matched={kind: seen(each) for kind, each in hit.why.matched.items()},
+    )
+    return replace(hit, title=title, names=names, text=text, why=why)

@@ -5,9 +5,8 @@ A person may search the collections whose records they may see, in their own sto
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -15,18 +14,17 @@ from django.utils.translation import gettext as _
 from neural.events.types import event_types
 from neural.models.store import visible_stores
 from neural.retrieval.collections.registry import SearchCollection, collections
-from neural.retrieval.stores.base import Within
+from neural.retrieval.query.searching import BEST, SORTS
 
-FEW = 20
-MANY = 100
-FEW_OF_EACH = 5
-"""Hits that are shown: of one collection at first and at most, and of each collection if all are
-searched."""
+FEW, MANY = 20, 100
+FEW_OF_EACH, FEW_SUGGESTED = 5, 3
+"""Hits that are shown: of one collection at first and at most, of each collection if all are
+searched, and of each while one types."""
 LONGEST_QUESTION = 400
 """A Chinese character takes nine characters in a URL, and gunicorn reads 4,094."""
 EVENTS = "events"
-ASKED = ("q", "collection", "store", "since", "until", "kind", "like")
-"""The parameters that the URL may have."""
+ASKED = ("q", "collection", "store", "since", "until", "kind", "like", "sort")
+"""The parameters that the URL may have, beside the number of hits."""
 _EARLIEST = dt.date(1970, 1, 2)
 """While a year is typed, browsers send the years 2 and 20, for which time zones are undefined."""
 
@@ -48,7 +46,11 @@ class SearchCriteria:
     kind: str = ""
     like: str = ""
     """The key of a record: the search is for records similar to it."""
-    top_k: int = FEW
+    sort: str = BEST
+    is_typing: bool = False
+    """Whether the answer is for who still types: the likeliest, and nothing by meaning."""
+    top: int = FEW_OF_EACH
+    """The most hits of each collection."""
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -63,11 +65,6 @@ class SearchCriteria:
         return self.stores is None or self.store in {"", *self.stores}
 
     @property
-    def period(self) -> tuple[dt.date | None, dt.date | None]:
-        """The first day and the last day, inclusive."""
-        return _not_too_early(self.since), _not_too_early(self.until)
-
-    @property
     def chosen(self) -> Sequence[SearchCollection]:
         """The collections to search."""
         return [each for each in self.collections if self.collection in ("", each.name)]
@@ -75,81 +72,58 @@ class SearchCriteria:
     @property
     def kinds(self) -> Sequence[str]:
         """The kinds to choose from: event types for events, else only the chosen kind."""
-        if self.collection != EVENTS:
-            return [self.kind] if self.kind else []
-        return sorted({each.name for each in event_types()} | ({self.kind} if self.kind else set()))
+        types = {each.name for each in event_types()} if self.collection == EVENTS else set()
+        return sorted({*types, self.kind} - {""})
 
-    def address(self, **changes: Any) -> str:
-        """The query string of these criteria with some changes."""
-        asked = {
-            "q": self.text,
-            "collection": self.collection,
-            "store": self.store,
-            "since": self.since and self.since.isoformat(),
-            "until": self.until and self.until.isoformat(),
-            "kind": self.kind,
-            "like": self.like,
-        }
-        asked.update(changes)
-        return "?" + urlencode({name: value for name, value in asked.items() if value})
+    def widened(self) -> "SearchCriteria":
+        """The same in everything, all stores and at any time."""
+        if self.like or self.is_typing:
+            return self
+        everywhere: dict[str, Any] = {"collection": "", "store": "", "kind": "", "top": FEW_OF_EACH}
+        return replace(self, since=None, until=None, **everywhere)
 
 
-def criteria_of(query: QueryDict, user: Any) -> SearchCriteria:
+def criteria_of(query: QueryDict, user: Any, *, is_typing: bool = False) -> SearchCriteria:
     """The criteria in a URL. A collection or store that the person may not search is treated as if
     it did not exist."""
     given = {name: query.get(name, "").replace("\x00", "").strip() for name in ASKED}
+    codes = visible_stores(user)
     criteria = SearchCriteria(
         text=given["q"][:LONGEST_QUESTION],
         collections=searchable_by(user),
         collection=given["collection"],
         store=given["store"],
-        stores=stores_of(user),
+        stores=None if codes is None else frozenset(codes),
         kind=given["kind"] if given["collection"] else "",
         like=given["like"],
-        top_k=MANY if query.get("top") == str(MANY) else FEW,
+        sort=given["sort"] if given["sort"] in SORTS else BEST,
+        is_typing=is_typing,
+        top=FEW_SUGGESTED if is_typing else _top(query.get("top"), given["collection"]),
     )
+    remarks = criteria.remarks
     if not criteria.chosen:
         values = {"name": criteria.collection}
-        criteria.remarks.append(_("There is nothing named %(name)s that you may search.") % values)
+        remarks.append(_("There is nothing named %(name)s that you may search.") % values)
     elif not criteria.store_is_known:
-        values = {"code": criteria.store}
-        criteria.remarks.append(_("There is no store %(code)s among yours.") % values)
-    criteria.since = _day(given["since"], criteria.remarks)
-    criteria.until = _day(given["until"], criteria.remarks)
+        remarks.append(_("There is no store %(code)s among yours.") % {"code": criteria.store})
+    criteria.since, criteria.until = (_day(given[name], remarks) for name in ("since", "until"))
     return criteria
+
+
+def _top(asked: str | None, collection: str) -> int:
+    if not collection:
+        return FEW_OF_EACH
+    return next((each for each in (FEW_OF_EACH, MANY) if asked == str(each)), FEW)
 
 
 def _day(text: str, remarks: list[str]) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text.strip()) if text.strip() else None
+        return max(dt.date.fromisoformat(text), _EARLIEST) if text else None
     except ValueError:
         remarks.append(_("%(text)s is no day, and was left out.") % {"text": text[:40]})
         return None
 
 
-def _not_too_early(day: dt.date | None) -> dt.date | None:
-    return day and max(day, _EARLIEST)
-
-
-# What a person may search
-
-
 def searchable_by(user: Any) -> list[SearchCollection]:
-    """The collections whose records this user may see."""
-    return [each for each in collections() if may_see(user, each)]
-
-
-def may_see(user: Any, collection: SearchCollection) -> bool:
-    """Whether this user may see the collection's records, at least those of their own stores."""
-    return not collection.permission or user.has_perm(collection.permission)
-
-
-def stores_of(user: Any) -> frozenset[str] | None:
-    """The codes of the user's stores; None if they see every store."""
-    codes = visible_stores(user)
-    return None if codes is None else frozenset(codes)
-
-
-def within(stores: frozenset[str] | None) -> Within:
-    """These stores as the limit of a query."""
-    return Within.every_store() if stores is None else Within.of_stores(stores)
+    """The collections whose records this user may see, at least those of their own stores."""
+    return [each for each in collections() if not each.permission or user.has_perm(each.permission)]

@@ -1,24 +1,37 @@
-"""The text of a hit with matches highlighted, cut to the relevant part. Pure.
+"""How a hit is shown: its text with matches highlighted and cut to the relevant part, and why it is
+one.
 
 Texts come from tills and people, so all of them are escaped by ``format_html``.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 
-from neural.admin.display import NOTHING
+from neural.admin.display import page_address
+from neural.admin.look_up import Answer as Named
 from neural.models import TaskRun
-from neural.personal.redacting import sees_personal_data
-from neural.retrieval.admin.answer import Answer, masked_hits
-from neural.retrieval.admin.criteria import EVENTS, SearchCriteria, searchable_by
+from neural.retrieval.admin.answer import Answer, Section
+from neural.retrieval.admin.criteria import EVENTS
 from neural.retrieval.collections.registry import SearchCollection
-from neural.retrieval.query.hits import Hit
+from neural.retrieval.collections.trade import shown_as
+from neural.retrieval.query.evidence import (
+    BEGINNINGS,
+    MEANING,
+    NAMES,
+    NUMBER,
+    SOUNDS,
+    SPELLING,
+    WORDS,
+)
+from neural.retrieval.query.filters import CODES
+from neural.retrieval.query.hits import BEGINS, ENDS, EXACT, SLIP, Hit
 from neural.retrieval.text import joined_spans, occurrences
 from neural.sites import address_in_admin
 
@@ -68,118 +81,12 @@ def _spans(text: str, parts: Sequence[str]) -> list[tuple[int, int]]:
     return joined_spans(sorted(found)[:MOST_HIGHLIGHTS])
 
 
+def matches_of(hit: Hit) -> list[str]:
+    """What matched, to be highlighted."""
+    return [*hit.why.names, *hit.why.parts]
+
+
 MOST_NAMES = 12
-WAYS: Mapping[str, Any] = {
-    "names": gettext_lazy("names"),
-    "words": gettext_lazy("words"),
-    "pinyin": gettext_lazy("sound"),
-    "meaning": gettext_lazy("meaning"),
-}
-"""Names of the ways in which a record is found, by their keys in ``scores``."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One way in which a hit was found, and what it added to the score."""
-
-    way: str
-    label: str
-    names: str
-    score: float
-    width: float
-    """The length of its bar, in per cent."""
-
-
-@dataclass(frozen=True)
-class ShownHit:
-    """A hit as the page shows it."""
-
-    hit: Hit
-    title: SafeString
-    names: Sequence[SafeString]
-    names_left: int
-    text: SafeString
-    reasons: Sequence[Reason]
-    address: str
-    similar_address: str
-    kind_address: str
-    events_address: str
-    runs: Sequence[TaskRun]
-
-
-@dataclass(frozen=True)
-class ShownSection:
-    """The hits of one collection as the page shows them."""
-
-    collection: SearchCollection
-    hits: Sequence[ShownHit]
-    there_may_be_more: bool
-    more_address: str
-
-
-def shown(answer: Answer, criteria: SearchCriteria, user: Any) -> list[ShownSection]:
-    """The sections of an answer, with links to what this user may see."""
-    sees_events = EVENTS in {each.name for each in searchable_by(user)}
-    sections = []
-    for section in answer.sections:
-        found = section.hits
-        if not sees_personal_data(user):
-            found = masked_hits(found, section.collection)
-        runs = runs_of(found, user) if section.collection.name == EVENTS else {}
-        whole = max(1.0, *(each for hit in found for each in hit.why.scores.values()), 0)
-        hits = [
-            _shown(hit, section.collection, criteria, runs.get(hit.id, ()), sees_events, whole)
-            for hit in found
-        ]
-        more = section.there_may_be_more, section.more_address
-        sections.append(ShownSection(section.collection, hits, *more))
-    return sections
-
-
-def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
-    """The runs of these events by the events' ids; empty if the user may not see runs."""
-    # An ingested event may have any id, also one with too many digits for a primary key.
-    numbers = [int(hit.id) for hit in hits if re.fullmatch("[0-9]{1,18}", hit.id)]
-    found: dict[str, list[TaskRun]] = {}
-    if not user.has_perm("neural.view_taskrun"):
-        return found
-    runs: Any = TaskRun.objects.for_user(user).filter(event_id__in=numbers)
-    for run in runs.only("event_id", "state", "handler", "task").order_by("handler", "pk"):
-        found.setdefault(str(run.event_id), []).append(run)
-    return found
-
-
-def _shown(
-    hit: Hit,
-    collection: SearchCollection,
-    criteria: SearchCriteria,
-    runs: Sequence[TaskRun],
-    sees_events: bool,
-    whole: float,
-) -> ShownHit:
-    parts = [*hit.why.names, *hit.why.parts]
-    names = shown_names(hit)
-    page = address_in_admin("neural_retrieval_search_changelist")
-    own = {"collection": collection.name, "q": "", "like": "", "kind": ""}
-    text = sees_events and hit.collection != EVENTS and hit.store
-    return ShownHit(
-        hit=hit,
-        title=highlight(hit.title, parts),
-        names=[highlight(name, parts) for name in names],
-        names_left=len(hit.names) - len(names) if names else 0,
-        text=excerpt(hit.text, parts),
-        reasons=reasons_of(hit, whole=whole),
-        address=collection.address(hit.key) if collection.address else "",
-        similar_address=page + SearchCriteria(like=hit.key, collection=collection.name).address(),
-        kind_address=page + criteria.address(**own | {"q": criteria.text, "kind": hit.kind})
-        if criteria.text
-        else "",
-        events_address=page
-        + SearchCriteria(text=hit.id, collection=EVENTS, store=hit.store).address()
-        if text
-        else "",
-        runs=runs,
-    )
 
 
 def shown_names(hit: Hit) -> list[str]:
@@ -193,23 +100,146 @@ def shown_names(hit: Hit) -> list[str]:
     return sorted(stored, key=hit.names.index)
 
 
-def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
-    """The ways in which a hit was found, known ones first. A score of ``whole`` has a full bar."""
-    scores = hit.why.scores
-    ways = [*(way for way in WAYS if way in scores), *(way for way in scores if way not in WAYS)]
+# Why it is a hit
+
+
+MOST_MATCHED = 4
+EVIDENCE: Mapping[str, Any] = {
+    EXACT: gettext_lazy("exact number"),
+    BEGINS: gettext_lazy("number that begins so"),
+    ENDS: gettext_lazy("number that ends so"),
+    SLIP: gettext_lazy("one digit differs"),
+    NAMES: gettext_lazy("whole name"),
+    WORDS: gettext_lazy("words"),
+    BEGINNINGS: gettext_lazy("begins like it"),
+    SPELLING: gettext_lazy("spelt nearly so"),
+    SOUNDS: gettext_lazy("sounds like it"),
+    MEANING: gettext_lazy("meant alike"),
+}
+"""What kinds of evidence are called; numbers by how they are like that of the query."""
+
+
+class Reason(NamedTuple):
+    """A kind of evidence for a hit, what of the record it is, and its share of the score in per
+    cent."""
+
+    kind: str
+    label: str
+    matched: str
+    share: float
+
+
+def reasons_of(hit: Hit) -> list[Reason]:
+    """The evidence for a hit, the strongest kind first."""
+    why = hit.why
+    whole = sum(why.scores.values())
     return [
         Reason(
-            way=way if way in WAYS else "other",
-            label=str(WAYS.get(way, way)),
-            names=", ".join(hit.why.names) if way == "names" else "",
-            score=scores[way],
-            width=min(100.0, 100 * scores[way] / whole),
+            kind=kind,
+            label=str(EVIDENCE[why.number or EXACT if kind == NUMBER else kind]),
+            matched=_(", ").join(why.matched.get(kind, ())[:MOST_MATCHED]),
+            share=100 * score / whole,
         )
-        for way in ways
-        if scores[way] > 0
+        for kind, score in why.scores.items()
+        if score > 0
     ]
 
 
-def counted(number: int | None) -> str:
-    """A number with thousands separators."""
-    return NOTHING if number is None else f"{number:,}"
+# What leads on from there
+
+
+MOST_VALUES = 6
+FACETS: Mapping[str, Any] = {
+    "store": gettext_lazy("Store"),
+    "kind": gettext_lazy("Kind"),
+    "state": gettext_lazy("State"),
+    "payment": gettext_lazy("Payment"),
+    "channel": gettext_lazy("Channel"),
+}
+_FILTER_OF = {fact: (name, codes) for name, by in CODES.items() for fact, codes in by.items()}
+
+
+def facets_of(context: Any, section: Section) -> list[tuple[Any, list[tuple[str, int, str]]]]:
+    """What the records of a section differ in: its values as text, with numbers of records and the
+    query string of a search for these alone."""
+    asked = context["request"].GET.copy()
+    asked["collection"] = section.collection.name
+
+    def narrowed(name: str, value: str) -> str:
+        changed = asked.copy()
+        if name in _FILTER_OF:
+            changed["q"] = f"{changed.get('q', '')} {_FILTER_OF[name][0]}:{value}"
+        else:
+            changed[name] = value
+        return "?" + changed.urlencode()
+
+    def called(name: str, value: str) -> str:
+        own = section.collection.labels.get(value)
+        return str(own) if own else value if name == "store" else shown_as(value, chinese=chinese)
+
+    chinese = (get_language() or "").startswith("zh")
+    facets = []
+    for name, counted in section.facets.items():
+        values = [
+            (called(name, value), number, value)
+            for value, number in counted[:MOST_VALUES]
+            if name not in _FILTER_OF or value in _FILTER_OF[name][1]
+        ]
+        if len(values) > 1:
+            shown = [(text, number, narrowed(name, value)) for text, number, value in values]
+            facets.append((FACETS[name], shown))
+    return facets
+
+
+def address_of(hit: Hit, collection: SearchCollection) -> str:
+    """The page of the record in the admin; empty if it has none."""
+    return collection.address(hit.key) if collection.address else ""
+
+
+def with_runs(section: Section, user: Any) -> list[tuple[Hit, list[TaskRun]]]:
+    """Each hit with the runs of the event that it is, as far as the user may see them."""
+    found: dict[str, list[TaskRun]] = {}
+    if section.collection.name == EVENTS and user.has_perm("neural.view_taskrun"):
+        # An ingested event may have any id, also one with too many digits for a primary key.
+        numbers = [int(hit.id) for hit in section.hits if re.fullmatch("[0-9]{1,18}", hit.id)]
+        runs: Any = TaskRun.objects.for_user(user).filter(event_id__in=numbers)
+        for run in runs.only("event_id", "state", "handler", "task").order_by("handler", "pk"):
+            found.setdefault(str(run.event_id), []).append(run)
+    return [(hit, found.get(hit.id, [])) for hit in section.hits]
+
+
+MOST_SUGGESTED = 8
+
+
+class Suggestion(NamedTuple):
+    """A record that is likely meant while one types, and the strongest evidence for it."""
+
+    title: str
+    label: Any
+    store: str
+    matches: Sequence[str] = ()
+    reason: Reason | None = None
+
+
+def suggested(answer: Answer, named: Named | None) -> list[tuple[str, Suggestion]]:
+    """What an id names, and the best hits of all collections, each by its address."""
+    found: dict[str, Suggestion] = {}
+    for rows in named.exact if named else ():
+        for each in rows.shown:
+            found[page_address(each.row)] = Suggestion(str(each.row), rows.of.label, each.store)
+    best = [(hit, section.collection) for section in answer.sections for hit in section.hits]
+    for hit, collection in sorted(best, key=lambda each: _likeliest(each[0]))[:MOST_SUGGESTED]:
+        address = address_of(hit, collection)
+        if not address:
+            asked = urlencode({"q": hit.title, "collection": collection.name})
+            address = f"{address_in_admin('neural_retrieval_search_changelist')}?{asked}"
+        reason = next(iter(reasons_of(hit)), None)
+        more = Suggestion(hit.title or hit.id, collection.label, hit.store, matches_of(hit), reason)
+        found.setdefault(address, more)
+    found.pop("", None)
+    return list(found.items())[:MOST_SUGGESTED]
+
+
+def _likeliest(hit: Hit) -> tuple[float, bool]:
+    """Of equal hits, a dish that is called so is meant rather than an order of it."""
+    return -round(hit.score, 2), not any(part in hit.title for part in hit.why.parts)

@@ -2,11 +2,12 @@
 rebuild.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
@@ -20,22 +21,30 @@ from neural.admin.display import (
     NOTHING,
     badge,
     computed_column,
+    duration,
     instant_column,
     json_column,
     link,
+    link_to_run,
     of_bytes,
     short_instant_column,
 )
-from neural.admin.filters import choice_filter
+from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber, section
 from neural.errors import NeuralError
-from neural.models import TaskRun
-from neural.retrieval.admin.page import behind, lag_of, notices_of
+from neural.ledger.clock import database_clock
 from neural.retrieval.collections.registry import collections
-from neural.retrieval.index.lag import all_notices_of, why_it_waits, why_nobody_builds_it
+from neural.retrieval.index.active import notices_of
+from neural.retrieval.index.lag import (
+    all_notices_of,
+    counted,
+    index_lag,
+    why_it_waits,
+    why_nobody_builds_it,
+)
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.sites import address_in_admin
@@ -48,17 +57,26 @@ CollectionFilter = choice_filter(
 IndexStateFilter = choice_filter(gettext_lazy("state"), "state", IndexState)
 
 
-class RefusedFilter(admin.SimpleListFilter):
+def behind(collection: str, stores: frozenset[str] | None = None) -> str:
+    """In words how far the index of a collection is behind, counting records of these stores (None:
+    all)."""
+    lag = index_lag(now=database_clock(), collection=collection, stores=stores)
+    if not lag.waiting:
+        return _("up to date")
+    waited = dt.timedelta(seconds=lag.oldest_seconds)
+    values = {"number": counted(lag.waiting), "time": duration(waited)}
+    return _("%(number)s waiting, the first for %(time)s") % values
+
+
+class RefusedFilter(EqualityFilter):
     title = gettext_lazy("outcome")
     parameter_name = "refused"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
         return [("1", gettext_lazy("refused")), ("0", gettext_lazy("waiting"))]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
-        if self.value() == "1":
-            return queryset.refused()
-        return queryset.waiting() if self.value() == "0" else queryset
+    def condition(self, value: str) -> Q:
+        return ~Q(error="") if value == "1" else Q(error="")
 
 
 def _rebuild(index: SearchIndex, user: Any) -> bool:
@@ -105,6 +123,10 @@ RETRY = Verb(
     fits=lambda entry: bool(entry.error),
     change=gettext_noop("state: refused → waiting (try again)"),
 )
+
+
+def _badge(index: SearchIndex) -> SafeString:
+    return badge(index.state, index.get_state_display())
 
 
 @page(SearchIndex)
@@ -186,48 +208,36 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     # Columns
 
-    @admin.display(description=gettext_lazy("index"))
-    def name(self, index: SearchIndex) -> str:
-        return f"#{index.pk}"
-
-    @admin.display(description=gettext_lazy("state"))
-    def state_badge(self, index: SearchIndex) -> SafeString:
-        return badge(index.state, index.get_state_display())
+    name = computed_column(gettext_lazy("index"), lambda index: f"#{index.pk}")
+    state_badge = computed_column(gettext_lazy("state"), _badge)
+    rows_display = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
+    unindexed_display = computed_column(
+        gettext_lazy("rows outside of its indexes"), lambda index: f"{index.unindexed_rows:,}"
+    )
+    size_display = computed_column(
+        gettext_lazy("size"), lambda index: of_bytes(index.bytes) if index.bytes else NOTHING
+    )
+    run = computed_column(gettext_lazy("run"), link_to_run, "task_id")
 
     @admin.display(description=gettext_lazy("state"))
     def state_display(self, index: SearchIndex) -> SafeString:
         """The badge of the state, with a progress bar or the notices below it."""
-        visible = self.state_badge(index)
         if index.state == IndexState.BUILDING:
-            return format_html("{}{}", visible, _bar(index))
-        notices = ((notice,) for notice in notices_of(index))
-        return format_html("{}{}", visible, format_html_join("", "<br><small>{}</small>", notices))
-
-    rows_display = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
-
-    @admin.display(description=gettext_lazy("rows outside of its indexes"))
-    def unindexed_display(self, index: SearchIndex) -> str:
-        return f"{index.unindexed_rows:,}"
-
-    @admin.display(description=gettext_lazy("size"))
-    def size_display(self, index: SearchIndex) -> str:
-        return of_bytes(index.bytes) if index.bytes else NOTHING
+            return format_html("{}{}", _badge(index), _bar(index))
+        notices = notices_of(index) if index.state == IndexState.ACTIVE else ()
+        below = format_html_join("", "<br><small>{}</small>", ((each,) for each in notices))
+        return format_html("{}{}", _badge(index), below)
 
     @admin.display(description=gettext_lazy("how far behind"))
     def behind(self, index: SearchIndex) -> str:
         """The lag of the active index; the others are not searched."""
-        return behind(lag_of(index.collection)) if index.state == IndexState.ACTIVE else NOTHING
-
-    @admin.display(description=gettext_lazy("run"))
-    def run(self, index: SearchIndex) -> SafeString | str:
-        found = TaskRun.objects.filter(task_id=index.task_id).first() if index.task_id else None
-        return link(found)
+        return behind(index.collection) if index.state == IndexState.ACTIVE else NOTHING
 
 
 def _bar(index: SearchIndex) -> SafeString:
-    share, whole = min(index.records_done, index.records_total), max(index.records_total, 1)
     bar = '<progress max="{}" value="{}" aria-label="{}"></progress>'
-    return format_html(bar, whole, share, _("progress"))
+    progress = _progress(index)
+    return format_html(bar, progress["total"], progress["done"], _("progress"))
 
 
 def _progress(index: SearchIndex) -> dict[str, Any]:

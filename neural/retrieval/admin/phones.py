@@ -33,22 +33,16 @@ def _naming(rows: QuerySet, text: str, user: Any) -> list[int]:
     if not DIGITS.fullmatch(text):
         return []
     person = Person(phone=text, rules=key_rules())
-    stores = visible_stores(user)
-    forms = _forms(text, person.digits)
-    answers = [search(form, NAME, top_k=MOST, stores=stores) for form in forms]
-    ids = {parts_of(hit.key)[1] for answer in answers for hit in answer}
+    # The index has each number as it is written but for its separators.
+    forms = " ".join(f"{code}{person.digits}" for code in ("", "86", "0086"))
+    found = search(forms, NAME, top_k=MOST, stores=visible_stores(user))
+    ids = {parts_of(hit.key)[1] for hit in found}
     keys = {each for each in ids if each.isdecimal()}  # others were ingested: no event has them
-    notices = dict.fromkeys(notice for answer in answers for notice in answer.notices)
     chunks = chunks_of(rows.filter(pk__in=keys), ["payload"])
-    found = [pk for chunk in chunks for pk, text in chunk if text and person.is_in(text)]
-    if notices and not found:
-        raise NotAllSearched(" ".join(notices))
-    return found
-
-
-def _forms(text: str, digits: str) -> set[str]:
-    """The ways in which the index may have the words of this phone."""
-    return {text, digits, f"{digits[:3]} {digits[3:7]} {digits[7:]}"}
+    named = [pk for chunk in chunks for pk, text in chunk if text and person.is_in(text)]
+    if found.notices and not named:
+        raise NotAllSearched(" ".join(found.notices))
+    return named
 
 
 def _is_phone(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -22,9 +21,13 @@ from neural.admin.display import (
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.keyset.walks import Walk
-from neural.retrieval.admin.criteria import stores_of
+from neural.models.store import visible_stores
 from neural.retrieval.admin.indexes import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IngestedRecord, OutboxEntry
+
+
+def _state(entry: OutboxEntry) -> SafeString:
+    return badge("refused", _("refused")) if entry.error else badge("pending", _("waiting"))
 
 
 @page(OutboxEntry)
@@ -56,15 +59,10 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Limited to the user's own stores."""
         rows: Any = super().get_queryset(request)
-        stores = stores_of(request.user)
+        stores = visible_stores(request.user)
         return rows if stores is None else rows.of_stores(stores)
 
-    @admin.display(description=gettext_lazy("state"))
-    def state(self, entry: OutboxEntry) -> SafeString:
-        if entry.error:
-            return badge("refused", _("refused"))
-        return badge("pending", _("waiting"))
-
+    state = computed_column(gettext_lazy("state"), _state)
     error_display = computed_column(gettext_lazy("refused because"), one_line, "error")
 
 
@@ -86,6 +84,6 @@ class IngestedRecordAdmin(HistoryAdmin):
         json_column(IngestedRecord, "data"),
     )
 
-    @admin.display(description=gettext_lazy("store"))
-    def store_display(self, record: IngestedRecord) -> str:
-        return record.store_code or NOTHING
+    store_display = computed_column(
+        gettext_lazy("store"), lambda record: record.store_code or NOTHING
+    )

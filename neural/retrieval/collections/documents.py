@@ -8,8 +8,11 @@ a minute.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any
 
 from neural.errors import PermanentError
@@ -17,6 +20,7 @@ from neural.retrieval.text import without_numbers
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """U+0000, and halves of surrogate pairs."""
+LONGEST_ID, LONGEST_CODE = 200, 64
 LONGEST_KIND = 200
 LONGEST_NAME = 300
 """Characters of a title and of each name. The rest of a longer one is not searched."""
@@ -24,9 +28,15 @@ MOST_NAMES = 300
 LONGEST_NAMES = 4_000
 """Characters of all names together."""
 LONGEST_TEXT = 8_000
-_EARLIEST = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
+MOST_FACTS = 30
+LARGEST_NUMBER = 10**15
+"""A fact that is a number is smaller, in either direction."""
+EARLIEST = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
 _LATEST = dt.datetime(9999, 12, 29, tzinfo=dt.UTC)
 """Times between these can be shown in every time zone."""
+
+
+Fact = str | int | Decimal
 
 
 class RecordRefused(PermanentError):
@@ -39,7 +49,8 @@ class Document:
 
     ``names`` are what people would type to find it: the title of a dish, the dishes of an order.
     ``title`` is its own name and need not be repeated in ``names``: a restaurant is found by its
-    own name as well as by its dishes.
+    own name as well as by its dishes. ``numbers`` and ``also`` find it like its text, and no page
+    shows them as its text.
     """
 
     id: str
@@ -52,6 +63,13 @@ class Document:
     """When it happened, for searches within a period."""
     title: str
     names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    """Its ids, phones, table and amounts, as people type them."""
+    also: tuple[str, ...] = ()
+    """What it is called by and does not write itself: its state and type in other languages."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What it can be filtered by: ``state``, ``channel``, ``amount``, … No personal data: whoever
+    may search can try values."""
     lead: str = ""
     """The first sentence of its description."""
     text: str = ""
@@ -66,6 +84,11 @@ class Document:
         some."""
         return key_of(store=self.store, id=self.id)
 
+    @property
+    def unwritten(self) -> list[str]:
+        """What it is found by beside what its text writes."""
+        return [each for each in (*self.also, *self.numbers) if each not in self.text]
+
 
 def key_of(*, store: str, id: str) -> str:  # noqa: A002 (the field's own name)
     """The key of the record with this id in this store."""
@@ -79,15 +102,30 @@ def parts_of(key: str) -> tuple[str, str]:
 
 
 def check(document: Document, *, collection: str) -> Document:
-    """The document, if it has a valid id and any text. Raises :class:`RecordRefused` with
-    collection and id."""
-    if not document.id.strip():
-        raise RecordRefused(f"{collection}: a record without an id: {document.title[:80]!r}")
-    if UNSTORABLE.search(document.key):
-        raise RecordRefused(f"{collection}: id {document.key!r} has a character no database keeps")
-    if not any((document.title.strip(), *document.names, document.text.strip())):
-        raise RecordRefused(f"{collection}: record {document.id!r} has no text to be found by")
+    """The document, if it has a valid id and store, and any text. Raises :class:`RecordRefused`
+    with the collection and what is wrong."""
+    own, store, title = document.id, document.store, document.title
+    wrong = {
+        f"a record without an id: {title[:80]!r}": not own.strip(),
+        f"id {own[:40]!r}… has over {LONGEST_ID} characters": len(own) > LONGEST_ID,
+        f"{store[:80]!r} cannot be the code of a store": "/" in store or len(store) > LONGEST_CODE,
+        f"id {own!r} has a character no database keeps": UNSTORABLE.search(document.key),
+        f"record {own!r} has no text to be found by": not any(
+            (title.strip(), *document.names, document.text.strip())
+        ),
+    }
+    for why, is_so in wrong.items():
+        if is_so:
+            raise RecordRefused(f"{collection}: {why}")
     return document
+
+
+def in_store(document: Document, *, name: str) -> Document:
+    """The document, found by its store's code, with and without 店, and by its name, too."""
+    if not document.store:
+        return document
+    own = (document.store, f"{document.store}店", name)
+    return replace(document, also=(*document.also, *filter(None, own)))
 
 
 def bounded(document: Document) -> Document:
@@ -99,6 +137,9 @@ def bounded(document: Document) -> Document:
         at=_showable(document.at),
         title=_cut(document.title, LONGEST_NAME),
         names=tuple(_names(document.names)),
+        numbers=tuple(_names(document.numbers)),
+        also=tuple(_names(document.also)),
+        facts=dict(islice(_facts(document.facts), MOST_FACTS)),
         lead=_cut(document.lead, LONGEST_TEXT),
         text=_cut(document.text, LONGEST_TEXT),
     )
@@ -119,36 +160,30 @@ def _names(names: Iterable[str]) -> Iterator[str]:
         yield cut
 
 
+def _facts(facts: Mapping[str, Fact]) -> Iterator[tuple[str, Fact]]:
+    """The facts that say something: texts cut, without numbers that no column keeps."""
+    for name, value in facts.items():
+        if isinstance(value, str):
+            if value:
+                yield name, _cut(value, LONGEST_KIND)
+        elif amount_of(str(value)) is not None:
+            yield name, value
+
+
 def _showable(at: dt.datetime | None) -> dt.datetime | None:
-    return at if at is not None and _EARLIEST <= at <= _LATEST else None
+    return at if at is not None and EARLIEST <= at <= _LATEST else None
 
 
 # Reading records of different origin, which may name the same field differently: our own rows,
 # and what callers of ``index_to_vector_db`` send
 
 
-LONGEST_ID = 200
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")
 
 
-def own_id(record: Mapping[str, Any], *names: str, collection: str) -> str:
-    """The record's id, from the first of these fields that has one. Raises
-    :class:`RecordRefused`."""
-    found = first_text(record, *names)
-    if not found:
-        raise RecordRefused(f"{collection}: a record without an id: it has no {names[0]!r}")
-    if len(found) > LONGEST_ID:
-        raise RecordRefused(f"{collection}: id {found[:40]!r}… has over {LONGEST_ID} characters")
-    return found
-
-
-def store_of(record: Mapping[str, Any], *, collection: str) -> str:
-    """The code of the record's store, or an empty text. Raises :class:`RecordRefused` for an
-    invalid one."""
-    code = first_text(record, "store_id", "store")
-    if "/" in code or len(code) > 64:
-        raise RecordRefused(f"{collection}: {code[:80]!r} cannot be the code of a store")
-    return code
+def store_of(record: Mapping[str, Any]) -> str:
+    """The code of the record's store, or an empty text."""
+    return first_text(record, "store_id", "store")
 
 
 def first_text(record: Mapping[str, Any], *names: str) -> str:
@@ -164,19 +199,25 @@ def as_text(value: Any) -> str:
     return UNSTORABLE.sub("", str(value)).strip()
 
 
-def texts(value: Any, *, without: Iterable[str] = ()) -> Iterator[str]:
-    """All texts and numbers inside a value, in its order, without those in the fields
-    ``without``."""
-    left_out = frozenset(without)
+def stated(
+    value: Any, *, without: Collection[str] = (), field: str = ""
+) -> Iterator[tuple[str, str]]:
+    """All texts and numbers inside a value, in its order, each with the field in which it stands,
+    without those in the fields ``without``."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if name not in left_out:
-                yield from texts(inner, without=left_out)
+            if name not in without:
+                yield from stated(inner, without=without, field=name)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from texts(inner, without=left_out)
+            yield from stated(inner, without=without, field=field)
     elif text := as_text(value):
-        yield text
+        yield field, text
+
+
+def texts(value: Any, *, without: Collection[str] = ()) -> Iterator[str]:
+    """The same, the texts alone."""
+    return (text for _, text in stated(value, without=without))
 
 
 def listed(record: Mapping[str, Any], *names: str) -> list[Any]:
@@ -202,14 +243,11 @@ def named(items: Iterable[Any]) -> list[str]:
 
 def moment_of(record: Mapping[str, Any], *names: str) -> dt.datetime | None:
     """The first of these fields that is a time. A time without a zone is in UTC."""
-    for name in names:
-        value = record.get(name)
-        try:
+    for value in map(record.get, names):
+        with suppress(ValueError):
             found = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-        except ValueError:
-            continue
-        if isinstance(found, dt.datetime):
-            return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+            if isinstance(found, dt.datetime):
+                return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
     return None
 
 
@@ -218,11 +256,53 @@ def first_sentence(text: str) -> str:
     return _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip()
 
 
+_LONGEST_NUMBER = 40
+_DIGIT = re.compile(r"\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+
+
+def numbers_in(value: Any, *, without: Collection[str] = ()) -> Iterator[str]:
+    """The ids, phones and amounts inside a value: all short texts with digits but times. Amounts
+    as in :func:`amounts`."""
+    for text in texts(value, without=without):
+        if len(text) <= _LONGEST_NUMBER and _DIGIT.search(text) and not _MOMENT.match(text):
+            yield text
+            yield from amounts(text) if "." in text else ()
+
+
+def amount_of(value: Any) -> Decimal | None:
+    """A number that is an amount; None for anything else."""
+    try:
+        amount = Decimal(as_text(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) < LARGEST_NUMBER else None
+
+
+def amounts(value: Any) -> Iterator[str]:
+    """An amount as a bill writes it, and as people type it: 46.00 and 46. None for nothing."""
+    amount = amount_of(value)
+    if not amount:
+        return
+    plain = format(amount.normalize(), "f")
+    _, _, digits = plain.partition(".")
+    yield from dict.fromkeys((f"{amount:.{max(2, len(digits))}f}", plain))
+
+
+def facts_of(**facts: Fact | None) -> dict[str, Fact]:
+    """The facts that are known."""
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+_CODE = re.compile(r"[\w.#/:-]+", re.ASCII)
+
+
 def meaning_of(names: Iterable[str], more: Iterable[str]) -> str:
-    """The text to embed for a list of names and some more texts, each once. The names are sorted
-    and words with digits are removed, so the same dishes in any order give the same text."""
+    """The text to embed for a list of names and some more texts, each once, without words with
+    digits. The names are sorted, so the same dishes in any order give the same text. A code like
+    ``cash`` is no text: a vector of little else is near to anything."""
     things = sorted({without_numbers(name).strip() for name in names})
-    words = (without_numbers(text).strip() for text in more)
+    words = (without_numbers(text).strip() for text in more if not _CODE.fullmatch(text))
     return "，".join(dict.fromkeys(part for part in (*things, *words) if part))
 
 

@@ -4,9 +4,10 @@ The collection of events comes with search itself. Every other collection is reg
 that has its rows, in that app's module ``neural_collections``.
 """
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
 from typing import Any, Protocol
@@ -17,7 +18,14 @@ from django.utils.module_loading import autodiscover_modules
 
 from neural.errors import PermanentError
 from neural.registry import Registry
-from neural.retrieval.collections.documents import Document, bounded, check, key_of, parts_of
+from neural.retrieval.collections.documents import (
+    Document,
+    bounded,
+    check,
+    in_store,
+    key_of,
+    parts_of,
+)
 from neural.sites import page_of
 
 
@@ -33,7 +41,8 @@ class Source(Protocol):
     """Where a collection's records are, if they are rows of the database.
 
     A source may also have a method ``there(keys)`` that is faster than ``load`` at telling which
-    keys have a record.
+    keys have a record, and ``of_store(code)`` that walks the keys of one store. Without it, the
+    records of a renamed store are found by its old name until they change.
     """
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
@@ -48,6 +57,13 @@ class Source(Protocol):
     def count(self) -> int:
         """About how many records there are, to show progress."""
         ...
+
+
+Concerns = Callable[
+    [Collection[str] | None, dt.datetime | None, dt.datetime | None], Mapping[str, dt.datetime]
+]
+"""Asked with codes of stores (None: all), and ``since`` and ``until`` (None: ever): returns the
+keys of the records that concern one of these stores then, and when they last did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +81,21 @@ class SearchCollection:
     vectors: tuple[str, ...] = ("whole",)
     """The vectors of a record: some of ``neural.retrieval.index.fields.VECTORS``. Each is one more
     text to embed."""
+    happens: bool = True
+    """Whether the time of a record is when it happened, and not of its last change: then words like
+    *yesterday* limit it."""
+    near_enough: float = 0.3
+    """The least cosine by which meaning alone finds a record; less is near to nothing. It depends
+    on the length of its texts and on the model (docs/explanation/search.md)."""
     address: Callable[[str], str] | None = None
     """Returns the admin page of the record with this key."""
+    concerns: Concerns | None = None
+    """For records that belong to no store and concern some, maybe at several times. Without it,
+    such records are found by those alone who see every store, and by their own time."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """What its kinds and states are called, where the trade would call them otherwise."""
+    in_api: bool = True
+    """Whether API keys find it, which were given for what stores send, and not for faults."""
     permission: str = ""
     """The permission that a user of the admin needs to find its records, like
     ``neural_restaurant.view_order``. Empty: everybody who may search finds them."""
@@ -100,17 +129,21 @@ def _discover() -> None:
     autodiscover_modules(MODULE)
 
 
-def document_of(name: str, record: Record) -> Document:
-    """The document of a record as the index keeps it: checked to have an id and text, and cut to
-    the lengths that are searched. Raises :class:`neural.RecordRefused`."""
-    return bounded(check(collection_of(name).document(record), collection=name))
+def document_of(name: str, record: Record, *, stores: Mapping[str, str] | None = None) -> Document:
+    """The document of a record as the index keeps it: checked to have an id and text, with what its
+    store is called (``stores`` are names by code), and cut to the lengths that are searched. Raises
+    :class:`neural.RecordRefused`."""
+    document = check(collection_of(name).document(record), collection=name)
+    return bounded(in_store(document, name=(stores or {}).get(document.store, "")))
 
 
-# A source of records that are rows of one model
+# Sources of records that are rows of one model
 
 
 _STORES_AT_A_TIME = 100
 """SQLite accepts no condition of more than 1,000 parts."""
+_DIGITS = 19
+"""Of the first number that is too large for a primary key."""
 
 
 class Rows:
@@ -120,8 +153,12 @@ class Rows:
     model: type[Model]
     name: str
     """The field that is the record's own id."""
-    walked_by: tuple[str, str]
+    store: str = "store_id"
+    """The column with the code of the store; empty if no row belongs to one."""
+    walked_by: tuple[str, ...]
     """The columns of a unique index, in its order."""
+    is_numbered = False
+    """Whether a record's id is the primary key, which stands in no payload."""
 
     def record(self, row: Any) -> Record:
         raise NotImplementedError
@@ -130,32 +167,55 @@ class Rows:
         """The rows that can be searched."""
         return self.model._default_manager.all()
 
+    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
+        """The rows, loaded with everything else that :meth:`record` reads."""
+        return rows
+
+    def key(self, name: Any, code: str | None = None) -> str:
+        """The key of the row with this name in this store."""
+        return key_of(store=code or "", id=str(name))
+
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
         """Records by key; missing ones are left out."""
-        rows = {self._key(row): row for some in self._rows(keys) for row in self.with_parts(some)}
+        found = (row for rows in self._rows(keys) for row in self.with_parts(rows))
+        rows = {self._key(row): row for row in found}
         return {key: self.record(rows[key]) for key in keys if key in rows}
+
+    def there(self, keys: Collection[str]) -> set[str]:
+        """The keys among these that :meth:`load` would find."""
+        return {key for rows in self._rows(keys) for key in self._keys(rows)}.intersection(keys)
+
+    def of_store(self, code: str) -> Iterator[str]:
+        """The keys of all records of a store."""
+        rows = self.all().filter(**{self.store: code}) if self.store else self.all().none()
+        return self._keys(rows, read=QuerySet.iterator)
+
+    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
+        """Pages of the keys after this key, in the order of the index."""
+        rows = self.all().order_by(*self.walked_by)
+        while page := list(self._keys(self._from(rows, after)[:size])):
+            after = page[-1]
+            yield page
+
+    def count(self) -> int:
+        """How many records there are."""
+        return self.all().count()
+
+    def address(self, key: str) -> str:
+        """The record's page in the admin; empty if the row is gone or there is no admin."""
+        found = (pk for rows in self._rows([key]) for pk in rows.values_list("pk", flat=True))
+        return next((page_of(self.model, pk) for pk in found), "")
+
+    def _key(self, row: Any) -> str:
+        return self.key(getattr(row, self.name), getattr(row, self.store, None))
 
     def _rows(self, keys: Collection[str]) -> Iterator[QuerySet[Any]]:
         """The rows of these keys."""
         return map(self.all().filter, of_stores(map(parts_of, keys), named=self.name))
 
-    def there(self, keys: Collection[str]) -> set[str]:
-        """The keys among these that :meth:`load` would find."""
-        wanted = [some.values_list("store_id", self.name) for some in self._rows(keys)]
-        return {key_of(store=store, id=name) for some in wanted for store, name in some}
-
-    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
-        """The rows, loaded with everything else that :meth:`record` reads."""
-        return rows
-
-    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Pages of the keys after this key, in the order of the index."""
-        first, second = self.walked_by
-        rows = self.all().order_by(first, second).values_list("store_id", self.name)
-        while page := list(self._from(rows, after)[:size]):
-            keys = [key_of(store=store, id=name) for store, name in page]
-            after = keys[-1]
-            yield keys
+    def _keys(self, rows: QuerySet[Any], *, read: Callable[[Any], Any] = iter) -> Iterator[str]:
+        columns = filter(None, (self.name, self.store))
+        return (self.key(*values) for values in read(rows.values_list(*columns)))
 
     def _from(self, rows: QuerySet[Any], after: str) -> QuerySet[Any]:
         if not after:
@@ -167,19 +227,29 @@ class Rows:
         passed = Q(**{first: at[first], f"{second}__lte": at[second]})
         return rows.filter(**{f"{first}__gte": at[first]}).exclude(passed)
 
-    def count(self) -> int:
-        """How many records there are."""
-        return self.all().count()
+
+class Numbered(Rows):
+    """The source of a collection whose records are rows of one model, known by primary key. A row
+    that belongs to no store has the empty code."""
+
+    name, walked_by, is_numbered = "pk", ("pk",), True
 
     def address(self, key: str) -> str:
-        """The record's page in the admin; empty if the row is gone or there is no admin."""
-        store, name = parts_of(key)
-        found = self.all().filter(**{self.name: name, "store": store})
-        pk = found.values_list("pk", flat=True).first()
-        return page_of(self.model, pk) if pk is not None else ""
+        """The record's page in the admin; empty if it was only ingested."""
+        pk = number_in(key)
+        return "" if pk is None else page_of(self.model, pk)
 
-    def _key(self, row: Any) -> str:
-        return key_of(store=row.store_id, id=getattr(row, self.name))
+    def _rows(self, keys: Collection[str]) -> Iterator[QuerySet[Any]]:
+        yield self.all().filter(pk__in=[pk for pk in map(number_in, keys) if pk is not None])
+
+    def _from(self, rows: QuerySet[Any], after: str) -> QuerySet[Any]:
+        return rows.filter(pk__gt=number_in(after) or 0)
+
+
+def number_in(key: str) -> int | None:
+    """The primary key in a record's key; None if its id is no number."""
+    own = parts_of(key)[1]
+    return int(own) if own.isascii() and own.isdigit() and len(own) < _DIGITS else None
 
 
 def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
@@ -196,3 +266,13 @@ def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
 def permission_of(model: type[Model]) -> str:
     """The permission to view a model's rows in the admin, like ``neural_restaurant.view_order``."""
     return f"{model._meta.app_label}.{get_permission_codename('view', model._meta)}"
+
+
+def register_rows(
+    name: str, label: Any, document: Callable[[Record], Document], source: Rows, **others: Any
+) -> SearchCollection:
+    """Register a collection of such rows, which lead to their pages and are found by those who may
+    view them; ``others`` are further fields."""
+    own = {"address": source.address, "permission": permission_of(source.model)}
+    fields = {"name": name, "label": label, "document": document, "source": source}
+    return register_collection(SearchCollection(**{**own, **fields, **others}))

@@ -2,7 +2,6 @@
 
 Dishes recur in orders, and queries while somebody types."""
 
-import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -92,8 +91,8 @@ CACHE_BYTES = 32 * 1024 * 1024
 """The size of the cache: about 14,000 vectors of 512 numbers, in each process that embeds."""
 LONGEST_CACHED = 200
 """Texts with more characters are not cached, as they seldom recur."""
-_ENTRY_BYTES = 250
-"""What Python adds to a text and its vector."""
+_ENTRY_BYTES = 320
+"""Of a text and of what Python adds to it and to its vector."""
 
 
 class CachingEmbedder(Embedder):
@@ -104,7 +103,7 @@ class CachingEmbedder(Embedder):
 
     def __init__(self, embedder: Embedder, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.embedder = embedder
-        self._left = cache_bytes
+        self._most = cache_bytes // (4 * embedder.dimensions + _ENTRY_BYTES)
         self._cached: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -117,34 +116,22 @@ class CachingEmbedder(Embedder):
         return self.embedder.dimensions
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        distinct = list(dict.fromkeys(texts))
-        known = self._recall(distinct)
-        missing = [text for text in distinct if text not in known]
-        if missing:
-            fresh = dict(zip(missing, self.embedder.embed(missing), strict=True))
-            self._keep(fresh)
-            known |= fresh
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        return np.stack([known[text] for text in texts])
-
-    def _recall(self, texts: list[str]) -> dict[str, Vectors]:
         with self._lock:
             known = {text: self._cached[text] for text in texts if text in self._cached}
-            for text in known:
-                self._cached.move_to_end(text)
-        return known
-
-    def _keep(self, fresh: dict[str, Vectors]) -> None:
+        if missing := [text for text in dict.fromkeys(texts) if text not in known]:
+            # Copies, because a row of the batch would keep the whole batch in memory.
+            made = (vector.copy() for vector in self.embedder.embed(missing))
+            known |= zip(missing, made, strict=True)
         with self._lock:
-            for text, vector in fresh.items():
-                if len(text) <= LONGEST_CACHED and text not in self._cached:
-                    # A copy, because a row of the batch would keep the whole batch in memory.
-                    self._cached[text] = vector.copy()
-                    self._left -= _weight(text, vector)
-            while self._left < 0:
-                self._left += _weight(*self._cached.popitem(last=False))
+            for text in filter(self._may_keep, known):
+                self._cached[text] = known[text]
+                self._cached.move_to_end(text)
+            while len(self._cached) > self._most:
+                self._cached.popitem(last=False)
+        return np.stack([known[text] for text in texts])
 
-
-def _weight(text: str, vector: Vectors) -> int:
-    return sys.getsizeof(text) + vector.nbytes + _ENTRY_BYTES
+    @staticmethod
+    def _may_keep(text: str) -> bool:
+        return len(text) <= LONGEST_CACHED

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import urllib3
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError
 
 from neural.retrieval.embedders.base import (
     LONGEST_TEXT,
@@ -25,6 +25,8 @@ from neural.retrieval.embedders.base import (
 )
 
 LONGEST_MESSAGE = 300
+_LARGEST = 3e38
+"""A larger number is no float32."""
 _WORTH_ANOTHER_TRY = (408, 425, 429)
 
 
@@ -96,8 +98,8 @@ class OpenAiCompatible(Embedder):
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
-        if key := self._key():
-            headers["Authorization"] = f"Bearer {key}"
+        if self._key_variable:
+            headers["Authorization"] = f"Bearer {_key_in(self._key_variable)}"
         return headers
 
     def _error(self, answer: urllib3.BaseHTTPResponse) -> EmbedderRefused | EmbedderUnavailable:
@@ -108,14 +110,12 @@ class OpenAiCompatible(Embedder):
             return EmbedderRefused(f"{message}: it does not let us in ({asked})")
         if 300 <= answer.status < 400:
             return EmbedderRefused(f"{message}, a redirect: set url to where the server really is")
-        message = f"{message}: {message_of(answer.data, secret=self._key())}"
+        secret = _key_in(self._key_variable) if self._key_variable else ""
+        message = f"{message}: {message_of(answer.data, secret=secret)}"
         if answer.status < 500 and answer.status not in _WORTH_ANOTHER_TRY:
             return EmbedderRefused(message)
         later = answer.headers.get("Retry-After")
         return EmbedderUnavailable(f"{message} (try again after: {later})" if later else message)
-
-    def _key(self) -> str:
-        return _key_in(self._key_variable) if self._key_variable else ""
 
 
 def _address(url: str) -> str:
@@ -129,23 +129,44 @@ def _address(url: str) -> str:
 
 def _key_in(variable: str) -> str:
     key = os.environ.get(variable, "").strip()
-    if not key:
-        raise EmbedderRefused(f"environment variable {variable} holds no key")
-    if not (key.isascii() and key.isprintable()):
-        raise EmbedderRefused(f"the key in environment variable {variable} cannot be sent")
+    if not (key and key.isascii() and key.isprintable()):
+        raise EmbedderRefused(f"environment variable {variable} holds no key that can be sent")
     return key
+
+
+class _Embedding(BaseModel):
+    index: int | None = None
+    embedding: list[Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, allow_inf_nan=False)]]
+
+
+class _Answer(BaseModel):
+    data: list[_Embedding]
 
 
 def vectors_of(body: bytes, *, count: int, dimensions: int) -> Vectors:
     """The vectors in the order of the texts, whatever the order of the answer. Raises
     :class:`EmbedderRefused` for any other answer."""
-    entries = _entries(body)
-    if len(entries) != count:
-        raise EmbedderRefused(f"the server answered {len(entries)} vectors for {count} texts")
-    placed = _by_place(entries)
-    if placed.keys() != set(range(count)):
-        raise EmbedderRefused(f"the server's indexes are not those of {count} texts")
-    return np.stack([_vector(placed[place], dimensions) for place in range(count)])
+    try:
+        entries = _Answer.model_validate_json(body).data
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise EmbedderRefused(
+            f"the answer is not one of /v1/embeddings ({what}): see whether url is right"
+        ) from None
+    placed = {
+        place if each.index is None else each.index: each.embedding
+        for place, each in enumerate(entries)
+    }
+    if len(entries) != count or placed.keys() != set(range(count)):
+        found = f"{len(entries)} vectors for {count} texts, with indexes {sorted(placed)[:5]}"
+        raise EmbedderRefused(f"the server answered {found}")
+    for length in {len(each) for each in placed.values()} - {dimensions}:
+        raise EmbedderRefused(
+            f"the server's vectors have {length} numbers, not {dimensions}:"
+            " correct dimensions in NEURAL['embedder_options']"
+        )
+    return np.array([placed[place] for place in range(count)], dtype=np.float32)
 
 
 def message_of(body: bytes, *, secret: str = "") -> str:
@@ -164,36 +185,3 @@ def _message_in(text: str) -> str:
     except (ValueError, StopIteration):
         return text
     return str(message)
-
-
-def _entries(body: bytes) -> list[Any]:
-    try:
-        entries = json.loads(body)["data"]
-    except (ValueError, TypeError, KeyError):
-        entries = None
-    if not isinstance(entries, list):
-        raise EmbedderRefused("the answer is not one of /v1/embeddings: see whether url is right")
-    return entries
-
-
-def _by_place(entries: list[Any]) -> dict[int, Any]:
-    try:
-        return {each.get("index", place): each["embedding"] for place, each in enumerate(entries)}
-    except (AttributeError, KeyError, TypeError):
-        raise EmbedderRefused("the server's answer has an entry without embedding") from None
-
-
-def _vector(numbers: Any, dimensions: int) -> Vectors:
-    try:
-        with np.errstate(over="ignore"):
-            vector = np.array(numbers, dtype=np.float32)
-    except (ValueError, TypeError):
-        raise EmbedderRefused("a vector of the server is no list of numbers") from None
-    if vector.shape != (dimensions,):
-        raise EmbedderRefused(
-            f"the server's vectors have {vector.size} numbers, not {dimensions}:"
-            " correct dimensions in NEURAL['embedder_options']"
-        )
-    if not np.isfinite(vector).all():
-        raise EmbedderRefused("a vector of the server has a number that is not finite")
-    return vector

@@ -2,10 +2,14 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,7 +20,7 @@ from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import TOKEN_FORM, shape_of
 from neural.retrieval.models import IndexGap, IndexState, OutboxEntry, SearchIndex
-from neural.retrieval.stores.base import Shape, VectorStore
+from neural.retrieval.stores.base import Shape, Vector, VectorStore, Within
 
 MOST_COUNTED = 20_000
 """At most this many waiting entries are read when the records that a new index lacks are
@@ -30,26 +34,74 @@ class ActiveIndex:
 
     index: SearchIndex
     store: VectorStore
-    shape: Shape
     embedder: Embedder | None
     """None if the index was made with another model than that of the settings. Then meaning is left
     out."""
     notices: tuple[str, ...] = ()
     """Sentences for the person who searches: what is wrong with the index, and what to do."""
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether its vectors can be asked: not those of an older release."""
+        return bool(self.index.vectors) and self.index.token_form == TOKEN_FORM
+
+    def vectors_of(self, key: str, within: Within) -> Mapping[str, Vector]:
+        """The vectors of a row; none if it has none."""
+        if not self.has_vectors:
+            return {}
+        row = self.store.rows(self.index.table, [key], within=within).get(key)
+        return row.vectors if row else {}
+
+
+_read: ContextVar[list[SearchIndex] | None] = ContextVar("read_indexes", default=None)
+
+
+@contextmanager
+def indexes_read_once() -> Iterator[None]:
+    """Within it, the indexes of all collections are read from the database by one statement."""
+    before = _read.set([])
+    try:
+        yield
+    finally:
+        _read.reset(before)
+
+
+def read_again() -> None:
+    """Forget the indexes that were read: one of them has been replaced."""
+    if found := _read.get():
+        found.clear()
+
+
+_WRITTEN = """
+SELECT *, EXISTS (SELECT 1 FROM neural_indexgap WHERE index_id = neural_searchindex.id) AS has_gaps
+FROM neural_searchindex WHERE state IN ('active', 'building')"""
+"""A plain statement: to compose it by Django would take a tenth of the time of a search."""
+
+
+def indexes_of(collection: str) -> dict[str, SearchIndex]:
+    """The indexes of a collection that are written, by their state."""
+    shared = _read.get()
+    if shared is None:
+        known = list(SearchIndex.objects.raw(f"{_WRITTEN} AND collection = %s", [collection]))
+    else:
+        shared += [] if shared else SearchIndex.objects.raw(_WRITTEN)
+        known = shared
+    return {each.state: each for each in known if each.collection == collection}
+
 
 def active_index(collection: str) -> ActiveIndex | None:
     """The index in which a collection is searched; None if there is none in the settings' vector
-    store."""
-    index = SearchIndex.objects.active().filter(collection=collection).first()
+    store. In place of an index of an older release, the one that is being built is searched as far
+    as it is built."""
+    indexes = indexes_of(collection)
+    index = indexes.get(IndexState.ACTIVE)
     if index is None or index.store_kind != conf().vector_store:
         return None
+    notices = notices_of(index)
+    if index.token_form != TOKEN_FORM:
+        index = indexes.get(IndexState.BUILDING, index)
     return ActiveIndex(
-        index=index,
-        store=vector_store(),
-        shape=table_shape(index),
-        embedder=its_embedder(index),
-        notices=notices_of(index),
+        index=index, store=vector_store(), embedder=its_embedder(index), notices=notices
     )
 
 
@@ -60,80 +112,71 @@ def table_shape(index: SearchIndex) -> Shape:
 
 def its_embedder(index: SearchIndex) -> Embedder | None:
     """The embedder of the settings if it has the model of this index, else None."""
-    try:
-        found = embedder()
-        same = (found.name, found.dimensions) == (index.embedder, index.dimensions)
-    except NeuralError:  # wrongly set up: search goes on without meaning
-        return None
+    found, _trouble = _embedder()
+    same = found and (found.name, found.dimensions) == (index.embedder, index.dimensions)
     return found if same else None
+
+
+def _embedder() -> tuple[Embedder | None, tuple[str, ...]]:
+    """The embedder of the settings; None if it is wrongly set up, and then why. Search goes on
+    without meaning."""
+    try:
+        return embedder(), ()
+    except NeuralError as error:
+        return None, (_("Meaning is left out: %(error)s") % {"error": error},)
+
+
+# What is wrong with an index
 
 
 def notices_of(index: SearchIndex) -> tuple[str, ...]:
     """What does not fit between an index and the settings, and what to do about it, as sentences in
     the active language."""
+    off = _("What has happened lately is not found: search is switched off (NEURAL search).")
     remedy = _("run manage.py rebuild_index %(name)s") % {"name": index.collection}
     about = {"name": index.collection, "remedy": remedy}
-    notices = [
+    misfits = (
         _("The index of %(name)s %(what)s: %(remedy)s.") % {**about, "what": what}
         for what in _misfits(index)
-    ]
-    return tuple(_switched_off() + notices + _trouble_of_embedder())
+    )
+    return (*([] if conf().search else [off]), *misfits, *_embedder()[1])
 
 
-def _models(index: SearchIndex, chosen: Embedder) -> dict[str, str]:
-    """The names of the old and the new model. If they are the same, their dimensions are added."""
-    if index.embedder != chosen.name:
-        return {"old": index.embedder, "new": chosen.name}
-    lengths = {"old": index.dimensions, "new": chosen.dimensions}
-    return {which: f"{chosen.name} ({length})" for which, length in lengths.items()}
-
-
-def _switched_off() -> list[str]:
-    off = _("What has happened lately is not found: search is switched off (NEURAL search).")
-    return [] if conf().search else [off]
-
-
-def _misfits(index: SearchIndex) -> list[str]:
-    found = []
+def _misfits(index: SearchIndex) -> Iterator[str]:
     if index.store_kind != conf().vector_store:
         about = {"old": index.store_kind, "new": conf().vector_store}
-        found.append(_("is in %(old)s, the settings say %(new)s") % about)
-    if not _trouble_of_embedder() and its_embedder(index) is None:
-        about = _models(index, embedder())
-        found.append(
-            _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
-        )
+        yield _("is in %(old)s, the settings say %(new)s") % about
+    chosen, _trouble = _embedder()
+    if chosen and its_embedder(index) is None:
+        about = {"old": index.embedder, "new": chosen.name}
+        if index.embedder == chosen.name:
+            about["old"] += f" ({index.dimensions})"
+            about["new"] += f" ({chosen.dimensions})"
+        yield _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
     if index.token_form != TOKEN_FORM:
-        found.append(_("was made by an older release, which took words apart in another way"))
-    found += _gaps(index)
+        yield _("was made by an older release, which took words apart in another way")
+    # If this process lacks the model too, another notice says that.
+    if getattr(index, "has_gaps", True) and its_embedder(index) is not None:
+        yield from _gaps(index)
     if index.left_out:
         lacks = _("lacks about %(count)s records that are older than it")
-        found.append(lacks % {"count": f"{index.left_out:,}"})
-    return found
+        yield lacks % {"count": f"{index.left_out:,}"}
 
 
-def _gaps(index: SearchIndex) -> list[str]:
-    """How many records another process has indexed without vectors. Empty if this process lacks the
-    model too, as another notice says that."""
-    if its_embedder(index) is None:
-        return []
-    number = len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED])
-    sentence = ngettext(
-        "has %(count)s record without its meaning, written by a worker whose settings name another "
-        "model than %(model)s; it is added by one that has it",
-        "has %(count)s records without their meaning, written by a worker whose settings name "
-        "another model than %(model)s; it is added by one that has it",
-        number,
-    )
-    return [sentence % {"count": f"{number:,}", "model": index.embedder}] if number else []
+def _gaps(index: SearchIndex) -> Iterator[str]:
+    """How many records another process has indexed without vectors."""
+    if number := len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED]):
+        sentence = ngettext(
+            "has %(count)s record without its meaning, written by a worker whose settings name "
+            "another model than %(model)s; it is added by one that has it",
+            "has %(count)s records without their meaning, written by a worker whose settings name "
+            "another model than %(model)s; it is added by one that has it",
+            number,
+        )
+        yield sentence % {"count": f"{number:,}", "model": index.embedder}
 
 
-def _trouble_of_embedder() -> list[str]:
-    try:
-        embedder()
-    except NeuralError as error:
-        return [_("Meaning is left out: %(error)s") % {"error": error}]
-    return []
+# The indexes that are written
 
 
 def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
@@ -151,39 +194,27 @@ def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
 
 
 def _make_first_index(collection: SearchCollection) -> None:
-    """Make an index and activate it at once, so that changes are soon found. Older records are not
+    """Make an index that is active at once, so that changes are soon found. Older records are not
     in it; they are counted so that a notice can say how many are missing."""
     older = _unmarked_records(collection)
-    mine = SearchIndex.objects.filter(collection=collection.name)
-    try:
-        with transaction.atomic():
-            index = new_index(collection.name, requested_by="first index")
-            # Only one index is built at a time. Another process that was faster has committed by
-            # now.
-            if mine.active().exists():
-                transaction.set_rollback(True)
-                return
-            index.activate()
-            index.lacks(older)
-    except IntegrityError:  # another index is being built
-        if not mine.written().exists():
-            raise
+    how = {"requested_by": "first index", "records_total": older}
+    with suppress(IntegrityError), transaction.atomic():  # another process was faster
+        new_index(collection.name, state=IndexState.ACTIVE, activated_at=Now(), **how)
 
 
 def _unmarked_records(collection: SearchCollection) -> int:
     if collection.source is None:
         return 0
-    records = (
-        collection.source.count()
-    )  # counted first: a record that enters the outbox meanwhile is not an older one
+    # Counted first: a record that enters the outbox meanwhile is not an older one.
+    records = collection.source.count()
     waiting = OutboxEntry.objects.waiting().filter(collection=collection.name)
     known = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
     return max(0, records - known) if known < MOST_COUNTED else 0
 
 
-def new_index(collection: str, *, requested_by: str, records: int = 0) -> SearchIndex:
-    """Create an index in the state BUILDING, with the settings of now and about ``records`` records
-    to read. Raises IntegrityError if the collection has one already."""
+def new_index(collection: str, **fields: Any) -> SearchIndex:
+    """Create an index with the settings of now, in the state BUILDING unless ``fields`` say
+    otherwise. Raises IntegrityError if the collection has one in this state already."""
     chosen = embedder()
     return SearchIndex.objects.create(
         collection=collection,
@@ -193,9 +224,7 @@ def new_index(collection: str, *, requested_by: str, records: int = 0) -> Search
         dimensions=chosen.dimensions,
         vectors=list(collection_of(collection).vectors),
         token_form=TOKEN_FORM,
-        state=IndexState.BUILDING,
-        records_total=records,
-        requested_by=requested_by[:150],
+        **fields,
     )
 
 

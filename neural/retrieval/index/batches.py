@@ -4,6 +4,10 @@ of them makes it fail."""
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+
+from neural.errors import NeuralError
 from neural.ledger.work import current_run
 from neural.retrieval.conf import conf
 
@@ -16,6 +20,18 @@ def batch_size() -> int:
     return max(1, conf().index_batch >> halvings)
 
 
+def blames_a_record(error: Exception) -> bool:
+    """Whether one record of a batch may be the cause of an error, in whatever code it was
+    raised."""
+    outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
+    return not isinstance(error, (NeuralError, *outages))
+
+
+def reason_of(error: Exception) -> str:
+    """The message of an error, with its class if it is not one of Neural's own."""
+    return str(error) if isinstance(error, NeuralError) else f"{type(error).__name__}: {error}"
+
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,7 +40,7 @@ def bisect(
     items: Sequence[Item],
     work: Callable[[Sequence[Item]], Result],
     *,
-    blames: Callable[[Exception], bool],
+    blames: Callable[[Exception], bool] = blames_a_record,
     all_may_fail: bool = False,
 ) -> tuple[list[Result], list[tuple[Item, Exception]]]:
     """Call ``work`` with all items. If it fails, call it with each half, down to single items.

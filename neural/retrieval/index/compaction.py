@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models.functions import Now
@@ -12,7 +13,9 @@ from neural.ledger.record import enqueue
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.conf import conf
+from neural.retrieval.index.writing import measure
 from neural.retrieval.models import IndexGap, IndexState, SearchIndex
+from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, TableSize
 
 logger = logging.getLogger(__name__)
@@ -26,8 +29,8 @@ COMPACTION_SCHEDULE = ShippedSchedule(
     name="neural: search indexes",
     task=COMPACT_TASK,
     description=(
-        "Compacts the search indexes and drops replaced ones (docs/search.md). Yours to change: "
-        "it is made once and never overwritten."
+        "Compacts the search indexes and drops replaced ones (docs/explanation/search.md). Yours "
+        "to change: it is made once and never overwritten."
     ),
     hour="*",
     minute="17",
@@ -43,23 +46,16 @@ def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
     for index in here.order_by("collection", "pk"):
         try:
-            size = None if grown_only and not _has_grown(index) else compact(index)
+            # Measured again, because two shards may both have asked for a compaction.
+            if not grown_only or measure([index]) >= conf().index_compact_rows:
+                size = compact(index)
+                rows |= {index.collection: size.rows} if size else {}
         except NeuralError as error:
             failed.append(error)
-        else:
-            rows |= {index.collection: size.rows} if size else {}
     dropped = drop_replaced()
     if failed:
         raise failed[0]
     return {"rows": rows, "dropped": dropped}
-
-
-def _has_grown(index: SearchIndex) -> bool:
-    """The table is measured again, because two shards may both have asked for a compaction."""
-    try:
-        return vector_store().size(index.table).unindexed_rows >= conf().index_compact_rows
-    except TableMissing:
-        return False
 
 
 def compact(index: SearchIndex) -> TableSize | None:
@@ -68,9 +64,7 @@ def compact(index: SearchIndex) -> TableSize | None:
         size = vector_store().compact(index.table)
     except TableMissing:
         return None
-    index.note_size(
-        rows=size.rows, unindexed_rows=size.unindexed_rows, size=size.bytes, compacted=True
-    )
+    index.note_size(**asdict(size), compacted_at=Now())
     logger.info(
         "event=index_compacted collection=%s table=%s rows=%d bytes=%d",
         index.collection,
@@ -89,8 +83,10 @@ def drop_replaced() -> int:
         ended_at__lt=Now() - GRACE,
     )
     IndexGap.objects.of_ended().delete()
-    names = set(ended.values_list("table", flat=True))
-    there = sorted(names.intersection(vector_store().tables())) if names else []
+    names = dict(ended.values_list("table", "pk"))
+    there = sorted(names.keys() & set(vector_store().tables())) if names else []
+    for number in names.values():
+        words.drop(number)
     for table in there:
         vector_store().drop(table)
         logger.info("event=index_dropped table=%s", table)

@@ -1,20 +1,27 @@
-"""What a document is found by: its tokens by column, and its texts to embed. Pure."""
+"""What a document is found by: its tokens, and its texts to embed. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.stores.base import Shape
-from neural.retrieval.text import name_tokens, sound_tokens, word_tokens
+from neural.retrieval.text import (
+    fold,
+    fold_short,
+    has_digit,
+    name_forms,
+    number_of,
+    numbers_in,
+    runs,
+    units,
+    word_tokens,
+)
 
-TOKENS: tuple[str, ...] = ("names", "words", "sounds")
-"""Columns of tokens: of the title and names; of the whole document; of how the title and names
-sound."""
 VECTORS: tuple[str, ...] = ("whole", "title")
 """Columns of vectors that a collection may have: of the whole document, and of its title alone. The
-title matches questions in another language than the record's better. A vector of the first sentence
-was measured and did not pay."""
-TOKEN_FORM = 1
-"""Raised whenever the same document would get other tokens. Indexes must then be rebuilt."""
+title matches short questions in another language than the record's better."""
+TOKEN_FORM = 4
+"""Raised whenever the same document would get other tokens or vectors, or the tables of vectors
+other columns. Older indexes are then rebuilt."""
 EMBEDDED_CHARACTERS = 1_000
 """A text is embedded up to this length: a vector of too much text is close to nothing."""
 
@@ -25,22 +32,44 @@ def shape_of(vectors: Sequence[str], dimensions: int) -> Shape:
     unknown = sorted(set(vectors) - set(VECTORS))
     if unknown:
         raise ValueError(f"no vectors {', '.join(unknown)}; there are: {', '.join(VECTORS)}")
-    return Shape(tokens=TOKENS, vectors=tuple(vectors), dimensions=dimensions)
+    return Shape(vectors=tuple(vectors), dimensions=dimensions)
 
 
-def tokens_of(document: Document) -> dict[str, list[str]]:
-    """The tokens of a document by column. A repeated token is listed each time."""
-    names = (document.title, *document.names)
+def tokens_of(document: Document) -> frozenset[str]:
+    """The tokens of a document: of its names the whole (``=``), the numbers (``#``), the words of
+    its whole text, and the single Chinese characters of its names."""
+    names = (document.title, *document.names, *document.also, *document.numbers)
     lead = "" if document.lead in document.text else document.lead
-    parts = "\n".join((*names, lead, document.text))
-    return {"names": name_tokens(names), "words": word_tokens(parts), "sounds": sound_tokens(names)}
+    words = word_tokens("\n".join((*names, lead, document.text, *document.unwritten)))
+    return frozenset((*words, *_of_names(names), *_of_numbers(document)))
 
 
-def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
-    """The texts to embed by column. A column for which the document has no text is left out."""
-    # The first sentence says what a thing is, the rest what it is made of. The text contains the
-    # first sentence, but repeating it was measured to find more by meaning.
-    parts = (document.title, *document.names, document.lead, document.text)
-    whole = "，".join(filter(str.strip, parts)) if document.meaning is None else document.meaning
-    texts = {"whole": whole, "title": document.title}
-    return {each: texts[each][:EMBEDDED_CHARACTERS] for each in vectors if texts[each].strip()}
+def _of_names(names: Sequence[str]) -> Iterator[str]:
+    for name in dict.fromkeys(names):
+        folded = fold_short(name)
+        if not all(map(has_digit, units(folded))):  # else it is found as a number
+            yield from (f"={form}" for form in name_forms(name))
+        yield from (each for _, run, chinese in runs(folded) if chinese for each in run)
+
+
+def _of_numbers(document: Document) -> Iterator[str]:
+    """Each number whole. Those of the text alone are words: a payload has many that nobody types
+    in part."""
+    names = (document.id, document.title, *document.names)
+    written = (number for name in names for number in numbers_in(fold(name)) if len(number) > 2)
+    stated = map(number_of, (*map(fold, document.numbers), *written))
+    yield from (f"#{number}" for number in stated if number)
+    yield from filter(None, map(number_of, numbers_in(fold(document.text))))
+
+
+def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, list[str]]:
+    """The texts to embed by column. The mean of their vectors is the column's; without a text it
+    has none."""
+    # What a thing is called and is counts as much as what it is made of, however long that is.
+    parts = (document.title, *document.names, document.kind, document.lead)
+    both = ["，".join(filter(str.strip, parts)), document.text]
+    whole = both if document.meaning is None else [document.meaning]
+    texts = {"whole": whole, "title": [document.title]}
+    return {
+        by: [each[:EMBEDDED_CHARACTERS] for each in texts[by] if each.strip()] for by in vectors
+    }

@@ -16,12 +16,13 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError
+from django.db import transaction
 
-from neural.errors import NeuralError
+from neural.events.changes import EVERY_COLLECTION
+from neural.retrieval.collections.documents import parts_of
 from neural.retrieval.collections.registry import (
     CollectionUnknown,
     Record,
@@ -31,11 +32,10 @@ from neural.retrieval.collections.registry import (
 )
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import its_embedder, written_indexes
-from neural.retrieval.index.batches import bisect
+from neural.retrieval.index.batches import bisect, reason_of
 from neural.retrieval.index.writing import (
     IndexUnusable,
     documents_of,
-    vectors_for,
     version_now,
     write,
 )
@@ -59,33 +59,47 @@ def index_entries(name: str, entries: Sequence[OutboxEntry]) -> Indexed:
     This does not run in a transaction, because models and stores are slow. Raises
     :class:`IndexUnusable` if the settings name another vector store than that of the index.
     """
+    if name == EVERY_COLLECTION:
+        return _of_whole_stores(entries)
     try:
         collection = collection_of(name)
     except CollectionUnknown as unknown:
         refused = {entry.key: str(unknown) for entry in entries}
         return _settle(entries, (), refused)
+    return _index(collection, entries)
+
+
+_SPREAD_AT_ONCE = 2_000
+
+
+def _of_whole_stores(entries: Sequence[OutboxEntry]) -> Indexed:
+    """Replace entries of whole stores by entries of all records that these stores have."""
+    with transaction.atomic():
+        for entry in entries:
+            store, _ = parts_of(entry.key)
+            for collection in collections():
+                find = getattr(collection.source, "of_store", None)
+                ingested = IngestedRecord.objects.filter(collection=collection.name)
+                _append_all(collection.name, find(store) if find else ())
+                own = ingested.filter(store_code=store).values_list("key", flat=True)
+                _append_all(collection.name, own, ingested=True)
+        return _settle(entries, (), {})
+
+
+def _append_all(collection: str, keys: Iterable[str], *, ingested: bool = False) -> None:
+    left = iter(keys)
+    while some := list(islice(left, _SPREAD_AT_ONCE)):
+        OutboxEntry.objects.append(collection, some, ingested=ingested, history=True)
+
+
+def _index(collection: SearchCollection, entries: Sequence[OutboxEntry]) -> Indexed:
     indexes = written_indexes(collection)
     if not indexes:
-        raise IndexUnusable(f"the settings name another vector store: {_rebuild(name)}")
+        remedy = f"run manage.py rebuild_index {collection.name}"
+        raise IndexUnusable(f"the settings name another vector store: {remedy}")
     version = version_now()
-    return _index(collection, indexes, entries, version)
-
-
-def _rebuild(collection: str) -> str:
-    return f"run manage.py rebuild_index {collection}"
-
-
-def _index(
-    collection: SearchCollection,
-    indexes: Sequence[SearchIndex],
-    entries: Sequence[OutboxEntry],
-    version: int,
-) -> Indexed:
     records = entry_records(collection, entries)
-    documents = documents_of(collection.name, records.found)
-    vectors = vectors_for(documents.read.values(), indexes)
-    gone = [*records.gone, *documents.unwanted]
-    write(indexes, documents.read, vectors, gone=gone, version=version)
+    documents = write(indexes, records.found, version=version, gone=records.gone)
     forget_outdated(records)
     moved = records.found.keys() ^ present(collection, {entry.key for entry in entries})
     moved |= _readable_again(
@@ -136,18 +150,6 @@ def _refused_before(entries: Sequence[OutboxEntry]) -> list[int]:
     return [pk for pk, key in refused.values_list("pk", "key") if pk < newest[key]]
 
 
-def blames_a_record(error: Exception) -> bool:
-    """Whether one record of a batch may be the cause of an error, in whatever code it was
-    raised."""
-    outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
-    return not isinstance(error, (NeuralError, *outages))
-
-
-def reason_of(error: Exception) -> str:
-    """The message of an error, with its class if it is not one of Neural's own."""
-    return str(error) if isinstance(error, NeuralError) else f"{type(error).__name__}: {error}"
-
-
 # The current records of entries
 
 
@@ -180,8 +182,11 @@ def present(collection: SearchCollection, keys: Collection[str]) -> set[str]:
     """The keys among these that have a record now."""
     source = collection.source
     look = getattr(source, "there", source and source.load)
-    ingested = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)
-    return {*(look(keys) if look else ()), *ingested.values_list("key", flat=True)}
+    there = set(look(keys)) if look else set[str]()
+    if missing := set(keys) - there:
+        ingested = IngestedRecord.objects.filter(collection=collection.name, key__in=missing)
+        there |= set(ingested.values_list("key", flat=True))
+    return there
 
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -216,12 +221,17 @@ next look then asks for another."""
 _looked_at = -LOOKED_EVERY
 
 
-def wants_filling() -> bool:
-    """Whether there are gaps that this process can fill. Between two looks the answer is False."""
+def is_time_to_look() -> bool:
+    """Whether this process should look for gaps and outdated indexes now."""
     global _looked_at
     if time.monotonic() - _looked_at < LOOKED_EVERY:
         return False
     _looked_at = time.monotonic()
+    return True
+
+
+def has_gaps() -> bool:
+    """Whether there are gaps that this process can fill."""
     return any(True for _ in _fillable())
 
 
@@ -247,7 +257,7 @@ def _fill(index: SearchIndex, size: int) -> int:
     keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
     version = version_now()  # taken after the gaps were read, so that it is newer than theirs
     work = partial(_write, index, version)
-    _done, failed = bisect(keys, work, blames=blames_a_record, all_may_fail=True)
+    _done, failed = bisect(keys, work, all_may_fail=True)
     if failed:
         refused = {key: reason_of(error) for key, error in failed}
         OutboxEntry.objects.note_refused(index.collection, refused)
@@ -257,11 +267,9 @@ def _fill(index: SearchIndex, size: int) -> int:
 
 
 def _write(index: SearchIndex, version: int, keys: Sequence[str]) -> None:
-    """Write to this index alone: in an index of another model this process would open a gap again.
-    A record that is gone or no longer a document has an outbox entry that deals with it."""
-    collection = collection_of(index.collection)
+    """Write to this index alone: in an index of another model this process would open a gap
+    again."""
     # As ingested entries: these carry no event's time, so an ingested record is used where there is
-    # one.
+    # one. A record that is gone has an outbox entry that deals with it.
     entries = [OutboxEntry(collection=index.collection, key=key, ingested=True) for key in keys]
-    documents = documents_of(index.collection, entry_records(collection, entries).found).read
-    write([index], documents, vectors_for(documents.values(), [index]), version=version)
+    write([index], entry_records(collection_of(index.collection), entries).found, version=version)

@@ -6,7 +6,7 @@ indexed at once. If that fails, the entry stays and an indexing run takes it.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,8 @@ from neural.retrieval.collections.documents import RecordRefused, parts_of
 from neural.retrieval.collections.registry import collection_of, document_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.batches import bisect
-from neural.retrieval.index.indexing import Indexed, blames_a_record, index_entries, reason_of
+from neural.retrieval.index.batches import bisect, reason_of
+from neural.retrieval.index.indexing import Indexed, index_entries
 from neural.retrieval.index.writing import count_writes
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.stored_json import plain
@@ -42,8 +42,9 @@ def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
     collection_of(collection)
     records = list(data) if isinstance(data, list | tuple) else [data]
     ingested = [_checked(collection, each) for each in records]
-    for slice_ in _slices(ingested):
-        for key, why in _take(collection, slice_).refused.items():
+    size = conf().index_batch
+    for start in range(0, len(ingested), size):
+        for key, why in _take(collection, ingested[start : start + size]).refused.items():
             raise RecordRefused(f"{collection}: {key}: {why}")
     ids = list(dict.fromkeys(parts_of(each.key)[1] for each in ingested))
     return {"collection": collection, "indexed": len(ids), "ids": ids[:MOST_IDS]}
@@ -69,34 +70,26 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
 def _next_orders(orders: Sequence[Any], progress: Mapping[str, Any]) -> dict[str, Any]:
     """Process one batch from the checkpoint on; returns the new checkpoint."""
     start, end = progress["at"], progress["at"] + conf().index_batch
-    good, failed = _sorted_out(orders[start:end], start)
+    good: dict[int, IngestedRecord] = {}
+    failed: dict[int, tuple[Any, str]] = {}
+    for position, order in enumerate(orders[start:end], start=start):
+        try:
+            good[position] = _checked(ORDERS, order)
+        except NeuralError as error:
+            failed[position] = _id_of(order), str(error)
     done = _take(ORDERS, list(good.values())) if good else Indexed()
     places = {each.key: position for position, each in good.items()}
-    failed += [_failed(places[key], parts_of(key)[1], why) for key, why in done.refused.items()]
+    failed |= {places[key]: (parts_of(key)[1], why) for key, why in done.refused.items()}
+    reasons = [
+        {"position": position, "id": id_, "reason": why[:300]}
+        for position, (id_, why) in failed.items()
+    ]
     return {
         "at": end,
         "indexed": progress["indexed"] + len(done.keys),
         "failed_count": progress["failed_count"] + len(failed),
-        "failed": [*progress["failed"], *failed][:MOST_FAILURES],
+        "failed": [*progress["failed"], *reasons][:MOST_FAILURES],
     }
-
-
-def _sorted_out(
-    orders: Sequence[Any], start: int
-) -> tuple[dict[int, IngestedRecord], list[dict[str, Any]]]:
-    """The valid orders by their position, and for each other one why it failed."""
-    good: dict[int, IngestedRecord] = {}
-    failed: list[dict[str, Any]] = []
-    for position, order in enumerate(orders, start=start):
-        try:
-            good[position] = _checked(ORDERS, order)
-        except NeuralError as error:
-            failed.append(_failed(position, _id_of(order), str(error)))
-    return good, failed
-
-
-def _failed(position: int, id: Any, reason: str) -> dict[str, Any]:  # noqa: A002 (as it is told)
-    return {"position": position, "id": id, "reason": reason[:300]}
 
 
 def _id_of(record: Any) -> Any:
@@ -113,10 +106,10 @@ def _checked(collection: str, record: Any) -> IngestedRecord:
         )
     try:
         document = document_of(collection, record)
-    except NeuralError:
-        raise
     except Exception as error:
-        raise RecordRefused(f"{collection}: {type(error).__name__}: {error}") from error
+        if isinstance(error, NeuralError):
+            raise
+        raise RecordRefused(f"{collection}: {reason_of(error)}") from error
     if document.store and not _STORE_CODE.match(document.store):
         raise RecordRefused(
             f"{collection}: record {document.id!r}: {document.store[:80]!r} is not a store code"
@@ -131,11 +124,6 @@ def _checked(collection: str, record: Any) -> IngestedRecord:
         data=data,
         ingested_at=Now(),
     )
-
-
-def _slices(records: Sequence[IngestedRecord]) -> Iterator[Sequence[IngestedRecord]]:
-    size = conf().index_batch
-    return (records[start : start + size] for start in range(0, len(records), size))
 
 
 def _take(collection: str, records: Sequence[IngestedRecord]) -> Indexed:
@@ -155,8 +143,7 @@ def _take(collection: str, records: Sequence[IngestedRecord]) -> Indexed:
 def _index(collection: str, entries: Sequence[OutboxEntry]) -> Indexed:
     """A record on which code fails is reported like a refused one, because a second attempt would
     fail too. Its entry stays, and an indexing run takes it once more."""
-    work = partial(index_entries, collection)
-    done, failed = bisect(entries, work, blames=blames_a_record, all_may_fail=True)
+    done, failed = bisect(entries, partial(index_entries, collection), all_may_fail=True)
     refused = {entry.key: reason_of(error) for entry, error in failed}
     for each in done:
         refused.update(each.refused)

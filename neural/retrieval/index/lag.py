@@ -1,16 +1,18 @@
 """How far the indexes are behind the database, and the notices about them that people see."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from neural.health.findings import span
 from neural.models import RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES
 from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
 from neural.retrieval.conf import conf
-from neural.retrieval.index.active import notices_of
+from neural.retrieval.index.active import indexes_of, notices_of
 from neural.retrieval.index.writing import knows_more_than_database
 from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
@@ -35,8 +37,6 @@ class Lag:
     """Waiting records that were loaded as history, which is not urgent."""
     refused: int = 0
     """Records that cannot be indexed; their entries say why."""
-    collections: Mapping[str, int] = field(default_factory=dict)
-    """The number of waiting records by collection, as far as they were counted."""
     troubles: Sequence[str] = ()
     """Why indexing is blocked until a person does something."""
 
@@ -52,16 +52,12 @@ def index_lag(
     if collection is not None:
         entries = entries.filter(collection=collection)
     live, history = (_first(entries.waiting(), kind) for kind in (False, True))
-    oldest = min((at for _name, at in [*live[:1], *history[:1]]), default=now)
-    by_name: dict[str, int] = {}
-    for name, _at in (*live, *history):
-        by_name[name] = by_name.get(name, 0) + 1
+    oldest = min([*live[:1], *history[:1]], default=now)
     return Lag(
         waiting=min(len(live) + len(history), COUNTED),
         oldest_seconds=max(0.0, (now - oldest).total_seconds()),
         history=len(history),
         refused=len(entries.refused().values_list("pk")[:COUNTED]),
-        collections=by_name,
         troubles=_troubles(),
     )
 
@@ -72,9 +68,16 @@ def _troubles() -> tuple[str, ...]:
     return tuple(dict.fromkeys(shard.trouble for shard in shards))
 
 
-def _first(entries: OutboxEntryQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:
+def _first(entries: OutboxEntryQuerySet, history: bool) -> Sequence[dt.datetime]:
     own = entries.filter(history=history).order_by("pk")
-    return list(own.values_list("collection", "created_at")[:COUNTED])
+    return list(own.values_list("created_at", flat=True)[:COUNTED])
+
+
+def lag_text(*, waiting: int, seconds: float) -> str:
+    """How many records wait, and for how long, as a sentence for people."""
+    number = ngettext("%(count)s record waits", "%(count)s records wait", waiting)
+    texts = {"waits": number % {"count": counted(waiting)}, "span": span(seconds)}
+    return _("%(waits)s to be indexed, the first for %(span)s") % texts
 
 
 def index_notices() -> dict[str, tuple[str, ...]]:
@@ -87,17 +90,13 @@ def index_notices() -> dict[str, tuple[str, ...]]:
 
 def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
     """The notices that each search shows, and those that need a query of the vector store."""
-    return (*notices_of(index), *_of_another_state(index))
-
-
-def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
     if not knows_more_than_database(index):
-        return ()
+        return notices_of(index)
     sentence = _(
         "The index of %(name)s has seen a later state of the database, which was restored from a "
         "backup, or a copy of the database writes to it: run manage.py rebuild_index %(name)s."
     )
-    return (sentence % {"name": index.collection},)
+    return (*notices_of(index), sentence % {"name": index.collection})
 
 
 def why_it_waits(index: SearchIndex) -> str:
@@ -105,10 +104,8 @@ def why_it_waits(index: SearchIndex) -> str:
     waits for the next one. Empty if it did not fail."""
     if index.state != IndexState.BUILDING:
         return ""
-    waits = TaskRun.objects.filter(
-        task_id=index.task_id, state=RunState.PENDING, failures__gt=0
-    ).first()
-    return waits.error if waits else ""
+    runs = TaskRun.objects.filter(task_id=index.task_id, state=RunState.PENDING, failures__gt=0)
+    return "".join(run.error for run in runs)
 
 
 def why_nobody_builds_it(index: SearchIndex) -> str:
@@ -133,8 +130,7 @@ def why_nobody_builds_it(index: SearchIndex) -> str:
 def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
     """Notices for a collection that has no index that can be searched. Empty if it has no
     records."""
-    index = SearchIndex.objects.active().filter(collection=collection).first()
-    if index is not None:
+    if index := indexes_of(collection).get(IndexState.ACTIVE):
         return notices_of(index)  # it is in another vector store
     if not has_records(collection_of(collection)):
         return ()

@@ -22,16 +22,9 @@ from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
-from neural.retrieval.index.batches import batch_size, bisect
+from neural.retrieval.index.batches import batch_size, bisect, reason_of
 from neural.retrieval.index.compaction import compact, drop_replaced
-from neural.retrieval.index.indexing import blames_a_record, reason_of
-from neural.retrieval.index.writing import (
-    count_writes,
-    documents_of,
-    vectors_for,
-    version_now,
-    write,
-)
+from neural.retrieval.index.writing import count_writes, version_now, write
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 
 logger = logging.getLogger(__name__)
@@ -56,14 +49,12 @@ class OpenedRebuild:
 
 
 class Page(NamedTuple):
-    """The next records, and the cursor after them."""
+    """The next records: the cursor after them, how many, and a function that reads those of them
+    that there still are."""
 
-    version: int
-    records: Mapping[str, Record]
-    read: int
     cursor: str
-    again: Callable[[], Mapping[str, Record]]
-    """Reads the records of the page again; those that are gone are left out."""
+    size: int
+    read: Callable[[], Mapping[str, Record]]
 
 
 def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
@@ -76,7 +67,7 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
     total += IngestedRecord.objects.filter(collection=collection).count()
     try:
         with transaction.atomic():
-            index = new_index(collection, requested_by=requested_by, records=total)
+            index = new_index(collection, requested_by=requested_by[:150], records_total=total)
             _ask(index)
             return OpenedRebuild(index, True)
     except IntegrityError:
@@ -122,7 +113,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     until = time.monotonic() + conf().index_run_seconds
     for page in pages(index):
         _build(index, page)
-        if not index.advance(cursor=page.cursor, done=page.read):
+        if not index.advance(cursor=page.cursor, done=page.size):
             return _progress(index, index_id)
         if current_run() and (time.monotonic() > until or others_wait()):
             raise Snooze(0, checkpoint=_progress(index, index_id))
@@ -150,48 +141,37 @@ def pages(index: SearchIndex) -> Iterator[Page]:
     source = collection_of(index.collection).source
     if source and not cursor.startswith(_INGESTED):
         for keys in source.pages(after=cursor.removeprefix(_STORED), size=size):
-            version, load = version_now(), partial(source.load, keys)
-            yield Page(version, load(), len(keys), _STORED + keys[-1], load)
+            yield Page(_STORED + keys[-1], len(keys), partial(source.load, keys))
     after = int(cursor.removeprefix(_INGESTED)) if cursor.startswith(_INGESTED) else 0
-    version = version_now()
-    while found := _ingested(index.collection, after, size):
-        after = found[-1].pk
-        records, again = {each.key: each.data for each in found}, partial(_still_ingested, found)
-        yield Page(version, records, len(found), f"{_INGESTED}{after}", again)
-        version = version_now()
+    ingested = IngestedRecord.objects.filter(collection=index.collection).order_by("pk")
+    while found := list(ingested.filter(pk__gt=after).values_list("pk", flat=True)[:size]):
+        after = found[-1]
+        yield Page(f"{_INGESTED}{after}", len(found), partial(_ingested, found))
 
 
-def _ingested(collection: str, after: int, size: int) -> Sequence[IngestedRecord]:
-    rows = IngestedRecord.objects.filter(collection=collection, pk__gt=after)
-    return list(rows.order_by("pk")[:size])
-
-
-def _still_ingested(found: Sequence[IngestedRecord]) -> Mapping[str, Record]:
-    still = IngestedRecord.objects.filter(pk__in=[each.pk for each in found])
-    return {each.key: each.data for each in still}
+def _ingested(numbers: Sequence[int]) -> dict[str, Record]:
+    found = IngestedRecord.objects.filter(pk__in=numbers).order_by("pk")
+    return dict(found.values_list("key", "data"))
 
 
 def _build(index: SearchIndex, page: Page) -> None:
-    def build(items: Sequence[tuple[str, Record]]) -> Mapping[str, str]:
-        documents = documents_of(index.collection, dict(items))
-        vectors = vectors_for(documents.read.values(), [index])
-        write([index], documents.read, vectors, version=page.version)
-        return documents.refused
+    version = version_now()
+    records = page.read()
 
-    done, failed = bisect(list(page.records.items()), build, blames=blames_a_record)
+    def build(items: Sequence[tuple[str, Record]]) -> Mapping[str, str]:
+        return write([index], dict(items), version=version).refused
+
+    done, failed = bisect(list(records.items()), build)
     refused = {key: reason_of(error) for (key, _record), error in failed}
     for some in done:
-        refused.update(some)
+        refused |= some
     if refused:
         OutboxEntry.objects.note_refused(index.collection, refused)
-    _reindex_gone(index, page)
-
-
-def _reindex_gone(index: SearchIndex, page: Page) -> None:
-    """A record may be deleted while its page is written; its removal may then have come before its
-    row. Such records get new entries, as do ingested records that an event has outdated meanwhile.
-    The entries are marked as ingested: no record has changed, so they must outdate none."""
-    gone = page.records.keys() - page.again().keys()
+    # A record may be deleted while its page is written; its removal may then have come before its
+    # row. Such records get new entries, as do ingested records that an event has outdated
+    # meanwhile. The entries are marked as ingested: no record has changed, so they must outdate
+    # none.
+    gone = records.keys() - page.read().keys()
     OutboxEntry.objects.append(index.collection, gone, ingested=True, history=True)
 
 

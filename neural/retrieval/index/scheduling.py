@@ -11,8 +11,9 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import F
@@ -24,20 +25,21 @@ from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
-from neural.retrieval.collections.registry import collection_of
+from neural.retrieval.collections.registry import collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.batches import batch_size, bisect
+from neural.retrieval.index.batches import batch_size, bisect, blames_a_record, reason_of
 from neural.retrieval.index.compaction import schedule_compaction
+from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.index.indexing import (
-    blames_a_record,
     fill_gaps,
+    has_gaps,
     index_entries,
-    reason_of,
-    wants_filling,
+    is_time_to_look,
 )
+from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.index.writing import count_writes, measure
-from neural.retrieval.models import IndexShard, OutboxEntry
+from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
 
 INDEX_TASK = "neural.tasks.index_marked"
 _WHERE: dict[bool, dict[str, Any]] = {
@@ -55,12 +57,26 @@ def schedule_indexing() -> None:
     """Record the runs that waiting entries need, unless such runs are under way. Live entries are
     indexed on ``default``, history on ``low_priority``."""
     if conf().search:
+        looks = is_time_to_look()
+        if looks:
+            _replace_outdated()
         for history in (False, True):
             shards = _shards_needed(history)
             if history and not shards:
-                shards = int(wants_filling())
+                shards = int(looks and has_gaps())
             if shards:
                 _ask(history, shards)
+
+
+def _replace_outdated() -> None:
+    """Have indexes of an older release rebuilt, whose words this one does not read."""
+    known = [each.name for each in collections()]
+    here = SearchIndex.objects.active().filter(
+        store_kind=conf().vector_store, collection__in=known, token_form__lt=TOKEN_FORM
+    )
+    built = SearchIndex.objects.building().values("collection")
+    for index in here.exclude(collection__in=built):
+        open_rebuild(index.collection, requested_by="release")
 
 
 def _shards_needed(history: bool) -> int:
@@ -83,14 +99,10 @@ def _ask(history: bool, shards: int) -> None:
 def _welcome(shards: Sequence[IndexShard], history: bool) -> Sequence[IndexShard]:
     """The shards among these that may run beside the other work."""
     first = [shard for shard in shards if shard.number == 0]
-    if _backlog_waits(history, _WHERE[history]["priority"]):
+    waits = partial(backlog_waits, task=INDEX_TASK, queue=_WHERE[history]["queue"])
+    if waits(least_priority=_WHERE[history]["priority"]):
         return [shard for shard in first if _has_waited(shard)]
-    return first if shards != first and _backlog_waits(history, LEAST_URGENT) else shards
-
-
-def _backlog_waits(history: bool, least_priority: int) -> bool:
-    queue = _WHERE[history]["queue"]
-    return backlog_waits(task=INDEX_TASK, queue=queue, least_priority=least_priority)
+    return first if shards != first and waits(least_priority=LEAST_URGENT) else shards
 
 
 def _has_waited(shard: IndexShard) -> bool:
@@ -99,22 +111,19 @@ def _has_waited(shard: IndexShard) -> bool:
     times = first.values_list("created_at", Now()).first()
     if times is None:
         return False  # all was indexed meanwhile
-    created_at, now = times
     patience = dt.timedelta(seconds=conf().index_patience_seconds)
-    ready_at = created_at + patience
-    return bool(now >= max(ready_at, _rests_until(shard, patience) or ready_at))
+    ready_at = times[0] + patience
+    return bool(times[1] >= max(ready_at, _rests_until(shard, patience) or ready_at))
 
 
 def _rests_until(shard: IndexShard, patience: dt.timedelta) -> dt.datetime | None:
     """When the shard may work again after its last run; None if there was no run."""
     ended = TaskRun.objects.filter(task_id=shard.task_id, started_at__lte=F("finished_at"))
-    last: Any = ended.values_list("started_at", "finished_at").first()
-    if last is None:
+    times: Any = ended.values_list("started_at", "finished_at").first()
+    if times is None:
         return None
-    began_at: dt.datetime = last[0]
-    ended_at: dt.datetime = last[1]
-    rest = min(RESTS_FOR_A_SLICE * (ended_at - began_at), LONGEST_REST)
-    return ended_at + max(rest, patience)
+    rest = min(RESTS_FOR_A_SLICE * (times[1] - times[0]), LONGEST_REST)
+    return cast(dt.datetime, times[1] + max(rest, patience))
 
 
 def others_under_way(shard: int, *, history: bool) -> bool:
@@ -157,6 +166,16 @@ TROUBLE_SECONDS = 5.0
 shard wait with it."""
 
 
+@dataclass(frozen=True)
+class _Pass:
+    shard: int
+    history: bool
+    counts: dict[str, int]
+    troubles: dict[str, Exception] = field(default_factory=dict)
+    """Errors by collection."""
+    touched: set[str] = field(default_factory=set)
+
+
 def index_outbox(*, shard: int, history: bool) -> dict[str, Any]:
     """Index what waits in a shard, until nothing does or the time is up; returns counts.
 
@@ -165,117 +184,35 @@ def index_outbox(*, shard: int, history: bool) -> dict[str, Any]:
     its entries stay, and the shard says why. A collection whose store or model is unavailable is
     skipped too, but the run then fails at the end, and the ledger retries it without limit.
     """
-    index_pass = _IndexPass(shard=shard, history=history)
-    index_pass.run()
-    index_pass.log()
-    index_pass.fail_for_what_is_away()
-    if index_pass.troubles:
-        raise Snooze(TROUBLE_SECONDS, checkpoint=index_pass.counts())
-    if not index_pass.is_done and not index_pass.gives_way:
-        raise Snooze(0, checkpoint=index_pass.counts())
-    return index_pass.counts()
+    before = checkpoint() or {}
+    this = _Pass(shard, history, {name: before.get(name, 0) for name in ("indexed", "refused")})
+    until = time.monotonic() + conf().index_run_seconds
+    gives_way = False
+    while entries := _next(this):
+        for collection, theirs in _by_collection(entries).items():
+            _index(this, collection, theirs)
+        # The first shard yields to work of at least its own priority. The other shards use spare
+        # capacity only and yield to any work.
+        gives_way = others_wait(least_priority=LEAST_URGENT if shard else None)
+        if gives_way or time.monotonic() > until:
+            break
+    # Last, because these records can be found by their words already, and by one shard only.
+    is_done = not entries and not (history and shard == 0 and fill_gaps(batch_size()))
+    _look_after(this.touched)
+    reasons = _note_trouble(this)
+    waits = {"waits": reasons} if this.troubles else {}
+    if waits or not (is_done or gives_way):
+        raise Snooze(TROUBLE_SECONDS if waits else 0, checkpoint=this.counts | waits)
+    return this.counts
 
 
-class _IndexPass:
-    """One attempt of a shard's run."""
-
-    def __init__(self, *, shard: int, history: bool) -> None:
-        self.shard, self.history = shard, history
-        before = checkpoint() or {}
-        self.indexed = before.get("indexed", 0)
-        self.refused = before.get("refused", 0)
-        self.troubles: dict[str, Exception] = {}
-        self.touched: set[str] = set()
-        self.is_done = self.gives_way = False
-
-    def run(self) -> None:
-        """Index at least one batch, then more while no other work waits and there is time."""
-        until = time.monotonic() + conf().index_run_seconds
-        while entries := self._next():
-            for collection, theirs in _by_collection(entries).items():
-                self._index(collection, theirs)
-            self.gives_way = self._is_in_the_way()
-            if self.gives_way or time.monotonic() > until:
-                break
-        # Last, because these records can be found by their words already.
-        self.is_done = not entries and not (self.fills_gaps and fill_gaps(batch_size()))
-        _look_after(self.touched)
-
-    def _is_in_the_way(self) -> bool:
-        """Whether other work should have this process. The first shard yields to work of at least
-        its own priority. The other shards use spare capacity only and yield to any work."""
-        return others_wait(least_priority=LEAST_URGENT if self.shard else None)
-
-    @property
-    def fills_gaps(self) -> bool:
-        """Only the first shard of history fills gaps."""
-        return self.history and self.shard == 0
-
-    def _next(self) -> Sequence[OutboxEntry]:
-        """The next entries of the shard. The first shard takes those of all shards while it works
-        alone."""
-        is_alone = self.shard == 0 and not others_under_way(self.shard, history=self.history)
-        shards = 1 if is_alone else conf().index_shards
-        waiting = OutboxEntry.objects.in_shard(self.shard, of=shards, history=self.history)
-        if self.troubles:
-            waiting = waiting.exclude(collection__in=self.troubles)
-        return list(waiting[: batch_size()])
-
-    def _index(self, collection: str, entries: Sequence[OutboxEntry]) -> None:
-        try:
-            done, failed = bisect(
-                entries, partial(index_entries, collection), blames=blames_a_record
-            )
-        except Exception as error:
-            if not (isinstance(error, NeuralError) or blames_a_record(error)):
-                raise  # the database is unavailable, or the time is up
-            self.troubles[collection] = error
-            return
-        for entry, why in failed:
-            _refuse(entry, why)
-        if any(each.keys for each in done):
-            self.touched.add(collection)
-        self.indexed += sum(len(each.keys) for each in done)
-        self.refused += sum(len(each.refused) for each in done) + len(failed)
-
-    def log(self) -> None:
-        """Note on the shard why it waits, and log it if it is news."""
-        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self._reasons().items()))
-        for shard in IndexShard.objects.filter(history=self.history, number=self.shard):
-            if shard.note_trouble(trouble) and trouble:
-                logger.warning("event=indexing_waits shard=%r reason=%r", str(shard), trouble)
-                self._trace()
-
-    def _reasons(self) -> dict[str, str]:
-        """The troubles that need a person, by collection."""
-        return {
-            name: reason_of(error) for name, error in self.troubles.items() if not _is_away(error)
-        }
-
-    def fail_for_what_is_away(self) -> None:
-        """Raise the error of an unavailable store or model, after the other collections had their
-        turn."""
-        for error in filter(_is_away, self.troubles.values()):
-            raise error
-
-    def _trace(self) -> None:
-        """Log the traceback of unexpected errors."""
-        for name, error in self.troubles.items():
-            if not isinstance(error, NeuralError):
-                logger.error("event=indexing_failed collection=%s", name, exc_info=error)
-
-    def counts(self) -> dict[str, Any]:
-        waits = {"waits": self._reasons()} if self.troubles else {}
-        return {"indexed": self.indexed, "refused": self.refused, **waits}
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, NeuralError) and not error.permanent
-
-
-def _refuse(entry: OutboxEntry, why: Exception) -> None:
-    OutboxEntry.objects.refuse([entry.pk], reason_of(why))
-    logger.error("event=record_refused records=1 key=%r", entry.key, exc_info=why)
+def _next(this: _Pass) -> Sequence[OutboxEntry]:
+    """The next entries of the shard. The first shard takes those of all shards while it works
+    alone."""
+    is_alone = this.shard == 0 and not others_under_way(this.shard, history=this.history)
+    shards = 1 if is_alone else conf().index_shards
+    waiting = OutboxEntry.objects.in_shard(this.shard, of=shards, history=this.history)
+    return list(waiting.exclude(collection__in=this.troubles)[: batch_size()])
 
 
 def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry]]:
@@ -284,6 +221,50 @@ def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry
     for entry in entries:
         found[entry.collection].append(entry)
     return found
+
+
+def _index(this: _Pass, collection: str, entries: Sequence[OutboxEntry]) -> None:
+    try:
+        done, failed = bisect(entries, partial(index_entries, collection))
+    except Exception as error:
+        if not (isinstance(error, NeuralError) or blames_a_record(error)):
+            raise  # the database is unavailable, or the time is up
+        this.troubles[collection] = error
+        return
+    for entry, why in failed:
+        OutboxEntry.objects.refuse([entry.pk], reason_of(why))
+        logger.error("event=record_refused records=1 key=%r", entry.key, exc_info=why)
+    indexed = sum(len(each.keys) for each in done)
+    this.counts["indexed"] += indexed
+    this.counts["refused"] += sum(len(each.refused) for each in done) + len(failed)
+    if indexed:
+        this.touched.add(collection)
+
+
+def _note_trouble(this: _Pass) -> dict[str, str]:
+    """The troubles that need a person, by collection. They are noted on the shard, and logged if
+    they are news. Raises the error of an unavailable store or model, after the other collections
+    had their turn."""
+    away = [each for each in this.troubles.values() if _is_away(each)]
+    reasons = {
+        name: reason_of(error)
+        for name, error in sorted(this.troubles.items())
+        if not _is_away(error)
+    }
+    trouble = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    for shard in IndexShard.objects.filter(history=this.history, number=this.shard):
+        if shard.note_trouble(trouble) and trouble:
+            logger.warning("event=indexing_waits shard=%r reason=%r", str(shard), trouble)
+            for name, error in this.troubles.items():
+                if not isinstance(error, NeuralError):
+                    logger.error("event=indexing_failed collection=%s", name, exc_info=error)
+    for error in away:
+        raise error
+    return reasons
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, NeuralError) and not error.permanent
 
 
 def _look_after(collections: Iterable[str]) -> None:

@@ -9,24 +9,26 @@ nor one that writes meanwhile causes a false alarm."""
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from django.db import transaction
 
 from neural.errors import NeuralError, PermanentError
 from neural.ledger import dialects
+from neural.models import Store
 from neural.retrieval.choosing import embedder, vector_store
-from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.documents import Document, parts_of
 from neural.retrieval.collections.registry import Record, document_of
 from neural.retrieval.conf import conf
-from neural.retrieval.embedders.base import EmbedderRefused
+from neural.retrieval.embedders.base import EmbedderRefused, unit_length
 from neural.retrieval.embedders.base import Vectors as Embeddings
 from neural.retrieval.index.active import its_embedder, table_shape
-from neural.retrieval.index.batches import bisect
-from neural.retrieval.index.fields import texts_of, tokens_of
-from neural.retrieval.models import IndexGap, SearchIndex
+from neural.retrieval.index.batches import bisect, reason_of
+from neural.retrieval.index.fields import TOKEN_FORM, texts_of, tokens_of
+from neural.retrieval.models import IndexGap, SearchIndex, SearchRow
+from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row, TableMissing, Vector
 
 # Documents, tokens and vectors of records
@@ -57,17 +59,18 @@ class Documents:
 
 def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
     """The documents of these records of a collection."""
+    codes = {parts_of(key)[0] for key in records}
+    stores = dict(Store.objects.filter(pk__in=codes).values_list("pk", "name"))
     read: dict[str, Document] = {}
     refused: dict[str, str] = {}
     unwanted: set[str] = set()
     for key, record in records.items():
         try:
-            read[key] = document_of(collection, record)
-        except NeuralError as error:
-            refused[key] = str(error)
-            unwanted.add(key)
+            read[key] = document_of(collection, record, stores=stores)
         except Exception as error:  # noqa: BLE001 (an app's own function: others go on)
-            refused[key] = f"{collection}: {key}: {type(error).__name__}: {error}"
+            is_ours = isinstance(error, NeuralError)
+            refused[key] = str(error) if is_ours else f"{collection}: {key}: {reason_of(error)}"
+            unwanted |= {key} if is_ours else set()
     return Documents(read=read, refused=refused, unwanted=unwanted)
 
 
@@ -77,14 +80,22 @@ def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -
     columns = {
         column for index in indexes if its_embedder(index) is not None for column in index.vectors
     }
-    wanted = {text for each in documents for text in texts_of(each, sorted(columns)).values()}
+    texts = (texts_of(each, sorted(columns)).values() for each in documents)
+    wanted = {text for own in texts for some in own for text in some}
     if not wanted:
         return {}
-    vectors: dict[str, Vector] = {}
-    for texts, answers in _embedded(sorted(wanted)):
-        found = zip(texts, answers, strict=True)
-        vectors.update((text, vector) for text, vector in found if np.any(vector))
-    return vectors
+    made = (zip(*each, strict=True) for each in _embedded(sorted(wanted)))
+    return {text: vector for each in made for text, vector in each if np.any(vector)}
+
+
+def vectors_of(document: Document, columns: Sequence[str], vectors: Vectors) -> dict[str, Vector]:
+    """The vector of each of these columns for which a text has one."""
+    made = {
+        column: [vectors[text] for text in texts if text in vectors]
+        for column, texts in texts_of(document, columns).items()
+    }
+    means = {column: np.sum(some, axis=0) for column, some in made.items() if some}
+    return {column: unit_length(mean[np.newaxis])[0] for column, mean in means.items()}
 
 
 def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]]:
@@ -105,20 +116,17 @@ def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]
     return done
 
 
-def rows_for(
-    index: SearchIndex, documents: Mapping[str, Document], vectors: Vectors, *, version: int
-) -> list[Row]:
-    """The rows of one index. They have no vectors if this process lacks the index's model: mixed
-    models would not compare."""
-    columns = index.vectors if its_embedder(index) is not None else []
-    return [_row(key, each, columns, vectors, version) for key, each in documents.items()]
-
-
-def _row(
-    key: str, document: Document, columns: Sequence[str], vectors: Vectors, version: int
-) -> Row:
-    texts = texts_of(document, columns)
-    return Row(
+def search_row(index: SearchIndex, key: str, document: Document, *, version: int) -> SearchRow:
+    """The row of a document in the database."""
+    facts = {name: words.stored(value) for name, value in document.facts.items()}
+    scope = {
+        words.in_index(index.pk),
+        words.in_store(index.pk, document.store),
+        words.with_fact("kind", document.kind),
+        *(words.with_fact(name, value) for name, value in facts.items()),
+    }
+    return SearchRow(
+        index=index,
         key=key,
         store=document.store,
         kind=document.kind,
@@ -126,9 +134,11 @@ def _row(
         version=version,
         title=document.title,
         names=document.names,
+        numbers=document.numbers,
+        also=document.also,
         text=document.text,
-        tokens=tokens_of(document),
-        vectors={column: vectors[text] for column, text in texts.items() if text in vectors},
+        facts=facts,
+        words=tokens_of(document) | scope,
     )
 
 
@@ -141,27 +151,55 @@ class IndexUnusable(PermanentError):
 
 def write(
     indexes: Sequence[SearchIndex],
+    records: Mapping[str, Record],
+    *,
+    version: int,
+    gone: Collection[str] = (),
+) -> Documents:
+    """Write the documents of these records of one collection, read at ``version``, to each of its
+    indexes; returns them. Remove the keys in ``gone``, which have no record any more, and those of
+    records that are no longer documents.
+
+    A row never replaces one with a greater version. A removed row leaves no version behind: a
+    record that is gone does not come back under its key. This does not run in a transaction,
+    because models and stores are slow.
+    """
+    documents = documents_of(indexes[0].collection, records)
+    vectors = vectors_for(documents.read.values(), indexes)
+    gone = [*gone, *documents.unwanted]
+    for index in indexes:
+        rows = [search_row(index, *each, version=version) for each in documents.read.items()]
+        _note_gaps(index, documents.read, version)
+        if index.token_form == TOKEN_FORM:  # an older table has another shape and is being rebuilt
+            _write_vectors(index, documents.read, vectors, gone, version)
+        if rows:
+            words.upsert(index.pk, rows)
+        if gone:
+            words.delete(index.pk, gone)
+    return documents
+
+
+def _write_vectors(
+    index: SearchIndex,
     documents: Mapping[str, Document],
     vectors: Vectors,
-    *,
-    gone: Collection[str] = (),
+    gone: Collection[str],
     version: int,
 ) -> None:
-    """Write documents by key to each of these indexes, and remove the keys in ``gone``, which have
-    no record any more.
-
-    A row never replaces one with a greater ``version``. A removed row leaves no version behind: a
-    record that is gone does not come back under its key.
-    """
-    for index in indexes:
-        rows = rows_for(index, documents, vectors, version=version)
-        _note_gaps(index, documents, version)
-        try:
-            _write(index, rows, gone)
-        except TableMissing:
-            if _is_in_use(index):
-                _make_table(index)
-                _write(index, rows, gone)
+    """Write the rows of the vector store. They have no vectors if this process lacks the index's
+    model: mixed models would not compare."""
+    columns = index.vectors if its_embedder(index) is not None else []
+    rows = [
+        Row(key=key, store=each.store, version=version, vectors=vectors_of(each, columns, vectors))
+        for key, each in documents.items()
+    ]
+    try:
+        _change(index, rows, gone)
+    except TableMissing:
+        # If the index is not in use any more, its table may have been dropped.
+        if SearchIndex.objects.written().filter(pk=index.pk).exists():
+            _make_table(index)
+            _change(index, rows, gone)
 
 
 def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: int) -> None:
@@ -186,16 +224,11 @@ def _log_gaps(number: int, collection: str, model: str) -> None:
     )
 
 
-def _write(index: SearchIndex, rows: Sequence[Row], gone: Collection[str]) -> None:
+def _change(index: SearchIndex, rows: Sequence[Row], gone: Collection[str]) -> None:
     if rows:
         vector_store().upsert(index.table, rows)
     if gone:
         vector_store().delete(index.table, gone)
-
-
-def _is_in_use(index: SearchIndex) -> bool:
-    """Whether the index is still in use. If it is not, its table may have been dropped."""
-    return SearchIndex.objects.written().filter(pk=index.pk).exists()
 
 
 def _make_table(index: SearchIndex) -> None:
@@ -217,9 +250,7 @@ def measure(indexes: Sequence[SearchIndex]) -> int:
             size = vector_store().size(index.table)
         except TableMissing:
             continue
-        index.note_size(
-            rows=size.rows, unindexed_rows=size.unindexed_rows, size=size.bytes, compacted=False
-        )
+        index.note_size(**asdict(size))
         most = max(most, size.unindexed_rows)
     return most
 
@@ -236,12 +267,8 @@ def count_writes(indexes: Sequence[SearchIndex]) -> None:
     """Count a write of each of these indexes, at the end of a slice of work. In a transaction of
     the caller, this happens when it commits."""
     if vector_store().notes_writes:
-        transaction.on_commit(lambda: _count_each(indexes), robust=True)
-
-
-def _count_each(indexes: Iterable[SearchIndex]) -> None:
-    for index in indexes:
-        _count(index)
+        for index in indexes:
+            transaction.on_commit(partial(_count, index), robust=True)
 
 
 def _count(index: SearchIndex) -> None:

@@ -1,12 +1,14 @@
 """The models of search.
 
 A ``SearchIndex`` is one generation of a collection's index, an ``OutboxEntry`` a record that is
-still to be indexed, and an ``IngestedRecord`` one that is nowhere else. ``index`` writes them, the
-admin shows them.
+still to be indexed, and an ``IngestedRecord`` one that is nowhere else. A ``SearchRow`` is a record
+in an index, and a ``SearchTerm`` a word of its vocabulary. ``index`` writes them, ``query`` reads
+the last two, and the admin shows the first three.
 """
 
 from neural.retrieval.models.outbox_entry import IndexShard, IngestedRecord, OutboxEntry
 from neural.retrieval.models.search_index import IndexGap, IndexState, Search, SearchIndex
+from neural.retrieval.models.search_row import SearchPiece, SearchRow, SearchTerm
 
 __all__ = [
     "IndexGap",
@@ -16,4 +18,7 @@ __all__ = [
     "OutboxEntry",
     "Search",
     "SearchIndex",
+    "SearchPiece",
+    "SearchRow",
+    "SearchTerm",
 ]

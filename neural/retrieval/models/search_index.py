@@ -25,6 +25,10 @@ class SearchIndexQuerySet(models.QuerySet):
         """Indexes that are searched: at most one per collection."""
         return self.filter(state=IndexState.ACTIVE)
 
+    def building(self) -> Self:
+        """Indexes that are being built: at most one per collection."""
+        return self.filter(state=IndexState.BUILDING)
+
     def written(self) -> Self:
         """Indexes that changes are written to: those that are searched and those being built."""
         return self.filter(state__in=(IndexState.ACTIVE, IndexState.BUILDING))
@@ -121,10 +125,6 @@ class SearchIndex(models.Model):
             transaction.set_rollback(not changed)
         return changed
 
-    def lacks(self, records: int) -> None:
-        """Record about how many older records the index lacks."""
-        self._change(IndexState.ACTIVE, records_total=self.records_done + records)
-
     def cancel(self) -> bool:
         """Stop building this index."""
         return self._change(IndexState.BUILDING, state=IndexState.CANCELLED, ended_at=Now())
@@ -133,11 +133,8 @@ class SearchIndex(models.Model):
         """Record which run builds the index."""
         self._change(IndexState.BUILDING, task_id=task_id)
 
-    def note_size(self, *, rows: int, unindexed_rows: int, size: int, compacted: bool) -> None:
+    def note_size(self, **facts: Any) -> None:
         """Record the size of the table as the vector store reports it."""
-        facts: dict[str, Any] = {"rows": rows, "unindexed_rows": unindexed_rows, "bytes": size}
-        if compacted:
-            facts["compacted_at"] = Now()
         type(self).objects.filter(pk=self.pk).update(**facts)
 
     def count_write(self) -> int:

@@ -1,17 +1,27 @@
 """The hits of a search, and why each was found. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from neural.retrieval.collections import documents
-from neural.retrieval.query.fusion import Ranked
+from neural.retrieval.query.evidence import NAMES, NUMBER, Question, Ranked
 from neural.retrieval.query.parsing import ParsedQuery
-from neural.retrieval.stores.base import Row
-from neural.retrieval.text import likeness, matched_parts, pieces, sound_of
+from neural.retrieval.text import (
+    fold,
+    has_chinese,
+    has_digit,
+    matched_parts,
+    name_forms,
+    runs,
+    written_numbers,
+)
 
 MOST_PARTS = 12
+EXACT, BEGINS, ENDS, SLIP = LIKENESSES = ("exact", "begins", "ends", "slip")
+"""How a number is like that of a query; a slip is one other digit."""
 _LONGEST_READ = 5_000
 
 
@@ -19,14 +29,20 @@ _LONGEST_READ = 5_000
 class Why:
     """Why a record was found."""
 
+    kind: str = ""
+    """The strongest kind of evidence: one of ``neural.retrieval.query.evidence.KINDS``."""
     names: tuple[str, ...] = ()
     """Names of the record that occur whole in the query, as the record writes them."""
     parts: tuple[str, ...] = ()
     """Pieces of its title, names or text that matched, as the record writes them, longest first.
     Pages highlight them."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """What each way of finding (``names``, ``words``, ``pinyin``, ``meaning``) added to the
-    score."""
+    """What each kind of evidence added to the score, the strongest kind first."""
+    matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What of the record each kind of evidence is, as the record writes it."""
+    number: str = ""
+    """How its number is that of the query: one of ``LIKENESSES``, the least exact if several are;
+    empty without a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +79,7 @@ class Hit:
             "text": self.text,
             "score": round(self.score, 4),
             "why": {
+                "kind": self.why.kind,
                 "names": list(self.why.names),
                 "parts": list(self.why.parts),
                 "scores": {way: round(score, 4) for way, score in self.why.scores.items()},
@@ -70,18 +87,60 @@ class Hit:
         }
 
 
+Facets = Mapping[str, Sequence[tuple[str, int]]]
+"""By name: values and how many records have each, the most first."""
+FACETS = ("store", "kind", "state", "payment", "channel")
+
+
+def facets_of(rows: Iterable[Any]) -> Facets:
+    """The facets of these rows."""
+    all_rows = list(rows)
+    counted = {name: Counter(filter(None, _values(name, all_rows))) for name in FACETS}
+    return {name: each.most_common() for name, each in counted.items() if each}
+
+
+def _values(name: str, rows: Sequence[Any]) -> Iterator[str | None]:
+    own = name in ("store", "kind")
+    return (getattr(row, name) if own else row.facts.get(name) for row in rows)
+
+
 class Found(list[Hit]):
     """Hits, best first, and notices for the person who searches."""
 
-    def __init__(self, hits: list[Hit], *, notices: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        hits: list[Hit],
+        *,
+        notices: tuple[str, ...] = (),
+        missing: tuple[str, ...] | None = (),
+        facets: Facets | None = None,
+    ) -> None:
         super().__init__(hits)
+        self.facets = facets or {}
+        """How many of the records that were ranked have each value."""
+        self.missing = missing
+        """Parts of the query that no record has, like a number that does not exist. None if there
+        is no record at all."""
         self.notices = notices
         """Sentences like 'meaning is left out: the index was made with another model'."""
 
 
-def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked) -> Hit:
-    """The hit of a ranked record."""
-    row = ranked.row
+def missing_everywhere(text: str, answers: Iterable[Found]) -> list[str]:
+    """The parts of a query that none of these answers of several collections has, as it writes
+    them. Of Chinese only what is written by itself: a piece of a sentence may be no word."""
+    first, *others = [each.missing for each in answers if each.missing is not None] or [()]
+    missing = [part for part in first if all(part in each for each in others)]
+    alone = {run for _, run, _ in runs(fold(text))}
+    written = (
+        (*written_numbers(text, {part}), *matched_parts(text, {part}), part)
+        for part in missing
+        if part in alone or not has_chinese(part)
+    )
+    return list(dict.fromkeys(each for each, *_ in written))
+
+
+def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked, row: Any) -> Hit:
+    """The hit of a ranked record, of which ``row`` is the whole."""
     return Hit(
         collection=collection,
         id=documents.parts_of(row.key)[1],
@@ -89,33 +148,75 @@ def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked) -> Hit:
         kind=row.kind,
         at=row.at,
         title=row.title,
-        names=row.names,
+        names=tuple(row.names),
         text=row.text,
         score=ranked.score,
-        why=why(parsed, ranked),
+        why=why(parsed, ranked, row),
     )
 
 
-def why(parsed: ParsedQuery, ranked: Ranked) -> Why:
-    """The names that occur whole in the query, the parts that matched, and the scores."""
-    parts = _parts(parsed, ranked.row)
-    if not parts and "pinyin" in ranked.scores:
-        parts = [_sounds_most_alike(parsed, ranked.row)]
-    longest = sorted(dict.fromkeys(parts), key=lambda part: (-len(part), part))
-    return Why(names=ranked.names, parts=tuple(longest[:MOST_PARTS]), scores=ranked.scores)
+def why(parsed: ParsedQuery, ranked: Ranked, row: Any) -> Why:
+    """The strongest evidence, the names that occur whole in the query, the parts that matched, and
+    the scores."""
+    matched = {kind: _written(row, each) for kind, each in ranked.tokens.items() if each}
+    own = (row.title, *row.names, *row.also)
+    names = tuple(
+        dict.fromkeys(each for each in own if ranked.names.intersection(name_forms(each)))
+    )
+    parts = {part for some in matched.values() for part in some}
+    return Why(
+        kind=ranked.kind if ranked.scores else "",
+        names=names,
+        parts=tuple(sorted(parts, key=lambda part: (-len(part), part))[:MOST_PARTS]),
+        scores=ranked.scores,
+        matched={**matched, NAMES: names} if names else matched,
+        number=_likeness(parsed, ranked.tokens.get(NUMBER, ())),
+    )
 
 
-def _parts(parsed: ParsedQuery, row: Row) -> list[str]:
-    tokens = parsed.words
-    # Single characters match in names alone; in a text they mean nothing.
-    in_names = [part for name in _names(row) for part in matched_parts(name, tokens)]
-    longer = frozenset(token for token in tokens if len(token) > 1)
-    return in_names + matched_parts(row.text[:_LONGEST_READ], longer)
+def _written(row: Any, tokens: Collection[str]) -> tuple[str, ...]:
+    """The pieces of a record that these tokens are, as it writes them."""
+    own = (row.title, *row.names, *row.also, *row.numbers)
+    text = row.text[:_LONGEST_READ]
+    parts: list[str] = []
+    if words := {token for token in tokens if token[0] not in "=#"}:
+        parts += [part for name in own for part in matched_parts(name, words)]
+        # Single characters match in names alone; in a text they mean nothing.
+        parts += matched_parts(text, {token for token in words if len(token) > 1})
+    if names := {token[1:] for token in tokens if token[0] == "="}:
+        parts += [name for name in own if names.intersection(name_forms(name))]
+    if numbers := {token.removeprefix("#") for token in tokens if has_digit(token)}:
+        parts += [each for some in (*own, text) for each in written_numbers(some, numbers)]
+    return tuple(dict.fromkeys(parts))
 
 
-def _sounds_most_alike(parsed: ParsedQuery, row: Row) -> str:
-    return max(_names(row), key=lambda name: likeness(parsed.sounds, pieces(sound_of(name))))
+def _likeness(parsed: ParsedQuery, tokens: Iterable[str]) -> str:
+    asked = tuple(part.text for part in parsed.parts if part.is_number)
+    alike = [
+        EXACT
+        if number in asked
+        else BEGINS
+        if number.startswith(asked)
+        else ENDS
+        if number.endswith(asked)
+        else SLIP
+        for number in (token.removeprefix("#") for token in tokens)
+    ]
+    return max(alike, key=LIKENESSES.index, default="")
 
 
-def _names(row: Row) -> Iterable[str]:
-    return (row.title, *row.names)
+def missing_parts(question: Question, ranked: Iterable[Ranked]) -> tuple[str, ...]:
+    """The parts of a query that no record has: a number that only others are like, and words,
+    unless a record is called what they sound like."""
+    missing: list[str] = []
+    is_heard = any(each.is_heard for each in ranked)
+    for sought in question.sought:
+        part = sought.part
+        if part.is_number and (not sought.is_there or not sought.is_exact):
+            missing.append(part.text)
+        elif not sought.is_there and not is_heard and part.weight >= 1:
+            if missing and has_chinese(part.text) and missing[-1].endswith(part.text[:1]):
+                missing[-1] += part.text[1:]
+            else:
+                missing.append(part.text)
+    return tuple(missing)

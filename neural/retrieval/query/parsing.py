@@ -1,16 +1,18 @@
-"""Parsing a query: its names, words and sounds, each to be looked up in a column of its own.
-Pure."""
+"""Parsing a query: its numbers, its words, the names that may be in it, and its sound. Pure."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from neural.retrieval.text import (
+    characters_of,
     fold,
-    grams,
     has_chinese,
     name_forms,
-    pieces,
+    number_of,
+    numbers_in,
+    pairs,
     runs,
     sound_of,
     units,
@@ -20,11 +22,44 @@ from neural.retrieval.text import (
 LONGEST_NAME = 12
 """In units. Longer names are found by their pieces, or if they are the whole query."""
 MOST_UNITS = 200
-"""Only so many units of a longer query are compared with names and words."""
-MOST_SOUNDS = 60
-"""A query with more pieces of sound is a sentence, and no name sounds like a sentence."""
+"""Only so many units of a longer query are compared with names."""
+MOST_PARTS = 40
+"""Only so many parts of a longer query are looked up."""
+LONGEST_SOUNDED = 40
+"""In letters. A longer query is a sentence, and no name sounds like a sentence."""
 _LONGEST_READ = 4_000
-_LONGEST_SOUNDED = 100
+_SPACED = re.compile(r"(?<![a-z0-9])\d+(?: \d+)+(?![a-z0-9])")
+"""Digits in groups, as phones are written: 138 0013 8000."""
+
+_ENGLISH = (
+    "a about all an and any are as at be by can do does did for from had has have how i in is it "
+    "me my of on or our please show some that the their them there they this to us was we were "
+    "what when where which who why will with without you your find get give list need want"
+)
+_FUNCTION_WORDS = frozenset(_ENGLISH.split())
+_FUNCTION_CHARACTERS = frozenset(
+    "的了吗呢吧啊呀我你他她它们这那哪个些有没在是和与或及也都就不要想请帮找查看给把被来去到从"
+    "对为以会能可得着过很最一点份怎么样什谁几多少吃喝单号桌店"
+)
+_WEIGHT_OF_FUNCTION = 0.3
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a query that is looked up by itself."""
+
+    text: str
+    """In normal form; a number without separators."""
+    is_number: bool = False
+    weight: float = 1.0
+    """Less for what says little: 'the', 的."""
+    joins: tuple[str, ...] = ()
+    """The parts that it joins to one number, if there is such a number."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that are exactly this part."""
+        return (f"#{self.text}", self.text) if self.is_number else (self.text,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,32 +69,38 @@ class ParsedQuery:
     chinese: bool
     whole: str
     """The whole query as one name, without separators; empty if it has nothing to search for."""
-    characters: frozenset[str]
-    """Its units, without order."""
     names: frozenset[str]
     """Every piece of it that may be the whole name of something."""
-    words: frozenset[str]
-    """The tokens of its words."""
-    sounds: frozenset[str]
-    """The pieces of its sound; empty for a sentence."""
+    parts: tuple[Part, ...]
+    characters: frozenset[str] = frozenset()
+    """Its units, without order."""
+    sound: str = ""
+    """The sound of the whole query; empty for a sentence."""
 
     @property
     def blank(self) -> bool:
         """Whether it has no letter, number or sign to search for."""
         return not self.names
 
+    @property
+    def words(self) -> frozenset[str]:
+        """The tokens of its parts, which pages highlight."""
+        return frozenset(part.text for part in self.parts)
+
 
 def parse_query(text: str) -> ParsedQuery:
     """A query taken apart. Nothing in it is an operator, and every text is a valid query."""
     folded = fold(text[:_LONGEST_READ])
     asked = units(folded)[:MOST_UNITS]
+    whole = "".join(asked)
     return ParsedQuery(
         chinese=has_chinese(folded),
-        whole="".join(asked),
-        characters=frozenset(asked),
+        whole=whole,
         names=frozenset(_possible_names(asked)),
-        words=frozenset(_words(folded)),
-        sounds=_sounds(folded),
+        parts=tuple(islice(dict.fromkeys(_parts(folded)), MOST_PARTS)),
+        characters=frozenset(asked),
+        # What has a digit is a number, and sounds like nothing.
+        sound="" if len(whole) > LONGEST_SOUNDED or numbers_in(folded) else sound_of(folded),
     )
 
 
@@ -67,15 +108,14 @@ def query_like(title: str, names: Iterable[str]) -> ParsedQuery:
     """The query for records similar to one with this title and these names: the names and their
     words."""
     own = tuple(dict.fromkeys((title, *names)))
-    words = frozenset(islice(dict.fromkeys(word_tokens("\n".join(own))), MOST_UNITS))
-    forms = frozenset(islice((form for name in own for form in name_forms(name)), MOST_UNITS))
+    words = dict.fromkeys(word_tokens("\n".join(own)))
+    forms = islice((form for name in own for form in name_forms(name)), MOST_UNITS)
     return ParsedQuery(
         chinese=has_chinese(fold("".join(own))),
         whole=next(iter(name_forms(title)), ""),
-        characters=frozenset(),
-        names=forms | words,
-        words=words,
-        sounds=frozenset(),
+        names=frozenset(forms),
+        parts=tuple(islice(map(Part, words), MOST_PARTS)),
+        characters=characters_of(title),
     )
 
 
@@ -86,22 +126,27 @@ def _possible_names(asked: list[str]) -> Iterable[str]:
         yield "".join(asked)
     for start in range(len(asked)):
         for end in range(start + 1, min(start + LONGEST_NAME, len(asked)) + 1):
-            if end > start + 1 or not has_chinese(asked[start]):
+            if end > start + 1 or not (has_chinese(asked[start]) or _is_function(asked[start])):
                 yield "".join(asked[start:end])
 
 
-def _words(folded: str) -> Iterable[str]:
-    """Limited in number, because a store takes a second for thousands of tokens."""
-    return islice(_words_of_runs(folded), 2 * MOST_UNITS)
+def _parts(folded: str) -> Iterator[Part]:
+    for written in (each.group() for each in _SPACED.finditer(folded)):
+        yield Part(number_of(written), is_number=True, joins=tuple(written.split()))
+    for written in numbers_in(folded):
+        yield Part(number_of(written), is_number=True)
+        folded = folded.replace(written, " ", 1)
+    for _, run, chinese in runs(folded):
+        for token in pairs(run) if chinese else (run,):
+            yield Part(token, weight=_weight(token))
 
 
-def _words_of_runs(folded: str) -> Iterable[str]:
-    for _, run, chinese in islice(runs(folded), MOST_UNITS):
-        yield from grams(run[:MOST_UNITS]) if chinese else (run,)
+def _weight(token: str) -> float:
+    if not has_chinese(token):
+        return _WEIGHT_OF_FUNCTION if _is_function(token) else 1.0
+    functions = sum(each in _FUNCTION_CHARACTERS for each in token)
+    return 1.0 if not functions else _WEIGHT_OF_FUNCTION / functions
 
 
-def _sounds(folded: str) -> frozenset[str]:
-    if len(folded) > _LONGEST_SOUNDED:
-        return frozenset()
-    sounds = pieces(sound_of(folded))
-    return sounds if len(sounds) <= MOST_SOUNDS else frozenset()
+def _is_function(unit: str) -> bool:
+    return unit in _FUNCTION_WORDS or len(unit) == 1

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -10,17 +11,36 @@ from django.utils.translation import gettext as _
 from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
-from neural.retrieval.index.active import ActiveIndex, active_index
+from neural.retrieval.index.active import ActiveIndex, active_index, read_again
 from neural.retrieval.index.indexing import present
 from neural.retrieval.index.lag import why_nothing_is_searched
 from neural.retrieval.models import OutboxEntry
-from neural.retrieval.query.fusion import Ranked, rank
-from neural.retrieval.query.hits import Found, hit_of
-from neural.retrieval.query.listing import Listing
-from neural.retrieval.query.parsing import parse_query, query_like
-from neural.retrieval.stores.base import TableMissing, Vector, Within
+from neural.retrieval.query.evidence import (
+    Question,
+    Ranked,
+    judge,
+    newest_first,
+    rank,
+    speaks_for_itself,
+)
+from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
+from neural.retrieval.query.looking_up import LookUp
+from neural.retrieval.query.narrowing import concerning, narrowed
+from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
+from neural.retrieval.query.synonyms import other_words
+from neural.retrieval.stores import words
+from neural.retrieval.stores.base import TableMissing, Vector, Within, sees_nothing
 from neural.retrieval.text import without_numbers
 
+BEST, TIME = SORTS = ("best", "time")
+NEAREST, NEAREST_OF_MANY = 120, 400
+"""Rows that are compared by meaning. More where filters leave out some of them, as a vector store
+knows stores alone."""
+WEIGHTS = {"whole": 1.0, "title": 0.25}
+ALSO_LISTED = 0.5
+"""Of what is near enough: rows that are so near are listed beside one that is."""
+_LIKE_A_TITLE = 4
+"""Words of a query that may be a title; a longer one describes what is sought."""
 MOST = 100
 """The most hits of one search."""
 _EMBEDDED = 500
@@ -39,22 +59,35 @@ def search(
     until: dt.date | None = None,
     kind: str | None = None,
     stores: Collection[str] | None = None,
+    sort: str = BEST,
+    meaning: bool = True,
 ) -> Found:
     """Records of a collection that fit ``text``, best first, at most ``top_k`` (1 to 100).
 
     ``store`` is the code of one store, ``stores`` are those that the caller may see (None: all).
     With both, only records in both are found. ``since <= at < until``; a date as ``until`` includes
-    its whole day. Raises :class:`neural.CollectionUnknown`, and ValueError for an invalid
-    ``top_k``.
+    its whole day. Filters in the text (``state:paid amount>50``) narrow the search; where they are
+    all of it, the newest are found. ``sort`` is ``best`` or ``time``. Without ``meaning`` nothing
+    is embedded. Raises :class:`neural.CollectionUnknown`, and ValueError for an invalid ``top_k``
+    or ``sort``.
     """
     collection_of(collection)
+    if sort not in SORTS:
+        raise ValueError(f"sort is {' or '.join(SORTS)}, not {sort!r}")
     within = Within(
         stores=_visible(store, stores),
         kinds=None if kind is None else _keepable({kind}),
         since=moment(since),
         until=moment(until, days=1),
     )
-    return _asked(collection, _checked(top_k), lambda active: _search(active, text, within, top_k))
+    rest, narrow, notices = narrowed(text, within, collection_of(collection))
+    lists = narrow != within and not rest.strip()
+    narrow = concerning(narrow, collection_of(collection))
+    find = _list if lists else partial(_search, meaning=meaning)
+    ask = partial(find, text=rest, within=narrow, top_k=_checked(top_k), sort=sort)
+    found = _asked(collection, top_k, ask)
+    found.notices = (*notices, *found.notices)
+    return found
 
 
 def similar(
@@ -64,7 +97,8 @@ def similar(
     index or not in ``stores`` (None: all)."""
     collection_of(collection)
     within = Within(stores=_visible(None, stores))
-    return _asked(collection, _checked(top_k), lambda active: _similar(active, key, within, top_k))
+    ask = partial(_similar, key=key, within=within, top_k=_checked(top_k))
+    return _asked(collection, top_k, ask)
 
 
 def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> Found:
@@ -72,47 +106,133 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
     for last in (False, True):
         active = active_index(collection)
         if active is None:
-            return Found([], notices=why_nothing_is_searched(collection))
+            notices = why_nothing_is_searched(collection)
+            return Found([], notices=notices, missing=() if notices else None)
         try:
             found = ask(active)
         except TableMissing:
             # The index may have been replaced just now: ask again.
             if last:
                 raise
+            read_again()
         else:
-            return Found(found[:top_k], notices=(*active.notices, *found.notices))
+            notices = (*active.notices, *found.notices)
+            return Found(found[:top_k], notices=notices, missing=found.missing, facets=found.facets)
     raise AssertionError("unreachable")
 
 
-def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found:
+def _list(active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str) -> Found:
+    """The newest rows within: all of the query was filters."""
+    rows = [] if sees_nothing(within) else _look_up(active, within).newest()
+    question = Question(parsed=parse_query(text), sought=())
+    found = newest_first(Ranked(row=row, score=0.0) for row in rows)
+    return _found(active, question, found, top_k, [])
+
+
+def _search(
+    active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str, meaning: bool
+) -> Found:
     parsed = parse_query(text)
-    if parsed.blank:
-        return Found([])
-    listing = _listing(active, within, top_k)
+    if sees_nothing(within) or parsed.blank:
+        return Found([], missing=() if parsed.blank else None)
+    look_up = _look_up(active, within)
+    question = look_up.question(parsed, other_words(text))
+    rows = look_up.rows(question)
+    judged = judge(question, rows)
+    ranked = rank(question, judged)
     notices: list[str] = []
-    candidates, vectors = listing.candidates(
-        parsed, lambda: _embedded(active, text, listing.vectors_asked(parsed), notices)
-    )
-    ranked = rank(parsed, candidates, vectors)
-    existing = _there(active, ranked, top_k, notices)
-    return Found(
-        [hit_of(active.index.collection, parsed, each) for each in existing], notices=tuple(notices)
-    )
+    if meaning and not speaks_for_itself(ranked):
+        vectors = _embedded(active, text, notices)
+        near = _near_enough(active, _nearest(active, parsed, vectors, within))
+        judged += judge(question, look_up.more(near, rows))
+        ranked = rank(question, judged, near)
+    ordered = newest_first(ranked) if sort == TIME else ranked
+    return _found(active, question, ordered, top_k, notices)
 
 
-def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
-    row = active.store.rows(active.index.table, list(_keepable([key])), within=within).get(key)
+def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Found:
+    if sees_nothing(within) or UNSTORABLE.search(key):
+        return Found([])
+    row = words.row_of(active.index.pk, key, within=within)
     if row is None:
         return Found([])
     parsed = query_like(row.title, row.names)
-    listing = _listing(active, within, top_k + 1)
-    candidates, vectors = listing.candidates(parsed, lambda: row.vectors)
-    others = [each for each in candidates if each.row.key != key]
-    ranked, notices = rank(parsed, others, vectors), list[str]()
+    look_up = _look_up(active, within)
+    question = look_up.question(parsed)
+    vectors = active.vectors_of(key, within)
+    near = _nearest(active, parsed, vectors, within)
+    rows = look_up.rows(question)
+    rows += look_up.more(near, rows)
+    judged = judge(question, (each for each in rows if each.key != key))
+    ranked = rank(question, judged, near)
+    found = _found(active, question, ranked, top_k, [])
+    return Found(found, notices=found.notices)
+
+
+def _look_up(active: ActiveIndex, within: Within) -> LookUp:
+    return LookUp(index=active.index.pk, within=within, every_row=active.index.rows)
+
+
+def _found(
+    active: ActiveIndex,
+    question: Question,
+    ranked: Sequence[Ranked],
+    top_k: int,
+    notices: list[str],
+) -> Found:
     existing = _there(active, ranked, top_k, notices)
+    rows = words.whole([each.row for each in existing])
+    name, parsed = active.index.collection, question.parsed
     return Found(
-        [hit_of(active.index.collection, parsed, each) for each in existing], notices=tuple(notices)
+        [hit_of(name, parsed, each, rows[each.row.id]) for each in existing if each.row.id in rows],
+        notices=tuple(notices),
+        missing=missing_parts(question, ranked),
+        facets=facets_of(each.row for each in ranked),
     )
+
+
+def _near_enough(active: ActiveIndex, cosines: Mapping[str, float]) -> dict[str, float]:
+    """The rows that are found by meaning: none, unless the nearest is near enough; the others may
+    be less near, as what is meant is seldom the nearest alone."""
+    least = collection_of(active.index.collection).near_enough
+    if max(cosines.values(), default=0.0) < least:
+        return {}
+    return {key: cosine for key, cosine in cosines.items() if cosine >= ALSO_LISTED * least}
+
+
+def _nearest(
+    active: ActiveIndex, parsed: ParsedQuery, vectors: Mapping[str, Vector], within: Within
+) -> dict[str, float]:
+    """Cosines by key of the nearest rows: the weighted mean of the columns that are asked. Where a
+    column does not list a row, its last one counts."""
+    lists = {
+        column: dict(
+            active.store.nearest(
+                active.index.table,
+                column=column,
+                vector=vectors[column],
+                within=within,
+                limit=NEAREST_OF_MANY if within.is_narrow else NEAREST,
+            )
+        )
+        for column in columns_asked(parsed, vectors)
+    }
+    last = {column: min(found.values(), default=0.0) for column, found in lists.items()}
+    weights = sum(WEIGHTS[column] for column in lists)
+    return {
+        key: sum(WEIGHTS[by] * found.get(key, last[by]) for by, found in lists.items()) / weights
+        for key in sorted({key for found in lists.values() for key in found})
+    }
+
+
+def columns_asked(parsed: ParsedQuery, columns: Iterable[str]) -> list[str]:
+    """Which vectors a query is compared with. Titles are so short that a sentence is near to any of
+    them, so it uses the whole text, and so does a Chinese query. A few words of another language
+    match a Chinese title best."""
+    there = list(columns)
+    is_short = not parsed.chinese and len(parsed.parts) <= _LIKE_A_TITLE
+    wanted = ("whole", "title") if is_short else ("whole",)
+    return [each for each in wanted if each in there] or there[:1]
 
 
 def _there(
@@ -121,10 +241,11 @@ def _there(
     """The best records that are still in the database. A record that was just deleted has an outbox
     entry. Others are unknown to the database because it was restored from a backup; a notice says
     so."""
-    looked_at = ranked[: 2 * top_k]
-    keys = {each.row.key for each in looked_at}
     name = active.index.collection
-    gone = keys - present(collection_of(name), keys) if keys else set()
+    looked_at = ranked[:top_k]
+    if gone := _gone(name, looked_at):  # others take their places
+        looked_at = ranked[: 2 * top_k]
+        gone = _gone(name, looked_at)
     entries = OutboxEntry.objects.filter(collection=name, key__in=gone) if gone else ()
     if gone.difference(entry.key for entry in entries):
         logger.warning("event=index_knows_more_than_database collection=%s", name)
@@ -138,21 +259,15 @@ def _there(
     return [each for each in looked_at if each.row.key not in gone][:top_k]
 
 
-def _listing(active: ActiveIndex, within: Within, least: int) -> Listing:
-    return Listing(
-        store=active.store,
-        table=active.index.table,
-        columns=active.shape.vectors,
-        within=within,
-        least=least,
-    )
+def _gone(collection: str, ranked: Iterable[Ranked]) -> set[str]:
+    keys = {each.row.key for each in ranked}
+    return keys - present(collection_of(collection), keys) if keys else set()
 
 
-def _embedded(
-    active: ActiveIndex, text: str, columns: Collection[str], notices: list[str]
-) -> Mapping[str, Vector]:
-    """The query's vector for each column. Empty if it cannot be made; then ``notices`` says why."""
-    if active.embedder is None:
+def _embedded(active: ActiveIndex, text: str, notices: list[str]) -> Mapping[str, Vector]:
+    """The query's vector for each column of the index. Empty if it cannot be made; then ``notices``
+    says why."""
+    if active.embedder is None or not active.has_vectors:
         return {}  # the index's own notices say why
     if parse_query(without_numbers(text)).blank:
         return {}  # the vector of an id means nothing
@@ -162,7 +277,7 @@ def _embedded(
         logger.warning("search without meaning embedder=%s error=%s", active.embedder.name, error)
         notices.append(_("What is meant was left out: the model cannot be asked just now."))
         return {}
-    return dict.fromkeys(columns, vector) if vector.any() else {}
+    return dict.fromkeys(active.index.vectors, vector) if vector.any() else {}
 
 
 def _checked(top_k: int) -> int:

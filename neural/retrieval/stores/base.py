@@ -1,18 +1,19 @@
 """The interface of a vector store.
 
-A store keeps *tables*. The rows of a table have one shape and are found by vectors, by tokens and
-by key. A store does not know what the tokens mean, how several result lists are combined, or what a
-collection is.
+A store keeps *tables*. The rows of a table have one shape and are found by vectors and by key. What
+the records say, and their words, are in the database (``stores/words.py``).
 
-Every query states which rows it may see (:class:`Within`); there is no default. So the database
-itself enforces whose rows a user sees.
+Every query states which rows it may see (:class:`Within`); there is no default. A vector store
+narrows by the stores alone. The database narrows by everything, also by the stores once more, so
+that it enforces itself whose rows a user sees.
 """
 
 import datetime as dt
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,10 @@ class ValueRefused(PermanentError):
     """A value cannot be stored or searched for, such as a key with a NUL character."""
 
 
+class VectorOfAnotherLength(PermanentError):
+    """The vector has another length than those of the table, so they do not compare."""
+
+
 class StoreUnavailable(NeuralError):
     """The vector store cannot be reached or written at the moment; a retry may help."""
 
@@ -43,8 +48,6 @@ class TableMissing(NeuralError):
 class Shape:
     """The columns that the rows of a table have besides the fixed ones."""
 
-    tokens: tuple[str, ...]
-    """Names of the token columns."""
     vectors: tuple[str, ...]
     """Names of the vector columns. A row may lack any of them."""
     dimensions: int
@@ -53,22 +56,32 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The row of one record."""
+    """The vectors of one record."""
 
     key: str
     store: str
-    kind: str
-    at: dt.datetime | None
     version: int
     """Microseconds since 1970 (UTC) at which the record was read. A row never replaces one with a
     greater version."""
-    title: str
-    names: tuple[str, ...] = ()
-    text: str = ""
-    tokens: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Tokens by column. A token contains no white space; repetitions count."""
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     """Vectors by column: float32, of length 1."""
+
+
+NOTED = ""
+"""The key of the row whose version is the number of writes. Keys of records have a slash, and codes
+of stores have none."""
+
+
+_TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
+
+
+def checked(table: str) -> str:
+    """The name, if a table may have it. Raises :class:`TableRefused`."""
+    if not _TABLE.fullmatch(table):
+        raise TableRefused(
+            f"{table!r} cannot be a table's name: at most 40 letters, digits, '_', '-', '.'"
+        )
+    return table
 
 
 def newest_of(rows: Sequence[Row]) -> list[Row]:
@@ -76,6 +89,34 @@ def newest_of(rows: Sequence[Row]) -> list[Row]:
     Writers that lock rows in the same order cannot deadlock."""
     newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
     return [newest[key] for key in sorted(newest)]
+
+
+def refused_shape(table: str, there: Shape, wanted: Shape) -> TableRefused:
+    return TableRefused(f"table {table!r} is there with {there}, not {wanted}")
+
+
+def fitting(vector: Vector, dimensions: int) -> Vector:
+    """The vector, if it has so many dimensions. Raises :class:`VectorOfAnotherLength`."""
+    if vector.shape != (dimensions,):
+        raise VectorOfAnotherLength(
+            f"a vector of shape {vector.shape} for a table of {dimensions} dimensions: it was "
+            "made with another model; rebuild the index"
+        )
+    return vector
+
+
+class FactCondition(Protocol):
+    """A condition on one fact of a record."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def operator(self) -> str:
+        """One of = in > >= < <=; ``in`` has several values."""
+        ...
+
+    @property
+    def value(self) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +129,10 @@ class Within:
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     """Rows with ``since <= at < until``. A row without a time is in no period."""
+    facts: tuple[FactCondition, ...] = ()
+    """Conditions on the facts of records."""
+    keys: Mapping[str, dt.datetime] | None = None
+    """The only rows, by key, with the time that counts for each. None: all."""
 
     @classmethod
     def every_store(cls) -> Self:
@@ -98,6 +143,16 @@ class Within:
     def of_stores(cls, codes: Collection[str]) -> Self:
         """Rows of these stores alone."""
         return cls(stores=frozenset(codes))
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it leaves out rows of its stores. Vector stores do not know which."""
+        return bool(self.kinds is not None or self.since or self.until or self.facts or self.keys)
+
+
+def sees_nothing(within: Within) -> bool:
+    """Whether no row can match."""
+    return within.stores == frozenset() or within.kinds == frozenset()
 
 
 class Match(NamedTuple):
@@ -126,13 +181,9 @@ class VectorStore(ABC):
     Several processes may write one table at the same time without losing rows.
     """
 
-    answers_at_once = False
-    """Whether one search may query from several threads. Not if each thread would need its own
-    connection, which would not see the caller's transaction."""
-
     notes_writes = False
-    """Whether the store notes how often a table was written (:meth:`note_writes`), so that a
-    database restored from a backup is detected (``retrieval/index/restored.py``). Not needed if the
+    """Whether the number of writes of a table is noted in it (:meth:`note_writes`), so that a
+    database restored from a backup is detected (``retrieval/index/writing.py``). Not needed if the
     tables are in the database itself and are restored with it."""
 
     @abstractmethod
@@ -170,15 +221,8 @@ class VectorStore(ABC):
         Rows without that vector are left out. Approximate once the table is indexed."""
 
     @abstractmethod
-    def matching(
-        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
-    ) -> list[Match]:
-        """At most ``limit`` rows that have any of these tokens in a token column, by BM25 or
-        similar, best first."""
-
-    @abstractmethod
     def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
-        """Rows by key, with vectors but without tokens. Missing rows are left out."""
+        """Rows by key. Missing rows are left out."""
 
     @abstractmethod
     def compact(self, table: str) -> TableSize:
@@ -191,10 +235,12 @@ class VectorStore(ABC):
         """The size of a table, and how many of its rows are not indexed yet."""
 
     def writes_noted(self, table: str) -> int | None:
-        """The greatest number noted for a table; None if none was noted, or the store notes
-        none."""
-        return None
+        """The greatest number noted for a table; None if none was noted."""
+        row = self.rows(table, [NOTED], within=Within.every_store()).get(NOTED)
+        return row.version if row else None
 
-    def note_writes(self, table: str, number: int) -> None:  # noqa: B027 (most need not)
-        """Note a number beside a table unless a greater one is there, also when others note one at
-        the same time. It is dropped with the table."""
+    def note_writes(self, table: str, number: int) -> None:
+        """Note a number in a table unless a greater one is there, also when others note one at the
+        same time. It is the version of a row without vectors, which is no record and is not
+        counted."""
+        self.upsert(table, [Row(key=NOTED, store="/", version=number)])

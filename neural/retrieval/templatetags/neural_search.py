@@ -2,9 +2,24 @@
 
 from django import template
 
+from neural.admin.display import NOTHING
 from neural.charts import coordinate
-from neural.retrieval.admin import display as search_display
+from neural.retrieval.admin import display
 
 register = template.Library()
 register.filter("coordinate", coordinate)
-register.filter("counted", search_display.counted)
+register.filter("matches", display.matches_of)
+register.filter("highlighted", display.highlight)
+register.filter("excerpt", display.excerpt)
+register.filter("names", display.shown_names)
+register.filter("left_of", lambda names, shown: len(names) - len(shown))
+register.filter("reasons", display.reasons_of)
+register.filter("address_in", display.address_of)
+register.filter("with_runs", display.with_runs)
+register.simple_tag(display.facets_of, takes_context=True, name="facets_of")
+
+
+@register.filter
+def counted(number: int | None) -> str:
+    """A number with thousands separators."""
+    return NOTHING if number is None else f"{number:,}"

@@ -73,6 +73,7 @@ def told(client, text, **options):
         lambda: (row := world.run(task_id="0197-3a"), f"#{row.pk}"),
         lambda: (world.event("e1"), "e1"),
         lambda: (world.store("S7"), "S7"),
+        lambda: (world.store("S7"), "S7店"),
     ],
 )
 def test_who_names_one_row_is_on_its_page(make):
@@ -228,7 +229,18 @@ def test_words_to_search_for_are_no_id_that_is_missing():
 
 @pytest.mark.parametrize("text", ["", " ", "\0", "x" * 5000, "#99999999999999999999", "%", "'; --"])
 def test_any_text_is_answered(text):
-    assert asked(world.superuser(), text).status_code == 200
+    answer = world.superuser().get(f"{PAGE}?{urlencode({'q': text})}", follow=True)
+
+    assert answer.status_code == 200
+
+
+def test_words_that_name_nothing_are_searched_for(searched):
+    page = reverse("admin:neural_retrieval_search_changelist")
+
+    assert asked(world.superuser(), "spicy tofu").headers["Location"] == f"{page}?q=spicy+tofu"
+    assert asked(world.superuser(), "A-17").status_code == 200  # that there is none is the answer
+    without = world.client_of(*EVERYTHING)
+    assert "spicy tofu" in told(without, "spicy tofu")
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite plans without statistics")

@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.embedders.usem3 import Usem3
-from neural.retrieval.index import fields
+from neural.retrieval.index import fields, writing
 from neural.retrieval.index.active import ActiveIndex
+from neural.retrieval.models import IndexState, SearchIndex
+from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row
 from neural.retrieval.stores.lance.store import LanceStore
 
@@ -46,17 +47,31 @@ def menu() -> list[Document]:
 
 
 def index_of(
-    documents: Sequence[Document], location, *, vectors=("whole", "title"), collection="menu"
+    documents: Sequence[Document],
+    location,
+    *,
+    vectors=("whole", "title"),
+    collection="menu",
+    table=None,
 ) -> ActiveIndex:
-    """These documents in a table, as the flow would have written them."""
+    """These documents in an index, as the flow would have written them; its rows are in the
+    database."""
     store = LanceStore(str(location))
     shape = fields.shape_of(vectors, MODEL.dimensions)
-    store.create(collection, shape)
-    store.upsert(collection, _rows(documents, vectors))
-    store.compact(collection)
-    index = SimpleNamespace(table=collection, collection=collection)
+    table = table or collection
+    store.create(table, shape)
+    index = SearchIndex.objects.create(
+        collection=collection, table=table, store_kind="lancedb", embedder=MODEL.name,
+        dimensions=MODEL.dimensions, vectors=list(vectors), token_form=fields.TOKEN_FORM,
+        rows=len(documents), state=IndexState.RETIRED,
+    )  # fmt: skip
+    words.upsert(
+        index.pk, [writing.search_row(index, each.key, each, version=1) for each in documents]
+    )
+    store.upsert(table, _rows(documents, vectors))
+    store.compact(table)
     embedder = MODEL if vectors else None
-    return ActiveIndex(index=index, store=store, shape=shape, embedder=embedder)
+    return ActiveIndex(index=index, store=store, embedder=embedder)
 
 
 def at(day: int) -> dt.datetime:
@@ -65,21 +80,16 @@ def at(day: int) -> dt.datetime:
 
 
 def _rows(documents, vectors):
-    texts = [fields.texts_of(each, vectors) for each in documents]
-    distinct = sorted({text for own in texts for text in own.values()})
-    made = dict(zip(distinct, MODEL.embed(distinct) if distinct else (), strict=True))
+    texts = [fields.texts_of(each, vectors).values() for each in documents]
+    distinct = sorted({text for own in texts for some in own for text in some})
+    embedded = zip(distinct, MODEL.embed(distinct) if distinct else (), strict=True)
+    made = {text: vector for text, vector in embedded if np.any(vector)}
     return [
         Row(
             key=each.key,
             store=each.store,
-            kind=each.kind,
-            at=each.at,
             version=1,
-            title=each.title,
-            names=each.names,
-            text=each.text,
-            tokens=fields.tokens_of(each),
-            vectors={by: made[text] for by, text in own.items() if np.any(made[text])},
+            vectors=writing.vectors_of(each, vectors, made),
         )
-        for each, own in zip(documents, texts, strict=True)
+        for each in documents
     ]

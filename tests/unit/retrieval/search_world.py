@@ -4,9 +4,10 @@ what it is asked and answers what it is told."""
 import datetime as dt
 from typing import Any
 
+import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.models import SearchIndex
-from neural.retrieval.query.hits import Found, Hit, Why
+from neural.retrieval.query.hits import Facets, Found, Hit, Why
 
 
 class FakeSearch:
@@ -16,6 +17,8 @@ class FakeSearch:
         self.asked: list[dict[str, Any]] = []
         self.hits: dict[str, list[Hit]] = {}
         self.notices: tuple[str, ...] = ()
+        self.missing: tuple[str, ...] = ()
+        self.facets: Facets = {}
         self.error: Exception | None = None
         for asking in (
             "neural.retrieval.admin.answer",
@@ -31,11 +34,11 @@ class FakeSearch:
 
     def search(
         self, text, collection, store=None, since=None, top_k=10, *,
-        until=None, kind=None, stores=None,
+        until=None, kind=None, stores=None, sort="best", meaning=True,
     ) -> Found:  # fmt: skip
         return self._answer(
             collection, text=text, store=store, since=since, top_k=top_k, until=until, kind=kind,
-            stores=stores,
+            stores=stores, sort=sort, meaning=meaning,
         )  # fmt: skip
 
     def similar(self, collection, key, *, stores=None, top_k=10) -> Found:
@@ -50,15 +53,22 @@ class FakeSearch:
         mine = [
             each for each in self.hits.get(collection, ()) if stores is None or each.store in stores
         ]
-        return Found(mine[: asked["top_k"]], notices=self.notices)
+        return Found(
+            mine[: asked["top_k"]],
+            notices=self.notices,
+            missing=self.missing,
+            facets=self.facets,
+        )
 
 
 def hit(
     title: str = "Mapo tofu", *, collection: str = "dishes", identity: str = "D1",
     store: str = "S1", kind: str = "", names: tuple[str, ...] = (), text: str = "",
     parts: tuple[str, ...] = (), whole: tuple[str, ...] = (), scores: Any = None,
+    **why: Any,
 ) -> Hit:  # fmt: skip
-    """A hit, found by ``whole`` names and ``parts`` with these ``scores``."""
+    """A hit, found by ``whole`` names and ``parts`` with these ``scores``. ``why`` are other fields
+    of why."""
     return Hit(
         collection=collection,
         id=identity,
@@ -69,8 +79,20 @@ def hit(
         names=names,
         text=text,
         score=sum((scores or {}).values()),
-        why=Why(names=whole, parts=parts, scores=scores or {"words": 1.0}),
+        why=Why(names=whole, parts=parts, scores=scores or {"words": 1.0}, **why),
     )
+
+
+def order(store: str, number: str, *dishes: str, **more: Any) -> None:
+    """An order of these dishes, as a till submits it."""
+    lines = [{"dish": dish, "name": dish, "quantity": 1, "price": "9.50"} for dish in dishes]
+    neural.submit(
+        type="order.created",
+        store=store,
+        source="till",
+        event_id=f"e-{number}",
+        payload={"order_id": number, "currency": "CNY", "lines": lines, **more},
+    ).or_raise()
 
 
 def index(collection: str = "dishes", state: str = "building", **fields: Any) -> SearchIndex:

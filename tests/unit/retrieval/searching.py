@@ -9,8 +9,8 @@ import numpy as np
 from neural.retrieval.collections.documents import Document, RecordRefused, key_of
 from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection, register_collection
 from neural.retrieval.embedders.base import Embedder
-from neural.retrieval.models import OutboxEntry, SearchIndex
-from neural.retrieval.stores.base import TableMissing, TableSize, VectorStore
+from neural.retrieval.models import OutboxEntry, SearchIndex, SearchRow
+from neural.retrieval.stores.base import Match, TableMissing, TableSize, VectorStore
 from tests.registries import forget
 
 STORE = "tests.unit.retrieval.searching.MemoryStore"
@@ -112,10 +112,10 @@ class MemoryStore(VectorStore):
         return len(self._table(table))
 
     def nearest(self, table, *, column, vector, within, limit):
-        raise NotImplementedError
-
-    def matching(self, table, *, column, tokens, within, limit):
-        raise NotImplementedError
+        rows = (row for row in self._table(table).values() if column in row.vectors)
+        seen = (row for row in rows if within.stores is None or row.store in within.stores)
+        found = [Match(row.key, float(row.vectors[column] @ vector)) for row in seen]
+        return sorted(found, key=lambda match: -match.score)[:limit]
 
     def rows(self, table, keys, *, within):
         return {key: row for key, row in self._table(table).items() if key in keys}
@@ -207,4 +207,4 @@ def active():
 
 def titles(index):
     """What an index has, by key."""
-    return {key: row.title for key, row in MemoryStore.kept[index.table].items()}
+    return dict(SearchRow.objects.filter(index=index).values_list("key", "title"))

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from neural.restaurant.models import Order
 from neural.retrieval.admin.display import excerpt, highlight
@@ -82,7 +83,8 @@ def test_a_long_text_of_which_nothing_matched_is_shown_from_its_beginning():
 def test_a_hit_shows_what_matched_and_why(searched):
     searched.finds(
         hit("麻婆豆腐", whole=("麻婆豆腐",), kind="川菜", text="花椒与豆腐", parts=("豆腐",),
-            scores={"names": 1.0, "words": 0.5, "pinyin": 0.25, "meaning": 0.62})
+            scores={"names": 1.0, "words": 0.5, "meaning": 0.5},
+            matched={"names": ("麻婆豆腐",), "words": ("豆腐",)})
     )  # fmt: skip
 
     page = text(world.superuser(), "?q=麻婆豆腐&collection=dishes")
@@ -90,10 +92,11 @@ def test_a_hit_shows_what_matched_and_why(searched):
     for shown in (
         "<mark>麻婆豆腐</mark>",
         "花椒与<mark>豆腐</mark>",
-        "names: <strong>麻婆豆腐</strong>",
-        'sound <span class="neural-score">0.25',
-        'meaning <span class="neural-score">0.62',
-        '<rect class="neural-bar-words" width="50.0"',
+        "<span>Whole name: <strong>麻婆豆腐</strong></span>",
+        '<th scope="row">words</th><td>豆腐</td>',
+        '<rect class="neural-bar-words" width="25.0"',
+        '<span class="neural-score">50 %',
+        "<span>Meant alike</span>",
         "2026-03-02 12:05:06",  # in the project's zone
         "川菜",
         "1 hit <",
@@ -143,6 +146,17 @@ def test_what_was_found_by_meaning_alone_comes_after_what_has_a_word_of_the_ques
     assert page.index("A-17</") < page.index("Nearest")
 
 
+def test_the_collection_with_the_strongest_evidence_comes_first(searched):
+    searched.finds(
+        hit("Tofu 17", scores={"words": 0.9}),
+        hit("A-17", collection="orders", scores={"number": 0.6, "words": 0.1}),
+    )
+
+    page = text(world.superuser(), "?q=a-17")
+
+    assert page.index("A-17</") < page.index("Tofu 17</")
+
+
 def test_names_that_the_text_says_anyhow_are_not_repeated(searched):
     searched.finds(
         hit("A-1", collection="orders", names=("Rice",), text="Rice ×2"),
@@ -165,7 +179,7 @@ def test_what_is_chosen_is_asked(searched):
         "?q=+tea+&collection=events&store=S1&since=2026-03-01&until=2026-03-02&kind=order.created",
     )
 
-    (asked,) = searched.asked
+    asked = searched.asked[0]
     assert asked == {
         "collection": "events",
         "text": "tea",
@@ -175,6 +189,8 @@ def test_what_is_chosen_is_asked(searched):
         "kind": "order.created",
         "stores": None,
         "top_k": 20,
+        "sort": "best",
+        "meaning": True,
     }
 
 
@@ -237,12 +253,68 @@ def test_without_a_question_it_says_what_can_be_searched(searched, language, tex
         assert shown in page
 
 
-def test_where_nothing_is_found_it_says_what_to_try(searched):
+@pytest.mark.parametrize(
+    ("number", "english", "chinese"),
+    [
+        ("exact", "Exact number: <strong>10001</strong>", "号码完全相同"),
+        ("begins", "Number that begins so", "号码开头相同"),
+        ("ends", "Number that ends so", "号码结尾相同"),
+        ("slip", "One digit differs", "差一位数字"),
+    ],
+)
+def test_how_a_number_is_that_of_the_question_is_said_in_words(searched, number, english, chinese):
+    searched.finds(hit(scores={"number": 4}, matched={"number": ("10001",)}, number=number))
+    client = world.superuser()
+
+    assert english in text(client, "?q=10001")
+    assert chinese in text(client, "?q=10001", language="zh-hans")
+
+
+def test_what_matched_of_a_record_is_masked_with_it(searched):
+    order = Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
+    searched.finds(
+        hit("A-17", collection="orders", identity=order.number, scores={"words": 1},
+            matched={"words": ("Zhang Wei",)})
+    )  # fmt: skip
+
+    page = text(world.client_of(*EVERYTHING), "?q=zhang&collection=orders")
+
+    assert "<span>Words</span>" in page
+    assert "Zhang Wei" not in page
+
+
+def test_the_newest_stand_first_where_that_is_chosen(searched):
+    page = text(world.superuser(), "?q=tofu&collection=dishes&sort=time")
+
+    assert searched.asked[0]["sort"] == "time"
+    assert '<option value="time" selected>' in page
+
+
+def test_hits_do_not_hide_that_what_was_typed_is_in_no_record(searched):
+    searched.finds(hit("A refund"))
+    searched.missing = ("r99999",)
+
+    page = text(world.superuser(), "?q=refund R-99999")
+
+    assert "No record has R-99999. </strong> 1 hit" in page.replace(".<", ". <")
+
+
+def test_where_nothing_is_found_it_says_so_and_what_the_same_finds_elsewhere(searched):
+    searched.finds(hit("A-17", collection="orders"))
+
     page = text(world.superuser(), "?q=xyzzy&collection=dishes&since=2026-01-01")
 
-    assert "Nothing found" in page
-    assert "What may help" in page
-    assert 'href="/admin/neural_retrieval/search/?q=xyzzy"' in page
+    assert "Nothing found for xyzzy" in page
+    wider = "/admin/neural_retrieval/search/?q=xyzzy&amp;collection=orders"
+    assert f'Elsewhere there is: <a href="{wider}">orders' in page
+
+
+def test_where_nothing_is_found_anywhere_there_is_one_sentence(searched):
+    page = text(world.superuser(), "?q=xyzzy")
+
+    assert "Nothing found for xyzzy" in page
+    assert "nothing fits. Fewer or other words may find it." in page
+    assert "Elsewhere" not in page
 
 
 @pytest.mark.parametrize(
@@ -301,6 +373,110 @@ def test_whatever_is_asked_there_is_an_answer(searched, value):
         text(world.superuser(), f"?q=x&{name}={value}")
 
 
+# Suggestions while one types
+
+
+def suggested(client, typed):
+    answer = client.get(reverse("admin:neural_look_up_suggest"), {"q": typed})
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.content.decode())
+
+
+def test_what_is_likely_meant_is_suggested_of_all_collections_the_best_first(searched):
+    order = Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
+    searched.finds(
+        hit("Croissant", scores={"beginnings": 0.8}),
+        hit("A-17", collection="orders", identity="A-17", scores={"number": 4}),
+    )
+
+    page = suggested(world.superuser(), "cr")
+
+    assert page.index("A-17</span>") < page.index("Croissant</span>")
+    assert f'href="{world.page_of(order)}"' in page
+    assert "dishes · S1 · begins like it" in page
+    assert 'data-said="2 suggestions"' in page
+    assert "/admin/neural_retrieval/search/?q=cr" in page  # the last: the whole search
+    assert page.count('role="option"') == 3
+    assert not any(each["meaning"] for each in searched.asked)
+
+
+def test_of_equal_suggestions_the_record_that_is_called_so_is_first(searched):
+    why = {"scores": {"words": 1.0}, "parts": ("Latte",), "matched": {"words": ("Latte",)}}
+    searched.finds(hit("A-17", collection="orders", **why), hit("Latte", collection="staff", **why))
+
+    page = suggested(world.superuser(), "latte")
+
+    assert page.index("<mark>Latte</mark>") < page.index("A-17</span>")
+    assert "orders · S1 · words: Latte" in page
+
+
+def test_suggestions_say_that_what_was_typed_is_in_no_record(searched):
+    searched.finds(hit("A-17", collection="orders"))
+    searched.missing = ("a99",)
+
+    assert "No record has A-99." in suggested(world.superuser(), "A-99")
+
+
+def test_what_an_id_names_is_suggested_before_what_is_like_it(searched):
+    run = world.run("dead", handler="h")
+    order = Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
+    searched.finds(hit("A-17", collection="orders", identity="A-17"))
+    searched.missing = (str(run.task_id),)
+
+    by_task, by_number = (suggested(world.superuser(), each) for each in (run.task_id, "A-17"))
+
+    assert by_task.index(f'href="{world.page_of(run)}"') < by_task.index("A-17</span>")
+    assert "No record has" not in by_task
+    assert by_number.count(f'href="{world.page_of(order)}"') == 1
+    assert "No record has" not in text(world.superuser(), f"?q={run.task_id}")
+
+
+def test_suggestions_are_of_ones_own_stores_and_of_what_one_may_see(searched):
+    searched.finds(hit("Mine"), hit("Theirs", store="S2"), hit("A-17", collection="orders"))
+    client = world.client_of("view_search", "view_dish", stores=[world.store("S1")])
+
+    page = suggested(client, "x1")
+
+    assert "Mine" in page
+    assert "Theirs" not in page
+    assert "A-17" not in page
+
+
+def test_suggestions_are_masked_as_the_search_is(searched):
+    Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
+    why = {"scores": {"words": 1.0}, "matched": {"words": ("Zhang Wei",)}}
+    searched.finds(hit("A-17", collection="orders", identity="A-17", **why))
+
+    assert "words: Zhang Wei" in suggested(world.superuser(), "zhang")
+    masked = suggested(world.client_of(*EVERYTHING), "zhang")
+    assert "A-17" in masked
+    assert "Zhang Wei" not in masked
+
+
+@pytest.mark.parametrize("typed", ["", " ", "\0", "%", "'", "<b>", "🍜", "x" * 5000])
+def test_whatever_is_typed_nothing_of_it_is_markup(searched, typed):
+    page = suggested(world.superuser(), typed)
+
+    assert "<b>" not in page
+    assert bool(page.strip()) == bool(typed.strip(" \0"))
+
+
+def test_suggestions_are_quiet_where_the_index_is_away(searched):
+    searched.error = StoreUnavailable("away")
+
+    assert suggested(world.superuser(), "tofu").strip() == ""
+
+
+def test_the_box_suggests_to_those_alone_who_may_search(searched):
+    address = reverse("admin:neural_look_up_suggest")
+    index = reverse("admin:index")
+    others = world.client_of("view_order", name="kim")
+
+    assert f'data-suggestions="{address}"' in world.superuser().get(index).content.decode()
+    assert "data-suggestions" not in others.get(index).content.decode()
+    assert others.get(address, {"q": "tofu"}).status_code == 403
+
+
 # Links
 
 
@@ -313,7 +489,7 @@ def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(s
 
     assert f'href="{world.page_of(event)}"' in page
     assert f'href="{world.page_of(run)}"' in page
-    assert f"?collection=events&amp;like=S1%2F{event.pk}" in page
+    assert f"?like=S1%2F{event.pk}&amp;collection=events" in page
 
 
 @pytest.mark.parametrize("own", ["9" * 30, "٣", "5x", "-1"])
@@ -388,7 +564,7 @@ def test_a_collection_is_there_for_those_alone_who_may_see_its_records(searched)
 
     page, forbidden = text(client, "?q=x"), text(client, "?q=x&collection=orders")
 
-    assert {each["collection"] for each in searched.asked} == {"dishes", "events"}
+    assert {each["collection"] for each in searched.asked} == {"dishes", "events", "runs"}
     assert 'value="orders"' not in page
     assert "A-17" not in page + forbidden
     assert "nothing named orders" in forbidden
@@ -405,7 +581,7 @@ def test_each_collection_of_ours_needs_the_permission_to_view_its_model(
     assert not searched.asked
 
     text(world.client_of("view_search", permission, name="kim"), f"?q=x&collection={collection}")
-    assert len(searched.asked) == 1
+    assert searched.asked[0]["collection"] == collection
 
 
 def test_another_apps_collection_may_name_a_permission_or_none(searched):
@@ -485,7 +661,7 @@ def test_the_name_of_another_stores_record_is_not_told(searched):
 
 
 def similar_of(event):
-    return reverse("admin:neural_neuralevent_similar", args=[event.pk])
+    return page_of(f"?collection=events&like={event.store_id}%2F{event.pk}&top=5")
 
 
 def test_an_events_page_has_a_panel_that_is_loaded_when_it_is_seen(searched):
@@ -493,8 +669,9 @@ def test_an_events_page_has_a_panel_that_is_loaded_when_it_is_seen(searched):
 
     page = world.superuser().get(world.page_of(event)).content.decode()
 
-    assert f'hx-get="{similar_of(event)}" hx-trigger="revealed"' in page
-    assert f'<a href="{similar_of(event)}">' in page  # without a script
+    address = escape(similar_of(event))
+    assert f'hx-get="{address}" hx-trigger="revealed"' in page
+    assert f'<a href="{address}">' in page  # without a script
     assert not searched.asked
 
 
@@ -508,6 +685,7 @@ def test_similar_events_are_a_piece_for_htmx_and_a_page_without_it(searched):
 
     assert "order.created e2" in piece
     assert "<html" not in piece
+    assert "hx-swap-oob" not in piece
     assert "order.created e2" in page
     assert "<html" in page
     assert searched.asked[0] == {
@@ -516,21 +694,26 @@ def test_similar_events_are_a_piece_for_htmx_and_a_page_without_it(searched):
 
 
 def test_similar_events_are_those_of_the_users_own_stores(searched):
-    mine, theirs = world.event(), world.event("theirs", at="S2")
-    client = world.client_of(stores=[world.store("S1")])
+    theirs = world.event("theirs", at="S2")
+    client = world.client_of("view_search", stores=[world.store("S1")])
 
-    assert client.get(similar_of(theirs)).status_code == 404
-    assert client.get(similar_of(mine)).status_code == 200
+    page = client.get(similar_of(theirs)).content.decode()
+
+    assert "theirs" not in page
     assert [each["stores"] for each in searched.asked] == [{"S1"}]
 
 
-def test_similar_events_are_for_those_who_may_see_events(searched):
+def test_similar_events_are_for_those_who_may_search_and_see_events(searched):
     event = world.event()
     client = world.client_of()
+
+    assert "neural_retrieval/search" not in client.get(world.page_of(event)).content.decode()
+    assert client.get(similar_of(event)).status_code == 403
+
+    client = world.client_of("view_search", name="kim")
     user = client.get(world.page_of(event)).context["user"]
     user.user_permissions.remove(*user.user_permissions.filter(codename="view_neuralevent"))
-
-    assert client.get(similar_of(event)).status_code == 403
+    client.get(similar_of(event))
     assert not searched.asked
 
 
@@ -561,3 +744,34 @@ def test_the_overview_says_what_is_wrong_with_an_index_as_the_answer_does(monkey
 
     assert says in page
     assert "/secret/path" not in page
+
+
+def test_hits_can_be_narrowed_by_what_they_differ_in(searched):
+    searched.finds(hit("A-17", collection="orders"))
+    searched.facets = {
+        "store": [("S1", 12), ("S2", 3)],
+        "payment": [("paid", 9), ("unpaid", 6)],
+        "kind": [("order.status_changed", 8), ("order.created", 7)],
+        "state": [("open", 15), ("SOMETHING", 1)],  # what no filter knows cannot be chosen
+        "channel": [("dine_in", 15)],  # all are so: nothing to choose
+    }
+
+    english = text(world.superuser(), "?q=tofu&collection=orders")
+    chinese = text(world.superuser(), "?q=tofu&collection=orders", language="zh-hans")
+
+    assert 'q=tofu&amp;collection=orders&amp;store=S1">S1&nbsp;<small>12</small>' in english
+    assert "q=tofu+state%3Apaid&amp;collection=orders" in english
+    assert "已付&nbsp;<small>9</small>" in chinese
+    for page in (english, chinese):
+        assert ">order.status_changed&nbsp;<small>8</small>" in page
+    assert "SOMETHING" not in english
+    assert "dine in" not in english
+
+
+def test_what_is_like_a_record_is_not_narrowed_by_text(searched):
+    searched.finds(hit("A-17", collection="orders"))
+    searched.facets = {"store": [("S1", 12), ("S2", 3)]}
+
+    page = text(world.superuser(), "?like=S1/A-17&collection=orders")
+
+    assert "neural-facet" not in page

@@ -3,32 +3,26 @@
 import re
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 import neural
+from neural.admin.look_up import look_up
 from neural.models import NeuralEvent
 from neural.restaurant.models import Order
 from neural.retrieval.models import OutboxEntry
 from tests.unit.admin import admin_world as world
 from tests.unit.retrieval import searching
+from tests.unit.retrieval.search_world import order
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("fake_broker", "indexed"),
 ]
-
-
-def order(store, number, *dishes, **more):
-    lines = [{"dish": dish, "name": dish, "quantity": 1, "price": "9.50"} for dish in dishes]
-    neural.submit(
-        type="order.created",
-        store=store,
-        source="till",
-        event_id=f"e-{number}",
-        payload={"order_id": number, "currency": "CNY", "lines": lines, **more},
-    )
 
 
 @pytest.fixture
@@ -63,7 +57,7 @@ def limited():
 def test_an_order_is_found_by_a_dish_and_leads_to_its_page_and_events():
     shown = page(world.superuser(), "?q=麻婆豆腐&collection=orders")
 
-    assert "names: <strong>麻婆豆腐</strong>" in shown
+    assert "Whole name: <strong>麻婆豆腐</strong>" in shown
     assert "<mark>麻婆豆腐</mark>" in shown
     for number in ("A-17", "B-17"):
         assert f'href="{world.page_of(Order.objects.get(number=number))}"' in shown
@@ -106,18 +100,19 @@ def test_a_user_limited_to_stores_finds_what_is_theirs_by_no_way_more():
 def test_who_sees_every_store_is_told_how_many_records_there_are_and_others_how_many_of_theirs():
     def records(client):
         found = client.get(reverse("admin:neural_retrieval_search_changelist")).context["overview"]
-        return {each.collection.name: each.records for each in found}
+        return {each["collection"].name: each["records"] for each in found}
 
     assert records(world.superuser())["orders"] == 3
-    assert records(limited()) == {"orders": 2, "events": 2}
+    mine = records(limited())
+    assert (mine["orders"], mine["events"]) == (2, 2)
 
 
 def test_events_like_one_are_those_of_the_users_own_stores():
     event = NeuralEvent.objects.get(event_id="e-A-17")
-    address = reverse("admin:neural_neuralevent_similar", args=[event.pk])
+    query = f"?collection=events&like=S1/{event.pk}&top=5"
 
-    mine = plain(limited().get(address).content.decode())
-    every = plain(world.superuser().get(address).content.decode())
+    mine = plain(page(limited(), query))
+    every = plain(page(world.superuser(), query))
 
     assert "e-B-17" in every
     assert "e-B-17" not in mine
@@ -152,3 +147,40 @@ def test_how_many_records_wait_is_told_of_the_users_own_stores():
     mine = page(limited(), "")
     assert "1 waiting" in mine
     assert "4 waiting" not in mine
+
+
+def test_a_phone_is_looked_up_however_it_is_typed_and_written():
+    written = [
+        "13812345678",
+        "138 1234 5678",
+        "(138)12345678",
+        "+86 138-1234-5678",
+        "008613812345678",
+    ]
+    for number, phone in enumerate((*written, "13812345679")):
+        order("S1", f"P-{number}", "米饭", guest={"phone": phone})
+    neural.run_due()
+    user = get_user_model().objects.create_superuser("root")
+
+    for typed in (*written, "+8613812345678", "１３８１２３４５６７８"):
+        answer = look_up(typed, user)
+        (found,) = [*answer.exact, *answer.near]
+        assert {each.row.event_id for each in found.shown} == {f"e-P-{n}" for n in range(5)}, typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "most"), [("A-17", 68), ("mapodou", 42), ("麻婆", 40), ("豆腐", 40)]
+)
+def test_a_keystroke_costs_few_statements_and_embeds_nothing(monkeypatch, typed, most):
+    def embed(texts):
+        raise AssertionError(texts)
+
+    client, address = world.superuser(), reverse("admin:neural_look_up_suggest")
+    client.get(address, {"q": "x"})  # what a process reads once
+    monkeypatch.setattr(f"{searching.EMBEDDER}.embed", embed)
+
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(address, {"q": typed})
+
+    assert "A-17" in plain(answer.content.decode())
+    assert len(queries) <= most

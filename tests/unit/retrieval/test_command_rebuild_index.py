@@ -61,7 +61,10 @@ def test_without_a_name_all_collections_are_rebuilt(filled, command):
     command("--now")
 
     names = set(SearchIndex.objects.active().values_list("collection", flat=True))
-    assert names == {"dishes", "events", "guests", "loyalty_members", "orders", "staff"}
+    assert names == {
+        *("dishes", "errors", "events", "guests", "loyalty_members", "orders"),
+        *("refused", "runs", "staff"),
+    }
 
 
 def test_records_that_cannot_be_read_are_counted(filled, command):
@@ -109,7 +112,9 @@ def test_when_the_run_that_builds_is_dead_it_says_why_instead_of_waiting(
 
     monkeypatch.setattr(module.time, "sleep", dies)
 
-    assert str(refused(command, "guests")) == "guests: EmbedderRefused: no"
+    assert "guests: Nobody builds it any more (EmbedderRefused: no)" in str(
+        refused(command, "guests")
+    )
 
 
 def test_when_settings_have_changed_it_ends_with_3_and_says_what_to_do(filled, command, settings):
@@ -152,7 +157,8 @@ def test_a_collection_that_nobody_registers_is_wrong_usage(command):
     refusal = refused(command, "recipes")
 
     assert refusal.returncode == 2
-    assert "known: dishes, events, loyalty_members, orders, staff" in str(refusal)
+    known = "dishes, errors, events, loyalty_members, orders, refused, runs, staff"
+    assert f"known: {known}" in str(refusal)
 
 
 def test_wrong_settings_end_with_1(filled, command, settings):

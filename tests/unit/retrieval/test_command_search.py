@@ -34,7 +34,7 @@ def command(capsys):
 
 def test_a_hit_is_shown_with_its_key_its_time_and_why_it_is_one(searched, command):
     searched.finds(
-        hit("麻婆豆腐", whole=("麻婆豆腐",), scores={"names": 1.0, "words": 0.5, "pinyin": 0.25})
+        hit("麻婆豆腐", whole=("麻婆豆腐",), scores={"names": 1.0, "words": 0.5, "sounds": 0.25})
     )
 
     said = command("麻婆豆腐", "--collection", "dishes")
@@ -42,9 +42,20 @@ def test_a_hit_is_shown_with_its_key_its_time_and_why_it_is_one(searched, comman
     for shown in (
         "S1/D1",
         "2026-03-02 12:05",
-        "1.75 · names: 麻婆豆腐 · names 1.00 · words 0.50 · sound 0.25",
+        "1.75 · names: 麻婆豆腐 · names 1.00 · words 0.50 · sounds 0.25",
     ):
         assert shown in said
+
+
+def test_hits_do_not_hide_that_what_was_typed_is_in_no_record(searched, capsys):
+    searched.finds(hit("A-17", collection="orders"))
+    searched.missing = ("A-99",)
+
+    call_command("search", "order A-99")
+
+    said = capsys.readouterr()
+    assert said.err.splitlines() == ["No record has A-99."]
+    assert "A-17" in said.out
 
 
 def test_without_a_collection_all_are_searched_and_those_with_hits_shown(searched, command):
@@ -80,6 +91,8 @@ def test_what_is_chosen_is_asked(searched, command):
             "kind": "payment.refunded",
             "top_k": 3,
             "stores": None,
+            "sort": "best",
+            "meaning": True,
         }
     ]
 
@@ -101,7 +114,7 @@ def test_json_has_an_object_a_line(searched, command):
         "collection": "dishes", "key": "S1/D1", "id": "D1", "store": "S1", "kind": "",
         "at": "2026-03-02T04:05:06+00:00", "title": "麻婆豆腐", "names": ["豆腐"], "text": "",
         "score": 0.0,
-        "why": {"names": [], "parts": ["豆腐"], "scores": {"words": 1.0}},
+        "why": {"kind": "", "names": [], "parts": ["豆腐"], "scores": {"words": 1.0}},
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -21,6 +22,7 @@ from neural.retrieval.collections.documents import (
     parts_of,
 )
 from neural.retrieval.collections.registry import CollectionUnknown, permission_of
+from neural.retrieval.collections.trade import codes_called
 from neural.retrieval.index.fields import tokens_of
 from tests import probe
 from tests.unit.retrieval.searching import forget_collection
@@ -100,7 +102,8 @@ def test_a_record_without_words_is_refused_by_its_id():
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():
-    with pytest.raises(CollectionUnknown, match="'menus' is not registered; known: dishes, events"):
+    known = "known: dishes, errors, events"
+    with pytest.raises(CollectionUnknown, match=f"'menus' is not registered; {known}"):
         registry.document_of("menus", {"id": "1"})
 
 
@@ -162,12 +165,12 @@ def test_a_collection_is_registered_once():
 @pytest.mark.parametrize("store", ["S/1", "x" * 65])
 def test_what_cannot_be_a_store_is_refused(store):
     with pytest.raises(RecordRefused, match="cannot be the code of a store"):
-        documents.order({"id": "1", "store_id": store, "lines": ["面"]})
+        registry.document_of("orders", {"id": "1", "store_id": store, "lines": ["面"]})
 
 
 def test_an_id_that_is_too_long_is_refused():
     with pytest.raises(RecordRefused, match="over 200 characters"):
-        documents.dish({"id": "x" * 201, "title": "面"})
+        registry.document_of("dishes", {"id": "x" * 201, "title": "面"})
 
 
 def test_what_no_database_keeps_is_left_out():
@@ -190,8 +193,10 @@ def test_a_key_is_taken_apart_at_the_first_slash():
 
 
 def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
-    one = documents.order({"id": "1", "lines": [{"name": "面", "quantity": 2}, {"name": "汤"}]})
-    other = documents.order({"id": "2", "lines": [{"name": "汤", "quantity": 1}, {"name": "面"}]})
+    one = documents.order({"id": "1", "lines": [{"name": "拉面", "quantity": 2}, {"name": "鱼汤"}]})
+    other = documents.order(
+        {"id": "2", "lines": [{"name": "鱼汤", "quantity": 1}, {"name": "拉面"}]}
+    )
     event = neural_collections.document(
         {
             "id": "9",
@@ -199,12 +204,12 @@ def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
             "event_id": "till-77",
             "payload": {
                 "order_id": "2",
-                "lines": [{"name": "面", "price": "8.00"}, {"dish": "汤"}],
+                "lines": [{"name": "拉面", "price": "8.00"}, {"dish": "鱼汤"}],
             },
         }
     )
 
-    assert one.meaning == other.meaning == event.meaning == "汤，面"
+    assert one.meaning == other.meaning == event.meaning == "拉面，鱼汤"
 
 
 def test_what_is_meant_leaves_out_words_with_digits():
@@ -254,7 +259,7 @@ def test_a_record_of_any_length_is_cut_to_what_is_searched() -> None:
     assert len(kept.names) == collected.MOST_NAMES
     assert len(kept.text) == collected.LONGEST_TEXT
     assert len(kept.kind) == collected.LONGEST_KIND
-    assert sum(map(len, tokens_of(kept).values())) < 50_000
+    assert len(tokens_of(kept)) < 50_000
 
 
 def test_names_are_kept_while_all_together_are_not_too_long() -> None:
@@ -273,3 +278,87 @@ def test_what_no_database_keeps_becomes_a_space() -> None:
 def test_an_id_that_no_database_keeps_is_refused(own: dict[str, str]) -> None:
     with pytest.raises(RecordRefused, match="guests"):
         check(_document(**own), collection="guests")
+
+
+def test_what_a_record_is_called_by_and_its_numbers_are_found_as_words() -> None:
+    kept = bounded(_document(also=("退款", "refund\0"), numbers=("A-17", *map(str, range(999)))))
+
+    assert kept.also == ("退款", "refund ")
+    assert len(kept.numbers) == collected.MOST_NAMES
+    assert {"退款", "refund", "a", "17"} <= tokens_of(kept)
+
+
+def test_facts_are_kept_if_a_column_can_hold_them() -> None:
+    said = {"state": "x" * 300, "amount": Decimal("46.00"), "guests": 0, "table": ""}
+    unkept = {"huge": 10**15, "nothing": Decimal("NaN")}
+
+    kept = bounded(_document(facts={**said, **unkept}))
+
+    assert kept.facts == {"state": "x" * 200, "amount": Decimal("46.00"), "guests": 0}
+    many = bounded(_document(facts={str(number): number for number in range(99)}))
+    assert len(many.facts) == collected.MOST_FACTS
+
+
+# What a record is, is in it
+
+
+def test_an_order_is_called_by_its_state_and_channel_in_both_languages() -> None:
+    said = {"id": "1", "lines": ["面"], "state": "cancelled", "channel": "dine_in", "table": "A12"}
+
+    order = documents.order({**said, "settled": "refunded", "total": "46.00"})
+
+    assert {"退单", "canceled", "堂食", "eat in", "退款", "refund"} <= set(order.also)
+    assert {"A12", "46.00", "46"} <= set(order.numbers)
+    facts = {"state": "cancelled", "payment": "refunded", "channel": "dine_in", "table": "A12"}
+    assert order.facts == {**facts, "amount": Decimal("46.00")}
+
+
+def test_codes_and_a_word_or_two_mean_nothing_for_they_would_be_near_to_anything() -> None:
+    payload = {"tender": "cash", "currency": "CNY", "note": "long long wait", "path": "S1/a.b"}
+
+    paid = neural_collections.document({"id": "1", "type": "x.y", "payload": payload})
+    short = neural_collections.document({"id": "2", "type": "x.y", "payload": {"note": "找零"}})
+
+    assert (paid.meaning, short.meaning) == ("long long wait", "")
+    assert ("cash" in paid.text, short.text) == (True, "找零")
+
+
+def test_an_event_is_called_by_its_type_in_both_languages() -> None:
+    low = {"id": "1", "type": "inventory.low", "event_id": "e-7", "payload": {"item": "牛肉"}}
+    paid = {"tender": "wechat", "amount": "46.00", "at": "2026-11-01T12:00:00Z", "quantity": 2}
+
+    stock = neural_collections.document(low)
+    refund = neural_collections.document(
+        {"id": "2", "type": "payment.refunded", "event_id": "p-1", "payload": paid}
+    )
+
+    assert {"缺货", "out of stock"} <= set(stock.also)
+    assert {"退款", "refund", "微信"} <= set(refund.also)
+    assert refund.numbers == ("p-1", "46.00", "46")
+    assert refund.facts == {
+        "type": "payment.refunded",
+        "tender": "wechat",
+        "amount": Decimal("46.00"),
+    }
+
+
+def test_a_payload_that_is_a_list_is_searched_like_any_other() -> None:
+    event = neural_collections.document({"id": "1", "type": "x.y", "data": [{"name": "面"}, 46]})
+
+    assert (event.names, event.numbers, event.facts) == (("面",), ("46",), {"type": "x.y"})
+
+
+def test_a_record_is_found_by_what_its_store_is_called() -> None:
+    said = {"id": "1", "store_id": "S03", "title": "面"}
+
+    named = registry.document_of("dishes", said, stores={"S03": "Riverside", "S04": "Hill"})
+
+    assert named.also == ("S03", "S03店", "Riverside")
+    assert registry.document_of("dishes", {"id": "1", "title": "面"}).also == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "codes"), [("refunded", ("refunded",)), ("退款", ("refunded",)), ("nothing", ())]
+)
+def test_a_word_stands_for_the_codes_that_are_called_so(word: str, codes: tuple[str, ...]) -> None:
+    assert codes_called(word, ("paid", "refunded")) == codes

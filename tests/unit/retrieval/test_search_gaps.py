@@ -188,7 +188,7 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
     for number in range(3):
         change(guests, number, "odd" if number == 1 else "sound")
     worker("other")
-    tokens_of = writing.rows_for.__globals__["tokens_of"]
+    tokens_of = writing.tokens_of
     broken = lambda document: 1 / 0 if document.title == "odd" else tokens_of(document)  # noqa: E731
     monkeypatch.setattr("neural.retrieval.index.writing.tokens_of", broken)
 

@@ -3,14 +3,17 @@
 import datetime as dt
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from neural.retrieval.index import lag as module
-from neural.retrieval.index.active import active_index
+from neural.retrieval.index.active import active_index, indexes_read_once
 from neural.retrieval.index.lag import Lag, index_lag, index_notices, why_nothing_is_searched
+from neural.retrieval.index.rebuilding import open_rebuild, rebuild
 from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
+from neural.retrieval.query.searching import similar
 from neural.tasks import index_marked
-from tests.unit.retrieval.searching import forget_collection
+from tests.unit.retrieval.searching import MemoryStore, forget_collection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "fake_broker")]
 
@@ -36,7 +39,6 @@ def test_it_says_how_many_wait_for_how_long_and_of_what():
 
     assert (lag.waiting, lag.history, lag.refused) == (4, 1, 1)
     assert lag.oldest_seconds == pytest.approx(90, abs=0.01)
-    assert lag.collections == {"guests": 3, "clients": 1}
     of_clients = index_lag(now=now, collection="clients")
     assert (of_clients.waiting, of_clients.refused) == (1, 0)
     assert of_clients.oldest_seconds == pytest.approx(30, abs=0.01)
@@ -70,8 +72,30 @@ def test_of_an_index_that_is_as_the_settings_say_nothing_is_told(index):
 
     assert (found.index, found.notices) == (index, ())
     assert found.embedder is not None
-    assert found.shape.dimensions == 16
+    assert found.has_vectors
     assert index_notices() == {}
+
+
+def test_for_all_collections_together_the_indexes_are_read_by_one_statement(
+    index, django_assert_num_queries
+):
+    with django_assert_num_queries(1), indexes_read_once():
+        for _ in range(2):
+            assert active_index("guests").index == index
+            assert active_index("dishes") is None
+
+    SearchIndex.objects.update(table="other")
+    assert active_index("guests").index.table == "other"
+
+
+def test_an_index_that_has_been_replaced_meanwhile_is_read_again(guests, index):
+    with indexes_read_once():
+        active_index("guests")
+        rebuild(index_id=open_rebuild("guests").index.pk)
+        MemoryStore().drop(index.table)
+
+        assert similar("guests", "S1/1") == []
+        assert active_index("guests").index != index
 
 
 def test_of_a_collection_that_was_never_indexed_there_is_none(guests):
@@ -144,7 +168,7 @@ def test_an_older_form_of_tokens_is_told(index):
 
 
 def test_an_index_that_lacks_older_records_says_so(index):
-    index.lacks(1234)
+    SearchIndex.objects.update(records_total=F("records_done") + 1234)
 
     assert "lacks about 1,234 records that are older than it" in active_index("guests").notices[0]
 

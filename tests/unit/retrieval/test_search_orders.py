@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 import neural
@@ -140,3 +141,57 @@ def test_the_words_of_a_till_about_its_lines_are_not_searched():
     document = documents.order({"id": "1", "lines": [{**line, "quantity": 1}]})
 
     assert document.text == "面 ×1"
+
+
+def pay(event_id: str, type: str = "payment.stated", **said: Any) -> None:  # noqa: A002
+    neural.submit(
+        type=type,
+        store="S1",
+        source="till",
+        event_id=event_id,
+        occurred_at=EVENING,
+        payload={"order_id": "17", "till": "T1", "day": "2025-11-25", "amount": 46, **said},
+    ).or_raise()
+
+
+def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
+    with neural.temporary_search_index(embedder=EMBEDDER):
+        state("e1", WANTED)
+        state("e2", OTHERS[0])
+        neural.run_due()
+        owed = the_document().facts["payment"]
+        pay("p1", payment_id="P1", tender="cash", currency="CNY")
+        neural.run_due()
+        paid = neural.search("paid", "orders", top_k=1)
+        back = {"refund_id": "R1", "payment_id": "P1", "kind": "return", "currency": "CNY"}
+        pay("r1", "refund.stated", **back)
+        neural.run_due()
+        refunded = neural.search("refunded", "orders", top_k=1)
+
+    assert owed == "unpaid"
+    assert [hit.title for hit in (*paid, *refunded)] == ["B017", "B017"]
+    assert the_document().facts["payment"] == "refunded"
+
+
+def test_records_are_found_by_the_name_of_their_store_also_when_it_is_renamed(admin_client) -> None:
+    with neural.temporary_search_index(embedder=EMBEDDER):
+        state("e1", WANTED)
+        state("e2", WANTED, store="S2")
+        neural.run_due()
+        rename(admin_client, "S1", "Riverside")
+        neural.run_due()
+        first = neural.search("Riverside", "orders"), neural.search("riverside", "events")
+        rename(admin_client, "S1", "河畔")
+        neural.run_due()
+        second = neural.search("Riverside", "orders"), neural.search("河畔", "orders")
+
+    assert [[hit.store for hit in hits if hit.why.parts] for hits in first] == [["S1"], ["S1"]]
+    assert [[hit.store for hit in hits if hit.why.parts] for hits in second] == [[], ["S1"]]
+
+
+def rename(client: Any, code: str, name: str) -> None:
+    address = reverse("admin:neural_store_change", args=[code])
+    form = client.get(address).context["adminform"].form
+    given = {key: value for key, value in form.initial.items() if value not in (None, False)}
+    answer = client.post(address, {**given, "name": name, "day_ends_at": "00:00"})
+    assert answer.status_code == 302

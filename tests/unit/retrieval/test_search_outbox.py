@@ -148,7 +148,7 @@ def test_what_a_handler_leaves_as_it_is_does_not_enter_the_outbox():
     assert in_outbox("dishes") == ["S1/d1"]
 
 
-def test_a_payment_changes_nothing_that_is_searched():
+def test_a_payment_of_an_unknown_order_changes_nothing_that_is_searched():
     payment = {
         "type": "payment.completed",
         "store": "S1",

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from neural.retrieval.stores.base import StoreUnavailable, VectorStore
-from neural.retrieval.stores.pgvector import compaction
+from neural.retrieval.stores.pgvector import store as pgvector_store
 from neural.retrieval.stores.pgvector.connection import cursor_on, named_errors
 from tests.contract.rows import ANYWHERE, SHAPE, Table, pointing, row
 from tests.contract.vector_stores import STORES
@@ -50,16 +50,16 @@ def test_writers_of_the_same_rows_all_get_through_and_the_newest_version_stays(
             keys = random.sample(range(40), 30)
             version = 10 * turn + number
             table.upsert(
-                *(row(f"a/{key}", version=version, title=f"v{version}") for key in keys),
-                row(f"a/of {number} in {turn}", words=["豆腐"], lead=pointing(1, number)),
-                row("a/all", version=version, title=f"v{version}"),
+                *(row(f"a/{key}", version=version) for key in keys),
+                row(f"a/of {number} in {turn}", lead=pointing(1, number)),
+                row("a/all", version=version),
             )
             table.delete(f"a/{keys[0]}", f"a/{keys[-1]}")
 
     _at_once(write, threads=4)
 
-    assert table.row("a/all").title == "v93"
-    assert len(table.with_any(["豆腐"], limit=100)) == len(table.near(pointing(1), limit=100)) == 40
+    assert table.row("a/all").version == 93
+    assert len(table.near(pointing(1), limit=100)) == 40
 
 
 def test_a_table_that_several_make_at_once_is_made(table: Table) -> None:
@@ -95,8 +95,8 @@ def _without_a_transaction(table: Table) -> None:
 
 
 def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
-    table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(20)))
+    monkeypatch.setattr(pgvector_store, "INDEXED_ROWS", 10)
+    table.upsert(*(row(f"a/{n}", lead=pointing(1, n)) for n in range(20)))
     table.compact()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -115,7 +115,7 @@ def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeyp
 
 
 def test_compaction_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
+    monkeypatch.setattr(pgvector_store, "INDEXED_ROWS", 10)
 
     def work(number: int) -> None:
         for turn in range(5):
@@ -123,20 +123,18 @@ def test_compaction_and_writing_at_once_lose_nothing(table: Table, monkeypatch) 
                 table.compact()
             else:
                 named = range(20 * turn, 20 * turn + 20)
-                table.upsert(
-                    *(row(f"{number}/{n}", lead=pointing(1, n), words=["豆腐"]) for n in named)
-                )
+                table.upsert(*(row(f"{number}/{n}", lead=pointing(1, n)) for n in named))
 
     _at_once(work, threads=3)
 
     assert table.compact().rows == table.store.count("dishes", within=ANYWHERE) == 200
     assert len(table.near(pointing(1), limit=200)) == 200
-    assert len(table.with_any(["豆腐"], limit=300)) == 200
+    assert len(table.near(pointing(1), limit=300)) == 200
 
 
 def test_a_table_may_be_compacted_by_several_at_once(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
-    table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(500)))
+    monkeypatch.setattr(pgvector_store, "INDEXED_ROWS", 10)
+    table.upsert(*(row(f"a/{n}", lead=pointing(1, n)) for n in range(500)))
 
     _at_once(lambda _: table.compact(), threads=4)
 

@@ -15,6 +15,7 @@ from benchmarks.search_quality.disturbing import Disturber
 from neural.retrieval.collections.registry import SearchCollection, register_collection
 from neural.retrieval.query import searching as asking
 from neural.retrieval.query.searching import search
+from neural.retrieval.stores import words
 from tests.unit.retrieval.search_menu import index_of, menu
 from tests.unit.retrieval.searching import forget_collection
 
@@ -52,24 +53,31 @@ BY_MEANING = {
 }
 
 
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture(scope="module")
-def collections(tmp_path_factory):
+def collections(tmp_path_factory, django_db_setup, django_db_blocker):
     """Registers and indexes a collection by name, once."""
     made = {}
-    with pytest.MonkeyPatch.context() as patch:
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(asking, "active_index", made.__getitem__)
         patch.setattr(asking, "present", lambda collection, keys: set(keys))
 
         def make(name, documents, vectors):
             if name not in made:
-                register_collection(SearchCollection(name=name, label=name, document=hybrid.dish))
+                register_collection(
+                    SearchCollection(name=name, label=name, document=hybrid.dish, near_enough=0.2)
+                )
                 folder = tmp_path_factory.mktemp(name)
                 made[name] = index_of(documents, folder, vectors=vectors, collection=name)
             return lambda query: [hit.id for hit in search(query, name)]
 
         yield make
-    for name in made:
-        forget_collection(name)
+        for name, active in made.items():
+            forget_collection(name)
+            words.drop(active.index.pk)
+            active.index.delete()
 
 
 def shared(read):
@@ -79,18 +87,19 @@ def shared(read):
         pytest.skip(str(absent))
 
 
-@pytest.fixture
+# Of the module, so that the rows are written before a test's own transaction.
+@pytest.fixture(scope="module")
 def ours(collections):
     return collections("menu", menu(), ("whole", "title"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def dishes(collections):
     records = shared(data.dishes)
     return collections("dishes_shared", [hybrid.dish(each) for each in records], ("whole", "title"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def restaurants(collections):
     """By names and words alone: meaning adds nothing here and takes seconds to embed."""
     records = shared(data.restaurants)

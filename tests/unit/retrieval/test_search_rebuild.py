@@ -9,13 +9,21 @@ from django.utils import timezone
 
 from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown
-from neural.retrieval.index import indexing, writing
+from neural.retrieval.index import indexing, scheduling, writing
 from neural.retrieval.index.compaction import compact_search_indexes
 from neural.retrieval.index.indexing import index_entries
 from neural.retrieval.index.lag import why_nobody_builds_it
 from neural.retrieval.index.rebuilding import REBUILD_TASK, SettingsChanged, open_rebuild, rebuild
+from neural.retrieval.index.scheduling import schedule_indexing
 from neural.retrieval.management.commands.rebuild_index import wait
-from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
+from neural.retrieval.models import (
+    IndexState,
+    IngestedRecord,
+    OutboxEntry,
+    SearchIndex,
+    SearchRow,
+)
+from neural.retrieval.query.searching import search
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
 from neural.worker.in_process import work_here
@@ -381,3 +389,43 @@ def test_tables_of_others_in_the_same_store_are_left_alone(guests, old):
     compact_search_indexes()
 
     assert "somebody_elses" in MemoryStore.kept
+
+
+@pytest.fixture
+def of_an_older_release(guests, settings, tmp_path, monkeypatch):
+    """An index in LanceDB whose table has the words, and of which the database has no row."""
+    import lancedb
+
+    store = {"vector_store": "lancedb", "vector_store_location": str(tmp_path)}
+    settings.NEURAL = {**settings.NEURAL, **store}
+    monkeypatch.setattr(scheduling, "is_time_to_look", lambda: True)
+    guests.put("1", title="Anna")
+    OutboxEntry.objects.append("guests", ["S1/1"])
+    index_marked(shard=0)
+    index = SearchIndex.objects.active().get(collection="guests")
+    SearchRow.objects.all().delete()
+    SearchIndex.objects.update(token_form=1)
+    row = {"key": "S1/1", "store": "S1", "kind": "", "words": "anna", "version": 1}
+    lancedb.connect(tmp_path).create_table(index.table, data=[row], mode="overwrite")
+    return index
+
+
+def test_an_index_of_an_older_release_is_rebuilt_by_the_workers_themselves(
+    guests, of_an_older_release
+):
+    assert not search("Anna", "guests")
+
+    schedule_indexing()
+    guests.put("2", title="Berta")  # by somebody, meanwhile
+    OutboxEntry.objects.append("guests", ["S1/2"])
+    index_marked(shard=0)
+    assert [hit.id for hit in search("Berta", "guests")] == ["2"]
+    schedule_indexing()
+    run_slice()
+
+    new = SearchIndex.objects.active().get(collection="guests")
+    assert new.pk != of_an_older_release.pk
+    assert [hit.id for hit in search("Anna", "guests")] == ["1"]
+    assert search("Anna", "guests").notices == ()
+    schedule_indexing()
+    assert not SearchIndex.objects.building().exists()

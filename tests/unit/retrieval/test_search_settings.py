@@ -37,7 +37,7 @@ def test_options_that_an_embedder_does_not_know_are_told(settings):
     ((number, message),) = said(settings, embedder_options={"size": "large"})
 
     assert number == "neural.E002"
-    assert "unknown: size" in message
+    assert "size: Extra inputs are not permitted" in message
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,8 @@ def test_options_that_an_embedder_does_not_know_are_told(settings):
         ({"vector_store": "faiss"}, "no vector store 'faiss'"),
         ({"vector_store": "datetime.datetime"}, "is no subclass of VectorStore"),
         ({"vector_store_location": ""}, "name a directory, or an s3:// address"),
+        ({"vector_store": "sqlite", "vector_store_location": ""}, "name a directory"),
+        ({"vector_store": "sqlite", "vector_store_location": "s3://a/b"}, "no directory: s3://a/b"),
     ],
 )
 def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):

@@ -1,19 +1,22 @@
 """Words of Chinese and English as search compares them."""
 
 import random
+import re
 
 import pytest
 
 from neural.retrieval.collections.documents import Document
-from neural.retrieval.index.fields import TOKENS, VECTORS, shape_of, texts_of, tokens_of
+from neural.retrieval.index.fields import VECTORS, shape_of, texts_of, tokens_of
 from neural.retrieval.text import (
     fold,
     fold_with_places,
+    initials_of,
+    is_short_for,
     likeness,
     matched_parts,
-    name_tokens,
     pieces,
     sound_of,
+    syllables_of,
     word_tokens,
 )
 
@@ -37,8 +40,8 @@ def test_each_folded_character_knows_its_place(text, folded):
     assert places[-1] == len(text)
 
 
-def test_pairs_and_triples_never_cross_a_separator():
-    assert word_tokens("红烧肉、蛋") == ["红烧", "烧肉", "红烧肉", "蛋"]
+def test_pairs_never_cross_a_separator():
+    assert word_tokens("红烧肉、蛋") == ["红烧", "烧肉", "蛋"]
 
 
 def test_latin_words_and_numbers_stay_whole():
@@ -68,25 +71,28 @@ def test_what_is_no_plural_is_left_alone(word):
 
 
 def test_a_name_is_kept_whole_with_and_without_its_branch():
-    tokens = name_tokens(["护国寺小吃店（总店）"])
+    tokens = tokens_of(Document(id="1", title="护国寺小吃店（总店）"))
 
-    assert {"护国寺小吃店总店", "护国寺小吃店"} <= set(tokens)
+    assert {"=护国寺小吃店总店", "=护国寺小吃店"} <= tokens
 
 
 def test_a_name_is_found_by_each_of_its_characters():
-    assert {"鲈", "鱼"} <= set(name_tokens(["清蒸鲈鱼"]))
+    assert {"鲈", "鱼"} <= tokens_of(Document(id="1", title="清蒸鲈鱼"))
 
 
-def test_no_token_contains_white_space():
+_UNSAFE = re.compile(r"""[\s'"\\\0]""")
+
+
+def test_no_token_contains_what_would_end_it_in_a_statement():
     dice = random.Random(7)
     for _ in range(300):
         text = "".join(
             chr(dice.choice([dice.randrange(0x250), dice.randrange(0x11000)])) for _ in range(30)
         )
         said = Document(id="1", title=text, names=(text[::-1],), text=text)
-        for tokens in tokens_of(said).values():
-            assert all(token and not any(map(str.isspace, token)) for token in tokens)
-            " ".join(tokens).encode()
+        tokens = tokens_of(said)
+        assert all(token and not _UNSAFE.search(token) for token in tokens)
+        " ".join(tokens).encode()
 
 
 @pytest.mark.parametrize(
@@ -150,8 +156,35 @@ def test_a_plural_is_a_part_as_it_is_written():
     assert matched_parts("Fried Dumplings", {"dumpling"}) == ["Dumplings"]
 
 
-def test_every_document_has_the_same_columns():
-    assert tuple(tokens_of(Document(id="1", title="面"))) == TOKENS
+@pytest.mark.parametrize(
+    ("document", "tokens"),
+    [
+        ({"title": "T-17"}, {"#t17"}),
+        ({"title": "x", "names": ("table 12",)}, {"12", "=table12"}),
+        ({"title": "x", "numbers": ("138 0013 8000",)}, {"#13800138000"}),
+        ({"title": "x", "numbers": ("46.00", "46.50")}, {"#46", "#46.5"}),
+        ({"title": "x", "text": "paid 2026-11-25"}, {"20261125"}),
+    ],
+)
+def test_a_number_is_a_token_without_its_separators(document, tokens):
+    assert tokens <= tokens_of(Document(id="1", **document))
+
+
+def test_initials_are_those_of_the_syllables():
+    assert initials_of("宫保鸡丁") == "gbjd"
+    assert initials_of("B52轰炸机") == "bhzj"
+    assert initials_of("Caesar") == ""
+
+
+@pytest.mark.parametrize(
+    ("letters", "is_short"),
+    [
+        *(("gonbji", True), ("gbjd", True), ("gonbaojidin", True), ("gojd", False)),
+        *(("gonbjix", False), ("gonbjidind", False), ("bji", False)),
+    ],
+)
+def test_a_name_is_shortened_by_beginnings_of_its_syllables_in_turn(letters, is_short):
+    assert is_short_for(letters, syllables_of("宫保鸡丁")) is is_short
 
 
 def test_an_unknown_vector_is_named():
@@ -160,4 +193,7 @@ def test_an_unknown_vector_is_named():
 
 
 def test_nothing_is_embedded_where_nothing_is_said():
-    assert texts_of(Document(id="1", title="", text="面"), VECTORS) == {"whole": "面"}
+    assert texts_of(Document(id="1", title="", text="面"), VECTORS) == {
+        "whole": ["面"],
+        "title": [],
+    }

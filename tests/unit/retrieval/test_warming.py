@@ -1,6 +1,8 @@
 """A web process loads the search model with its first search page, while somebody types."""
 
+import gc
 import threading
+from collections.abc import Iterator
 
 import pytest
 from django.urls import reverse
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What was loaded: the store, and what a fake model was asked to embed."""
     loads: list[str] = []
 
@@ -23,7 +25,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(warming, "embedder", Model)
     monkeypatch.setattr(warming, "vector_store", lambda: loads.append("store"))
     monkeypatch.setattr(warming, "_began", threading.Event())
-    return loads
+    yield loads
+    gc.unfreeze()
 
 
 def look_at_the_search_page(client) -> None:
@@ -39,6 +42,14 @@ def test_the_first_search_page_loads_it_and_no_other_does(
     look_at_the_search_page(admin_client)
 
     assert loaded == ["store", "warm"]
+
+
+def test_what_is_loaded_is_not_looked_at_by_garbage_collections(loaded) -> None:
+    gc.unfreeze()
+
+    warming._warm()
+
+    assert gc.get_freeze_count() > 0
 
 
 def test_other_pages_load_nothing(loaded, admin_client, search_on, fake_broker) -> None:

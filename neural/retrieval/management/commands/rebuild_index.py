@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from neural.errors import NeuralError
 from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand
-from neural.models import RunState, TaskRun
+from neural.models import TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.index.lag import why_it_waits, why_nobody_builds_it
 from neural.retrieval.index.rebuilding import REBUILD_TASK, open_rebuild
@@ -25,8 +25,7 @@ GIVEN_UP = 3
 
 
 class Command(TeachingCommand):
-    """Begin rebuilds of indexes or join those under way, and wait until the indexes are
-    searched."""
+    """Rebuild search indexes from the database."""
 
     help = """
         Makes search indexes anew from the database: after a change of model, vector store or
@@ -93,10 +92,9 @@ class Command(TeachingCommand):
     def _report(self, index: SearchIndex) -> None:
         index.refresh_from_db()
         if index.state == IndexState.CANCELLED:
-            raise CommandError(
-                f"{index.collection}: the building was given up; the old index stays.",
-                returncode=GIVEN_UP,
-            )
+            error = TaskRun.objects.filter(task_id=index.task_id).values_list("error").first()
+            why = "".join(error or ()) or "the building was given up; the old index stays."
+            raise CommandError(f"{index.collection}: {why}", returncode=GIVEN_UP)
         message = f"{index.collection}: {index.rows:,} records are searched"
         refused = OutboxEntry.objects.refused().filter(collection=index.collection).count()
         if refused:
@@ -115,37 +113,20 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 
 def wait(number: int, *, work_here_too: bool) -> None:
-    """Wait until an index is active or cancelled, with a progress bar."""
+    """Wait until an index is active or cancelled, with a progress bar. With ``work_here_too``, this
+    process builds it. Raises CommandError instead of waiting in vain: nobody retries a dead run,
+    nor a failed one if only this process works."""
     last_reason = ""
     with tqdm(unit=" records", leave=False, disable=None) as bar:
-        for index in looks(number, work_here_too=work_here_too):
-            if nobody := why_nobody_builds_it(index):
-                raise CommandError(f"{index.collection}: {nobody}")
-            if (why := why_it_waits(index)) and why != last_reason:
-                last_reason = why
-                bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)
+        while (index := SearchIndex.objects.get(pk=number)).state == IndexState.BUILDING:
             bar.set_description_str(index.collection)
             bar.total, bar.n = max(index.records_total, index.records_done), index.records_done
             bar.refresh()
-
-
-def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
-    """The index again and again until its building has ended. With ``work_here_too``, this process
-    builds it."""
-    while (index := SearchIndex.objects.get(pk=number)).state == IndexState.BUILDING:
-        yield index
-        if not (work_here_too and next(work_here([REBUILD_TASK]), None)):
-            time.sleep(LOOK_SECONDS)
-        _stop_if_it_failed(index, work_here_too=work_here_too)
-
-
-def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
-    """Raise the run's error instead of waiting in vain: nobody retries a dead run, nor a failed one
-    if only this process works."""
-    run = TaskRun.objects.filter(task_id=index.task_id).first()
-    if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):
-        index.refresh_from_db()
-        given_up = index.state == IndexState.CANCELLED
-        raise CommandError(
-            f"{index.collection}: {run.error}", returncode=GIVEN_UP if given_up else 1
-        )
+            if not (work_here_too and next(work_here([REBUILD_TASK]), None)):
+                time.sleep(LOOK_SECONDS)
+            why = why_it_waits(index)
+            if nobody := why_nobody_builds_it(index) or (work_here_too and why):
+                raise CommandError(f"{index.collection}: {nobody}")
+            if why and why != last_reason:
+                last_reason = why
+                bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)

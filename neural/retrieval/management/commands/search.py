@@ -14,12 +14,9 @@ from neural.models import Store
 from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.models import IngestedRecord
-from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.hits import Found, Hit, missing_everywhere
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import TableMissing
-
-WAYS = {"pinyin": "sound"}
-"""Ways of finding that have another name for people."""
 
 
 def table(collection: str, hits: Found) -> Iterator[str]:
@@ -35,7 +32,7 @@ def table(collection: str, hits: Found) -> Iterator[str]:
 
 def because(hit: Hit) -> str:
     """Why a hit was found, in one line."""
-    ways = [f"{WAYS.get(way, way)} {score:.2f}" for way, score in hit.why.scores.items() if score]
+    ways = [f"{way} {score:.2f}" for way, score in hit.why.scores.items() if score]
     matched = [one_line(part) for part in (hit.why.names or hit.why.parts)[:5]]
     label = "names" if hit.why.names else "matched"
     matches = [f"{label}: {', '.join(matched)}"] if matched else []
@@ -64,13 +61,13 @@ NOTHING_LIKE_IT = (
 
 
 class Command(TeachingCommand):
-    """Search the collections, as the admin's page does."""
+    """Find orders, dishes, shifts and events by their content."""
 
     help = """
-        Finds orders, dishes, shifts and events by what they say, in Chinese or English: by whole
-        names, by words, by sound (pinyin) and by meaning. Each hit says why it is one: the names
-        that stand in the question, and how much each way of finding added to its score. It sees
-        every store; in the admin, people see their own.
+        Finds orders, dishes, shifts and events by what they say, in Chinese or English: by numbers,
+        by whole names, by words, by their beginnings, spelling and sound (pinyin), and by meaning.
+        Each hit says why it is one: what matched, and how much each kind of evidence added to its
+        score. It sees every store; in the admin, people see their own.
     """
     after_help = """
         examples:
@@ -116,17 +113,16 @@ class Command(TeachingCommand):
 
     def handle(self, **options: Any) -> None:
         """Search, and print the hits and notices."""
-        names = chosen(options)
-        found = 0
-        for name in names:
-            hits = asked(name, options)
+        found = {name: asked(name, options) for name in chosen(options)}
+        for name, hits in found.items():
             for notice in hits.notices:
                 self.stderr.write(notice)
-            found += len(hits)
             printed = as_json(hits) if options["json"] else table(name, hits)
             for line in printed:
                 self.stdout.write(line)
-        if not found:
+        if missing := missing_everywhere(options["text"] or "", found.values()):
+            self.stderr.write(f"No record has {' · '.join(missing)}.")
+        if not any(found.values()):
             message = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
             raise CommandError(message, returncode=NOTHING_FOUND)
 

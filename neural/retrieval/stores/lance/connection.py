@@ -1,30 +1,29 @@
 """The connection to LanceDB: opened when first needed, refused in a child of a process that had it
-open, with its errors translated and conflicts of writers retried."""
+open, with its errors translated, conflicts of writers retried, and locks between processes."""
 
 import datetime as dt
+import fcntl
 import os
 import random
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from neural.retrieval.stores.base import StoreUnavailable, TableMissing, TableRefused
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing, checked
 
 Answer = TypeVar("Answer")
 
 RAISED_BY_LANCE = (RuntimeError, OSError, ValueError)
 """The exceptions that the library raises; it has no classes of its own."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _CONFLICT = ("conflict", "concurrent", "please retry", "index name")
 """Words in the messages of conflicts. The last is that of two writers that make one index at the
 same time."""
 _PATIENCE_SECONDS = 30.0
-_FIRST_PAUSE_SECONDS = 0.02
-_LONGEST_PAUSE_SECONDS = 1.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _opened_by: int | None = None
 """The process that has opened LanceDB: this one, or the one that this one was forked from."""
 
@@ -35,7 +34,7 @@ def reason(error: Exception) -> str:
     return first_line.split(", /")[0].strip()
 
 
-def after_conflicts(attempt: Callable[[], Answer], *, words: Sequence[str] = _CONFLICT) -> Answer:
+def after_conflicts(attempt: Callable[[], Answer], *, words: tuple[str, ...] = _CONFLICT) -> Answer:
     """Call ``attempt``, and repeat it for at most half a minute while other writers are faster:
     while the library's error has one of these words.
 
@@ -43,14 +42,17 @@ def after_conflicts(attempt: Callable[[], Answer], *, words: Sequence[str] = _CO
     succeeded, so in the end all writers do.
     """
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    for pause in _pauses():
+    longest = _FIRST_PAUSE_SECONDS
+    while True:
+        pause = random.uniform(longest / 2, longest)
+        longest = min(2 * longest, _LONGEST_PAUSE_SECONDS)
         try:
             return attempt()
         except RAISED_BY_LANCE as error:
-            if not _has_any(error, words) or time.monotonic() + pause > give_up_at:
+            is_conflict = any(word in str(error).lower() for word in words)
+            if not is_conflict or time.monotonic() + pause > give_up_at:
                 raise
         time.sleep(pause)
-    raise AssertionError("the pauses never end")
 
 
 @contextmanager
@@ -60,18 +62,6 @@ def unavailable(what: str) -> Iterator[None]:
         yield
     except RAISED_BY_LANCE as error:
         raise StoreUnavailable(f"{what}: {reason(error)}") from error
-
-
-def _has_any(error: Exception, words: Sequence[str]) -> bool:
-    message = str(error).lower()
-    return any(word in message for word in words)
-
-
-def _pauses() -> Iterator[float]:
-    longest = _FIRST_PAUSE_SECONDS
-    while True:
-        yield random.uniform(longest / 2, longest)
-        longest = min(2 * longest, _LONGEST_PAUSE_SECONDS)
 
 
 class Connection:
@@ -108,7 +98,12 @@ class Connection:
         """Names of all tables, sorted."""
         database = self.database()
         with unavailable(f"the tables of {self.location} cannot be listed"):
-            return sorted(_names(database))
+            page = database.list_tables()
+            names = list(page.tables)
+            while page.page_token:
+                page = database.list_tables(page_token=page.page_token)
+                names += page.tables
+        return sorted(names)
 
     @contextmanager
     def table(self, name: str) -> Iterator[Any]:
@@ -118,8 +113,7 @@ class Connection:
             yield self._open(name)
         except RAISED_BY_LANCE as error:
             self.close(name)
-            if name not in self.names():
-                raise self._missing(name) from error
+            self._check_that_it_is_there(name, error)
             raise StoreUnavailable(
                 f"table {name!r} of {self.location} cannot be read or written: {reason(error)}"
             ) from error
@@ -128,36 +122,45 @@ class Connection:
         """Forget the open table."""
         self._tables.pop(name, None)
 
-    def _open(self, name: str) -> Any:
-        database = self.database()
-        table = self._tables.get(name)
-        if table is None:
-            table = self._tables[name] = self._opened(database, checked(name))
-        return table
+    @contextmanager
+    def turn(self, table: str, lock: str) -> Iterator[bool]:
+        """Hold a lock of a table against other processes of this machine; yields True.
 
-    def _opened(self, database: Any, name: str) -> Any:
+        At an ``s3://`` location there is no lock: yields False, and writers find out at their
+        commit who was first. The lock file is in the table's own directory and is dropped with it.
+        A process that dies releases it.
+        """
+        if "://" in self.location:
+            yield False
+            return
+        path = Path(self.location) / f"{table}.lance" / lock
+        opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            yield True
+        finally:
+            os.close(opened)
+
+    def _open(self, name: str) -> Any:
+        database = self.database()  # also for an open table: it refuses after a fork
+
         def attempt() -> Any:
             try:
-                return database.open_table(name)
+                return database.open_table(checked(name))
             except RAISED_BY_LANCE as error:
-                if name not in self.names():
-                    # Raised here and not by the caller, which would look again and might find the
-                    # table that another writer has made since.
-                    raise self._missing(name) from error
+                # Not looked up by the caller, which might find the table that another writer has
+                # made since.
+                self._check_that_it_is_there(name, error)
                 raise
 
-        # Another writer may be making it: a table is listed before it can be opened.
-        return after_conflicts(attempt, words=("not found",))
+        if name not in self._tables:
+            # Another writer may be making it: a table is listed before it can be opened.
+            self._tables[name] = after_conflicts(attempt, words=("not found",))
+        return self._tables[name]
 
-    def _missing(self, name: str) -> TableMissing:
-        return TableMissing(f"no table {name!r} in {self.location}")
-
-
-def checked(name: str) -> str:
-    """The name, if it is valid for a table. Raises :class:`TableRefused`."""
-    if not _NAME.fullmatch(name):
-        raise TableRefused(f"{name!r} cannot be a table's name: letters, digits, '_', '-', '.'")
-    return name
+    def _check_that_it_is_there(self, name: str, error: Exception) -> None:
+        if name not in self.names():
+            raise TableMissing(f"no table {name!r} in {self.location}") from error
 
 
 def _connect(location: str, options: dict[str, str]) -> Any:
@@ -173,11 +176,3 @@ def _connect(location: str, options: dict[str, str]) -> Any:
     return lancedb.connect(
         location, read_consistency_interval=dt.timedelta(0), storage_options=options or None
     )
-
-
-def _names(database: Any) -> Iterator[str]:
-    page = database.list_tables()
-    yield from page.tables
-    while page.page_token:
-        page = database.list_tables(page_token=page.page_token)
-        yield from page.tables

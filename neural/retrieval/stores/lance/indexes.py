@@ -1,4 +1,4 @@
-"""The indexes of a LanceDB table, its compaction, and the locks of writers on one machine.
+"""The indexes of a LanceDB table, and its compaction.
 
 The approximate index of a vector column (IVF-SQ) divides vectors into parts by k-means and keeps
 eight bits per coordinate. A query vector is compared with those of the nearest parts. Measured with
@@ -6,23 +6,13 @@ eight bits per coordinate. A query vector is compared with those of the nearest 
 sorting by whole vectors, in 6 to 16 ms depending on the load. The index was made in half a minute
 and is a quarter of the size of the vectors. Whole vectors (IVF-flat) found no more and were slower;
 graphs (HNSW) and product codes found less; codes of one bit (IVF-RQ) found as much and took three
-times as long to make.
-
-Writers on one machine take turns, and so do compactions of a table, so that none does its work in
-vain."""
+times as long to make."""
 
 import datetime as dt
-import fcntl
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from neural.retrieval.stores.base import Shape, TableSize
 from neural.retrieval.stores.lance.connection import after_conflicts
-from neural.retrieval.stores.lance.rows import token_column, vector_column
 
 # The approximate index
 
@@ -57,93 +47,58 @@ def nearly(query: Any, *, rows: int | None) -> Any:
     return probing.refine_factor(1)  # sort what is found by the whole vectors
 
 
-def make_approximate(table: Any, column: str) -> None:
-    """Make the column's index, if there are enough rows for a first one or for one of more parts.
-
-    The number of parts is in the index's name, because the library does not report it.
-    """
-    if parts_for(table.count_rows()) < _GROWTH * _parts_of(table, column):
-        return
-    parts = parts_for(table.count_rows(f"{column} IS NOT NULL"))
-    if parts >= max(parts_for(FROM_ROWS), _GROWTH * _parts_of(table, column)):
-        after_conflicts(lambda: _train(table, column, parts))
-        after_conflicts(lambda: _drop_others(table, column, parts))
-
-
 def parts_for(rows: int) -> int:
     """Into how many parts this number of rows is divided."""
     return round(math.sqrt(rows) / 2)
 
 
-def _train(table: Any, column: str, parts: int) -> None:
+def make_approximate(table: Any, column: str) -> None:
+    """Make the column's index, if there are enough rows for a first one or for one of more parts.
+
+    The number of parts is in the index's name, because the library does not report it.
+    """
     from lancedb.index import IvfSq
 
+    names = {index.name for index in table.list_indices() if index.columns == [column]}
+    grown = _GROWTH * max((int(name.rpartition("_")[2]) for name in names), default=0)
+    least = max(parts_for(FROM_ROWS), grown)
+    if parts_for(table.count_rows()) < least:
+        return  # without counting the vectors, which takes longer
+    parts = parts_for(table.count_rows(f"{column} IS NOT NULL"))
+    if parts < least:
+        return
+    name = f"{column}_{parts}"
     config = IvfSq(
-        distance_type="cosine",
-        num_partitions=parts,
-        sample_rate=_SAMPLE,
-        max_iterations=_ROUNDS,
+        distance_type="cosine", num_partitions=parts, sample_rate=_SAMPLE, max_iterations=_ROUNDS
     )
-    table.create_index(column, config=config, name=_name(column, parts), replace=True)
-
-
-def _drop_others(table: Any, column: str, parts: int) -> None:
-    for index in table.list_indices():
-        if index.columns == [column] and index.name != _name(column, parts):
-            table.drop_index(index.name)
-
-
-def _parts_of(table: Any, column: str) -> int:
-    """The number of parts of the column's index, 0 if it has none."""
-    names = [index.name for index in table.list_indices() if index.columns == [column]]
-    return max((int(name.rpartition("_")[2]) for name in names), default=0)
-
-
-def _name(column: str, parts: int) -> str:
-    return f"{column}_{parts}"
+    after_conflicts(lambda: table.create_index(column, config=config, name=name, replace=True))
+    for other in names - {name}:
+        after_conflicts(lambda other=other: table.drop_index(other))  # type: ignore[misc]
 
 
 # Compaction and the first indexes
 
 
-WRITERS, COMPACTORS = "writers.lock", "tenders.lock"
 _KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
 """Old versions of a table are kept for so long, because a query that began on one still reads its
 files."""
 
 
-def compact(table: Any, shape: Shape) -> None:
-    """Compact the table, bring all rows into its indexes, and make the approximate indexes that are
-    due. Also those that whoever made the table was killed before making."""
-    make_first(table, shape)
-    optimize(table)
-    for name in shape.vectors:
-        make_approximate(table, vector_column(name))
-
-
-def optimize(table: Any) -> None:
-    """Compact the table, and bring all rows into its indexes."""
+def compact(table: Any, vectors: list[str]) -> None:
+    """Compact the table, bring all rows into its indexes, and make the approximate indexes of these
+    columns that are due. Also those that whoever made the table was killed before making."""
+    make_first(table)
     after_conflicts(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS_FOR))
+    for column in vectors:
+        make_approximate(table, column)
 
 
-def size_of(table: Any) -> TableSize:
-    """The rows of a table, those that some index does not cover, and the bytes of its newest
-    version."""
-    behind = [index.num_unindexed_rows or 0 for index in table.list_indices()]
-    stats = table.stats()
-    return TableSize(
-        rows=stats["num_rows"], unindexed_rows=max(behind, default=0), bytes=stats["total_bytes"]
-    )
+def make_first(table: Any) -> None:
+    """Make the indexes of an empty table, on keys and stores, as far as they are missing."""
+    from lancedb.index import Bitmap, BTree
 
-
-def make_first(table: Any, shape: Shape) -> None:
-    """Make the indexes of an empty table: on keys, on the columns that filters use, and on tokens.
-
-    Existing indexes are kept. If the process that made them was killed, the next call makes the
-    missing ones.
-    """
     there = indexed_columns(table)
-    for column, config in _first(shape).items():
+    for column, config in (("key", BTree()), ("store", Bitmap())):
         if column not in there:
             table.create_index(column, config=config, replace=False)
 
@@ -151,48 +106,3 @@ def make_first(table: Any, shape: Shape) -> None:
 def indexed_columns(table: Any) -> set[str]:
     """The columns that have an index."""
     return {column for index in table.list_indices() for column in index.columns}
-
-
-def _first(shape: Shape) -> dict[str, Any]:
-    from lancedb.index import FTS, Bitmap, BTree
-
-    return {
-        "key": BTree(),
-        "store": Bitmap(),
-        "kind": Bitmap(),
-        "at": BTree(),
-        **{token_column(name): _tokens(FTS) for name in shape.tokens},
-    }
-
-
-def _tokens(config: Any) -> Any:
-    """The library must not change our tokens: it splits at white space only, and accepts any
-    length."""
-    return config(
-        base_tokenizer="whitespace",
-        with_position=False,
-        max_token_length=None,
-        lower_case=False,
-        stem=False,
-        remove_stop_words=False,
-        ascii_folding=False,
-    )
-
-
-@contextmanager
-def turn(location: str, table: str, *, of: str) -> Iterator[bool]:
-    """Hold the lock of a table against other processes of this machine; yields True.
-
-    At an ``s3://`` location there is no lock: yields False, and writers find out at their commit
-    who was first. The lock file is in the table's own directory and is dropped with it. A process
-    that dies releases it.
-    """
-    if "://" in location:
-        yield False
-        return
-    opened = os.open(Path(location) / f"{table}.lance" / of, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield True
-    finally:
-        os.close(opened)

@@ -1,53 +1,38 @@
 """The vector store in LanceDB: tables in a directory or an ``s3://`` bucket, without a server."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from neural.retrieval.stores.base import (
+    NOTED,
     Match,
     Row,
     Shape,
-    TableMissing,
-    TableRefused,
     TableSize,
+    ValueRefused,
     Vector,
     VectorStore,
     Within,
+    checked,
+    fitting,
     newest_of,
+    refused_shape,
 )
 from neural.retrieval.stores.lance import indexes
-from neural.retrieval.stores.lance.connection import (
-    Connection,
-    after_conflicts,
-    checked,
-    unavailable,
-)
-from neural.retrieval.stores.lance.indexes import COMPACTORS, WRITERS, optimize, turn
-from neural.retrieval.stores.lance.rows import (
-    PLAIN,
-    PRIMARY,
-    arrow,
-    filter_of,
-    fitting,
-    one_of,
-    rows_of,
-    schema_of,
-    sees_nothing,
-    shape_of,
-    table_of,
-    token_column,
-    vector_column,
-)
+from neural.retrieval.stores.lance.connection import Connection, after_conflicts, unavailable
 
+WRITERS, COMPACTORS = "writers.lock", "tenders.lock"
+"""Writers on one machine take turns, and so do compactions of a table, so that none does its work
+in vain."""
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class LanceStore(VectorStore):
     """Tables of LanceDB at a location: a directory, or ``s3://bucket/prefix``."""
 
-    answers_at_once = True
     notes_writes = True
 
     def __init__(self, location: str, *, options: Mapping[str, str] = _NO_OPTIONS) -> None:
@@ -57,110 +42,93 @@ class LanceStore(VectorStore):
         database = self._connection.database()
         with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
             made = _made(database, checked(table), shape)
-            after_conflicts(lambda: indexes.make_first(made, shape))
+            after_conflicts(lambda: indexes.make_first(made))
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
-        # The noted number is dropped first: alone it would never be dropped.
-        for name in (_beside(checked(table)), table):
+        # An older release made the second one beside it.
+        for name in (checked(table), f"{table}.writes"):
             self._connection.close(name)
             with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
                 database.drop_table(name, ignore_missing=True)
 
     def tables(self) -> list[str]:
-        return [name for name in self._connection.names() if not _is_beside(name)]
+        return self._connection.names()
 
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         with self._connection.table(table) as opened:
-            batch = table_of(newest_of(rows), opened.schema)
-            if batch.num_rows:
-                with self._turn(table, WRITERS) as alone:
+            if rows:
+                batch = _batch(newest_of(rows), opened.schema)
+                with self._connection.turn(table, WRITERS) as alone:
                     after_conflicts(lambda: _merge(opened, batch, alone=alone))
 
     def delete(self, table: str, keys: Collection[str]) -> None:
         with self._connection.table(table) as opened:
             if keys:
-                with self._turn(table, WRITERS):
-                    after_conflicts(lambda: opened.delete(one_of("key", keys)))
+                with self._connection.turn(table, WRITERS):
+                    after_conflicts(lambda: opened.delete(_one_of("key", keys)))
 
     def count(self, table: str, *, within: Within) -> int:
         with self._connection.table(table) as opened:
-            return 0 if sees_nothing(within) else opened.count_rows(filter_of(within))
+            if within.stores is None:
+                return _records(opened)
+            return int(opened.count_rows(_of_stores(within))) if within.stores else 0
 
     def nearest(
         self, table: str, *, column: str, vector: Vector, within: Within, limit: int
     ) -> list[Match]:
         with self._connection.table(table) as opened:
-            if sees_nothing(within) or not vector.any():
+            if within.stores == frozenset() or not vector.any():
                 return []
-            asked = fitting(vector, shape_of(opened.schema).dimensions)
-            query = opened.search(asked, vector_column_name=vector_column(column))
-            condition = filter_of(within)
-            left = None if condition is None else opened.count_rows(condition)
-            query = indexes.nearly(query, rows=left)
-            found = _answer(query, within, "_distance", limit)
-            return _best((key, 1.0 - distance) for key, distance in found)
-
-    def matching(
-        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
-    ) -> list[Match]:
-        with self._connection.table(table) as opened:
-            if sees_nothing(within) or not tokens:
-                return []
-            query = opened.search(_any_of(tokens, column), query_type="fts")
-            return _best(_answer(query, within, "_score", limit))
+            asked = fitting(vector, _shape_of(opened.schema).dimensions)
+            query = opened.search(asked, vector_column_name=_column(column))
+            left = None
+            if (condition := _of_stores(within)) is not None:
+                left = opened.count_rows(condition)
+                query = query.where(condition, prefilter=True)  # before the search, not after it
+            query = indexes.nearly(query, rows=left).select(["key", "_distance"])
+            found = query.limit(limit).to_arrow().to_pydict()
+            matches = zip(found["key"], found["_distance"], strict=True)
+            by_score = (Match(key, 1.0 - distance) for key, distance in matches)
+            return sorted(by_score, key=lambda match: (-match.score, match.key))
 
     def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
         with self._connection.table(table) as opened:
-            if sees_nothing(within) or not keys:
+            if within.stores == frozenset() or not keys:
                 return {}
-            shape = shape_of(opened.schema)
-            columns = [*PLAIN, *map(vector_column, shape.vectors)]
-            query = opened.search().where(filter_of(within, keys=set(keys)) or "")
-            return rows_of(query.select(columns).limit(len(keys)).to_arrow(), shape)
+            conditions = [_one_of("key", set(keys)), _of_stores(within)]
+            query = opened.search().where(" AND ".join(filter(None, conditions)))
+            found = query.limit(len(keys)).to_arrow().to_pylist()
+            return {each["key"]: _row(each) for each in found}
 
     def compact(self, table: str) -> TableSize:
-        with self._connection.table(table) as opened, self._turn(table, COMPACTORS):
-            indexes.compact(opened, shape_of(opened.schema))
-            return indexes.size_of(opened)
+        with self._connection.table(table) as opened, self._connection.turn(table, COMPACTORS):
+            indexes.compact(opened, [*map(_column, _shape_of(opened.schema).vectors)])
+        return self.size(table)
 
     def size(self, table: str) -> TableSize:
         with self._connection.table(table) as opened:
-            return indexes.size_of(opened)
+            behind = [index.num_unindexed_rows or 0 for index in opened.list_indices()]
+            size = opened.stats()["total_bytes"]
+            return TableSize(
+                rows=_records(opened), unindexed_rows=max(behind, default=0), bytes=size
+            )
 
-    def writes_noted(self, table: str) -> int | None:
-        try:
-            with self._connection.table(_beside(table)) as opened:
-                return _number_in(opened)
-        except TableMissing:
-            return None
 
-    def note_writes(self, table: str, number: int) -> None:
-        try:
-            self._note_writes(table, number)
-        except TableMissing:
-            with self._connection.table(table) as opened:
-                opened.count_rows()  # raises TableMissing: no number without its table
-                _make_number(self._connection.database(), table)
-            self._note_writes(table, number)
-
-    def _note_writes(self, table: str, number: int) -> None:
-        with self._connection.table(_beside(table)) as opened:
-            _note_number(opened, number)
-
-    def _turn(self, table: str, of: str) -> AbstractContextManager[bool]:
-        return turn(self._connection.location, table, of=of)
+def _records(table: Any) -> int:
+    """The number of rows that are records."""
+    return int(table.count_rows() - table.count_rows(_one_of("key", [NOTED])))
 
 
 def _made(database: Any, name: str, shape: Shape) -> Any:
     """The table, made if it is missing."""
     try:
-        return database.create_table(name, schema=schema_of(shape), exist_ok=True)
+        return database.create_table(name, schema=_schema(shape), exist_ok=True)
     except ValueError as error:
         if "does not match existing" not in str(error):
             raise
-        there = shape_of(database.open_table(name).schema)
-        raise TableRefused(f"table {name!r} is there with {there}, not {shape}") from error
+        there = _shape_of(database.open_table(name).schema)
+        raise refused_shape(name, there, shape) from error
 
 
 def _merge(table: Any, rows: Any, *, alone: bool) -> None:
@@ -168,86 +136,95 @@ def _merge(table: Any, rows: Any, *, alone: bool) -> None:
 
     With the index on keys, this is fast. But then a writer does not notice a new key that another
     process commits at the same time, and the key would be stored twice. Without the index it
-    notices, because the key is declared primary (``rows``).
+    notices, because the key is declared primary (``_schema``).
     """
     merge = table.merge_insert("key").use_index(alone).when_not_matched_insert_all()
     merge = merge.when_matched_update_all(where="source.version >= target.version")
     merge.execute(rows, on_bad_vectors="null")  # the library calls missing vectors bad
 
 
-def _any_of(tokens: Collection[str], column: str) -> Any:
-    """A query for rows with any of these tokens. No token is read as an operator."""
-    from lancedb import query
-
-    match: Any = query.MatchQuery  # its type requires arguments that have defaults
-    return match(" ".join(dict.fromkeys(tokens)), token_column(column))
+# Filters: SQL without bound values, so values are quoted here
 
 
-def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
-    """Keys and scores of the rows that a query finds. The filter is applied before the search, not
-    to its result."""
-    condition = filter_of(within)
-    if condition is not None:
-        query = query.where(condition, prefilter=True)
-    found = query.select(["key", score]).limit(limit).to_arrow()
-    return zip(found["key"].to_pylist(), found[score].to_pylist(), strict=True)
+def _of_stores(within: Within) -> str | None:
+    """The condition of rows of these stores (at least one), or None if every row matches."""
+    return None if within.stores is None else _one_of("store", within.stores)
 
 
-def _best(found: Any) -> list[Match]:
-    """Matches, best first; equal ones are sorted by key."""
-    return sorted((Match(*pair) for pair in found), key=lambda match: (-match.score, match.key))
+def _one_of(column: str, values: Collection[str]) -> str:
+    """The condition that a column has one of these values. Only quotes need escaping; they are
+    doubled. Raises :class:`ValueRefused`."""
+    if any("\0" in value for value in values):
+        raise ValueRefused(f"a NUL character cannot be searched for: {sorted(values)!r}")
+    quoted = ["'" + value.replace("'", "''") + "'" for value in sorted(values)]
+    return f"{column} IN ({', '.join(quoted)})"
 
 
-# The noted number of writes, kept beside each table in a table of one row. A file would be
-# simpler. But at ``s3://``, a process that raises the number in a file could overwrite a greater
-# one that another process has just noted.
+# Rows as Arrow, which is imported at the first search or indexing because it loads slowly
 
 
-_SUFFIX = ".writes"
-_KEY = "writes"
-_COMPACTED_EVERY = 64
+def _column(name: str) -> str:
+    return f"vector_{name}"
 
 
-def _beside(table: str) -> str:
-    """The name of the table that keeps the number of this table."""
-    return table + _SUFFIX
+def _schema(shape: Shape) -> Any:
+    """The Arrow schema of a table. Its key is declared primary: if two writers insert one key at
+    the same time, one of them gets a conflict and retries."""
+    import pyarrow as pa  # type: ignore[import-untyped]
 
-
-def _is_beside(name: str) -> bool:
-    """Whether this is the name of a table that keeps a number."""
-    return name.endswith(_SUFFIX)
-
-
-def _number_in(table: Any) -> int | None:
-    """The noted number; None if there is none."""
-    numbers = table.search().select(["number"]).limit(1).to_arrow()["number"].to_pylist()
-    return int(numbers[0]) if numbers else None
-
-
-def _make_number(database: Any, table: str) -> None:
-    """Make the table of the number, unless it exists."""
-    name = _beside(table)
-    after_conflicts(lambda: database.create_table(name, schema=_schema(), exist_ok=True))
-
-
-def _note_number(table: Any, number: int) -> None:
-    """Raise the noted number. On a conflict with another writer, the write is retried."""
-    row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
-    after_conflicts(lambda: _raise(table, row))
-    if number % _COMPACTED_EVERY == 0:
-        optimize(table)
-
-
-def _raise(table: Any, row: Any) -> None:
-    merge = table.merge_insert("key").when_not_matched_insert_all()
-    merge.when_matched_update_all(where="source.number > target.number").execute(row)
-
-
-def _schema() -> Any:
-    pa = arrow()
+    primary = {"lance-schema:unenforced-primary-key:position": "1"}
+    vector = pa.list_(pa.float32(), shape.dimensions)
     return pa.schema(
         [
-            pa.field("key", pa.string(), nullable=False, metadata=PRIMARY),
-            pa.field("number", pa.int64(), nullable=False),
+            pa.field("key", pa.string(), nullable=False, metadata=primary),
+            pa.field("store", pa.string(), nullable=False),
+            pa.field("version", pa.int64(), nullable=False),
+            *(pa.field(_column(name), vector) for name in shape.vectors),
         ]
     )
+
+
+def _shape_of(schema: Any) -> Shape:
+    """The shape of a table with this schema."""
+    vectors = [name for name in schema.names if name.startswith(_column(""))]
+    return Shape(
+        vectors=tuple(name.removeprefix(_column("")) for name in vectors),
+        dimensions=schema.field(vectors[0]).type.list_size if vectors else 0,
+    )
+
+
+def _batch(rows: Sequence[Row], schema: Any) -> Any:
+    """Rows as an Arrow table of this schema."""
+    import pyarrow as pa
+
+    shape = _shape_of(schema)
+    plain = {name: [getattr(row, name) for row in rows] for name in ("key", "store", "version")}
+    vectors = {
+        _column(name): _vectors([row.vectors.get(name) for row in rows], shape.dimensions)
+        for name in shape.vectors
+    }
+    return pa.table(plain | vectors, schema=schema)
+
+
+def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
+    """A column of vectors, some of which may be missing.
+
+    A vector of zeros has no direction and is near to nothing, so it is stored as missing.
+    """
+    import pyarrow as pa
+
+    flat = np.zeros((len(vectors), dimensions), dtype=np.float32)
+    for index, vector in enumerate(vectors):
+        if vector is not None:
+            flat[index] = fitting(vector, dimensions)
+    missing = pa.array(~flat.any(axis=1))
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), dimensions, mask=missing)
+
+
+def _row(stored: Mapping[str, Any]) -> Row:
+    vectors = {
+        name.removeprefix(_column("")): np.array(values, dtype=np.float32)
+        for name, values in stored.items()
+        if name.startswith(_column("")) and values is not None
+    }
+    return Row(key=stored["key"], store=stored["store"], version=stored["version"], vectors=vectors)

@@ -1,5 +1,5 @@
 """The vector store in PostgreSQL with pgvector.
 
-``store.PgVectorStore`` is the store, ``nearest`` finds rows by vectors, and ``words`` by tokens.
-``choosing`` alone imports it.
+``store.PgVectorStore`` is the store, and ``connection`` speaks to the database. ``choosing`` alone
+imports it.
 """

@@ -1,10 +1,16 @@
 """The vector store in PostgreSQL with pgvector: its tables are in the same database as Neural's
-own."""
+own.
 
-import datetime as dt
-from collections.abc import Collection, Sequence
+Where a query concerns few rows, all are compared, else an HNSW index is used (Malkov and Yashunin
+2018). It holds half-precision copies of the vectors, which are half the size and find as well. The
+rows that it finds are sorted by the vectors themselves.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.utils import CursorWrapper
 
 from neural.retrieval.stores.base import (
@@ -12,35 +18,38 @@ from neural.retrieval.stores.base import (
     Row,
     Shape,
     TableMissing,
-    TableRefused,
     TableSize,
     Vector,
     VectorStore,
     Within,
+    checked,
     newest_of,
+    refused_shape,
 )
-from neural.retrieval.stores.pgvector import compaction, connection, nearest, tables, words
 from neural.retrieval.stores.pgvector.connection import (
+    Binary,
     PgVectorUnusable,
+    cursor_on,
     database,
-    hashes_of,
+    named_errors,
     transact,
+    vector,
+    vector_from,
 )
-from neural.retrieval.stores.pgvector.tables import (
-    Filter,
-    filter_of,
-    hashes_column,
-    rows_table,
-    vector_column,
-    weights_column,
-    words_table,
-)
-from neural.retrieval.stores.pgvector.words import repeated
 
 EXTENSION = "vector"
 OLDEST_VERSION = (0, 8)
 """The oldest version of pgvector that works: the first whose HNSW scan goes on while a filter
 leaves too few rows."""
+INDEXED_ROWS = 5_000
+"""A table with at least so many rows gets HNSW indexes."""
+FEW_ROWS = 5_000
+"""Up to so many rows, reading each one is faster than an index that also has other rows."""
+MOST_DIMENSIONS = 4_000
+"""pgvector cannot index longer vectors with HNSW."""
+EXPLORED, MOST_EXPLORED = 160, 1_000
+"""Limits of hnsw.ef_search: the number of rows that are looked at."""
+_ROWS, _OLDER = "neural_vectors_", "neural_words_"
 
 
 class PgVectorStore(VectorStore):
@@ -51,20 +60,30 @@ class PgVectorStore(VectorStore):
     """
 
     def create(self, table: str, shape: Shape) -> None:
-        transact(table, lambda cursor: create(cursor, table, shape))
+        transact(table, lambda cursor: _create(cursor, table, shape))
 
     def drop(self, table: str) -> None:
-        both = f"{rows_table(table)}, {words_table(table)}"
+        # The second one was made by an older release.
+        both = f'{rows_table(table)}, "{_OLDER}{table}"'
         transact(table, lambda cursor: cursor.execute(f"DROP TABLE IF EXISTS {both}"))
 
     def tables(self) -> list[str]:
-        return transact("", table_names)
+        found = _asked(
+            "",
+            "SELECT substr(relname, %s) FROM pg_class"
+            " WHERE relkind = 'r' AND starts_with(relname, %s) AND pg_table_is_visible(oid)",
+            [len(_ROWS) + 1, _ROWS],
+        )
+        return sorted(name for (name,) in found)
 
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         def write(cursor: CursorWrapper) -> None:
-            shape = shape_of(cursor, table)
-            values = [values_of(row, shape) for row in newest_of(rows)]
-            cursor.executemany(upsert_statement(table, shape), values)
+            columns = _shape_of(cursor, table).vectors
+            values = [
+                [row.key, row.store, row.version, *(_value(row.vectors.get(c)) for c in columns)]
+                for row in newest_of(rows)
+            ]
+            cursor.executemany(_upsert_statement(table, columns), values)
 
         transact(table, write)
 
@@ -77,103 +96,117 @@ class PgVectorStore(VectorStore):
         transact(table, lambda cursor: cursor.execute(statement, [list(keys)]))
 
     def count(self, table: str, *, within: Within) -> int:
-        only = filter_of(within)
-
-        def ask(cursor: CursorWrapper) -> int:
-            cursor.execute(
-                f"SELECT count(*) FROM {rows_table(table)} WHERE {only.sql}", only.values
-            )
-            return int(cursor.fetchone()[0])
-
-        return transact(table, ask)
+        only, values = _condition(within)
+        [[number]] = _asked(table, f"SELECT count(*) FROM {rows_table(table)} WHERE {only}", values)
+        return int(number)
 
     def nearest(
         self, table: str, *, column: str, vector: Vector, within: Within, limit: int
     ) -> list[Match]:
-        return transact(
-            table,
-            lambda cursor: nearest.nearest(
-                cursor,
-                table=table,
-                column=column,
-                vector=vector,
-                only=filter_of(within),
-                limit=limit,
-            ),
-        )
-
-    def matching(
-        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
-    ) -> list[Match]:
-        return transact(
-            table,
-            lambda cursor: words.matching(
-                cursor,
-                table=table,
-                column=column,
-                tokens=list(hashes_of(tokens)),
-                only=filter_of(within),
-                limit=limit,
-            ),
-        )
+        asked = (table, column, vector, within, limit)
+        return transact(table, lambda cursor: _nearest(cursor, *asked))
 
     def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
-        only = filter_of(within)
-
         def read(cursor: CursorWrapper) -> dict[str, Row]:
-            shape = shape_of(cursor, table)
-            cursor.execute(selection(table, shape, only), [list(keys), *only.values])
-            return {values[0]: row_of(values, shape) for values in cursor.fetchall()}
+            names = _shape_of(cursor, table).vectors
+            only, values = _condition(within)
+            columns = ["key", "store", "version", *(f"vector_send({_column(n)})" for n in names)]
+            cursor.execute(
+                f"SELECT {', '.join(columns)} FROM {rows_table(table)}"
+                f" WHERE key = ANY(%s::text[]) AND {only}",
+                [list(keys), *values],
+            )
+            return {values[0]: _row(values, names) for values in cursor.fetchall()}
 
         return transact(table, read)
 
     def compact(self, table: str) -> TableSize:
-        shape = transact(table, lambda cursor: shape_of(cursor, table))
-        compaction.compact(database(), table, shape)
+        """Two things are not possible in a transaction, so they are left out if the caller has one:
+        freeing the space of replaced rows, and making indexes without blocking writers."""
+        shape = transact(table, lambda cursor: _shape_of(cursor, table))
+        alone = not database().in_atomic_block
+        with named_errors(table), cursor_on(database()) as cursor, _turn(cursor, table) as mine:
+            if mine:
+                vacuum = "VACUUM (ANALYZE, SKIP_LOCKED)" if alone else "ANALYZE"
+                cursor.execute(f"{vacuum} {rows_table(table)}")
+                _index(cursor, table, shape, concurrently="CONCURRENTLY" if alone else "")
         return self.size(table)
 
     def size(self, table: str) -> TableSize:
-        return transact(table, lambda cursor: compaction.size_of(cursor, table))
+        def measure(cursor: CursorWrapper) -> TableSize:
+            name = rows_table(table)
+            cursor.execute(f"SELECT count(*), pg_total_relation_size(%s) FROM {name}", [name])
+            rows, size = cursor.fetchone()
+            unindexed = rows if _lacking(cursor, table, _shape_of(cursor, table), rows) else 0
+            return TableSize(rows=rows, unindexed_rows=unindexed, bytes=size)
+
+        return transact(table, measure)
 
 
-def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
-    """Make a table, unless it exists with this shape. Raises :class:`TableRefused` for another
-    shape."""
+def _asked(table: str, statement: str, values: Sequence[Any]) -> list[Any]:
+    """The rows that a statement answers."""
+
+    def ask(cursor: CursorWrapper) -> list[Any]:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+    return transact(table, ask)
+
+
+# Tables
+
+
+def rows_table(table: str) -> str:
+    """The quoted name of a table in the database."""
+    return f'"{_ROWS}{checked(table)}"'
+
+
+def index_name(table: str, column: str) -> str:
+    """The quoted name of the index of a vector column."""
+    return f'"neural_near_{table}_{column}"'
+
+
+def _column(name: str) -> str:
+    return f'"vector_{name}"'
+
+
+def _condition(within: Within) -> tuple[str, list[Any]]:
+    """The SQL condition on rows, and the values that it binds."""
+    if within.stores is None:
+        return "true", []
+    return "store = ANY(%s::text[])", [sorted(within.stores)]
+
+
+def _create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
     # PostgreSQL's IF NOT EXISTS fails if two connections do it at the same time.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('neural_vectors', 0))")
     _extend(cursor)
-    there = _comment(cursor, table)
-    if there is None:
-        for statement in tables.creation(table, shape):
-            cursor.execute(statement)
-    elif tables.shape_in(there) != shape:
-        raise TableRefused(f"table {table!r} is there with {tables.shape_in(there)}, not {shape}")
+    try:
+        there = _shape_of(cursor, table)
+    except TableMissing:
+        vectors = [f", {_column(each)} vector({int(shape.dimensions)})" for each in shape.vectors]
+        cursor.execute(
+            f'CREATE TABLE {rows_table(table)} (key text COLLATE "C" PRIMARY KEY,'
+            f' store text COLLATE "C" NOT NULL, version bigint NOT NULL{"".join(vectors)})'
+        )
+        cursor.execute(f"CREATE INDEX ON {rows_table(table)} (store)")
+    else:
+        if there != shape and shape.vectors + there.vectors:
+            raise refused_shape(table, there, shape)
 
 
-def shape_of(cursor: CursorWrapper, table: str) -> Shape:
+def _shape_of(cursor: CursorWrapper, table: str) -> Shape:
     """The shape that a table was made with. Raises :class:`TableMissing`."""
-    comment = _comment(cursor, table)
-    if comment is None:
+    cursor.execute(
+        "SELECT attname, atttypmod FROM pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attnum > 0 ORDER BY attnum",
+        [rows_table(table)],
+    )
+    columns = cursor.fetchall()
+    if not columns:
         raise TableMissing(f"the vector store has no table {table!r}")
-    return tables.shape_in(comment)
-
-
-def table_names(cursor: CursorWrapper) -> list[str]:
-    """Names of all tables, sorted."""
-    cursor.execute(
-        "SELECT obj_description(oid, 'pg_class') FROM pg_class"
-        " WHERE relkind = 'r' AND starts_with(relname, %s) AND pg_table_is_visible(oid)",
-        [tables.ROWS],
-    )
-    return sorted(tables.name_in(comment) for (comment,) in cursor.fetchall() if comment)
-
-
-def _comment(cursor: CursorWrapper, table: str) -> str | None:
-    cursor.execute(
-        "SELECT obj_description(to_regclass(%s), 'pg_class')", [tables.rows_table(table)]
-    )
-    comment = cursor.fetchone()[0]
-    return None if comment is None else str(comment)
+    vectors = {name[7:]: size for name, size in columns if name.startswith("vector_")}
+    return Shape(vectors=tuple(vectors), dimensions=max(vectors.values(), default=0))
 
 
 def _extend(cursor: CursorWrapper) -> None:
@@ -189,88 +222,150 @@ def _extend(cursor: CursorWrapper) -> None:
         )
 
 
-# Rows as they are written and read
+# Rows
 
 
-_PLAIN = {
-    "key": "text",
-    "store": "text",
-    "kind": "text",
-    "at": "timestamptz",
-    "version": "bigint",
-    "title": "text",
-    "names": "text[]",
-    "text": "text",
-}
-
-
-def upsert_statement(table: str, shape: Shape) -> str:
+def _upsert_statement(table: str, vectors: Sequence[str]) -> str:
     """The statement that writes one row, unless the existing one has a greater version."""
-    types = _types(shape)
-    places = ", ".join(f"%s::{each}" for each in types.values())
-    changes = ", ".join(f"{name} = excluded.{name}" for name in types)
+    columns = ["key", "store", "version", *map(_column, vectors)]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
     return (
-        f"INSERT INTO {rows_table(table)} AS kept ({', '.join(types)}) VALUES ({places})"
+        f"INSERT INTO {rows_table(table)} AS kept ({', '.join(columns)})"
+        f" VALUES (%s::text, %s::text, %s::bigint{', %s::vector' * len(vectors)})"
         f" ON CONFLICT (key) DO UPDATE SET {changes} WHERE excluded.version >= kept.version"
     )
 
 
-def values_of(row: Row, shape: Shape) -> list[Any]:
-    """The values that :func:`upsert_statement` binds."""
-    return [
-        *(row.key, row.store, row.kind, row.at, row.version),
-        connection.text(row.title),
-        [connection.text(name) for name in row.names],
-        connection.text(row.text),
-        *(value for name in shape.tokens for value in _token_values(row.tokens.get(name, ()))),
-        *(_vector_value(row, name) for name in shape.vectors),
-    ]
-
-
-def selection(table: str, shape: Shape, only: Filter) -> str:
-    """The statement that reads rows. It binds a list of keys, then the values of the filter."""
-    vectors = [f"vector_send({vector_column(name)})" for name in shape.vectors]
-    return (
-        f"SELECT {', '.join([*_PLAIN, *vectors])} FROM {rows_table(table)}"
-        f" WHERE key = ANY(%s::text[]) AND {only.sql}"
-    )
-
-
-def row_of(values: Sequence[Any], shape: Shape) -> Row:
-    """A row from the values that were read."""
-    plain = dict(zip(_PLAIN, values, strict=False))
-    sent = zip(shape.vectors, values[len(_PLAIN) :], strict=True)
-    at = plain["at"]
-    return Row(
-        **{
-            **plain,
-            "at": at and at.astimezone(dt.UTC),
-            "names": tuple(plain["names"]),
-            "vectors": {
-                name: connection.vector_from(each) for name, each in sent if each is not None
-            },
-        }
-    )
-
-
-def _types(shape: Shape) -> dict[str, str]:
-    """Types of all columns by their quoted names, in the order of :func:`values_of`."""
-    types = dict(_PLAIN)
-    for name in shape.tokens:
-        types |= {hashes_column(name): "bigint[]", weights_column(name): "sparsevec"}
-    return types | {vector_column(name): "vector" for name in shape.vectors}
-
-
-def _token_values(
-    tokens: Sequence[str],
-) -> tuple[connection.Binary | None, connection.Binary | None]:
-    occurrences = connection.hashes_of(tokens)
-    if not occurrences:
-        return None, None
-    return connection.bigints(list(occurrences)), connection.weights(repeated(occurrences))
-
-
-def _vector_value(row: Row, name: str) -> connection.Binary | None:
+def _value(given: Vector | None) -> Binary | None:
     """A vector of zeros has no direction and is near to nothing, so it is stored as missing."""
-    vector = row.vectors.get(name)
-    return None if vector is None or not vector.any() else connection.vector(vector)
+    return None if given is None or not given.any() else vector(given)
+
+
+def _row(values: Sequence[Any], names: Sequence[str]) -> Row:
+    key, store, version, *sent = values
+    vectors = {n: vector_from(each) for n, each in zip(names, sent, strict=True) if each}
+    return Row(key=key, store=store, version=version, vectors=vectors)
+
+
+# The nearest rows
+
+
+def _nearest(
+    cursor: CursorWrapper, table: str, column: str, wanted: Vector, within: Within, limit: int
+) -> list[Match]:
+    asked = vector(wanted / max(float(wanted @ wanted) ** 0.5, 1e-12))
+    name, (only, values) = _column(column), _condition(within)
+    rows = f"FROM {rows_table(table)} WHERE {name} IS NOT NULL AND {only}"
+    among = f"SELECT key, {name} AS near {rows}"
+    if _is_for_the_index(cursor, table, column, within):
+        _explore(cursor, limit)
+        order = f"{_half(column, wanted.size)} <#> %s::vector::halfvec({wanted.size})"
+        by_index = f"{among} ORDER BY {order} LIMIT %s::bigint"
+        found = _best(cursor, by_index, [*values, asked, limit], asked, limit)
+        if len(found) >= limit:
+            return found
+        # If very many vectors are equal, an HNSW index cannot reach all of them.
+        cursor.execute("SET LOCAL enable_seqscan = on")
+    return _best(cursor, among, values, asked, limit)
+
+
+def _best(
+    cursor: CursorWrapper, among: str, values: Sequence[Any], asked: Binary, limit: int
+) -> list[Match]:
+    cursor.execute(
+        f"SELECT key, -(near <#> %s::vector) AS score FROM ({among}) AS among"
+        " ORDER BY near <#> %s::vector, key LIMIT %s::bigint",
+        [asked, *values, asked, limit],
+    )
+    return [Match(key, score) for key, score in cursor.fetchall()]
+
+
+def _half(column: str, dimensions: int) -> str:
+    return f"({_column(column)}::halfvec({int(dimensions)}))"
+
+
+def _is_for_the_index(cursor: CursorWrapper, table: str, column: str, within: Within) -> bool:
+    """Whether to use the index: it is there, and reading all rows of the stores would be slower. Of
+    few rows, the index would skip most of what it finds."""
+    only, values = _condition(within)
+    few = FEW_ROWS if values else 0
+    cursor.execute(
+        # JIT compilation takes longer than any of our queries.
+        "SELECT set_config('jit', 'off', true),"
+        " EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid)"
+        " AND (SELECT count(*) FROM"
+        f" (SELECT FROM {rows_table(table)} WHERE {only} LIMIT %s) AS few) >= %s",
+        [index_name(table, column), *values, few, few],
+    )
+    return bool(cursor.fetchone()[1])
+
+
+def _explore(cursor: CursorWrapper, limit: int) -> None:
+    """Set how far the index is scanned. The scan goes on while the filter leaves fewer rows than
+    the limit, up to 200,000 rows that it refuses.
+
+    The planner overestimates the cost of a vector index and would rather sort the table, so
+    sequential scans and sorts are off.
+    """
+    cursor.execute(
+        "SELECT set_config('hnsw.ef_search', %s, true),"
+        " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+        " set_config('hnsw.max_scan_tuples', '200000', true),"
+        " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
+        [str(min(max(limit, EXPLORED), MOST_EXPLORED))],
+    )
+
+
+# Compaction
+
+
+def _lacking(cursor: CursorWrapper, table: str, shape: Shape, rows: int) -> list[str]:
+    """The vector columns of a table of so many rows that should have an index and have none. An
+    index whose making was cut short is invalid and counts as none."""
+    if rows < INDEXED_ROWS or shape.dimensions > MOST_DIMENSIONS:
+        return []
+    cursor.execute(
+        "SELECT name FROM unnest(%s::text[], %s::text[]) AS wanted (name, index) WHERE NOT EXISTS"
+        " (SELECT FROM pg_index WHERE indexrelid = to_regclass(index) AND indisvalid)",
+        [list(shape.vectors), [index_name(table, each) for each in shape.vectors]],
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _index(cursor: CursorWrapper, table: str, shape: Shape, *, concurrently: str) -> None:
+    """Make the HNSW indexes that a large table lacks."""
+    cursor.execute(f"SELECT count(*) FROM {rows_table(table)}")
+    for column in _lacking(cursor, table, shape, cursor.fetchone()[0]):
+        name = index_name(table, column)
+        cursor.execute(f"DROP INDEX IF EXISTS {name}")
+        cursor.execute(
+            f"CREATE INDEX {concurrently} {name} ON {rows_table(table)}"
+            f" USING hnsw ({_half(column, shape.dimensions)} halfvec_ip_ops)"
+        )
+
+
+@contextmanager
+def _turn(cursor: CursorWrapper, table: str) -> Iterator[bool]:
+    """Yields whether this connection has the lock for compacting the table: the unfinished index of
+    another process looks like one that was cut short.
+
+    It also sets the memory for making indexes: an HNSW index that fits into memory is built many
+    times faster, and 100,000 vectors of 512 take 200 MB. Parallel workers are off: they allocate
+    all that memory at once in /dev/shm, which is small in containers.
+    """
+    key = f"neural_vectors {table}"
+    cursor.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)),"
+        " set_config('maintenance_work_mem', '1GB', false),"
+        " set_config('max_parallel_maintenance_workers', '0', false)",
+        [key],
+    )
+    mine = cursor.fetchone()[0]
+    try:
+        yield mine
+    finally:
+        with suppress(DatabaseError, InterfaceError):  # a lost connection has neither any more
+            cursor.execute("RESET maintenance_work_mem")
+            cursor.execute("RESET max_parallel_maintenance_workers")
+            if mine:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])

@@ -1,0 +1,257 @@
+"""Filters that a person writes into a query: ``store:S01 state:paid amount>50 yesterday``. Pure.
+
+Each filter has its names in English and Chinese, and full-width signs are read like others:
+``门店：S01 状态：已付 金额＞50 2026-11-01之后``. Values with spaces stand in quotes; several
+stand with ``|`` or ``、`` between them. What is no filter remains to be searched as words, and so
+does a filter or a value that is unknown, which is named.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+from neural.retrieval.collections.trade import codes_called
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "store": ("门店", "店铺", "分店", "shop"),
+    "state": ("状态", "status"),
+    "type": ("类型", "类别", "kind"),
+    "channel": ("渠道",),
+    "platform": ("平台",),
+    "tender": ("支付方式",),
+    "table": ("桌号", "台号", "桌"),
+    "till": ("收银机",),
+    "amount": ("金额", "总额", "total"),
+    "after": ("自", "从", "since"),
+    "before": ("截至", "早于"),
+    "day": ("日期", "on", "date"),
+}
+"""The filters, and what else each is called."""
+CODES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "state": {
+        "payment": ("paid", "unpaid", "refunded"),
+        "state": (
+            *("placed", "scheduled", "open", "accepted", "preparing", "ready", "delivering"),
+            *("closed", "rejected", "cancelled", "voided", "merged", "completed", "pending"),
+            *("dead", "discarded", "failed", "refused", "dismissed", "corrected"),
+            *("muted", "resolved"),
+        ),
+    },
+    "channel": {"channel": ("dine_in", "takeaway", "delivery")},
+}
+"""Filters with a fixed set of values: the fact that has each. Whether an order is paid is a fact
+beside its state, and people call both a state."""
+
+AT, WHEN = "at", "when"
+"""When a record happened: as a filter states it, or as a word like *yesterday* does. A record that
+only has a time of its last change, like a dish, is not limited by such a word."""
+
+Value = str | Decimal | dt.date | tuple[str, ...]
+
+
+class Condition(NamedTuple):
+    """What a fact of a record must be: ``in`` has several values, the others (``=``, ``>``, ``>=``,
+    ``<``, ``<=``) one. A date stands for the beginning of the day."""
+
+    name: str
+    operator: str
+    value: Value
+
+
+class Unknown(NamedTuple):
+    """What is unknown: a filter, or the value of the filter ``name``. ``known`` are those that
+    there are; empty if a number or a day is expected."""
+
+    written: str
+    name: str
+    known: Sequence[str]
+
+
+@dataclass
+class Filtered:
+    """A query without its filters, and the filters."""
+
+    text: str
+    conditions: list[Condition] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+
+
+class _ValueUnknown(Exception):
+    """The filter has no such value; its argument are those that there are."""
+
+
+_Read = Callable[[re.Match[str], dt.date], Iterator[Condition]]
+
+_CALLED = {word: name for name, words in NAMES.items() for word in (name, *words)}
+_ORDERED = sorted(_CALLED, key=len, reverse=True)
+_LATIN = "|".join(word for word in _ORDERED if word.isascii())
+_CHINESE = "|".join(word for word in _ORDERED if not word.isascii())
+_OPERATORS = {"≥": ">=", "≤": "<=", "大于": ">", "超过": ">", "小于": "<", "低于": "<"}
+_FILTER = re.compile(
+    rf"(?:(?<![A-Za-z0-9_.])(?P<known>{_LATIN})|(?P<chinese>{_CHINESE})"
+    r"|(?<![A-Za-z0-9_.])(?P<other>[A-Za-z_]{2,}(?=:[^\s:/])))"
+    r"\s*(?P<operator>>=|<=|[:=><≥≤]|大于|超过|小于|低于)\s*"
+    r"(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>[^\s,;。\"的]+))的?",
+    re.IGNORECASE,
+)
+_QUOTES = str.maketrans("“”„‟「」『』", '""""""""')
+
+_DATE = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:T\d\d:\d\d(?::\d\d)?)?"
+    r"|\d{4}年\d{1,2}月\d{1,2}日?|\d{1,2}月\d{1,2}[日号]"
+)
+_PERIODS: Mapping[str, str] = {
+    "today": "today|今天|今日",
+    "yesterday": "yesterday|昨天|昨日",
+    "before yesterday": "前天",
+    "tomorrow": "tomorrow|明天|明日",
+    "after tomorrow": "后天",
+    "this week": "this week|本周|这周|这个?星期",
+    "last week": "last week|上周|上个?星期",
+    "next week": "next week|下周|下个?星期",
+    "this month": "this month|本月|这个月",
+    "last month": "last month|上个?月",
+    "days": r"(?:last|past) (\d{1,3}) days|(?:最近|过去|近)(\d{1,3})天",
+}
+_PERIOD = "|".join(_PERIODS.values())
+_SINCE = re.compile(
+    rf"({_DATE}|{_PERIOD})\s*(?P<side>之后|以后|以来|之前|以前)(?:的)?", re.IGNORECASE
+)
+_BARE = re.compile(rf"(?<![A-Za-z0-9_:])(?:{_PERIOD})(?![A-Za-z0-9_'])的?", re.IGNORECASE)
+
+
+def read_filters(text: str, *, today: dt.date) -> Filtered:
+    """Take the filters out of a query."""
+    found = Filtered(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    for pattern, read in ((_FILTER, _named), (_SINCE, _since), (_BARE, _bare)):
+        found.text = pattern.sub(partial(_taken, read, found, today), found.text)
+    if found.conditions:
+        found.text = " ".join(found.text.split()).strip(" ,;")
+    elif not found.unknown:
+        found.text = text
+    return found
+
+
+def _taken(read: _Read, found: Filtered, today: dt.date, match: re.Match[str]) -> str:
+    """What remains of a match in the text: nothing of a filter, all of what is none."""
+    name = _name_of(match) if read is _named else AT
+    if not name:
+        found.unknown.append(Unknown(match["other"], "", tuple(NAMES)))
+        return match[0]
+    try:
+        found.conditions += read(match, today)
+    except _ValueUnknown as error:
+        written = match["quoted"] or match["plain"] if read is _named else match[1]
+        found.unknown.append(Unknown(written, name, error.args[0]))
+        return match[0]
+    return " "
+
+
+def _name_of(match: re.Match[str]) -> str:
+    written = match["known"] or match["chinese"] or ""
+    return _CALLED.get(written.lower(), "")
+
+
+def _named(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
+    name, value = _name_of(match), match["quoted"] or match["plain"]
+    operator = _OPERATORS.get(match["operator"], match["operator"]).replace(":", "=")
+    if name == "day" and (side := _SINCE.fullmatch(value)):
+        yield from _since(side, today)
+    elif name in ("after", "before", "day"):
+        since, until = _period(value, today)
+        if name != "before":
+            yield Condition(AT, ">=", since)
+        if name != "after":
+            yield Condition(AT, "<", since if name == "before" else until)
+    elif name == "amount":
+        yield Condition(name, operator, _number(value))
+    else:
+        several = () if match["quoted"] else tuple(filter(None, re.split("[|、]", value)))
+        values = several or (value,)
+        yield from _coded(name, values) if name in CODES else [_one_of(name, values)]
+
+
+def _one_of(name: str, values: tuple[str, ...]) -> Condition:
+    return Condition(name, "in", values) if len(values) > 1 else Condition(name, "=", values[0])
+
+
+def _coded(name: str, values: Sequence[str]) -> Iterator[Condition]:
+    """The conditions of values of a fixed set, each with the fact that has it."""
+    for fact, codes in CODES[name].items():
+        meant = [codes_called(each.lower(), codes) for each in values]
+        if all(meant):
+            yield _one_of(fact, tuple(dict.fromkeys(chain.from_iterable(meant))))
+            return
+    raise _ValueUnknown([code for codes in CODES[name].values() for code in codes])
+
+
+def _since(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
+    since, _ = _period(match[1], today)
+    yield Condition(AT, "<" if match["side"] in ("之前", "以前") else ">=", since)
+
+
+def _bare(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
+    since, until = _period(match[0].removesuffix("的"), today)
+    yield Condition(WHEN, ">=", since)
+    yield Condition(WHEN, "<", until)
+
+
+def _number(value: str) -> Decimal:
+    try:
+        number = Decimal(value.strip("¥$€元块"))
+    except InvalidOperation:
+        raise _ValueUnknown(()) from None
+    if not number.is_finite():
+        raise _ValueUnknown(())
+    return number
+
+
+def _period(value: str, today: dt.date) -> tuple[dt.date, dt.date]:
+    """The first day, and the day after the last, of a date or a word; a time is itself alone."""
+    for name, pattern in _PERIODS.items():
+        if match := re.fullmatch(pattern, value, re.IGNORECASE):
+            return _named_period(name, int(next(filter(None, match.groups()), 0)), today)
+    try:
+        since = _date(value, today)
+        return since, since if isinstance(since, dt.datetime) else since + _DAY
+    except (ValueError, OverflowError):
+        raise _ValueUnknown(()) from None
+
+
+_DAY = dt.timedelta(days=1)
+
+
+def _named_period(name: str, days: int, today: dt.date) -> tuple[dt.date, dt.date]:
+    monday, first = today - today.weekday() * _DAY, today.replace(day=1)
+    return {
+        "today": (today, today + _DAY),
+        "yesterday": (today - _DAY, today),
+        "before yesterday": (today - 2 * _DAY, today - _DAY),
+        "tomorrow": (today + _DAY, today + 2 * _DAY),
+        "after tomorrow": (today + 2 * _DAY, today + 3 * _DAY),
+        "this week": (monday, monday + 7 * _DAY),
+        "last week": (monday - 7 * _DAY, monday),
+        "next week": (monday + 7 * _DAY, monday + 14 * _DAY),
+        "this month": (first, (first + 31 * _DAY).replace(day=1)),
+        "last month": ((first - _DAY).replace(day=1), first),
+        "days": (today - (days - 1) * _DAY, today + _DAY),
+    }[name]
+
+
+def _date(value: str, today: dt.date) -> dt.date:
+    """A day as it is written; one without a year is the last of that name. Raises ValueError."""
+    if "T" in value:
+        return dt.datetime.fromisoformat(value)
+    if not re.fullmatch(_DATE, value):
+        raise ValueError(value)
+    parts = [int(part) for part in re.findall(r"\d+", value)]
+    if len(parts) == len(("year", "month", "day")):
+        return dt.date(*parts)
+    found = dt.date(today.year, *parts)
+    return found if found <= today else found.replace(year=today.year - 1)

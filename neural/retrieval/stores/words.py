@@ -1,0 +1,461 @@
+"""The words of the indexes, in the database: rows by tokens, and the vocabulary.
+
+Tokens are marked by what they are: ``=`` a whole name, ``#`` a number, ``@`` the index or a store
+in it, ``%`` a fact. All others are words. The full-text index of the database finds rows by tokens,
+the newest first. A row is in the transaction that writes it, so that a restored database and its
+words belong together, and several processes and machines are the database's matter.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import operator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, connections, router, transaction
+
+from neural.ledger.dialects import despite_contention
+from neural.retrieval.models.search_row import (
+    SearchPiece,
+    SearchRow,
+    SearchTerm,
+    id_at,
+    is_tsvector,
+    new_id,
+    tokens_in,
+)
+from neural.retrieval.stores.base import FactCondition, Within
+from neural.retrieval.text import has_chinese, has_digit, initials_of, is_term, pieces, sound_of
+
+NAME, NUMBER = "=", "#"
+_ATTEMPTS = 5
+_AT_A_TIME = 500
+_ONE_SECOND = dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)
+_STORES_AS_TOKENS = 40
+"""For more stores, the newest rows of all stores are read, and those of others left out."""
+
+
+# Scopes and facts as tokens
+
+
+def in_index(index: int) -> str:
+    """The token of every row of an index."""
+    return f"@{index}"
+
+
+def in_store(index: int, store: str) -> str:
+    """The token of the rows of a store in an index."""
+    return f"@{index}/{_digest(store)}"
+
+
+def with_fact(name: str, value: object) -> str:
+    """The token of rows with this fact."""
+    return f"%{_digest(f'{name}={value}')}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+# Writing
+
+
+def upsert(index: int, rows: Sequence[SearchRow]) -> None:
+    """Write rows of an index in one transaction. A row replaces that of the same key unless that
+    one's ``version`` is greater. If several have one key, the one with the greatest counts."""
+    newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
+
+    def write() -> None:
+        with transaction.atomic(using=_alias()):
+            there = {row.key: row for row in _locked(index, newest)}
+            replaced = [old for key, old in there.items() if old.version <= newest[key].version]
+            kept = there.keys() - {old.key for old in replaced}
+            fresh = [row for key, row in sorted(newest.items()) if key not in kept]
+            SearchRow.objects.filter(pk__in=[old.pk for old in replaced]).delete()
+            _number(fresh)
+            SearchRow.objects.bulk_create(fresh, batch_size=_AT_A_TIME)
+            tokens = {token for row in fresh for token in row.words}
+            _learn(index, tokens)
+            _forget(index, {token for old in replaced for token in old.words} - tokens)
+
+    _repeated(write)
+
+
+def delete(index: int, keys: Collection[str]) -> None:
+    """Remove rows of an index in one transaction. Missing keys are no error."""
+
+    def write() -> None:
+        with transaction.atomic(using=_alias()):
+            gone = list(_locked(index, keys))
+            SearchRow.objects.filter(pk__in=[row.pk for row in gone]).delete()
+            _forget(index, {token for row in gone for token in row.words})
+
+    _repeated(write)
+
+
+def drop(index: int) -> None:
+    """Remove all rows and the vocabulary of an index, in short transactions."""
+    for model in (SearchRow, SearchPiece, SearchTerm):
+        own: Any = model._default_manager.filter(index=index).order_by()
+        while some := list(own.values_list("pk", flat=True)[:_AT_A_TIME]):
+            own.filter(pk__in=some).delete()
+
+
+def _repeated(write: Any) -> None:
+    """Call ``write``. Another writer may insert the same key, id or term at the same time; then
+    again."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return despite_contention(write)
+        except IntegrityError:
+            if attempt == _ATTEMPTS - 1 or connections[_alias()].in_atomic_block:
+                raise
+    return None
+
+
+def _locked(index: int, keys: Collection[str]) -> Any:
+    """The rows of these keys, locked in order, so that two writers cannot deadlock."""
+    rows = SearchRow.objects.filter(index=index, key__in=keys).only("key", "version", "words")
+    return rows.select_for_update().order_by("key")
+
+
+def _number(rows: Sequence[SearchRow]) -> None:
+    """Give each row an id that no other row has."""
+    for row in rows:
+        row.pk = new_id(row.at)
+    while repeated := _taken([row.pk for row in rows]):
+        for row in rows:
+            if row.pk in repeated:
+                row.pk = new_id(row.at)
+
+
+def _taken(ids: Sequence[int]) -> set[int]:
+    twice = {each for each, times in Counter(ids).items() if times > 1}
+    return twice.union(SearchRow.objects.filter(pk__in=ids).values_list("pk", flat=True))
+
+
+def _learn(index: int, tokens: Iterable[str]) -> None:
+    """Add the terms among these tokens to the vocabulary."""
+    terms = sorted(filter(is_term, tokens))
+    known = set(_terms(index).filter(token__in=terms).values_list("token", flat=True))
+    new = [_term(index, each) for each in terms if each not in known]
+    SearchTerm.objects.bulk_create(new, ignore_conflicts=True, batch_size=_AT_A_TIME)
+    sounds = [each.token for each in new if each.sound]
+    made = _terms(index).filter(token__in=sounds).values_list("pk", "sound")
+    # Without models, which would take most of the time of writing.
+    rows = [(index, piece, pk) for pk, sound in made for piece in pieces(sound)]
+    with connections[_alias()].cursor() as cursor:
+        cursor.executemany(_INSERT_PIECE, rows)
+
+
+_INSERT_PIECE = "INSERT INTO neural_searchpiece (index_id, piece, term_id) VALUES (%s, %s, %s)"
+
+
+def _term(index: int, token: str) -> SearchTerm:
+    form = token.removeprefix(NAME)
+    if token.startswith(NUMBER):
+        return SearchTerm(index_id=index, token=token, backwards=token[:0:-1])
+    if has_digit(form) and not has_chinese(form):  # what has a digit is not looked for by sound
+        return SearchTerm(index_id=index, token=token)
+    return SearchTerm(index_id=index, token=token, sound=sound_of(form), initials=initials_of(form))
+
+
+def _forget(index: int, tokens: Iterable[str]) -> None:
+    """Remove terms that no row has any more: a name of an erased person must not stay. If another
+    process writes a row with the same name at this moment, the name is not found by its parts until
+    it is written again."""
+    gone = [each for each in filter(is_term, tokens) if not matching([[each]], index, limit=1)]
+    for start in range(0, len(gone), _AT_A_TIME):
+        own = _terms(index).filter(token__in=gone[start : start + _AT_A_TIME])
+        SearchPiece.objects.filter(term__in=list(own.values_list("pk", flat=True))).delete()
+        own.delete()
+
+
+# Looking up rows
+
+
+def matching(
+    all_of: Sequence[Collection[str]],
+    index: int,
+    *,
+    within: Within | None = None,
+    limit: int,
+) -> list[int]:
+    """Ids of the newest rows of an index that have, of each of these groups, any token. ``within``
+    must be applied to the rows once more (:func:`rows`)."""
+    groups = [*all_of, *_scope(index, within)]
+    if not all(groups):
+        return []
+    on_postgresql = is_tsvector(connections[_alias()])
+    asked = _asked(groups, on_postgresql=on_postgresql)
+    own = "id" if on_postgresql else "neural_searchwords.rowid"
+    conditions = [*_times(own, within), *_ranges(own, within, on_postgresql=on_postgresql)]
+    more = "".join(f" AND {condition}" for condition, _ in conditions)
+    values = [value for _, values in conditions for value in values]
+    if on_postgresql:
+        sql = _WALKED_OR_LOOKED_UP.format(more=more)
+        here = _asked(_scope(index, None), on_postgresql=True)
+        found = _read(sql, [asked, here, asked, *values, asked, *values, limit, limit])
+    else:
+        found = _read(f"{_MATCHED}{more} ORDER BY {own} DESC LIMIT %s", [asked, *values, limit])
+    return [each for (each,) in found]
+
+
+_MATCHED = "SELECT rowid FROM neural_searchwords WHERE neural_searchwords MATCH %s"
+_WALKED_OR_LOOKED_UP = (
+    "WITH sample AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery) > 10 AS rich"
+    " FROM (SELECT words FROM neural_searchrow WHERE words @@ %s::tsquery"
+    " ORDER BY id DESC LIMIT 200) AS newest)"
+    ", found AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
+    " JOIN neural_searchrow ON words @@ asked WHERE NOT (SELECT rich FROM sample){more})"
+    " (SELECT id FROM neural_searchrow WHERE (SELECT rich FROM sample)"
+    " AND words @@ %s::tsquery{more} ORDER BY id DESC LIMIT %s)"
+    " UNION ALL (SELECT id FROM found ORDER BY id DESC LIMIT %s)"
+)
+"""What 5 % of the newest 200 rows of an index have is found by walking from the newest row on, and
+all else by the full-text index, however often PostgreSQL takes it to be. It has no statistics of
+rare tokens, and takes a word and its index for independent, so it would walk all rows for what few
+have."""
+
+
+def _asked(groups: Sequence[Collection[str]], *, on_postgresql: bool) -> str:
+    """The query of the full-text index. A token with a space stands for rows that have each of its
+    pieces."""
+    all_of, any_of, quote = (" & ", " | ", "'") if on_postgresql else (" AND ", " OR ", '"')
+
+    def written(token: str) -> str:
+        pieces = [f"{quote}{each}{quote}" for each in token.split(" ")]
+        return f"({all_of.join(pieces)})" if len(pieces) > 1 else pieces[0]
+
+    return all_of.join(f"({any_of.join(map(written, each))})" for each in groups)
+
+
+def _read(sql: str, values: Sequence[Any]) -> list[Any]:
+    """The rows of a statement. Django's own statements would take most of the time of a search."""
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def _scope(index: int, within: Within | None) -> list[Collection[str]]:
+    if within is None:
+        return [[in_index(index)]]
+    stores = within.stores
+    own = (
+        [in_index(index)]
+        if stores is None or len(stores) > _STORES_AS_TOKENS
+        else sorted(in_store(index, each) for each in stores)
+    )
+    kinds = [] if within.kinds is None else [[with_fact("kind", each) for each in within.kinds]]
+    facts = [
+        [with_fact(each.name, one) for one in _values(each)]
+        for each in within.facts
+        if each.operator in ("=", "in")
+    ]
+    return [own, *kinds, *facts]
+
+
+class Candidate(NamedTuple):
+    """What of a row its rank depends on."""
+
+    id: int
+    key: str
+    store: str
+    kind: str
+    at: dt.datetime | None
+    facts: Mapping[str, Any]
+    words: frozenset[str]
+
+
+def rows(
+    index: int, ids: Collection[int] = (), keys: Collection[str] = (), *, within: Within
+) -> list[Candidate]:
+    """The rows of an index with these ids or keys that are within."""
+    found: list[Any] = []
+    sql = "SELECT id, key, store, kind, at, facts, words, index_id FROM neural_searchrow WHERE "
+    if ids:
+        # Not by the index, too, of which SQLite would then read every row.
+        found += _read(f"{sql} id IN ({_places(ids)})", [*ids])
+    if keys:
+        found += _read(f"{sql} index_id = %s AND key IN ({_places(keys)})", [index, *keys])
+    made = (_candidate(each, within) for *each, own in found if own == index)
+    return [each for each in made if _fits(each, within)]
+
+
+def _candidate(columns: Sequence[Any], within: Within) -> Candidate:
+    number, key, store, kind, at, facts, words = columns
+    if within.keys is not None:
+        at = within.keys.get(key, at)
+    if at is not None and at.tzinfo is None:
+        at = at.replace(tzinfo=dt.UTC)
+    return Candidate(number, key, store, kind, at, json.loads(facts), tokens_in(words))
+
+
+def row_of(index: int, key: str, *, within: Within) -> SearchRow | None:
+    """The row of this key, if it is within."""
+    row = SearchRow.objects.filter(index=index, key=key).first()
+    return row if row and _fits(row, within) else None
+
+
+def whole(found: Sequence[Candidate]) -> dict[int, SearchRow]:
+    """The whole rows of these, by id, of those that are still there; with the time that counts."""
+    at = {each.id: each.at for each in found}
+    sql = f"{_WHOLE} WHERE id IN ({_places(at)})"
+    rows = SearchRow.objects.using(_alias()).raw(sql, [*at]) if at else ()
+    by_id = {row.id: row for row in rows}
+    for number, row in by_id.items():
+        row.at = at[number]
+    return by_id
+
+
+_WHOLE = "SELECT id, key, store, kind, title, names, numbers, also, text FROM neural_searchrow"
+
+
+def _fits(row: Any, within: Within) -> bool:
+    """Whether a row is within."""
+    if within.since or within.until:
+        in_time = row.at is not None and (
+            (not within.since or within.since <= row.at)
+            and (not within.until or row.at < within.until)
+        )
+    else:
+        in_time = True
+    return (
+        in_time
+        and (within.stores is None or row.store in within.stores)
+        and (within.kinds is None or row.kind in within.kinds)
+        and (within.keys is None or row.key in within.keys)
+        and all(_holds(each, row.facts.get(each.name)) for each in within.facts)
+    )
+
+
+_COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def _holds(condition: FactCondition, fact: Any) -> bool:
+    values = _values(condition)
+    compare = _COMPARED.get(condition.operator)
+    if compare is None:
+        return fact in values
+    return isinstance(fact, int | float) and all(compare(fact, value) for value in values)
+
+
+def stored(value: object) -> Any:
+    """The value of a fact as rows keep it: JSON compares numbers, not decimals."""
+    if isinstance(value, tuple):
+        return [stored(each) for each in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _values(condition: FactCondition) -> Sequence[Any]:
+    value = stored(condition.value)
+    return value if isinstance(value, list) else [value]
+
+
+_Condition = tuple[str, Sequence[Any]]
+
+
+def _times(own: str, within: Within | None) -> Iterator[_Condition]:
+    if within and within.since:
+        yield f"{own} >= %s", [id_at(within.since)]
+    if within and within.until:
+        yield f"{own} < %s", [id_at(within.until) + id_at(_ONE_SECOND)]
+
+
+def _ranges(own: str, within: Within | None, *, on_postgresql: bool) -> Iterator[_Condition]:
+    """Facts that are compared, of which there are no tokens."""
+    for each in within.facts if within else ():
+        if each.operator in _COMPARED:
+            (value,) = _values(each)
+            if on_postgresql:
+                yield f"(facts -> %s) {each.operator} %s::jsonb", [each.name, json.dumps(value)]
+            else:
+                sql = f"json_extract(facts, %s) {each.operator} %s"
+                yield (
+                    f"EXISTS (SELECT 1 FROM neural_searchrow WHERE id = {own} AND {sql})",  # noqa: S608
+                    [f'$."{each.name}"', value],
+                )
+
+
+# The vocabulary
+
+
+_READ = 300
+"""Terms with the same beginning that are read; of these the shortest are taken."""
+_LAST = "\U0010ffff"
+
+
+def _terms(index: int) -> Any:
+    return SearchTerm.objects.filter(index=index).order_by()
+
+
+def known_terms(index: int, tokens: Collection[str]) -> set[str]:
+    """Which of these tokens are terms of the index."""
+    sql = "SELECT token FROM neural_searchterm WHERE index_id = %s"
+    found = _read(f"{sql} AND token IN ({_places(tokens)})", [index, *tokens]) if tokens else ()
+    return {each for (each,) in found}
+
+
+class Start(NamedTuple):
+    """What terms are asked for: how a column of theirs begins, and at most how many."""
+
+    column: str
+    text: str
+    limit: int
+
+    @property
+    def is_number(self) -> bool:
+        return self.column == "backwards" or self.text.startswith(NUMBER)
+
+    def first(self, terms: list[str]) -> list[str]:
+        """The terms to take among those that were read."""
+        if self.is_number:
+            return sorted(terms, reverse=self.column == "token")
+        return sorted(terms, key=lambda each: (len(each), each))[: self.limit]
+
+
+def beginning(index: int, starts: Collection[Start]) -> dict[Start, list[str]]:
+    """The terms whose ``token``, ``backwards``, ``sound`` or ``initials`` begin like each of these,
+    by one statement: numbers by the greatest, all others the shortest first."""
+    if not starts:
+        return {}
+    order = "C" if is_tsvector(connections[_alias()]) else "BINARY"
+    asked: list[str] = []
+    values: list[Any] = []
+    for place, start in enumerate(starts):
+        column = f'{start.column} COLLATE "{order}"'
+        # As their indexes say, which are partial.
+        some = "" if start.column == "token" else f" AND {start.column} <> ''"
+        asked.append(
+            f"SELECT * FROM (SELECT {place}, token FROM neural_searchterm WHERE index_id = %s"  # noqa: S608
+            f" AND {column} >= %s AND {column} < %s{some}"
+            f" ORDER BY {column}{' DESC' if start.is_number else ''} LIMIT %s) AS terms{place}"
+        )
+        limit = start.limit if start.is_number else _READ
+        values += [index, start.text, start.text + _LAST, limit]
+    found: dict[int, list[str]] = {}
+    for place, token in _read(" UNION ALL ".join(asked), values):
+        found.setdefault(place, []).append(token)
+    return {start: start.first(found.get(place, [])) for place, start in enumerate(starts)}
+
+
+def alike(index: int, sound: Collection[str], *, limit: int) -> list[str]:
+    """Terms that have the most of these pieces of a sound."""
+    counted = (
+        "SELECT term_id, COUNT(*) AS together FROM neural_searchpiece"  # noqa: S608
+        f" WHERE index_id = %s AND piece IN ({_places(sound)})"
+        " GROUP BY term_id ORDER BY together DESC LIMIT %s"
+    )
+    sql = f"SELECT token FROM ({counted}) AS best JOIN neural_searchterm ON id = term_id"  # noqa: S608
+    return [each for (each,) in _read(sql, [index, *sound, limit])] if sound else []
+
+
+def _places(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _alias() -> str:
+    return router.db_for_write(SearchRow)

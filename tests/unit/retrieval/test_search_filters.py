@@ -1,0 +1,135 @@
+"""What a person writes into a query to narrow it, in English and Chinese."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from neural.retrieval.query.filters import AT, NAMES, WHEN, Condition, read_filters
+
+TODAY = dt.date(2026, 12, 1)  # a Tuesday
+PAID = Condition("payment", "=", "paid")
+CANCELLED = Condition("state", "=", "cancelled")
+S01 = Condition("store", "=", "S01")
+OVER_50 = Condition("amount", ">", Decimal(50))
+
+
+def since(*day: int) -> Condition:
+    return Condition(AT, ">=", dt.date(*day))
+
+
+def until(*day: int) -> Condition:
+    return Condition(AT, "<", dt.date(*day))
+
+
+def read(text: str) -> tuple[str, list[Condition]]:
+    found = read_filters(text, today=TODAY)
+    assert found.unknown == []
+    return found.text, found.conditions
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "conditions"),
+    [
+        ("store:S01 state:paid 豆腐", "豆腐", [S01, PAID]),
+        ("门店：S01 状态：已付 豆腐", "豆腐", [S01, PAID]),
+        ("豆腐 Store: S01, STATUS=paid", "豆腐", [S01, PAID]),
+        ("查门店：S01的豆腐 金额＞50", "查 豆腐", [S01, OVER_50]),
+        ("amount>50 tofu", "tofu", [OVER_50]),
+        ("金额大于50元，取消", "取消", [OVER_50]),
+        ("total>=¥50", "", [Condition("amount", ">=", Decimal(50))]),
+        ("金额≤0.5", "", [Condition("amount", "<=", Decimal("0.5"))]),
+        ("状态：取消", "", [CANCELLED]),
+        ("state:canceled", "", [CANCELLED]),
+        ("渠道:堂食", "", [Condition("channel", "=", "dine_in")]),
+        ("channel:delivery|takeaway", "", [Condition("channel", "in", ("delivery", "takeaway"))]),
+        ("门店：S01、S02", "", [Condition("store", "in", ("S01", "S02"))]),
+        ('store:"Riverside North" refund', "refund", [S01._replace(value="Riverside North")]),
+        ("门店：“河畔 北” 退款", "退款", [S01._replace(value="河畔 北")]),
+        ("type:inventory.low", "", [Condition("type", "=", "inventory.low")]),
+        ("桌号：A12 till:T1", "", [Condition("table", "=", "A12"), Condition("till", "=", "T1")]),
+    ],
+)
+def test_a_filter_is_taken_out_of_the_text(
+    text: str, rest: str, conditions: list[Condition]
+) -> None:
+    assert read(text) == (rest, conditions)
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("after:2026-11-01 before:2026-11-05", [since(2026, 11, 1), until(2026, 11, 5)]),
+        ("day:2026/11/1", [since(2026, 11, 1), until(2026, 11, 2)]),
+        ("日期：2026年11月1日", [since(2026, 11, 1), until(2026, 11, 2)]),
+        ("2026-11-01之后", [since(2026, 11, 1)]),
+        ("11月25日以前", [until(2026, 11, 25)]),
+        ("12月25日之后", [since(2025, 12, 25)]),
+        ("日期：2026-11-01之后", [since(2026, 11, 1)]),
+        ("since:yesterday", [since(2026, 11, 30)]),
+        ("before:上周", [until(2026, 11, 23)]),
+        ("after:2026-11-01T18:30", [Condition(AT, ">=", dt.datetime(2026, 11, 1, 18, 30))]),
+    ],
+)
+def test_a_filter_of_time_is_a_period(text: str, conditions: list[Condition]) -> None:
+    assert read(text) == ("", conditions)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "first", "end"),
+    [
+        ("ReadTimeout yesterday", "ReadTimeout", (2026, 11, 30), (2026, 12, 1)),
+        ("昨天的退款", "退款", (2026, 11, 30), (2026, 12, 1)),
+        ("refund Today", "refund", (2026, 12, 1), (2026, 12, 2)),
+        ("前天", "", (2026, 11, 29), (2026, 11, 30)),
+        ("上周 取消", "取消", (2026, 11, 23), (2026, 11, 30)),
+        ("本周", "", (2026, 11, 30), (2026, 12, 7)),
+        ("明天谁上班", "谁上班", (2026, 12, 2), (2026, 12, 3)),
+        ("后天", "", (2026, 12, 3), (2026, 12, 4)),
+        ("next week", "", (2026, 12, 7), (2026, 12, 14)),
+        ("this month", "", (2026, 12, 1), (2027, 1, 1)),
+        ("last month refund", "refund", (2026, 11, 1), (2026, 12, 1)),
+        ("最近3天 超时", "超时", (2026, 11, 29), (2026, 12, 2)),
+    ],
+)
+def test_a_word_for_a_time_narrows_as_one_does(
+    text: str, rest: str, first: tuple[int, ...], end: tuple[int, ...]
+) -> None:
+    assert read(text) == (
+        rest,
+        [since(*first)._replace(name=WHEN), until(*end)._replace(name=WHEN)],
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("麻婆豆腐", "2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "today's special"),
+        *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
+        *("“两个字”", "ＡＢＣ", ""),
+    ],
+)
+def test_what_is_no_filter_stays_as_it_was_written(text: str) -> None:
+    assert read(text) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "known"),
+    [
+        ("colour:red", "", NAMES),
+        ("state:foo", "state", {"paid", "cancelled", "dead"}),
+        ("渠道：飞船", "channel", {"dine_in", "delivery"}),
+        ("amount>much", "amount", set()),
+        ("amount>nan", "amount", set()),
+        ("after:2026-13-01", "after", set()),
+        ("状态：已付、取消", "state", {"paid"}),
+    ],
+)
+def test_what_is_unknown_is_named_and_searched_as_words(text: str, name: str, known: set) -> None:
+    found = read_filters(f"store:S01 {text}", today=TODAY)
+
+    (unknown,) = found.unknown
+    assert unknown.name == name
+    assert set(known) <= set(unknown.known)
+    assert found.conditions == [S01]
+    assert found.text == text.replace("：", ":")

@@ -1,0 +1,166 @@
+"""Filters in a question narrow what is searched, and what is unknown is named."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+import neural
+from neural.retrieval.collections.registry import collection_of
+from neural.retrieval.query.filters import Condition
+from neural.retrieval.query.narrowing import narrowed
+from neural.retrieval.query.parsing import parse_query
+from neural.retrieval.query.synonyms import MOST, NO_OTHERS, OtherWords, other_words
+from neural.retrieval.stores.base import Within
+from tests.unit.factories import make_store
+from tests.unit.retrieval.searching import EMBEDDER
+
+pytestmark = pytest.mark.django_db
+
+NOON = dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
+EVERYWHERE = Within.every_store()
+
+
+@pytest.fixture(autouse=True)
+def stores() -> None:
+    for code, name in {"S01": "Riverside", "S02": "Riverside North", "S03": "河畔店"}.items():
+        store = make_store(code)
+        store.name = name
+        store.save()
+
+
+def asked(text: str, within: Within = EVERYWHERE, collection: str = "orders") -> Any:
+    return narrowed(text, within, collection_of(collection))
+
+
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [
+        *(("S01", {"S01"}), ("s01", {"S01"}), ("S01店", {"S01"}), ("riverside", {"S01"})),
+        *(("North", {"S02"}), ("河畔", {"S03"}), ("S01|S03", {"S01", "S03"})),
+    ],
+)
+def test_a_store_is_named_by_its_code_its_name_or_a_part_of_it(written: str, codes: set) -> None:
+    text, within, notices = asked(f"store:{written} tofu")
+
+    assert (text, within.stores, notices) == ("tofu", codes, [])
+
+
+def test_nothing_is_within_a_store_that_is_unknown_or_not_ones_own() -> None:
+    text, within, notices = asked("store:S01 tofu", Within.of_stores(["S02"]))
+
+    assert (text, within.stores) == ("tofu", frozenset())
+    assert notices == ["No store is called S01; there are: S02."]
+    assert asked("store:S99 tofu")[1].stores == {"S99"}  # records may be ingested for it
+    assert asked("store:S99 tofu")[2] == ["No store is called S99; there are: S01, S02, S03."]
+
+
+def test_a_type_is_named_by_what_it_is_called_in_either_language() -> None:
+    kinds = {text: asked(f"type:{text}")[1].kinds for text in ("退款", "refund", "川菜")}
+
+    assert {"payment.refunded", "refund.stated"} <= kinds["退款"] & kinds["refund"]
+    assert kinds["川菜"] == {"川菜"}
+
+
+def test_a_period_of_the_question_and_one_that_was_chosen_both_hold() -> None:
+    chosen = Within(stores=None, since=NOON, until=NOON + dt.timedelta(days=9))
+
+    within = asked("after:2026-10-01 before:2026-11-05", chosen)[1]
+
+    assert within.since == NOON
+    assert within.until == dt.datetime(2026, 11, 4, 16, tzinfo=dt.UTC)
+
+
+def test_a_word_for_a_time_does_not_limit_what_has_no_time_of_its_own() -> None:
+    text, within, _ = asked("今天有没有豆腐", collection="dishes")
+
+    assert (text, within) == ("有没有豆腐", EVERYWHERE)
+    assert asked("今天有没有豆腐")[1].since is not None
+
+
+def test_what_is_unknown_is_named_with_what_is_known() -> None:
+    text, within, notices = asked("colour:red state:foo amount>x tofu")
+
+    assert (text, within) == ("colour:red state:foo amount>x tofu", EVERYWHERE)
+    assert notices[0].startswith(
+        "colour is no filter and was searched as words; filters: store, state, type,"
+    )
+    assert notices[1].startswith("foo was searched as words; that filter knows: paid, unpaid,")
+    assert notices[2] == "x was searched as words: it names no number and no day."
+
+
+def test_other_words_for_the_same_thing_are_searched_too(settings: Any) -> None:
+    settings.NEURAL = {
+        **settings.NEURAL,
+        "search_synonyms": [["宫爆", "宫保"], ["Big Bowl", "大碗"]],
+    }
+
+    assert other_words("宫爆鸡丁") == OtherWords(
+        tokens={"宫爆": ["宫保"], "爆鸡": ["宫保"]},
+        names=parse_query("宫保鸡丁").names,
+        wholes=frozenset({"宫保鸡丁"}),
+    )
+    assert other_words("a big bowl").tokens == {"big": ["大碗"], "bowl": ["大碗"]}
+    assert other_words("大碗").tokens == {"大碗": ["big bowl"]}
+    assert other_words("big bowls") == NO_OTHERS
+    assert other_words("西红柿").wholes == {"番茄", "tomato"}
+    assert len(other_words("番茄 土豆 豆腐 茄子").wholes) == MOST
+
+
+def order(number: str, store: str, total: int, **stated: Any) -> None:
+    payload = {
+        "order_id": number,
+        "till": "T1",
+        "lines": [{"name": "宫保鸡丁", "quantity": 1, "price": total}],
+        "currency": "CNY",
+        **stated,
+    }
+    neural.submit(
+        type="order.stated",
+        store=store,
+        source="till",
+        event_id=f"e{number}",
+        occurred_at=NOON,
+        payload=payload,
+    ).or_raise()
+
+
+def titles(text: str, **where: Any) -> list[str]:
+    return sorted(hit.title for hit in neural.search(text, "orders", **where))
+
+
+@pytest.mark.usefixtures("fake_broker")
+def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
+    settings.NEURAL = {**settings.NEURAL, "search_synonyms": [["宫爆", "宫保"]]}
+    with neural.temporary_search_index(embedder=EMBEDDER):
+        order("1", "S01", 40, channel="dine_in")
+        order("2", "S01", 60, channel="delivery", table="A12")
+        order("3", "S02", 80, channel="delivery")
+        neural.run_due()
+
+        assert titles("宫保鸡丁") == ["1", "2", "3"]
+        assert neural.search("宫爆鸡丁", "orders").missing == ()  # it is there by its other name
+        assert neural.search("宫爆鸡丁 B-404", "orders").missing == ("b404",)
+        assert titles("宫爆鸡丁") == ["1", "2", "3"]
+        assert titles("宫保鸡丁 store:S01") == ["1", "2"]
+        assert titles("宫保鸡丁 金额＞50") == ["2", "3"]
+        assert titles("鸡丁 amount>50 渠道：外卖 门店：Riverside") == ["2"]
+        assert titles("channel:dine_in|delivery amount<=60") == ["1", "2"]
+        assert titles("状态：未付 amount>=80") == ["3"]
+        assert titles("state:paid 鸡丁") == []
+        assert titles("桌号：A12") == ["2"]
+        assert titles("鸡丁 store:S02", stores=["S01"]) != ["3"]
+        assert titles("鸡丁 after:2026-11-02") == []
+        assert titles("鸡丁 2026-11-01之后") == ["1", "2", "3"]
+        found = neural.search("鸡丁 colour:red", "orders")
+        facets = neural.search("鸡丁", "orders").facets
+
+    assert "colour is no filter" in found.notices[0]
+    assert facets["store"] == [("S01", 2), ("S02", 1)]
+    assert facets["channel"] == [("delivery", 2), ("dine_in", 1)]
+
+
+def test_conditions_say_what_a_fact_must_be() -> None:
+    facts = asked("state:paid|unpaid amount>=5")[1].facts
+
+    assert facts == (Condition("payment", "in", ("paid", "unpaid")), Condition("amount", ">=", 5))
