@@ -1,6 +1,6 @@
 """The sums of an order: what its lines and its bill add up to. Pure.
 
-    total  = Σ amounts of lines − discounts + charges + added tax ± rounding
+    total  = Σ amounts of lines − lines taken back − discounts + charges + added tax ± rounding
     due    = counted − paid + reversals     (counted: the total, 0 for an order that counts nowhere)
     net    = counted − returns
     payout = total + platform's discounts − charges that it keeps − commission − fees
@@ -28,6 +28,8 @@ class BilledLine(Protocol):
     @property
     def discount(self) -> Decimal: ...
     @property
+    def amount(self) -> Decimal | None: ...
+    @property
     def state(self) -> str: ...
     @property
     def role(self) -> str: ...
@@ -49,8 +51,8 @@ class Entry(Protocol):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sums:
     """What an order's parts add up to. ``items`` is the sum of the lines' amounts, after
-    ``line_discounts``; ``deferred`` the part of it that is no sale (a card that was topped up);
-    ``difference`` the total less its parts."""
+    ``line_discounts`` and less what was taken back; ``deferred`` the part of it that is no sale (a
+    card that was topped up); ``difference`` the total less its parts."""
 
     total: Decimal
     difference: Decimal = ZERO
@@ -67,9 +69,12 @@ class Sums:
 
 
 def amount_of(line: BilledLine, *, digits: int) -> Decimal:
-    """What a line adds to the total: nothing if it is void or a gift."""
-    if line.state != "sold":
+    """What a line adds to the total, or takes off it if it was taken back: what it states, nothing
+    if it is void or a gift."""
+    if line.state in ("gift", "void"):
         return ZERO
+    if line.amount is not None:
+        return line.amount
     # A discount that is greater than its line shows as a difference of the order.
     return max(ZERO, rounded_to(line.quantity * line.price, digits) - line.discount)
 
@@ -82,8 +87,11 @@ def add_up(
 ) -> Sums:
     """The sums of lines (with their amounts) and entries; ``stated`` is the total that the till
     states."""
-    items = line_discounts = deferred = ZERO
+    items = taken_back = line_discounts = deferred = ZERO
     for line, amount in lines:
+        if line.state == "returned":
+            taken_back += amount
+            continue
         items += amount
         if line.state == "sold":
             line_discounts += line.discount
@@ -97,6 +105,9 @@ def add_up(
     discounts, charges = of.get("discount", ZERO), of.get("charge", ZERO)
     tax, rounding = of.get("tax", ZERO), of.get("rounding", ZERO)
     computed = items - discounts + charges + tax + rounding
+    # What is worth more than the bill is given back by a refund.
+    taken_off = min(taken_back, max(ZERO, computed))
+    items, computed = items - taken_off, computed - taken_off
     total = max(ZERO, computed) if stated is None else stated
     return Sums(
         total=total,

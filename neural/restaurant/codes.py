@@ -22,7 +22,7 @@ Status = Literal[
     "merged",
 ]
 Channel = Literal["dine_in", "takeaway", "delivery"]
-LineState = Literal["sold", "gift", "void"]
+LineState = Literal["sold", "gift", "void", "returned"]
 LineRole = Literal["item", "modifier", "component", "deferred"]
 BillKind = Literal["discount", "charge", "tax", "rounding"]
 Tender = Literal[

@@ -2,13 +2,16 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from neural.retrieval.collections.documents import (
     Document,
+    amount_of,
+    amounts,
     as_text,
+    facts_of,
     first_sentence,
     first_text,
     joined,
@@ -16,10 +19,10 @@ from neural.retrieval.collections.documents import (
     meaning_of,
     moment_of,
     named,
-    own_id,
     store_of,
     texts,
 )
+from neural.retrieval.collections.trade import called
 
 ORDERS = "orders"
 
@@ -27,33 +30,45 @@ _ID = ("id", "order_id", "number")
 _NUMBER = ("number", "ticket")
 _LINES = ("lines", "items", "dishes")
 _TIMES = ("placed_at", "created_at", "occurred_at", "at")
-_NAMED_FIELDS = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "status", "currency")
+_STATES = ("settled", "status")
+_NAMED_FIELDS = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "currency", *_STATES)
 _FACTS = (
     *("ticket", "till", "day", "business_day", "total", "bill", "channel", "table", "guests"),
     *("platform", "platform_number", "member", "staff", "invoice", "phone_last4"),
     *("promised_at", "closed_at", "split_from", "replaces"),
 )
-_CHANNELS = {
-    "dine_in": "dine-in 堂食",
-    "takeaway": "takeaway 自取 外带",
-    "delivery": "delivery 外卖 外送",
-}
 
 
 def order(record: Mapping[str, Any]) -> Document:
     """The document of an order, found by its number, dishes and notes, and by what people know of
-    an order: its table, day, total, coupons, platform, guest and staff. Its lines are under
-    ``lines``, ``items`` or ``dishes``; each is a name or a mapping with one."""
+    an order: its table, day, total, coupons, channel, platform, state, guest and staff. Its lines
+    are under ``lines``, ``items`` or ``dishes``; each is a name or a mapping with one."""
     lines = listed(record, *_LINES)
-    dishes, facts, others = named(lines), list(_named_facts(record)), list(_other_texts(record))
+    dishes, known, others = named(lines), list(_known_by(record)), list(_other_texts(record))
+    numbers = tuple(dict.fromkeys((*_numbers(record), *_places(record))))
+    channel, platform, table, till, settled, status = (
+        as_text(record.get(name)) for name in ("channel", "platform", "table", "till", *_STATES)
+    )
+    state = first_text(record, "state", "status")
     return Document(
-        id=own_id(record, *_ID, collection=ORDERS),
-        store=store_of(record, collection=ORDERS),
-        kind=first_text(record, "state", "status"),
+        id=first_text(record, *_ID),
+        store=store_of(record),
+        kind=state,
         at=moment_of(record, *_TIMES),
-        title=first_text(record, *_NUMBER) or own_id(record, *_ID, collection=ORDERS),
-        names=tuple(dict.fromkeys([*dishes, *facts])),
-        text=joined([*map(_line, lines), *others, *_words_of_facts(record), *facts]),
+        title=first_text(record, *_NUMBER, *_ID),
+        names=tuple(dict.fromkeys([*dishes, *known])),
+        numbers=numbers,
+        also=(*_places(record), *called(state, status, settled, channel, platform)),
+        facts=facts_of(
+            state=status or state,
+            payment=settled,
+            channel=channel,
+            platform=platform,
+            table=table,
+            till=till,
+            amount=amount_of(record.get("total")),
+        ),
+        text=joined([*map(_line, lines), *others, *known, *numbers]),
         meaning=meaning_of(dishes, [*chain.from_iterable(map(_notes, lines)), *others]),
     )
 
@@ -64,50 +79,34 @@ def _other_texts(record: Mapping[str, Any]) -> Iterator[str]:
     yield from texts(other, without=_NAMED_FIELDS)
 
 
-def _named_facts(record: Mapping[str, Any]) -> Iterator[str]:
-    """What an order is known by besides its number and its dishes, as people would type it."""
-    if record.get("order_id") != record.get("number"):
-        yield from texts(record.get("order_id"))
-    for table in texts(record.get("table")):
-        yield from (f"table {table}", f"{table}号桌")
-    yield from _days(record.get("business_day"))
+def _known_by(record: Mapping[str, Any]) -> Iterator[str]:
+    """What an order is known by besides its number and its dishes: its day, coupons, platform and
+    people. A day is a name, because the words of a date are parts of many numbers."""
+    with suppress(ValueError):
+        day = dt.date.fromisoformat(as_text(record.get("business_day")))
+        yield from (day.isoformat(), f"{day.month}月{day.day}日")
     for entry in listed(record, "bill"):
         if isinstance(entry, Mapping):
             yield from filter(None, (first_text(entry, "name"), first_text(entry, "code")))
-    for name in ("platform", "platform_number", "member", "staff", "invoice"):
+    for name in ("platform", "member", "staff", "invoice"):
         yield from texts(record.get(name))
+
+
+def _numbers(record: Mapping[str, Any]) -> Iterator[str]:
+    """Its numbers besides its title, as people type them."""
+    if record.get("order_id") != record.get("number"):
+        yield from texts(record.get("order_id"))
+    for name in ("platform_number", "table", "till", "phone_last4"):
+        yield from texts(record.get(name))
+    yield from amounts(record.get("total"))
+
+
+def _places(record: Mapping[str, Any]) -> Iterator[str]:
+    """Its table and phone in the words of people."""
+    for table in texts(record.get("table")):
+        yield from (f"table {table}", f"{table}号桌", f"{table}桌")
     for digits in texts(record.get("phone_last4")):
-        yield from (digits, f"尾号{digits}")
-
-
-def _words_of_facts(record: Mapping[str, Any]) -> Iterator[str]:
-    """Facts whose words are found, but by which no order is known."""
-    channel = as_text(record.get("channel"))
-    yield from filter(None, (_CHANNELS.get(channel, channel), as_text(record.get("till"))))
-    yield from _amounts(record.get("total"))
-
-
-def _amounts(value: Any) -> Iterator[str]:
-    """An amount as a bill writes it, and as people type it: 46.00 and 46. None for nothing."""
-    try:
-        amount = Decimal(as_text(value))
-    except InvalidOperation:
-        return
-    if not amount:
-        return
-    plain = format(amount.normalize(), "f")
-    _, _, digits = plain.partition(".")
-    yield from dict.fromkeys((f"{amount:.{max(2, len(digits))}f}", plain))
-
-
-def _days(value: Any) -> Iterator[str]:
-    """A date as ISO 8601 writes it, and in Chinese. As names, because the words of a date are parts
-    of many numbers."""
-    try:
-        day = dt.date.fromisoformat(as_text(value))
-    except ValueError:
-        return
-    yield from (day.isoformat(), f"{day.month}月{day.day}日")
+        yield f"尾号{digits}"
 
 
 def _line(line: Any) -> str:
@@ -155,14 +154,16 @@ def dish(record: Mapping[str, Any]) -> Document:
     """The document of a dish, found by its title, its description and all other text (ingredients,
     allergens, …)."""
     description = first_text(record, *_DISH_DESCRIPTION)
-    identity = own_id(record, *_DISH_ID, collection=DISHES)
+    identity = first_text(record, *_DISH_ID)
     category = first_text(record, "category")
     return Document(
         id=identity,
-        store=store_of(record, collection=DISHES),
+        store=store_of(record),
         kind=category,
         at=moment_of(record, *_DISH_TIMES),
         title=first_text(record, *_DISH_TITLE) or identity,
+        numbers=(identity, *amounts(record.get("price"))),
+        facts=facts_of(type=category, amount=amount_of(record.get("price"))),
         lead=first_sentence(description),
         text=joined([category, description, *texts(record, without=_DISH_FIELDS)]),
     )
@@ -176,14 +177,17 @@ _SHIFT_FIELDS = (*_SHIFT_ID, *_SHIFT_NAME, "store_id", "store", "role")
 
 def shift(record: Mapping[str, Any]) -> Document:
     """The document of one person's shift, found by name, role and time."""
-    identity = own_id(record, *_SHIFT_ID, collection=SHIFTS)
+    identity = first_text(record, *_SHIFT_ID)
     person = first_text(record, *_SHIFT_NAME, "staff_code", "staff_id")
     role = first_text(record, "role")
     return Document(
         id=identity,
-        store=store_of(record, collection=SHIFTS),
+        store=store_of(record),
         kind=role,
         at=moment_of(record, *_SHIFT_TIMES),
         title=person or identity,
+        numbers=tuple(filter(None, (identity, first_text(record, "staff_code", "staff_id")))),
+        also=called(role, "staff.scheduled")[1:],
+        facts=facts_of(type=role),
         text=joined([role, identity, *texts(record, without=_SHIFT_FIELDS)]),
     )

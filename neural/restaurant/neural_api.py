@@ -30,13 +30,15 @@ class ReadLine(Schema):
     line_id: str
     parent: int | None = Field(description="The position of the line that it belongs to.")
     role: str = Field(description="`item`, `modifier`, `component` or `deferred`.")
-    state: str = Field(description="`sold`, `gift` or `void`.")
+    state: str = Field(description="`sold`, `gift`, `void` or `returned`.")
     dish: str = Field(examples=["D7"])
     name: str = Field(examples=["麻婆豆腐"])
     quantity: Money
     price: Money
     discount: Money
-    amount: Money = Field(description="What the line adds to the total.")
+    amount: Money = Field(
+        description="What the line adds to the total, or takes off it if it is `returned`."
+    )
     tax: Money | None
     options: list[Any] | None
     note: str
@@ -75,6 +77,10 @@ class ReadPayment(Schema):
     id: str
     kind: str = Field(description="`payment` or `refund`.")
     status: str = Field(description="Only a `completed` one counts.")
+    moved: bool = Field(
+        description="The order was merged, and this is stated for the surviving one: it counts "
+        "there."
+    )
     amount: Money
     currency: str = Field(examples=["CNY"])
     tender: str = Field(examples=["wechat"])
@@ -105,6 +111,13 @@ class ReadOrder(Schema):
         "status of it is known."
     )
     status: str = Field(description="How far it is, like `preparing` or `closed`; may be empty.")
+    given_twice: bool = Field(
+        description="Its statements speak of two orders: see `claims`. The newest one is shown."
+    )
+    claims: list[dict[str, Any]] = Field(
+        description="Statements that contradict each other: `about` (`source` or `placed_at`), "
+        "`says`, and the newest event that says it (`at`, `event_id`, `source`)."
+    )
     statuses: list[dict[str, Any]] = Field(description="The statuses so far, oldest first.")
     cancel_reason: str
     placed_at: Instant | None

@@ -1,7 +1,7 @@
 """The search collections of orders, dishes and shifts, and where their records are in the
 database."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -12,15 +12,7 @@ from neural.restaurant import documents
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
 from neural.restaurant.models.newest import event_of, moment_of
-from neural.retrieval.collections.documents import Document
-from neural.retrieval.collections.registry import (
-    Record,
-    Rows,
-    SearchCollection,
-    of_stores,
-    permission_of,
-    register_collection,
-)
+from neural.retrieval.collections.registry import Record, Rows, of_stores, register_rows
 
 
 class Orders(Rows):
@@ -50,10 +42,21 @@ class Orders(Rows):
             "number": str(row),
             "store_id": row.store_id,
             "state": row.state,
+            "status": row.display_status,
+            "settled": _settled(row),
             "placed_at": row.placed_at,
             "lines": lines,
             "cancel_reason": row.cancel_reason,
         }
+
+
+def _settled(order: Order) -> str:
+    """Whether the order is paid; empty if there is nothing to pay."""
+    if order.refunded:
+        return "refunded"
+    if order.unsettled and order.balance > 0:
+        return "unpaid"
+    return "paid" if order.paid else ""
 
 
 def _stated_by(order: Order) -> tuple[str, str, str]:
@@ -102,6 +105,7 @@ class Dishes(Rows):
             "store_id": row.store_id,
             "title": row.name,
             "category": row.category,
+            "price": row.price and str(row.price),
             "updated_at": moment_of(row.version) if row.version else None,
         }
         return {**row.details, **stated}
@@ -127,22 +131,14 @@ class Shifts(Rows):
         return rows.select_related("store")
 
 
-def _register(
-    name: str, document: Callable[[Record], Document], source: Rows, label: Any, **others: Any
-) -> None:
-    register_collection(
-        SearchCollection(
-            name=name,
-            label=label,
-            document=document,
-            source=source,
-            address=source.address,
-            permission=permission_of(source.model),
-            **others,
-        )
-    )
-
-
-_register(documents.ORDERS, documents.order, Orders(), _("orders"))
-_register(documents.DISHES, documents.dish, Dishes(), _("dishes"), vectors=("whole", "title"))
-_register(documents.SHIFTS, documents.shift, Shifts(), _("shifts"))
+register_rows(documents.ORDERS, _("orders"), documents.order, Orders(), near_enough=0.35)
+register_rows(
+    documents.DISHES,
+    _("dishes"),
+    documents.dish,
+    Dishes(),
+    vectors=("whole", "title"),
+    happens=False,
+    near_enough=0.215,
+)
+register_rows(documents.SHIFTS, _("shifts"), documents.shift, Shifts(), near_enough=0.35)

@@ -167,7 +167,7 @@ def sold_by_channel(
         order__state=OrderState.PLACED,
         order__channel__gt="",
     )
-    counted = lines.exclude(state=LineState.VOID).exclude(role__in=_NO_PORTION)
+    counted = lines.filter(state__in=(LineState.SOLD, LineState.GIFT)).exclude(role__in=_NO_PORTION)
     by = counted.order_by().values_list("order__business_day", "dish", "order__channel")
     return by.annotate(portions=Sum(Cast("quantity", FloatField())))
 

@@ -101,6 +101,19 @@ def key_of(event: NeuralEvent, data: OfTill, *, order_id: str = "") -> str:
     )
 
 
+def stated_key(event: NeuralEvent, data: Any) -> str:
+    """The key of the order that an event of any version is about."""
+    return key_of(event, normal_form(data))
+
+
+NOW = dt.timedelta(seconds=5)
+
+
+def states_no_time(event: NeuralEvent) -> bool:
+    """Whether an event occurred when it was recorded: a till that states no time says no more."""
+    return abs(event.recorded_at - event.occurred_at) <= NOW
+
+
 def ticket_day(event: NeuralEvent, data: OfTill) -> dt.date | None:
     """The business day in the keys of an event's order and payment; None if they have none.
 

@@ -8,12 +8,15 @@ computed from its payments and refunds.
 import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
-from django.db.models import Min, Sum
+from django.db.models import Min, Q, Sum
 
+from neural.events.changes import record_changed
 from neural.ledger import dialects
-from neural.ledger.work import Recomputation
+from neural.ledger.work import Recomputation, works_on_history
+from neural.restaurant.keys import day_of, number_of, order_key
 from neural.restaurant.models import (
     Order,
     OrderState,
@@ -58,9 +61,9 @@ _DAY = {"store_id": "text", "day": "date"}
 def _with(days: str, lines: str) -> str:
     """Common table expressions: the lines of reports and orders, and their sums by dish. A report
     may name a dish on several lines, and each line may have a revenue or not. Of an order, a gift
-    counts (it was cooked) and a part of a combo counts beside the combo; what is void or no sale
-    does not. A modifier adds its revenue, but no portion, to the dish that it changes; one of no
-    known line stays under its own name."""
+    counts (it was cooked) and a part of a combo counts beside the combo; what is void, taken back
+    or no sale does not. A modifier adds its revenue, but no portion, to the dish that it changes;
+    one of no known line stays under its own name."""
     return f"""
     WITH days (store_id, day) AS (SELECT * FROM {days}),
     stated AS (
@@ -77,7 +80,7 @@ def _with(days: str, lines: str) -> str:
         FROM days JOIN neural_order AS placed
              ON placed.store_id = days.store_id AND placed.business_day = days.day
         JOIN neural_orderline AS line ON line.order_id = placed.id
-        WHERE placed.state = 'placed' AND line.state <> 'void' AND line.role <> 'deferred'
+        WHERE placed.state = 'placed' AND line.state IN ('sold', 'gift') AND line.role <> 'deferred'
           AND (line.role <> 'modifier' OR line.amount > 0)
     ), demand AS (
         SELECT store_id, day, dish,
@@ -127,30 +130,132 @@ def recompute_money(orders: list[int]) -> None:
     The lock is taken before the sums are read, so a payment that another transaction committed
     while this one waited is included.
     """
-    rows = Order.objects.filter(pk__in=orders).only(*MONEY_DEPENDS_ON, *MONEY_COLUMNS)
-    locked = list(rows.order_by("pk").select_for_update(no_key=True))
-    sums, first_days = _sums(orders)
+    locked = _locked(Q(pk__in=orders))
+    locked += _merged_with(locked)
+    locked += _with_open_tickets(locked)
+    sums, first_days = _sums(locked)
     changed = [
         order
         for order in locked
         if order.set_money(first_day=first_days.get(order.pk), **_money(order, sums[order.pk]))
     ]
     update(changed, MONEY_COLUMNS)
+    searched = [order for order in changed if order.state != OrderState.EXPECTED]
+    keys = {f"{order.store_id}/{order.key}" for order in searched}
+    record_changed("orders", keys, history=works_on_history())
 
 
-def _sums(orders: list[int]) -> tuple[defaultdict[int, Sums], dict[int, dt.date]]:
-    """The sums of completed payments and refunds, and the first day of all, by order."""
+def _locked(condition: Q) -> list[Order]:
+    rows = Order.objects.filter(condition).only(*MONEY_DEPENDS_ON, *MONEY_COLUMNS)
+    return list(rows.order_by("pk").select_for_update(no_key=True))
+
+
+def _merged_with(orders: list[Order]) -> list[Order]:
+    """The orders that were merged into one of these, and those into which one of these was: a
+    payment moves between them. Two transactions that begin at the two ends may deadlock; one is
+    then retried."""
+    if not orders:
+        return []
+    others = Q(merged_into__in=[order.key for order in orders]) & ~Q(merged_into="")
+    if merged := [order.survivor for order in orders if order.survivor]:
+        others |= Q(key__in=merged)
+    stores = {order.store_id for order in orders}
+    known = [order.pk for order in orders]
+    return _locked(others & Q(store__in=stores) & ~Q(pk__in=known))
+
+
+LONGEST_OPEN = dt.timedelta(days=7)
+
+
+def _with_open_tickets(orders: list[Order]) -> list[Order]:
+    """Give payments that state no time, of daily tickets of no till, to the order that was open.
+    Returns the orders of the same numbers on the days around."""
+    days: defaultdict[tuple[str, str], list[dt.date]] = defaultdict(list)
+    for order in orders:
+        day = day_of(order.key) if order.key.startswith("//") else None
+        if day:
+            days[order.store_id, number_of(order.key)].append(day)
+    if not days:
+        return []
+    with dialects.preparing_cursor() as cursor:
+        # Of a payment and an order at once, the second sees the first.
+        names = (f"neural.ticket/{store}/{number}" for store, number in days)
+        dialects.ledger_dialect().lock(cursor, names)
+    around: defaultdict[str, list[str]] = defaultdict(list)
+    for (store, number), its_days in days.items():
+        around[store] += _keys_around(its_days, number)
+    tickets: list[Order] = []
+    for store in sorted(around):
+        tickets += _locked(Q(store=store, key__in=around[store]))
+    _give_to_open(tickets)
+    known = {order.pk for order in orders}
+    return [order for order in tickets if order.pk not in known]
+
+
+def _keys_around(days: list[dt.date], number: str) -> list[str]:
+    first, last = min(days) - LONGEST_OPEN, max(days) + LONGEST_OPEN
+    around = ((first + dt.timedelta(n)) for n in range((last - first).days + 1))
+    return [order_key(order_id=number, day=day) for day in around]
+
+
+def _give_to_open(tickets: list[Order]) -> None:
+    """Give each payment to the order that it names or, if it states no time and that one was not
+    placed yet, to the newest one before that is still owed by its own payments."""
+    by_key = {(order.store_id, order.key): order for order in tickets}
+    of_number: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
+    for ticket in tickets:
+        of_number[ticket.store_id, number_of(ticket.key)].append(ticket)
+    payments = list(Payment.objects.filter(order__in=tickets))
+    named = [by_key.get((each.store_id, each.key.rpartition("/")[0])) for each in payments]
+    owed = {order.pk: order.counted for order in tickets}
+    for each, order in zip(payments, named, strict=True):
+        if order and each.status == PaymentStatus.COMPLETED:
+            undone = each.kind == PaymentKind.REFUND and each.refund_kind != RefundKind.RETURN
+            owed[order.pk] -= -each.amount if undone else each.amount
+    for each, order in zip(payments, named, strict=True):
+        meant = order
+        if order and each.timeless and not _was_placed(order, each.occurred_at):
+            others = of_number[order.store_id, number_of(order.key)]
+            owing = (other for other in others if owed[other.pk] > 0)
+            before = [other for other in owing if _may_be_meant(other, order, each.occurred_at)]
+            meant = max(before, key=attrgetter("key"), default=order)
+        if meant and meant.pk != each.order_id:
+            Payment.objects.filter(pk=each.pk).update(order=meant)
+            each.order_id = meant.pk
+    paid = {each.order_id for each in payments}
+    Order.objects.remove_unknown(
+        o.pk for o in tickets if o.state == OrderState.EXPECTED and o.pk not in paid
+    )
+
+
+def _was_placed(order: Order, moment: dt.datetime) -> bool:
+    return bool(order.placed_at and order.placed_at <= moment)
+
+
+def _may_be_meant(order: Order, named: Order, moment: dt.datetime) -> bool:
+    days = day_of(named.key) - day_of(order.key)  # type: ignore[operator]
+    return dt.timedelta(0) < days <= LONGEST_OPEN and _was_placed(order, moment)
+
+
+def _sums(orders: list[Order]) -> tuple[defaultdict[int, Sums], dict[int, dt.date]]:
+    """The sums of the payments and refunds that count, and the first day of all, by order."""
     sums: defaultdict[int, Sums] = defaultdict(dict)
     first: dict[int, dt.date] = {}
+    for order in orders:
+        if order.survivor:
+            Payment.objects.mark_moved(order)
     rows = Payment.objects.filter(order__in=orders)
-    by = rows.values_list("order", "kind", "refund_kind", "currency", "status")
-    for order, kind, refund_kind, currency, status, amount, tip, day in by.annotate(
-        Sum("amount"), Sum("tip"), Min("business_day")
-    ):
-        if status == PaymentStatus.COMPLETED:
-            sums[order][kind, refund_kind, currency] = (amount, tip)
+    by = rows.values_list("order", "kind", "refund_kind", "currency", "status", "moved")
+    parts = list(by.annotate(Sum("amount"), Sum("tip"), Min("business_day")))
+    moved_from = {order_id for order_id, *_, moved, _, _, _ in parts if moved}
+    if stay := [each for each in orders if each.pk in moved_from and not each.survivor]:
+        Payment.objects.filter(order__in=stay).update(moved=False)  # the merge was taken back
+        return _sums(orders)
+    for order_id, kind, refund_kind, currency, status, moved, amount, tip, day in parts:
+        if status == PaymentStatus.COMPLETED and not moved:
+            sums[order_id][kind, refund_kind, currency] = (amount, tip)
         if day is not None:
-            first[order] = min(first.get(order, day), day)
+            first[order_id] = min(first.get(order_id, day), day)
     return sums, first
 
 

@@ -25,6 +25,7 @@ from neural.restaurant.days.summary import (
     CurrencyDay,
     DaySummary,
     dead_runs,
+    is_behind,
     refused_events,
     summarise,
 )
@@ -222,6 +223,7 @@ KINDS: dict[str, tuple[Any, dict[str, str]]] = {
     "expected": (_("expected: only payments or statuses are known"), {"apart": "1"}),
     "unsettled": (_("unsettled"), {"unsettled": "1"}),
     "not_adding_up": (_("do not add up"), {"differs": "1"}),
+    "given_twice": (_("number given twice"), {"twice": "1"}),
     "late_change": (_("changed long after closing"), {"late": "1"}),
 }
 """The kinds of orders that are counted: what they are called, and the filters that list them."""
@@ -266,6 +268,7 @@ def context_of(store: Store, day: dt.date, *, user: Any) -> dict[str, Any]:
         "currencies_apart": len(summary.currencies) > 1,
         "day_before": day - ONE_DAY,
         "day_after": day + ONE_DAY,
+        "is_behind": is_behind(store, day),
         "dead_runs": dead_runs(store, day) if user.has_perm("neural.view_taskrun") else (),
         "refused": refused_events(store, day) if user.has_perm("neural.view_refusedevent") else (),
     }

@@ -72,6 +72,9 @@ ApartFilter = flag_filter(_("kept apart"), "apart", _("only payments or statuses
 LateChangeFilter = flag_filter(
     _("changed late"), "late", _("changed long after closing"), method="changed_late"
 )
+GivenTwiceFilter = flag_filter(
+    _("order number"), "twice", _("number given twice"), method="given_twice"
+)
 LowStockFilter = flag_filter(_("alert"), "low", _("low now"))
 UnusualFilter = flag_filter(_("unusual days"), "unusual", _("unusual"))
 BestSellerFilter = flag_filter(

@@ -1,5 +1,6 @@
 """The events about an order, found without reading more than a bounded number of rows."""
 
+import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from pydantic import ValidationError
@@ -18,6 +20,7 @@ from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, Payment
+from neural.restaurant.models.claims import Claim
 from neural.restaurant.models.newest import event_of
 from neural.restaurant.normal_form import key_of, normal_form
 from neural.restaurant.schemas import (
@@ -86,6 +89,8 @@ def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]
     for name, label in _ASPECTS.items():
         if version := bytes(getattr(order, name)):
             gives[event_of(version)].append(label)
+    for each in order.claims:
+        gives[each["event_id"], each["source"]].append(_claimed(each))
     for payment in payments:
         gives[event_of(bytes(payment.version))].append(payment)
     named = _named(order, gives)
@@ -96,6 +101,14 @@ def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]
         OrderEvent(event, gives.get(_identity(event), ()), getattr(event, "names", ()))
         for event in ordered[-MOST_SHOWN:]
     ]
+
+
+def _claimed(each: Claim) -> str:
+    """What an event says of the order that other events contradict."""
+    if each["about"] == "source":
+        return _("from the source %(source)s") % {"source": each["says"]}
+    local = timezone.localtime(dt.datetime.fromisoformat(each["says"]))
+    return _("placed at %(time)s") % {"time": f"{local:%Y-%m-%d %H:%M:%S}"}
 
 
 def _identity(event: NeuralEvent) -> tuple[str, str]:

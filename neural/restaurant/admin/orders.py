@@ -34,6 +34,7 @@ from neural.restaurant.admin.filters import (
     ApartFilter,
     BusinessDayFilter,
     ChannelFilter,
+    GivenTwiceFilter,
     LateChangeFilter,
     NotAddingUpFilter,
     OrderStatusFilter,
@@ -88,6 +89,8 @@ def _linked(key: str, order: Order | None) -> SafeString | str:
 UNSETTLED = {"also": "unsettled", "condition": Q(unsettled=True), "values": ("1",)}
 NOT_ADDING_UP = {"also": "differs", "condition": Q(adds_up=False), "values": ("1",)}
 
+GIVEN_TWICE = {"also": "twice", "condition": Q(given_twice=True), "values": ("1",)}
+
 
 def _rare(walk: dict[str, Any]) -> Walk:
     """The same index for who sees every store."""
@@ -125,6 +128,7 @@ class OrderAdmin(HistoryAdmin):
         OrderStatusFilter,
         UnsettledFilter,
         NotAddingUpFilter,
+        GivenTwiceFilter,
         LateChangeFilter,
         ApartFilter,
         ChannelFilter,
@@ -134,8 +138,10 @@ class OrderAdmin(HistoryAdmin):
     walks = (
         by_store(**UNSETTLED),
         by_store(**NOT_ADDING_UP),
+        by_store(**GIVEN_TWICE),
         _rare(UNSETTLED),
         _rare(NOT_ADDING_UP),
+        _rare(GIVEN_TWICE),
         by_store("business_day", day="day"),
     )
     search_keys = (*ORDER_IDS, "store")
@@ -148,7 +154,7 @@ class OrderAdmin(HistoryAdmin):
         return super().get_queryset(request).select_related("store")
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("bill", "progress", "delivery", "note")
+        return queryset.defer("bill", "progress", "claims", "delivery", "note")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """What is known of the order; the rest of the page is its receipt."""
@@ -187,6 +193,8 @@ class OrderAdmin(HistoryAdmin):
         badges = [badge(f"order-{status or order.state}", label or order.get_state_display())]
         if not order.adds_up:
             badges.append(badge("lost", _("does not add up")))
+        if order.given_twice:
+            badges.append(badge("lost", _("number given twice")))
         if order.late_change:
             badges.append(badge("lost", _("changed late")))
         return format_html_join(" ", "{}", ((each,) for each in badges))

@@ -132,6 +132,8 @@ class PaymentAdmin(HistoryAdmin):
 
 
 def payment_badge(payment: Payment) -> SafeString:
+    if payment.moved:
+        return badge("payment-cancelled", _("moved to another order"))
     return badge(f"payment-{payment.status}", payment.get_status_display())
 
 

@@ -156,6 +156,7 @@ CODES = {
     "packing": gettext_lazy("Packing"),
     "delivery": gettext_lazy("Delivery"),
     "coupon": gettext_lazy("Coupon"),
+    "deposit": gettext_lazy("Deposit kept"),
 }
 
 
@@ -169,6 +170,11 @@ class ReceiptLine:
     @property
     def counts(self) -> bool:
         return self.line.state != "void"
+
+    @property
+    def amount(self) -> Decimal:
+        """With its sign: what was taken back is taken off."""
+        return -self.line.amount if self.line.state == "returned" else self.line.amount
 
 
 def grouped(lines: Sequence[OrderLine]) -> Sequence[ReceiptLine]:
@@ -238,6 +244,9 @@ MOST_PAYMENTS = 200
 """How many payments and refunds are shown: a number that was given again and again has many."""
 
 
+MOST_EXPLAINED = 10
+
+
 def newest_payments(order: Order) -> Sequence[Payment]:
     """The newest payments and refunds of an order, in the order of time."""
     return list(order.payments.order_by("-occurred_at", "-pk")[:MOST_PAYMENTS])[::-1]
@@ -266,10 +275,10 @@ class Receipt:
 
 def receipt_of(order: Order, payments: Sequence[Payment] | None) -> Receipt:
     """The receipt of an order with these payments and refunds."""
-    lines = list(order.lines.order_by("position"))
+    lines = grouped(list(order.lines.order_by("position")))
     return Receipt(
         order,
-        grouped(lines),
+        lines,
         _of_kind(payments, PaymentKind.PAYMENT),
         _of_kind(payments, PaymentKind.REFUND),
         sum((line.amount for line in lines), Decimal(0)),
@@ -283,6 +292,9 @@ def _of_kind(payments: Sequence[Payment] | None, kind: str) -> Sequence[Payment]
 def order_page(order: Order, user: Any) -> dict[str, Any]:
     """The context of the template: payments and events only for who may see these."""
     payments = newest_payments(order)
+    if order.unsettled:  # a payment of an id that another order has may be why
+        for each in payments[:MOST_EXPLAINED]:
+            each.namesakes = Payment.objects.namesakes_of(each)
     sees_payments = user.has_perm("neural_restaurant.view_payment")
     events = events_of(order, payments) if user.has_perm("neural.view_neuralevent") else None
     runs = runs_by_event((each.event for each in events or ()), user)

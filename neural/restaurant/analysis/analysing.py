@@ -140,8 +140,8 @@ ANALYSIS_SCHEDULE = ShippedSchedule(
     name="neural: demand analysis",
     task=ANALYSIS_TASK,
     description=(
-        "Brings the summaries of demand up to date (docs/analysis.md). Yours to change: it is "
-        "made once and never overwritten."
+        "Brings the summaries of demand up to date (docs/explanation/analysis.md). Yours to change:"
+        " it is made once and never overwritten."
     ),
     hour="2",
     minute="0",

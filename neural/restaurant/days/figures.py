@@ -173,7 +173,7 @@ def sum_of(figures: Iterable[Figures]) -> Figures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """How many orders of the day there are of each kind, in whatever currency. The last three are
+    """How many orders of the day there are of each kind, in whatever currency. The last four are
     counted in all orders, those that count nowhere and expected ones included."""
 
     placed: int = 0
@@ -184,4 +184,5 @@ class Counts:
     expected: int = 0
     unsettled: int = 0
     not_adding_up: int = 0
+    given_twice: int = 0
     late_change: int = 0

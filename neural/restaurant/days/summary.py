@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from neural.models import RefusedEvent, Store, TaskRun
+from neural.models import RefusedEvent, RunState, Store, TaskRun
+from neural.models.run import TaskRunQuerySet
 from neural.restaurant.days.comparing import Comparison, compare, compare_all_tills
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, sum_of
 from neural.restaurant.days.sums import (
@@ -266,7 +267,8 @@ def _tickets(day: Day) -> dict[str, set[str]]:
 
 MOST_SHOWN = 20
 MOST_READ = 1000
-"""How many of the newest dead runs, and of a store's newest refused events, are looked at."""
+"""How many of the newest dead runs, and of a store's newest runs and refused events, are looked
+at."""
 
 
 def span_of(store: Store, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
@@ -278,15 +280,25 @@ def span_of(store: Store, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
 
 def dead_runs(store: Store, day: dt.date) -> Sequence[TaskRun]:
     """Dead runs of events that occurred on this day, the newest first."""
-    newest = TaskRun.objects.dead().order_by("-pk").values("pk")[:MOST_READ]
+    found = _of_day(TaskRun.objects.dead(), store, day)
+    return list(found.select_related("event").order_by("-pk")[:MOST_SHOWN])
+
+
+def is_behind(store: Store, day: dt.date) -> bool:
+    """Whether events of this day wait to be handled; the newest of a queue are handled last."""
+    newest = _of_day(TaskRun.objects.filter(store=store), store, day)
+    return newest.filter(state__in=(RunState.PENDING, RunState.RUNNING)).exists()
+
+
+def _of_day(runs: TaskRunQuerySet, store: Store, day: dt.date) -> TaskRunQuerySet:
+    """The newest of these runs, of events that occurred on this day."""
     begin, end = span_of(store, day)
-    found = TaskRun.objects.filter(
-        pk__in=list(newest.values_list("pk", flat=True)),
+    return TaskRun.objects.filter(
+        pk__in=list(runs.order_by("-pk").values_list("pk", flat=True)[:MOST_READ]),
         store=store,
         event__occurred_at__gte=begin,
         event__occurred_at__lt=end,
     )
-    return list(found.select_related("event").order_by("-pk")[:MOST_SHOWN])
 
 
 def refused_events(store: Store, day: dt.date) -> Sequence[RefusedEvent]:

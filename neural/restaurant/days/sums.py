@@ -22,7 +22,6 @@ from neural.restaurant.models import (
     OrderStatus,
     Payment,
     PaymentKind,
-    PaymentStatus,
     RefundKind,
 )
 from neural.restaurant.models.amounts import rounded
@@ -93,6 +92,7 @@ def counts_of(day: Day) -> Counts:
         "expected": Q(state=OrderState.EXPECTED),
         "unsettled": Q(unsettled=True),
         "not_adding_up": Q(adds_up=False),
+        "given_twice": Q(given_twice=True),
         "late_change": Q(late_change=True),
     }
     orders = Order.objects.filter(store=store, business_day=date)
@@ -139,7 +139,8 @@ def _money(days: Collection[Day]) -> Iterable[tuple[tuple[Any, ...], Money]]:
         order=OuterRef("order"), reference=OuterRef("refund_of"), kind=PaymentKind.PAYMENT
     )
     rows = (
-        Payment.objects.filter(_on(days), status=PaymentStatus.COMPLETED)
+        Payment.objects.counting()
+        .filter(_on(days))
         .annotate(
             in_currency=Coalesce(NullIf("currency", Value("")), "order__currency"),
             by_tender=Coalesce(

@@ -12,7 +12,7 @@ from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.models import Availability, Dish, Menu
-from neural.restaurant.models.newest import version_of
+from neural.restaurant.models.newest import newer_known, version_of
 from neural.restaurant.schemas import DishPayload, ItemAvailable, ItemSoldOut, MenuUpdated
 
 SLICE = 500
@@ -21,7 +21,12 @@ SLICE = 500
 Stated = tuple[NeuralEvent, DishPayload]
 
 
-@handles("dish.updated", batch=True, title=_("Record dishes"))
+@handles(
+    "dish.updated",
+    batch=True,
+    superseded=newer_known(Dish, code=lambda _, data: data.dish),
+    title=_("Record dishes"),
+)
 def record_dish(received: Sequence[Received[DishPayload]]) -> None:
     """Save the stated dishes, unless a newer statement of a dish is known."""
     stores = {event.store_id for event, _ in received}
@@ -29,7 +34,18 @@ def record_dish(received: Sequence[Received[DishPayload]]) -> None:
     _take([(event, data) for event, data in received], Menu.objects.versions(stores))
 
 
-@handles("menu.updated", batch=True, title=_("Record menus"))
+_menu_is_older = newer_known(Menu)
+_dishes_are_older = newer_known(Dish, code__in=lambda _, menu: {each.dish for each in menu.items})
+
+
+@handles(
+    "menu.updated",
+    batch=True,
+    superseded=lambda event, menu: (_menu_is_older if menu.complete else _dishes_are_older)(
+        event, menu
+    ),
+    title=_("Record menus"),
+)
 def record_menu(received: Sequence[Received[MenuUpdated]]) -> None:
     """Save the dishes of menus, unless a newer statement of a dish is known. Dishes that the newest
     complete menu of their store does not name are not available any more."""

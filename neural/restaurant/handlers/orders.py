@@ -17,10 +17,10 @@ from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.models import Order, OrderLine, OrderStatus
-from neural.restaurant.models.amounts import DECIMAL_PLACES, digits_of
-from neural.restaurant.models.newest import version_of
+from neural.restaurant.models.amounts import DECIMAL_PLACES, digits_of, rounded
+from neural.restaurant.models.newest import newer_known, version_of
 from neural.restaurant.models.order_status import step
-from neural.restaurant.normal_form import key_of, normal_form
+from neural.restaurant.normal_form import key_of, normal_form, stated_key
 from neural.restaurant.schemas import (
     CancellationPayload,
     DeliveryUpdated,
@@ -54,6 +54,7 @@ class Before(NamedTuple):
 
     day: dt.date | None
     currency: str
+    survivor: str
     is_new: bool
 
 
@@ -67,7 +68,9 @@ def locked_orders(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
     before: dict[int, Before] = {}
     for order in orders.values():
         order.store = stores[order.store_id]
-        before[order.pk] = Before(order.counted_day, order.currency, is_new=order.read_key())
+        before[order.pk] = Before(
+            order.counted_day, order.currency, order.survivor, is_new=order.read_key()
+        )
     yield orders
     _keep([*orders.changed.values()], before)
 
@@ -96,8 +99,12 @@ def _days(orders: Iterable[Order], before: dict[int, Before]) -> Iterable[tuple[
 
 
 def _other_money(order: Order, before: Before) -> bool:
-    """Whether the sums of payments must be computed anew: the currency has changed, or whether the
-    order counts, in which case a return is a reversal."""
+    """Whether the sums of payments must be computed anew: the order is a daily ticket of no till,
+    to which payments without a time may belong; the currency or the order into which this
+    one was merged has changed, or whether the order counts, in which case a return is a
+    reversal."""
+    if order.survivor != before.survivor or order.key.startswith("//"):
+        return True
     if order.currency != before.currency:
         return not before.is_new
     return bool(order.refunded) and (order.counted_day is None) != (before.day is None)
@@ -109,6 +116,7 @@ def _other_money(order: Order, before: Before) -> bool:
     "order.stated",
     name="neural.record_order",
     batch=True,
+    superseded=newer_known(Order, "content_version", key=stated_key),
     title=_("Record orders"),
 )
 def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
@@ -130,6 +138,7 @@ def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> N
     "order.status_changed",
     name="neural.cancel_order",
     batch=True,
+    superseded=newer_known(Order, "status_version", key=stated_key),
     title=_("Change the status of orders"),
 )
 def change_statuses(
@@ -143,15 +152,22 @@ def change_statuses(
             orders.note(order, _take_status(order, event, stated))
 
 
-@handles("order.merged", batch=True, title=_("Merge orders"))
+def _merged_keys(event: NeuralEvent, merged: OrdersMerged) -> list[str]:
+    sources = dict.fromkeys(each for each in merged.orders if each != merged.into)
+    return [key_of(event, merged, order_id=source) for source in sources]
+
+
+@handles(
+    "order.merged",
+    batch=True,
+    superseded=newer_known(Order, "status_version", key__in=_merged_keys),
+    title=_("Merge orders"),
+)
 def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
     """Mark orders as merged into another one. They count nowhere; their till states that one, and
     its payments, anew."""
     keyed = [
-        (key_of(event, merged, order_id=source), event, merged)
-        for event, merged in received
-        for source in merged.orders
-        if source != merged.into
+        (key, event, merged) for event, merged in received for key in _merged_keys(event, merged)
     ]
     with locked_orders(keyed) as orders:
         for key, event, merged in keyed:
@@ -164,7 +180,12 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
             orders.note(order, is_news)
 
 
-@handles("settlement.stated", batch=True, title=_("Record settlements"))
+@handles(
+    "settlement.stated",
+    batch=True,
+    superseded=newer_known(Order, "settlement_version", key=stated_key),
+    title=_("Record settlements"),
+)
 def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
     """Save what platforms pay out for orders, unless a newer settlement is known."""
     keyed = [(key_of(event, stated), event, stated) for event, stated in received]
@@ -181,7 +202,12 @@ def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
             orders.note(order, is_news)
 
 
-@handles("delivery.updated", batch=True, title=_("Record deliveries"))
+@handles(
+    "delivery.updated",
+    batch=True,
+    superseded=newer_known(Order, "delivery_version", key=stated_key),
+    title=_("Record deliveries"),
+)
 def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
     """Save how far orders are on their way, unless a newer statement is known."""
     keyed = [(key_of(event, stated), event, stated) for event, stated in received]
@@ -283,7 +309,7 @@ def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list
             "dish": line.dish_code,
             "name": line.name,
             "quantity": line.quantity,
-            "price": line.price,
+            "price": rounded(line.price),
             "discount": line.discount,
             "amount": amount,
             "tax": line.tax,

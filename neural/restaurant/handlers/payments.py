@@ -9,21 +9,47 @@ from neural.events.registry import handles
 from neural.models import NeuralEvent
 from neural.restaurant.keys import payment_key
 from neural.restaurant.models import Order, Payment, PaymentKind
-from neural.restaurant.models.newest import version_of
-from neural.restaurant.normal_form import key_of, normal_form, ticket_day
+from neural.restaurant.models.newest import newer_known, version_of
+from neural.restaurant.normal_form import (
+    key_of,
+    normal_form,
+    stated_key,
+    states_no_time,
+    ticket_day,
+)
 from neural.restaurant.schemas import PaymentPayload, PaymentStated, RefundPayload, RefundStated
 from neural.restaurant.totals import MONEY
 
 
-@handles("payment.completed", "payment.stated", title=_("Record payments"))
+def _kind(_: NeuralEvent, data: Any) -> PaymentKind:
+    is_refund = isinstance(data, RefundPayload | RefundStated)
+    return PaymentKind.REFUND if is_refund else PaymentKind.PAYMENT
+
+
+def _reference(stated: PaymentStated | RefundStated) -> str:
+    return stated.refund_id if isinstance(stated, RefundStated) else stated.payment_id
+
+
+def _key(event: NeuralEvent, data: Any) -> str:
+    stated = normal_form(data)
+    return payment_key(
+        payment_id=_reference(stated),
+        order=key_of(event, stated),
+        till=stated.till,
+        day=ticket_day(event, stated),
+    )
+
+
+IS_OLDER = newer_known(Payment, kind=_kind, key=_key, order__key=stated_key)
+
+
+@handles("payment.completed", "payment.stated", superseded=IS_OLDER, title=_("Record payments"))
 def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> None:
     """Save a payment. If its order is not known yet, an expected order is created."""
     stated: PaymentStated = normal_form(data)
     _record(
         event,
-        PaymentKind.PAYMENT,
         stated,
-        stated.payment_id,
         given=stated.given,
         fee=stated.fee,
         settled=stated.settled,
@@ -32,15 +58,13 @@ def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> 
     )
 
 
-@handles("payment.refunded", "refund.stated", title=_("Record refunds"))
+@handles("payment.refunded", "refund.stated", superseded=IS_OLDER, title=_("Record refunds"))
 def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> None:
     """Save a refund. Neither its payment nor its order need be known yet."""
     stated: RefundStated = normal_form(data)
     _record(
         event,
-        PaymentKind.REFUND,
         stated,
-        stated.refund_id,
         refund_of=stated.payment_id,
         refund_kind=stated.kind,
         reason=stated.reason,
@@ -48,21 +72,13 @@ def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> Non
     )
 
 
-def _record(
-    event: NeuralEvent,
-    kind: PaymentKind,
-    stated: PaymentStated | RefundStated,
-    reference: str,
-    **particulars: Any,
-) -> None:
-    order = key_of(event, stated)
-    day = ticket_day(event, stated)
+def _record(event: NeuralEvent, stated: PaymentStated | RefundStated, **particulars: Any) -> None:
     payment = Payment(
         store=event.store,
-        kind=kind,
-        key=payment_key(payment_id=reference, order=order, till=stated.till, day=day),
-        reference=reference,
-        order_id=Order.objects.pk_of(store=event.store, key=order),
+        kind=_kind(event, stated),
+        key=_key(event, stated),
+        reference=_reference(stated),
+        order_id=Order.objects.pk_of(store=event.store, key=key_of(event, stated)),
         amount=stated.amount,
         currency=stated.currency,
         tender=stated.tender,
@@ -70,6 +86,7 @@ def _record(
         status=stated.status,
         business_day=stated.business_day or event.store.business_day(event.occurred_at),
         occurred_at=event.occurred_at,
+        timeless=states_no_time(event),
         version=version_of(event),
         **particulars,
     )

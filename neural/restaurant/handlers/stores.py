@@ -18,7 +18,7 @@ from neural.restaurant.models import (
     StockLevel,
     TimeCard,
 )
-from neural.restaurant.models.newest import version_of
+from neural.restaurant.models.newest import newer_known, version_of
 from neural.restaurant.schemas import (
     ClockedIn,
     ClockedOut,
@@ -32,7 +32,13 @@ from neural.restaurant.schemas import (
 from neural.restaurant.totals import DEMAND
 
 
-@handles("sales.reported", name="neural.record_sales", batch=True, title=_("Record sales reports"))
+@handles(
+    "sales.reported",
+    name="neural.record_sales",
+    batch=True,
+    superseded=newer_known(SalesReport, day=lambda _, data: data.day),
+    title=_("Record sales reports"),
+)
 def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
     """Replace a day's sales report, unless the known one is newer."""
     reports = [_report(event, data) for event, data in received]
@@ -66,7 +72,11 @@ class ShiftEndsBeforeItStarts(PermanentError):
     """The shift ends before it starts, in the store's own time."""
 
 
-@handles("staff.scheduled", title=_("Record shifts"))
+@handles(
+    "staff.scheduled",
+    superseded=newer_known(Shift, code=lambda _, data: data.shift_id),
+    title=_("Record shifts"),
+)
 def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
     """Save the stated shift, unless a newer statement of it is known. Raises
     :class:`ShiftEndsBeforeItStarts`."""
@@ -91,7 +101,12 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
         reindex(collection="staff", store=event.store_id, ids=[data.shift_id])
 
 
-@handles("inventory.low", "inventory.updated", title=_("Record stock levels"))
+@handles(
+    "inventory.low",
+    "inventory.updated",
+    superseded=newer_known(StockLevel, "level_version", item=lambda _, data: data.item),
+    title=_("Record stock levels"),
+)
 def record_stock(event: NeuralEvent, data: StockPayload) -> None:
     """Save an item's level and its threshold, each unless a newer one is known."""
     level = StockLevel.objects.lock_or_create(store=event.store, item=data.item)
@@ -128,7 +143,18 @@ def record_opening(received: Sequence[Received[OpeningReported]]) -> None:
     OpeningState.objects.upsert_many_if_newer(states, key=("store", "platform", "version"))
 
 
-@handles("staff.clocked_in", "staff.clocked_out", batch=True, title=_("Record working times"))
+def _is_older_time(event: NeuralEvent, data: ClockedIn) -> bool:
+    column = "end_version" if isinstance(data, ClockedOut) else "start_version"
+    return newer_known(TimeCard, column, code=lambda _, data: data.timecard_id)(event, data)
+
+
+@handles(
+    "staff.clocked_in",
+    "staff.clocked_out",
+    batch=True,
+    superseded=_is_older_time,
+    title=_("Record working times"),
+)
 def record_time(received: Sequence[Received[ClockedIn]]) -> None:
     """Save when people began and stopped working, each unless a newer statement is known."""
     keys = {(data.timecard_id, event.store_id) for event, data in received}
@@ -165,7 +191,16 @@ def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
     return card.clock_out(**stated, breaks=breaks)
 
 
-@handles("day.closed", title=_("Record the close of a day"))
+@handles(
+    "day.closed",
+    superseded=newer_known(
+        DayClose,
+        business_day=lambda _, data: data.business_day,
+        till=lambda _, data: data.till,
+        currency=lambda _, data: data.currency,
+    ),
+    title=_("Record the close of a day"),
+)
 def record_day_close(event: NeuralEvent, data: DayClosed) -> None:
     """Save what a till states of a business day in a currency, unless a newer statement of it is
     known. It changes no order and no payment."""

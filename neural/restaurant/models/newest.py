@@ -6,7 +6,8 @@ text depends on a collation.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from typing import Any
 
 from django.db import connections, models, router
@@ -42,6 +43,23 @@ def version_field(label: Any = None) -> models.BinaryField:
     """A column for the version of a row or of one aspect of it. Empty is older than every event."""
     label = label or _("version")
     return models.BinaryField(label, default=b"", db_default=b"", editable=False)
+
+
+def newer_known(
+    model: Any, column: str = "version", **key: Callable[[NeuralEvent, Any], Any]
+) -> Callable[[NeuralEvent, Any], bool]:
+    """For ``superseded`` of a handler: whether the row that it would write has a newer version in
+    ``column``. ``key`` says how an event and its data give the fields that identify the row; with
+    ``__in``, of several rows, all of which must be newer."""
+
+    def is_known(event: NeuralEvent, data: Any) -> bool:
+        rows = {name: value_of(event, data) for name, value_of in key.items()}
+        newer = {f"{column}__gt": version_of(event)}
+        number = prod(len(values) for name, values in rows.items() if name.endswith("__in"))
+        known = model.objects.filter(store=event.store_id, **rows, **newer).count()
+        return bool(known and known == number)
+
+    return is_known
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,8 @@ from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
 from neural.restaurant.models.amounts import text_field, total_field
-from neural.restaurant.models.newest import NewestQuerySet, moment_of, version_field
+from neural.restaurant.models.claims import claim, contradict, with_claims
+from neural.restaurant.models.newest import NewestQuerySet, event_of, moment_of, version_field
 from neural.restaurant.models.order_status import (
     COUNTS_NOWHERE,
     LATE_CHANGE,
@@ -57,6 +58,14 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         still missing, or these name another order than was meant."""
         return self.filter(state=OrderState.EXPECTED)
 
+    def remove_unknown(self, orders: Iterable[int]) -> None:
+        """Remove those of these expected orders of which nothing but the number is known."""
+        if numbers := list(orders):
+            aspects = ("status", "settlement", "delivery", "content")
+            nothing = {f"{name}_version": b"" for name in aspects}
+            expected = self.filter(pk__in=numbers, state=OrderState.EXPECTED, **nothing)
+            expected.filter(payments=None).delete()
+
     def unsettled(self) -> "OrderQuerySet":
         """Orders for which something is owed, or for which too much was paid."""
         return self.filter(unsettled=True)
@@ -68,6 +77,10 @@ class OrderQuerySet(NewestQuerySet["Order"]):
     def changed_late(self) -> "OrderQuerySet":
         """Orders whose content changed long after they were closed."""
         return self.filter(late_change=True)
+
+    def given_twice(self) -> "OrderQuerySet":
+        """Orders whose statements speak of two orders: their number was given twice."""
+        return self.filter(given_twice=True)
 
     def displayed_as(self, status: str) -> "OrderQuerySet":
         """Orders with this :attr:`Order.display_status`."""
@@ -145,6 +158,8 @@ class Order(models.Model):
     late_change = models.BooleanField(
         _("changed long after closing"), default=False, db_default=False
     )
+    claims = _json_field(_("contradicting statements"))
+    given_twice = models.BooleanField(_("number given twice"), default=False, db_default=False)
 
     placed_at = models.DateTimeField(_("placed at"), null=True, blank=True)
     promised_at = models.DateTimeField(_("promised for"), null=True, blank=True)
@@ -230,6 +245,12 @@ class Order(models.Model):
             models.Index(fields=("number", "-id"), name="neural_order_by_number"),
             # The same for the number that a delivery platform gave.
             models.Index(fields=("platform_number", "-id"), name="neural_order_by_platform"),
+            # For the orders from which a payment may have moved.
+            models.Index(
+                fields=("store", "merged_into"),
+                condition=~Q(merged_into=""),
+                name="neural_order_merged_into",
+            ),
             # For the lists of orders that a person should look at. They stay small.
             models.Index(
                 fields=("store", "-id"),
@@ -240,6 +261,11 @@ class Order(models.Model):
                 fields=("store", "-id"),
                 condition=Q(adds_up=False),
                 name="neural_order_not_adding_up",
+            ),
+            models.Index(
+                fields=("store", "-id"),
+                condition=Q(given_twice=True),
+                name="neural_order_given_twice",
             ),
         )
 
@@ -293,6 +319,11 @@ class Order(models.Model):
         return self.business_day if self.state == OrderState.PLACED else None
 
     @property
+    def survivor(self) -> str:
+        """The key of the order into which this one is merged; empty if it is merged into none."""
+        return self.merged_into if self.state == OrderState.CANCELLED else ""
+
+    @property
     def cancelled_at(self) -> dt.datetime | None:
         """When the newest cancellation occurred; None if the order is not cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
@@ -332,10 +363,11 @@ class Order(models.Model):
 
         Returns whether anything changed.
         """
+        contradicts = self._take_claims(version, placed_at)
         took_time = self._take_time(version, placed_at)
         took_day = self._take_day(version, stated_day)
         took_content = self._take_content(version, sums, lines, content)
-        return (took_time or took_day or took_content) and self._changed()
+        return (contradicts or took_time or took_day or took_content) and self._changed()
 
     def take_status(
         self, *, version: bytes, step: Step, closed_at: dt.datetime | None = None, into: str = ""
@@ -383,6 +415,22 @@ class Order(models.Model):
         self.expect_on(first_day)
         self.unsettled = bool(self.balance)
         return before != self.__dict__
+
+    def _take_claims(self, version: bytes, placed_at: dt.datetime | None) -> bool:
+        """Keep when and by which source the order is said to be placed, once that differs. A key
+        that names its till names its source."""
+        before = self.claims
+        if placed_at and self.placed_version and self.placed_at:
+            self._claim("placed_at", version, self.placed_version, _utc(placed_at, self.placed_at))
+        if self.content_version and not till_of(self.key):
+            sources = (event_of(version)[1], event_of(bytes(self.content_version))[1])
+            self._claim("source", version, self.content_version, sources)
+        return self.claims != before
+
+    def _claim(self, about: str, version: bytes, known: bytes, says: tuple[str, str]) -> None:
+        if says[0] != says[1] or any(each["about"] == about for each in self.claims):
+            new = (claim(about, says[0], version), claim(about, says[1], bytes(known)))
+            self.claims = with_claims(self.claims, new)
 
     def _take_time(self, version: bytes, stated_at: dt.datetime | None) -> bool:
         """Take the time of the newest statement that has one, else that of the earliest event with
@@ -433,14 +481,24 @@ class Order(models.Model):
         if self.first_closed_at and self.content_version:
             changed_at = moment_of(self.content_version)
             self.late_change = changed_at - self.first_closed_at > LATE_CHANGE
+        if self.claims:
+            closed = [each["at"] for each in self.progress if each["status"] == OrderStatus.CLOSED]
+            closed_at = [dt.datetime.fromisoformat(at) for at in closed]
+            self.given_twice = contradict(self.claims, closed_at)
         self.unsettled = bool(self.balance)
         return True
+
+
+def _utc(*moments: dt.datetime) -> Any:
+    return tuple(moment.astimezone(dt.UTC).isoformat() for moment in moments)
 
 
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")
 """The columns that follow from payments and refunds."""
 
-MONEY_DEPENDS_ON = ("key", "state", "currency", "total", "placed_at", "day_version")
+MONEY_DEPENDS_ON = (
+    *("store", "key", "state", "currency", "total", "placed_at", "day_version", "merged_into"),
+)
 """What else of an order :meth:`Order.set_money` and its caller read."""
 
 _SUMS = tuple(Sums.__dataclass_fields__)

@@ -28,11 +28,13 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
 
 @codes.named(codes.LineState)
 class LineState(models.TextChoices):
-    """A gift costs nothing and was cooked; a void line counts nowhere."""
+    """A gift costs nothing and was cooked; a void line counts nowhere; what is returned in exchange
+    for the other lines is taken off them."""
 
     SOLD = "sold", _("sold")
     GIFT = "gift", _("complimentary")
     VOID = "void", _("void")
+    RETURNED = "returned", _("taken back")
 
 
 @codes.named(codes.LineRole)
@@ -69,7 +71,7 @@ class OrderLine(models.Model):
     )
     state = models.CharField(
         _("state"),
-        max_length=4,
+        max_length=8,
         choices=LineState.choices,
         default=LineState.SOLD,
         db_default=LineState.SOLD,

@@ -1,5 +1,6 @@
 """Payments and refunds, each with its own id."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,6 +14,7 @@ from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field, text_field
 from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 from neural.restaurant.models.order import Order
+from neural.restaurant.models.order_status import OrderState
 from neural.restaurant.models.rows import telling
 
 
@@ -41,25 +43,53 @@ class RefundKind(models.TextChoices):
 
 class PaymentQuerySet(NewestQuerySet["Payment"]):
     def take(self, payment: "Payment") -> set[int]:
-        """Write a payment, unless a newer statement of it is known.
-
-        Returns the orders (primary keys) whose sums change: a correction may move a payment to
-        another order.
-        """
-        key = {name: getattr(payment, name) for name in ("key", "kind", "store")}
-        stated = stated_columns(Payment, key=tuple(key))
+        """Write a payment, unless a newer statement of it is known. Returns the order (its primary
+        key) if its sums change."""
+        key = {name: getattr(payment, name) for name in ("key", "kind", "order_id")}
+        stated = stated_columns(Payment, key=("key", "kind", "order", "moved"))
         values = {name: getattr(payment, name) for name in stated}
-        if self.insert_if_absent(key=key, values=telling(Payment, values)):
+        is_daily = payment.key.startswith("//")
+        # That of a daily ticket may count for another order than it names.
+        known = self._same(payment).select_for_update().first() if is_daily else None
+        if known is None and self.insert_if_absent(key=key, values=telling(Payment, values)):
             return {payment.order_id}
-        known = self.select_for_update().get(**key)
-        if payment.version <= known.version:
+        known = known or self.select_for_update().get(**key)
+        if payment.version > known.version:
+            self.filter(pk=known.pk).update(**values)
+        elif not is_daily:  # or the order that it names may have come anew
             return set()
-        self.filter(pk=known.pk).update(**values)
-        return {known.order_id, payment.order_id}
+        return {known.order_id}
+
+    def _same(self, payment: "Payment") -> "PaymentQuerySet":
+        """The payments of this one's id in the store, whatever their orders."""
+        return self.filter(key=payment.key, kind=payment.kind, store=payment.store_id)
+
+    def counting(self) -> "PaymentQuerySet":
+        """Payments and refunds that are completed and did not move to another order."""
+        return self.filter(status=PaymentStatus.COMPLETED, moved=False)
+
+    def mark_moved(self, order: Order) -> None:
+        """Mark the payments of a merged order that are stated for the surviving one too."""
+        there = self.filter(order__store=order.store_id, order__key=order.survivor)
+        # Of two that were merged into each other, none has moved: the money would be nowhere.
+        there = there.exclude(order__merged_into=order.key, order__state=OrderState.CANCELLED)
+        same = there.filter(key=models.OuterRef("key"), kind=models.OuterRef("kind"))
+        moved = models.Exists(same)
+        self.filter(order=order).exclude(moved=moved).update(moved=moved)
+
+    def namesakes_of(self, payment: "Payment") -> Sequence["Payment"]:
+        """The newest payments of the same id in other orders of the store: a till may number the
+        payments of every order from 1, or may have stated this one for a wrong order first."""
+        others = self._same(payment).exclude(order=payment.order_id).order_by("-order")
+        return list(others.select_related("order")[:MOST_NAMESAKES])
+
+
+MOST_NAMESAKES = 3
 
 
 class Payment(models.Model):
-    """Money that was received (a payment) or returned (a refund) for an order."""
+    """Money that was received (a payment) or returned (a refund) for an order. Its id need only be
+    unique in its order: the same id in another order is another payment."""
 
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="payments", db_index=False
@@ -101,11 +131,25 @@ class Payment(models.Model):
     settled = models.BooleanField(_("settled"), default=False, db_default=False)
     paid_amount = amount_field(_("paid in the guest's currency"), null=True, blank=True)
     paid_currency = text_field(_("guest's currency"), 3)
+    moved = models.BooleanField(
+        _("moved to another order"),
+        default=False,
+        db_default=False,
+        help_text=_("Stated again for the order that its order was merged into: counts there."),
+    )
+    timeless = models.BooleanField(
+        _("states no time"),
+        default=False,
+        db_default=False,
+        help_text=_("Its time is when it was recorded."),
+    )
     business_day = models.DateField(_("business day"), null=True, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     version = version_field()
 
     objects = PaymentQuerySet.as_manager()
+    namesakes: Sequence["Payment"] = ()
+    """Set where a page shows them."""
 
     class Meta:
         db_table = "neural_payment"
@@ -113,9 +157,8 @@ class Payment(models.Model):
         verbose_name_plural = _("payments")
         constraints = (
             # The key comes first, so that the index also serves a search by key.
-            models.UniqueConstraint(
-                fields=("key", "kind", "store"), name="neural_payment_identity"
-            ),
+            # Named as expressions, so that it is an index, which is built while others write.
+            models.UniqueConstraint("key", "kind", "order", name="neural_payment_of_order"),
             models.CheckConstraint(
                 condition=Q(kind__in=PaymentKind.values), name="neural_payment_known_kind"
             ),
@@ -137,5 +180,8 @@ class Payment(models.Model):
 
     @property
     def change(self) -> Decimal | None:
-        """What the guest got back in cash; None if it is not stated what was given."""
-        return None if self.given is None else self.given - self.amount - self.tip
+        """What the guest got back in cash; None if it is not stated what was given, or if that was
+        a voucher, of which the rest is lost."""
+        if self.given is None or self.tender == "voucher":
+            return None
+        return self.given - self.amount - self.tip

@@ -3,10 +3,18 @@ digits are those of the columns, so that every accepted payload can be stored.""
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from neural.events.schema import Payload
 from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
@@ -16,6 +24,7 @@ EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 LARGEST_QUANTITY = 1_000_000
 LARGEST_TOTAL = Decimal(10) ** (AMOUNT_DIGITS - DECIMAL_PLACES)
 MOST_LINES = 1000
+CURRENCY = re.compile("^([A-Z]{3})?$")
 
 
 def _without_float_noise(value: Any) -> Any:
@@ -51,6 +60,12 @@ def _in_plain_digits(value: Any) -> Any:
     return value
 
 
+def _is_a_currency(value: str) -> str:
+    if not CURRENCY.fullmatch(value):
+        raise ValueError("must be three capitals of ISO 4217, like CNY")
+    return value
+
+
 def text(most: int, *, least: int = 0) -> Any:
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
 
@@ -68,14 +83,16 @@ Rate = Annotated[
     BeforeValidator(_not_a_flag),
 ]
 """Per cent: 6 is 6 %. It is for people to read and is never calculated with."""
-StatedTax = Annotated[
+Price = Annotated[
     Decimal,
     Field(ge=0, lt=LARGEST_TOTAL, max_digits=AMOUNT_DIGITS + 3, decimal_places=6),
     Field(allow_inf_nan=False),
     BeforeValidator(_without_float_noise),
     BeforeValidator(_not_a_flag),
-    AfterValidator(rounded),
 ]
+"""Of one unit, which may have more places than money: 0.0385 for a gram. The amount of a line is
+calculated with all of them, its column keeps three."""
+StatedTax = Annotated[Price, AfterValidator(rounded)]
 """A line's share of the tax, which some tills state to more places than money has."""
 Money = Annotated[Number, Field(ge=0)]
 Quantity = Annotated[Number, Field(ge=0, lt=LARGEST_QUANTITY)]
@@ -100,9 +117,21 @@ Name = Annotated[str, text(200)]
 Label = Annotated[str, text(100)]
 Unit = Annotated[str, text(30)]
 Reason = Annotated[str, text(500)]
-Currency = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3})?$")]
+Currency = Annotated[
+    str,
+    AfterValidator(_is_a_currency),
+    WithJsonSchema({"type": "string", "pattern": CURRENCY.pattern}),
+]
 """ISO 4217. Empty: the store's currency, or for a payment the order's."""
-Moment = Annotated[dt.datetime, AfterValidator(_in_our_time), AfterValidator(_at_a_place_on_earth)]
+Moment = Annotated[
+    dt.datetime,
+    AfterValidator(_in_our_time),
+    AfterValidator(_at_a_place_on_earth),
+    # Not the format date-time, which demands a zone.
+    WithJsonSchema(
+        {"type": "string", "description": "ISO 8601; without a zone, the store's own time."}
+    ),
+]
 Day = Annotated[dt.date, AfterValidator(_in_our_time)]
 
 

@@ -44,7 +44,9 @@ class LowStockPayload(StockPayload):
 
 
 class DishPayload(Payload):
-    """The complete dish."""
+    """The complete dish. Other fields (allergens, how hot it is) are kept as its details."""
+
+    other_fields_have_a_meaning = True
 
     dish: Code
     name: Annotated[Name, text(200, least=1)]
@@ -97,6 +99,8 @@ class ReportedLine(Line):
 class SalesReportPayload(Payload):
     """All that a store sold on one business day. Other fields (a promotion, the weather, a holiday)
     are kept as the day's context."""
+
+    other_fields_have_a_meaning = True
 
     day: Day
     lines: list[ReportedLine] = Field(max_length=MOST_LINES)

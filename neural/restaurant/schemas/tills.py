@@ -5,10 +5,17 @@ rounding has one. What a till states is kept even where it does not add up.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from neural.events.readable import is_credential
 from neural.events.schema import Payload
@@ -39,6 +46,7 @@ from neural.restaurant.schemas.fields import (
     Money,
     Name,
     Number,
+    Price,
     Quantity,
     Rate,
     Reason,
@@ -70,11 +78,14 @@ class OfOrder(OfTill):
 
 
 class StatedLine(Line):
-    """One line of an order. Its amount is quantity × price, rounded to the currency's digits, less
-    its own discount. A gift has the amount 0 but was cooked; a void line counts nowhere."""
+    """One line of an order. Its ``amount``, after its own discount, is the one that the till
+    states, else quantity × price, rounded to the currency's digits, less the discount. A gift has
+    the amount 0 but was cooked; a void line counts nowhere; the amount of one that is ``returned``
+    in exchange for the others is taken off."""
 
     line_id: OptionalKey = ""
-    price: Money
+    price: Price
+    amount: Money | None = None
     discount: Money = Decimal(0)
     state: LineState = "sold"
     role: LineRole = "item"
@@ -82,6 +93,17 @@ class StatedLine(Line):
     options: list[Name] = Field(default=[], max_length=100)
     note: Reason = ""
     tax: StatedTax | None = None
+
+    @field_validator("quantity", "price", "discount", "amount", mode="before")
+    @classmethod
+    def _is_not_negative(cls, value: Any) -> Any:
+        with suppress(ArithmeticError):
+            if Decimal(str(value)) < 0:
+                raise ValueError(
+                    "is negative: a line that takes goods back states it as returned, and a "
+                    "discount is an entry of the bill"
+                )
+        return value
 
 
 class Part(Payload):

@@ -52,7 +52,8 @@ class PlainSums:
         self.since = since
         self.content: dict[str, NeuralEvent] = {}
         self.status: dict[str, str] = {}
-        self.money: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self.into: dict[str, str] = {}
+        self.money: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.keys: set[str] = set()
         for event in events:
             self._read(event)
@@ -71,6 +72,7 @@ class PlainSums:
                 self.status[key] = "cancelled"
             elif kind in ("order.status_changed", "order.merged"):
                 self.status[key] = told.get("status", "merged")
+                self.into[key] = key_of(event, self.since, told["into"]) if "into" in told else ""
             elif kind != "settlement.stated":
                 self._read_money(event, key)
 
@@ -78,10 +80,15 @@ class PlainSums:
         told = event.payload
         is_refund = "refund_id" in told
         own = told["refund_id"] if is_refund else told["payment_id"]
-        of_day = key.count("/") == 3
-        of_till = f"/{told['till']}/{own}" if told.get("till") else own
-        identity = (f"{key}/{own}" if of_day else of_till, "refund" if is_refund else "payment")
-        self.money[identity] = (key, {**told, "is_old": event.type in OLD})
+        of_till = "" if told.get("day") else told.get("till", "")
+        identity = (key, f"{of_till}/{own}", "refund" if is_refund else "payment")
+        self.money[identity] = {**told, "is_old": event.type in OLD}
+
+    def _survivor(self, key: str) -> str:
+        """The order into which this one is merged, unless that was merged into this one."""
+        into = self.into.get(key, "") if self.status.get(key) in NOWHERE else ""
+        back = self.into.get(into) == key and self.status.get(into) in NOWHERE
+        return "" if back else into
 
     def of(self, key: str) -> Plain:
         event, status = self.content.get(key), self.status.get(key, "")
@@ -90,8 +97,9 @@ class PlainSums:
         total = self._total(event) if event else Decimal(0)
         currency = event.payload["currency"] if event else ""
         sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for order, told in self.money.values():
+        for (order, *identity), told in self.money.items():
             mine = order == key and told.get("status", "completed") == "completed"
+            mine = mine and (self._survivor(key), *identity) not in self.money
             if mine and not (currency and told["currency"] not in ("", currency)):
                 self._add(sums, told, state)
         counted = total if state == "placed" else Decimal(0)
@@ -115,7 +123,9 @@ class PlainSums:
         told = event.payload
         if "total" in told:
             return Decimal(told["total"])
-        total = sum((amount_of(line, places_of(event)) for line in told["lines"]), Decimal(0))
+        signs = [-1 if line.get("state") == "returned" else 1 for line in told["lines"]]
+        amounts = [amount_of(line, places_of(event)) for line in told["lines"]]
+        total = sum((sign * each for sign, each in zip(signs, amounts, strict=True)), Decimal(0))
         for entry in told.get("bill", ()):
             added = not (entry["kind"] == "tax" and entry.get("included"))
             sign = -1 if entry["kind"] == "discount" else 1
@@ -129,7 +139,8 @@ class PlainSums:
             lines = event.payload["lines"]
             for number, line in enumerate(lines):
                 is_dish = line.get("role") != "modifier"
-                counts = line.get("state") != "void" and line.get("role") != "deferred"
+                counts = line.get("state") in (None, "sold", "gift")
+                counts = counts and line.get("role") != "deferred"
                 counts = counts and (is_dish or amount_of(line, places_of(event)) > 0)
                 if self.of(key).state == "placed" and counts:
                     sums[days[key], dish_of(lines, number)] += Decimal(line["quantity"]) * is_dish
@@ -166,8 +177,10 @@ def places_of(event: NeuralEvent) -> str:
 
 
 def amount_of(line: dict[str, Any], places: str) -> Decimal:
-    if line.get("state", "sold") != "sold":
+    if line.get("state") in ("gift", "void"):
         return Decimal(0)
+    if "amount" in line:
+        return Decimal(line["amount"])
     gross = Decimal(line["quantity"]) * Decimal(line["price"])
     gross = gross.quantize(Decimal(places), rounding=ROUND_HALF_UP)
     return max(Decimal(0), gross - Decimal(line.get("discount", 0)))

@@ -165,6 +165,17 @@ def test_failures_of_other_days_and_stores_explain_nothing(till):
     assert (list(shown["dead_runs"]), list(shown["refused"])) == ([], [])
 
 
+@pytest.mark.parametrize("state", ["pending", "running"])
+def test_while_events_of_the_day_wait_the_page_says_that_figures_will_change(till, state):
+    run = world.run(state, event=_event(till), store=till.store, handler="h")
+    waits, client = "Events of this day still wait to be handled.", world.client_of(*MAY)
+
+    assert waits in text(client, address())
+    assert waits not in text(client, address(day=DAY + dt.timedelta(2)))
+    run.delete()
+    assert waits not in text(client, address())
+
+
 # What it says
 
 

@@ -63,6 +63,7 @@ def test_a_status_finds_the_orders_that_are_shown_with_it() -> None:
         ("channel=delivery", {"channel": "delivery"}),
         ("unsettled=1", {"unsettled": True}),
         ("differs=1", {"adds_up": False}),
+        ("twice=1", {"given_twice": True}),
         ("late=1", {"late_change": True}),
         ("apart=1", {"state": "expected"}),
         ("store=S2", {"store": "S2"}),
@@ -83,7 +84,7 @@ def test_a_filter_with_a_value_of_no_meaning_filters_nothing() -> None:
         assert shown(query) == ["a"], query
 
 
-@pytest.mark.parametrize("name", ["unsettled", "differs"])
+@pytest.mark.parametrize("name", ["unsettled", "differs", "twice"])
 @pytest.mark.parametrize("own", [(), ("S1",), ("S1", "S2")], ids=str)
 @pytest.mark.parametrize("more", ["", "&store=S1", "&store=S1&day=2026-03-02", "&status=closed"])
 def test_what_a_person_should_look_at_is_paged_without_gap_or_overlap(
@@ -94,7 +95,7 @@ def test_what_a_person_should_look_at_is_paged_without_gap_or_overlap(
     chance = random.Random(3)
     for number in range(60):
         odd = chance.random() < 0.3
-        flags = {"unsettled": odd, "adds_up": not odd}
+        flags = {"unsettled": odd, "adds_up": not odd, "given_twice": odd}
         status = chance.choice(["open", "closed"])
         made(str(number), chance.choice(["S1", "S2", "S3"]), state="placed", status=status, **flags)
     stores = [world.store(code) for code in own]

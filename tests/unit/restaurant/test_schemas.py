@@ -270,6 +270,11 @@ def test_a_currency_is_three_capitals(currency):
     assert refused_field("order.created", currency=currency) == "currency"
 
 
+def test_a_currency_that_is_none_is_refused_with_an_example():
+    with pytest.raises(ValidationError, match="must be three capitals of ISO 4217, like CNY"):
+        read("order.stated", currency="¥")
+
+
 @pytest.mark.parametrize("moment", ["soon", "0001-01-01T00:00Z", "9999-12-31T23:59:59Z", 10**15])
 def test_times_that_no_clock_shows_are_refused(moment):
     assert refused_field("order.created", placed_at=moment) == "placed_at"

@@ -65,8 +65,20 @@ def test_a_payment_and_its_order_at_once_end_in_a_paid_order(store):
     assert (placed.state, placed.total, placed.paid) == ("placed", 10, 10)
 
 
-def test_two_corrections_of_a_new_payment_leave_its_first_order_without_it(store):
+def test_payments_of_one_id_in_two_orders_at_once_are_both_kept(store):
     overlapping(payment(store, "P1", "A1", at(0)), payment(store, "P1", "A2", at(1)))
+    assert {order.number: order.paid for order in Order.objects.all()} == {"A1": 10, "A2": 10}
+
+
+@pytest.mark.parametrize("merged_first", [True, False])
+def test_a_merge_and_the_payment_that_moves_with_it_at_once_end_in_a_payment_that_moved(
+    store, merged_first
+):
+    handle(order(store, "A2"))
+    handle(payment(store, "P1", "A1"), order(store, "A1"))
+    merge = record(store, "order.merged", at(2), "merge", {"into": "A2", "orders": ["A1"]})
+    both = (merge, payment(store, "P1", "A2", at(3)))
+    overlapping(*(both if merged_first else reversed(both)))
     assert {order.number: order.paid for order in Order.objects.all()} == {"A1": 0, "A2": 10}
 
 

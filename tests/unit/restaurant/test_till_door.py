@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import neural
 from neural.events.types import event_type
 from neural.models import Store
 from neural.restaurant.schemas.fields import LARGEST_TOTAL
@@ -142,3 +143,13 @@ def test_rates_and_taxes_of_lines_may_have_more_places_than_money() -> None:
 
     assert str(stated.bill[0].rate) == "0.08875"
     assert stated.lines[0].tax == Decimal("1.667")
+
+
+def test_a_sum_or_tender_that_is_none_is_named_as_the_till_wrote_it():
+    sums = {"business_day": "2026-03-01", "sums": {"sales": 1}, "tenders": {"visa": 1}}
+    answer = neural.submit(
+        type="day.closed", store="S01", source="T1", event_id="1", payload=sums, dry_run=True
+    )
+
+    places = [problem.field for problem in answer.problems]
+    assert places == ["payload.sums.sales", "payload.tenders.visa"]

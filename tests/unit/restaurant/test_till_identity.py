@@ -74,12 +74,21 @@ class TestTickets:
             Till(store, "T1", day).paid("A-17", 10)
         assert Payment.objects.count() == 2
 
-    def test_a_corrected_payment_moves_to_the_order_that_it_names_now(self, store):
+    def test_a_payment_of_a_wrong_order_is_cancelled_there_and_stated_for_the_right_one(
+        self, store
+    ):
         till = Till(store, "T1")
         till.paid("17", 10)
+        till.paid("17", 10, status="cancelled")
         till.paid("18", 10)
         assert (the_order("/T1/17").paid, the_order("/T1/18").paid) == (0, 10)
-        assert the_order("/T1/17").business_day is None
+
+    def test_payments_that_are_numbered_in_each_bill_stay_with_their_bills(self, store):
+        till = Till(store, "T1")
+        for number in range(1, 45):
+            till.order(f"B{number}", number)
+            till.paid(f"B{number}", number, "1")
+        assert not Order.objects.unsettled().exists()
 
     def test_people_read_the_ticket_or_else_the_id(self, store):
         till = Till(store, "T1")

@@ -36,7 +36,8 @@ LINE = st.fixed_dictionaries(
     {"dish": DISHES, "quantity": QUANTITIES, "price": SMALL},
     optional={
         "discount": TINY,
-        "state": st.sampled_from(("sold", "gift", "void")),
+        "amount": TINY,
+        "state": st.sampled_from(("sold", "gift", "void", "returned")),
         "role": st.sampled_from(("item", "modifier", "component", "deferred")),
         "line_id": st.sampled_from("ab"),
         "parent": st.sampled_from("ab"),

@@ -23,7 +23,7 @@ REQUESTER = "analyse_demand"
 
 
 class Command(TeachingCommand):
-    """Enqueue the demand analysis, or do it in this process."""
+    """Bring the summaries of demand up to date."""
 
     help = """
         Brings the daily and weekly summaries of demand up to date: totals, change on the week
