@@ -14,9 +14,12 @@ from neural.optional import look_up
 if TYPE_CHECKING:
     from neural.hooks.platforms.base import (
         Answer,
+        Asked,
         CannotTranslate,
         Client,
         Credential,
+        Listed,
+        Page,
         Platform,
         Push,
         PushUnreadable,
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Asked",
     "CannotTranslate",
     "Client",
     "Credential",
+    "Listed",
+    "Page",
     "Platform",
     "Push",
     "PushUnreadable",

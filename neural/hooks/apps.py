@@ -5,6 +5,9 @@ from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 import neural.hooks.conf  # noqa: F401  (registers its settings)
+from neural.optional import require
+
+require("neural.hooks", "cryptography", extra="webhooks")
 
 
 class HooksConfig(AppConfig):
@@ -15,10 +18,13 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the platforms of every app, and the tasks; register deliveries with the core."""
+        from neural.celeryapp import shipped_schedules
         from neural.hooks import checks, erasing, incoming, tasks  # noqa: F401  (registers, known to the relay)
+        from neural.hooks.incoming import reconciling
         from neural.hooks.outgoing import connecting
 
         autodiscover_modules("neural_platforms")
         incoming.connect()
         connecting.connect()
         erasing.connect()
+        shipped_schedules.connect(self, [reconciling.SCHEDULE])

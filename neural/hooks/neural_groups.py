@@ -6,9 +6,10 @@ _SET_UP = ("webhooksource", "storecode", "subscription")
 
 register_group_permissions(
     app="neural_hooks",
-    viewer=("view_unroutedpush", "view_delivery"),
+    viewer=("view_unroutedpush", "view_delivery", "view_reconciliation"),
     operator=(
         *(f"view_{model}" for model in _SET_UP),
+        "reconcile_webhooksource",
         "route_unroutedpush",
         "dismiss_unroutedpush",
         "pause_subscription",
@@ -18,6 +19,6 @@ register_group_permissions(
         *(f"{verb}_{model}" for model in _SET_UP for verb in ("add", "change", "delete")),
         "rotate_subscription",
     ),
-    read_only=("unroutedpush", "delivery"),
+    read_only=("unroutedpush", "delivery", "reconciliation"),
     internal=("subscribedtype",),
 )

@@ -5,6 +5,6 @@ that wait for their store) and ``SubscriptionAdmin`` (whom we call). Django load
 admin modules; nobody else imports it.
 """
 
-from neural.hooks.admin import deliveries, sources, subscriptions, unrouted
+from neural.hooks.admin import deliveries, reconciliations, sources, subscriptions, unrouted
 
-__all__ = ["deliveries", "sources", "subscriptions", "unrouted"]
+__all__ = ["deliveries", "reconciliations", "sources", "subscriptions", "unrouted"]

@@ -4,6 +4,7 @@ of its stores.
 Secrets are write-only. The form never shows one, and an empty field keeps what is set.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -31,11 +33,14 @@ from neural.admin.display import (
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin, section
 from neural.encrypted import SecretUnreadable
+from neural.hooks.admin.reconciliations import ask, in_words
 from neural.hooks.conf import conf
+from neural.hooks.incoming.reconciling import today, why_not
 from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
-from neural.hooks.models import PushState, StoreCode, WebhookSource
+from neural.hooks.models import PushState, Reconciliation, StoreCode, WebhookSource
 from neural.hooks.platforms.base import API_URL, PLATFORMS, Credential
+from neural.ledger.clock import database_clock
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.store import sees_every_store, visible_stores
 from neural.sites import address_if_there
@@ -216,8 +221,23 @@ _CREATED = instant_column(WebhookSource, "created_at")
 _WAITING = Count("pushes", filter=Q(pushes__state=PushState.WAITING))
 
 
+RECONCILE = Verb(
+    name="reconcile",
+    label=_("Fetch what was missed"),
+    explanation=_(
+        "Fetch what was missed: ask the platform for the orders of yesterday and today, and submit "
+        "what no push has brought"
+    ),
+    permission="neural_hooks.reconcile_webhooksource",
+    apply=lambda source, user: ask(source, user, *_lately()),
+    fits=lambda source: not why_not(source),
+    change=gettext_noop("asked for what was missed yesterday and today"),
+)
+
+
 @page(WebhookSource)
-class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
+class WebhookSourceAdmin(OwnChoices, VerbsAdmin, ScopedAdmin):
+    verbs = (RECONCILE,)
     list_display = (
         "name",
         "platform_display",
@@ -258,6 +278,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
             "credentials_display",
             "last_push",
             "waiting",
+            "missed",
             _CREATED,
         )
         return visible if sees_every_store(request.user) else (*visible, "store")
@@ -275,7 +296,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         entered: Any = ("credentials_display",)
         if self.has_change_permission(request, obj):
             entered = tuple(credential_fields(obj)) or entered
-        state = ("last_push", "waiting", _CREATED)
+        state = ("last_push", "waiting", "missed", _CREATED)
         return (
             section(None, "name", "platform_display", "address", "store", "active"),
             section(_("Credentials"), *entered, "documents"),
@@ -343,6 +364,22 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         query = f"?source={source.pk}&state={PushState.WAITING}"
         return format_html('<a href="{}{}">{}</a>', address, query, visible)
 
+    @admin.display(description=_("what was missed"))
+    def missed(self, source: WebhookSource) -> SafeString | str:
+        """What came of asking for it last, or why its platform cannot be asked."""
+        last = Reconciliation.objects.filter(source=source).order_by("-pk").first()
+        if last is None:
+            return why_not(source) or gettext("It was not asked for yet.")
+        address = address_if_there("neural_hooks_reconciliation_changelist")
+        return format_html(
+            '{} {} <a href="{}?source={}">{}</a>',
+            link(last, last.day),
+            in_words(last),
+            address,
+            source.pk,
+            gettext("all reports"),
+        )
+
     @admin.display(description=_("last push"))
     def last_push(self, source: WebhookSource) -> SafeString | str:
         """The newest recorded push of the source, and the state of its run."""
@@ -352,6 +389,12 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         run = TaskRun.objects.filter(event=event, handler=HANDLER).order_by("-pk").first()
         state = badge(run.state, run.get_state_display()) if run else ""
         return format_html("{} {} {}", instant(event.recorded_at), link(event), state)
+
+
+def _lately() -> tuple[dt.date, dt.date]:
+    """Yesterday and today."""
+    last = today(database_clock())
+    return last - dt.timedelta(days=1), last
 
 
 def last_push_of(source: WebhookSource) -> NeuralEvent | None:

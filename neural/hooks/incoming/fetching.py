@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 from neural.errors import NeuralError
 from neural.hooks.conf import conf
+from neural.hooks.platforms.reading import storable_json
 from neural.outbound import client as http_client
 from neural.outbound.conf import conf as outbound_conf
 
@@ -146,9 +147,10 @@ def _json_of(answer: Any, what: str) -> Any:
     if answer.is_cut:
         raise FetchFailed(f"{what}: its answer has over {ANSWER_BYTES:,} bytes", status=status)
     try:
-        return loads(answer.body)
+        return storable_json(loads(answer.body))
     except (ValueError, RecursionError):
-        raise FetchFailed(f"{what}: its answer is no JSON", status=status) from None
+        reason = f"{what}: its answer is no JSON, or nested too deep"
+        raise FetchFailed(reason, status=status) from None
 
 
 def _retry_after(answer: Any) -> float | None:

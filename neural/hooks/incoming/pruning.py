@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events import changes
 from neural.hooks.conf import conf
+from neural.hooks.incoming import reconciling
 from neural.hooks.incoming.recording import ID_PREFIX, PUSHED
 from neural.hooks.models import PushState, UnroutedPush
 from neural.ledger.prune import Prunable, register_prunable
@@ -46,5 +47,5 @@ UNROUTED = Prunable(
 
 
 def connect() -> None:
-    """Let ``manage.py prune`` delete both."""
-    register_prunable(BODIES, UNROUTED)
+    """Let ``manage.py prune`` delete them."""
+    register_prunable(BODIES, UNROUTED, reconciling.OLD)

@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 
+from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError
 from neural.events.readable import error_text, storable
 from neural.hooks.conf import conf
 from neural.hooks.incoming import routing
 from neural.hooks.incoming.recording import record, store_of
 from neural.hooks.incoming.routing import keep_raw
-from neural.hooks.models import WebhookSource
+from neural.hooks.models import PushState, UnroutedPush, WebhookSource
 from neural.hooks.platforms.base import (
     PLATFORMS,
     Answer,
@@ -31,6 +32,9 @@ from neural.hooks.platforms.base import (
 
 logger = logging.getLogger(__name__)
 
+MOST_UNCHECKED = 1_000
+"""How many pushes of a source may wait while its signatures cannot be checked."""
+
 
 class SourceNotReady(NeuralError):
     """A source cannot check signatures: its platform or a credential is missing."""
@@ -40,19 +44,44 @@ def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> An
     """Keep what a request pushed to a source; returns the answer for the platform.
 
     Raises :class:`SourceNotReady`, a database error, and what ``verify`` of the platform's class
-    raises besides SignatureRefused: in these cases nothing was kept.
+    raises besides SignatureRefused: in these cases nothing was kept. If the platform never sends
+    again, they are kept unchecked, and not raised.
     """
-    platform = ready_platform(source)
-    tolerance = conf().hook_tolerance_seconds
     try:
+        platform = ready_platform(source)
+        tolerance = conf().hook_tolerance_seconds
         platform.verify(request, source.credentials, now=now, tolerance=tolerance)
     except SignatureRefused as refused:
         reason = storable(str(refused), 200)
         logger.warning("event=push_refused source=%s reason=%r", source.name, reason)
         return _answer(source, platform.refusal, request, fallback=Answer(status=401))
-    outcome = _keep(source, platform, request)
+    except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
+        platform = _sends_once(source, error)
+        outcome = _keep_unchecked(source, request, error)
+    else:
+        outcome = _keep(source, platform, request)
     logger.info("event=push_received source=%s outcome=%s", source.name, outcome)
     return _answer(source, platform.answer, request, fallback=Answer())
+
+
+def _sends_once(source: WebhookSource, error: Exception) -> Platform:
+    """The platform of a source, if a push that is not kept now would be lost; else the error. What
+    nobody could check is kept within bounds, because anybody may have sent it."""
+    platform = PLATFORMS.find(source.platform)
+    waiting = UnroutedPush.objects.filter(source=source, state=PushState.WAITING)
+    if platform is None or not platform.sends_once or waiting.count() >= MOST_UNCHECKED:
+        raise error
+    return platform
+
+
+def _keep_unchecked(source: WebhookSource, request: Received, error: Exception) -> str:
+    """Keep a request whose signature is checked when it is routed; returns how, for the log."""
+    is_known = isinstance(error, SourceNotReady | SecretUnreadable)
+    if not is_known:
+        log_failure(source, "verify", error)
+    why = str(error) if is_known else type(error).__name__
+    keep_raw(source, request, reason=f"its signature was not checked: {why}", is_checked=False)
+    return "unchecked"
 
 
 def ready_platform(source: WebhookSource) -> Platform:

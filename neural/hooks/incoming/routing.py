@@ -12,9 +12,10 @@ from django.db.models.signals import post_save
 
 from neural.events.answers import Submission
 from neural.events.readable import error_text, escaped, is_credential, storable
+from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import bounded_id, hash_of, record, store_of, with_hash
 from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
-from neural.hooks.platforms.base import PLATFORMS, Push, Received
+from neural.hooks.platforms.base import PLATFORMS, Push, Received, SignatureRefused
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 ROUTE_TASK = "neural.tasks.route_pushes"
 SLICE = 100
 _BASE64 = "base64"
+_UNCHECKED = "unchecked"
+"""In the payload of a push whose signature could not be checked when it came."""
 
 
 def no_store(push: Push) -> str:
@@ -65,7 +68,15 @@ def _recorded(row: UnroutedPush) -> tuple[Submission | None, str, str]:
         reason = f"no installed app registers the platform {row.source.platform!r}"
         return None, reason, row.store_code
     try:
-        push = platform.read(request_of(row))
+        request = request_of(row)
+        if row.payload.get(_UNCHECKED):
+            # As when it came, so that a signed time is no older now.
+            tolerance = conf().hook_tolerance_seconds
+            credentials = row.source.credentials
+            platform.verify(request, credentials, now=row.received_at, tolerance=tolerance)
+        push = platform.read(request)
+    except SignatureRefused as wrong:
+        return None, f"its signature is refused: {wrong}", row.store_code
     except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
         return None, f"it could not be read: {error_text(error)}", row.store_code
     if push is None:
@@ -138,14 +149,20 @@ def _source_saved(
 
 
 def keep_raw(
-    source: WebhookSource, request: Received, *, reason: str, push: Push | None = None
+    source: WebhookSource,
+    request: Received,
+    *,
+    reason: str,
+    push: Push | None = None,
+    is_checked: bool = True,
 ) -> UnroutedPush:
-    """Keep a genuine request as it came; returns its row, also if it was kept before.
+    """Keep a request as it came; returns its row, also if it was kept before.
 
     ``push`` is what could be read of it. Another content under the same push id gets a row of its
-    own.
+    own. A request that is not ``is_checked`` is genuine only if its signature is found right when
+    it is routed.
     """
-    content = written(request)
+    content = written(request) | ({} if is_checked else {_UNCHECKED: True})
     given = storable(str(push.push_id), 1000) if push else ""
     identity = bounded_id(
         given or f"request:{hash_of(_distinguishing(content['url'], request.body))}"

@@ -66,9 +66,13 @@ def translate_push(event: NeuralEvent) -> dict[str, Any]:
             "install the app that does, then retry this run"
         )
     push = push_of(event)
-    details = _details(platform, push, event)
-    translated = [_checked(each) for each in platform.translate(push, details)]
-    return _recorded(event, translated)
+    try:
+        details = _details(platform, push, event)
+    except Exception:
+        # What it says by itself counts already; the run is repeated for the rest.
+        _recorded(event, platform.translate_alone(push))
+        raise
+    return _recorded(event, platform.translate(push, details))
 
 
 def push_of(event: NeuralEvent) -> Push:
@@ -96,7 +100,7 @@ def _details(platform: Platform, push: Push, event: NeuralEvent) -> Any:
     try:
         return platform.fetch(push, source.credentials, client_of(source.name))
     except FetchFailed as failure:
-        raise _wait_or(failure) from failure
+        raise wait_or(failure) from failure
 
 
 def _source_of(event: NeuralEvent, platform: Platform) -> WebhookSource | None:
@@ -112,15 +116,16 @@ def _source_of(event: NeuralEvent, platform: Platform) -> WebhookSource | None:
     return WebhookSource.objects.filter(name=event.source, platform=platform.name).first()
 
 
-def _wait_or(failure: FetchFailed) -> Exception:
-    """The failure, or the wait that the platform asked for."""
+def wait_or(failure: FetchFailed) -> Exception:
+    """The failure, or the wait for which the platform asked the run being executed."""
     waits = 1 + int((checkpoint() or {}).get("waits", 0))
     if failure.retry_after is None or waits > MOST_WAITS:
         return failure
     return AskedToWait(failure, min(failure.retry_after, LONGEST_WAIT_SECONDS), waits=waits)
 
 
-def _checked(each: Any) -> Translated:
+def checked(each: Any) -> Translated:
+    """What a platform's class translated; raises CannotTranslate if it is something else."""
     if not isinstance(each, Translated):
         raise CannotTranslate(
             f"its platform's class returned {type(each).__name__} instead of Translated: mend "
@@ -129,7 +134,8 @@ def _checked(each: Any) -> Translated:
     return each
 
 
-def _recorded(event: NeuralEvent, translated: Sequence[Translated]) -> dict[str, Any]:
+def _recorded(event: NeuralEvent, given: Sequence[Translated]) -> dict[str, Any]:
+    translated = [checked(each) for each in given]
     requests = [_request(event, each) for each in translated]
     answers = list(
         submit_many(

@@ -1,6 +1,13 @@
 """The models of webhooks, by direction."""
 
-from neural.hooks.models.incoming import PushState, StoreCode, UnroutedPush, WebhookSource
+from neural.hooks.models.incoming import (
+    PushState,
+    Reconciliation,
+    ReconciliationState,
+    StoreCode,
+    UnroutedPush,
+    WebhookSource,
+)
 from neural.hooks.models.outgoing import (
     Delivery,
     DeliveryState,
@@ -15,6 +22,8 @@ __all__ = [
     "DeliveryState",
     "PauseReason",
     "PushState",
+    "Reconciliation",
+    "ReconciliationState",
     "StoreCode",
     "SubscribedType",
     "Subscription",

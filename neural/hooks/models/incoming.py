@@ -1,11 +1,14 @@
 """Webhooks that platforms call: the addresses, the platforms' codes of stores, and pushes that
 could not be given to a store yet."""
 
+from typing import Any
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, Store
@@ -51,6 +54,7 @@ class WebhookSource(models.Model):
         verbose_name = _("webhook source")
         verbose_name_plural = _("webhook sources")
         ordering = ("name",)
+        permissions = (("reconcile_webhooksource", "Can fetch what a platform pushed in vain"),)
 
     def __str__(self) -> str:
         return self.name
@@ -151,3 +155,84 @@ class UnroutedPush(models.Model):
         if changed:
             self.state = after
         return changed
+
+
+class ReconciliationState(models.TextChoices):
+    """How far a platform was asked for what was missed."""
+
+    ASKING = "asking", _("asking")
+    DONE = "done", _("done")
+    FAILED = "failed", pgettext_lazy("reconciliation", "in part failed")
+
+
+class Reconciliation(models.Model):
+    """Asking a platform for a day's orders: how far it is, and what came of it.
+
+    Each request is followed by one change of the row, which goes on with ``page`` of the store
+    number ``stores_done``. So a run that was killed goes on there, and of two runs one stops.
+    """
+
+    source = models.ForeignKey(
+        WebhookSource,
+        models.CASCADE,
+        verbose_name=_("webhook source"),
+        related_name="reconciliations",
+    )
+    day = models.DateField(_("day"))
+    state = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=ReconciliationState.choices,
+        default=ReconciliationState.ASKING,
+    )
+    stores = models.PositiveIntegerField(_("stores"), default=0)
+    stores_done = models.PositiveIntegerField(_("stores done"), default=0)
+    page = models.TextField(blank=True, default="")
+    """What leads to the next page; empty for the first one of the store."""
+    tries = models.PositiveIntegerField(default=0)
+    """How often the next request has failed."""
+    turn = models.PositiveIntegerField(default=0)
+    """How often the row was changed: whoever has read it before a change, changes nothing."""
+    asked = models.PositiveIntegerField(_("pages asked for"), default=0)
+    found = models.PositiveIntegerField(_("found"), default=0)
+    here = models.PositiveIntegerField(_("already here"), default=0)
+    submitted = models.PositiveIntegerField(_("submitted"), default=0)
+    untranslated = models.PositiveIntegerField(_("not translated"), default=0)
+    failures = models.JSONField(_("failed requests"), default=list)
+    """Each with the store's ``code`` and the ``reason``, in English."""
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    objects = OfSource.as_manager()
+
+    class Meta:
+        verbose_name = _("reconciliation")
+        verbose_name_plural = _("reconciliations")
+        constraints = (
+            models.UniqueConstraint(
+                "source",
+                "day",
+                condition=models.Q(state=ReconciliationState.ASKING),
+                name="neural_hooks_one_reconciliation",
+            ),
+        )
+        indexes = (models.Index(fields=["source", "-id"], name="neural_hooks_by_source"),)
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.day}"
+
+    @property
+    def missed(self) -> int:
+        """How much of what was found no push had brought."""
+        return self.submitted + self.untranslated
+
+    def change(self, **values: Any) -> bool:
+        """Record what came of a request; returns False if another run has done so before."""
+        mine = type(self).objects.filter(pk=self.pk, turn=self.turn)
+        values["turn"] = self.turn + 1
+        if not mine.filter(state=ReconciliationState.ASKING).update(**values):
+            return False
+        for name, value in values.items():
+            setattr(self, name, value)
+        return True

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import math
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 PLACES = 3
@@ -72,19 +72,10 @@ def written(number: Decimal) -> str:
     return format(number.normalize() + 0, "f")
 
 
-def priced(gross: Decimal, quantity: Decimal, digits: int) -> tuple[Decimal, Decimal]:
-    """The price and the discount of a line of which a platform states what all pieces cost.
-
-    quantity × price, rounded to ``digits``, less the discount is ``gross``. There is a discount
-    only if no price of three places gives it: 10 for 3 pieces without a currency.
-    """
-    if not quantity:
-        return gross, Decimal(0)
-    price = rounded(gross / quantity)
-    if rounded(quantity * price, digits) == gross:
-        return price, Decimal(0)
-    price = (gross / quantity).quantize(Decimal(1).scaleb(-PLACES), rounding=ROUND_CEILING)
-    return price, max(Decimal(0), rounded(quantity * price, digits) - gross)
+def piece_price(gross: Decimal, quantity: Decimal) -> Decimal:
+    """The price of a piece, of which a platform states what all cost: for people to read. What the
+    line costs is stated beside it, because 10 for 3 pieces has no price of three places."""
+    return rounded(gross / quantity) if quantity else gross
 
 
 def from_epoch(value: Any) -> dt.datetime | None:

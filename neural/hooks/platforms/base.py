@@ -5,7 +5,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -35,6 +35,16 @@ class Received:
     headers: Mapping[str, str]
     """Names in small letters."""
     body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """The signature of a request and the ones that it may have."""
+
+    given: str | None
+    right: Sequence[str]
+    at: Callable[[], dt.datetime | None] = lambda: None
+    """Reads the signed time, once the signature was found right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +81,41 @@ class Translated:
     event_id: str
     payload: Mapping[str, Any]
     occurred_at: dt.datetime | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a platform's server is asked for: what changed in this time at one store."""
+
+    store_code: str
+    """The platform's code of the store; empty where the account is asked as a whole."""
+    start: dt.datetime
+    """The beginning of a day, in the store's time zone."""
+    end: dt.datetime
+    """The beginning of the next day."""
+    page: str = ""
+    """What the page before said in ``following``; empty for the first."""
+    shared: dict[str, Any] = field(default_factory=dict)
+    """Kept from page to page while the process works on them, like an access token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Something that a platform's server lists, as the push that would have told it."""
+
+    push: Push
+    """Its id changes with the state that it tells."""
+    details: Any = None
+    """What ``fetch`` would return for it; None to have it fetched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a list."""
+
+    listed: Sequence[Listed]
+    following: str = ""
+    """Leads to the next page; empty if this was the last one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +175,39 @@ class Platform:
     """The public documents that this class follows."""
     api: ClassVar[str] = ""
     """The address of the platform's server, unless the source has another one."""
+    listing_needs: ClassVar[Sequence[str] | None] = None
+    """The credentials without which ``list_page`` cannot ask; None for a platform whose server has
+    nothing to ask, so that nobody asks it what was missed."""
+    lists_days: ClassVar[bool] = True
+    """Whether it is asked about a day of each store; False if it lists once what it could not push
+    in the account."""
+    resent_for: ClassVar[float | None] = None
+    """For how many seconds a push is sent again as it was; None where no time is signed."""
+    sends_once: ClassVar[bool] = False
+    """Whether a push never comes again, whatever it is answered. What cannot be checked when it
+    comes, because a credential is missing, is kept and checked when it is given to its store."""
 
     def verify(
         self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
     ) -> None:
         """Raise :class:`SignatureRefused` unless the request is the platform's own.
 
-        ``tolerance`` is in seconds, for platforms that sign a time.
+        ``tolerance`` is in seconds, for platforms that sign a time. Override this, or ``signed``.
         """
+        try:
+            signed = self.signed(request, credentials)
+            if signed is None:
+                return
+            must_match(signed.given, *signed.right)
+            if self.resent_for is not None:
+                within = {"tolerance": tolerance, "resent_for": self.resent_for}
+                must_be_timely(signed.at(), now=now, **within)
+        except (PushUnreadable, CannotTranslate) as wrong:
+            raise SignatureRefused(f"what is signed cannot be read: {wrong}") from None
+
+    def signed(self, request: Received, credentials: Credentials) -> Signed | None:
+        """What ``verify`` compares; None if there is nothing to sign, as in a probe of the
+        address."""
         raise NotImplementedError
 
     def read(self, request: Received) -> Push | None:
@@ -160,6 +230,13 @@ class Platform:
         says everything."""
         return None
 
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """One page of what was pushed, or should have been, in a day of a store.
+
+        Listing changes nothing on the platform's side: it may be asked again at any time.
+        """
+        raise NotImplementedError
+
     def api_of(self, credentials: Credentials) -> str:
         """The address of the server that a source asks."""
         return (credentials.get(API_URL.name) or self.api).rstrip("/")
@@ -170,6 +247,11 @@ class Platform:
         Pure. Raises :class:`CannotTranslate`.
         """
         raise NotImplementedError
+
+    def translate_alone(self, push: Push) -> Sequence[Translated]:
+        """The events that a push tells by itself, which are recorded at once if its details cannot
+        be fetched yet; ``translate`` tells them again, later and the same."""
+        return ()
 
 
 PLATFORMS: Registry[Platform] = Registry("platform")
@@ -188,11 +270,13 @@ def needed(credentials: Credentials, name: str) -> str:
     return value
 
 
-def must_match(given: str | None, right: str) -> None:
-    """Raise :class:`SignatureRefused` unless both are the same, in constant time."""
+def must_match(given: str | None, *right: str) -> None:
+    """Raise :class:`SignatureRefused` unless one of the right ones is given, in constant time."""
     if not given:
         raise SignatureRefused("the request has no signature")
-    if not hmac.compare_digest(_bytes(given), _bytes(right)):
+    # Every pair is compared, so that the time tells nothing.
+    matches = [hmac.compare_digest(_bytes(given), _bytes(each)) for each in right]
+    if not any(matches):
         raise SignatureRefused("the signature is wrong")
 
 

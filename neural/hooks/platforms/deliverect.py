@@ -1,22 +1,23 @@
-"""Deliverect: one door to many delivery platforms. Its pushes hold the whole order."""
+"""Deliverect: one door to many delivery platforms. A push holds the whole order, and is sent once,
+whatever it is answered.
+"""
 
-import datetime as dt
+import itertools
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from neural.hooks.platforms.amounts import digest, rounded
 from neural.hooks.platforms.base import (
-    CannotTranslate,
     Credential,
     Credentials,
     Platform,
     Push,
     Received,
+    Signed,
     Translated,
     gettext_noop,
     hmac_sha256,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import (
@@ -25,8 +26,6 @@ from neural.hooks.platforms.reading import (
     pushed_object,
 )
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
-
-DEEPEST_ITEM = 8
 
 _STATUSES = {
     **dict.fromkeys((1, 2, 3, 4, 6, 10), "open"),
@@ -38,6 +37,9 @@ _STATUSES = {
     **dict.fromkeys((35, 120, 121, 124), "rejected"),
     **dict.fromkeys((100, 110), "cancelled"),
 }
+_MONEY_BACK = (35, 100, 110)
+"""Denied, to be cancelled, cancelled: what the guest paid goes back. An order that only failed (120
+and above) may be taken by hand."""
 _CHANNELS = {1: "takeaway", 2: "delivery", 3: "dine_in", 4: "takeaway"}
 _PLATFORMS = {10: "skip", 12: "doordash", 25: "rappi", 39: "ifood", 102: "thuisbezorgd"}
 """The codes of ordering platforms that we have seen. Another one is called like channel-7."""
@@ -55,23 +57,32 @@ class Deliverect(Platform):
 
     name = "deliverect"
     label = "Deliverect"
-    credentials = (Credential(name="secret", label=gettext_noop("HMAC secret")),)
+    sends_once = True
+    credentials = (
+        Credential(
+            name="secret",
+            label=gettext_noop("HMAC secret, or before there is one the channel link ids"),
+        ),
+    )
     documents = (
         "https://developers.deliverect.com/reference/hmac-authentication",
-        "https://developers.deliverect.com/v2.0/reference/pos_ordercancel",
+        "https://developers.deliverect.com/v1.1-restaurants/reference/store-api_new_order_event",
         "https://developers.deliverect.com/v1.1-restaurants/reference/store-api_order_status_event",
+        "https://developers.deliverect.com/reference/order-cancellation",
         "https://developers.deliverect.com/docs/how-are-discounts-sent",
+        "https://developers.deliverect.com/changelog/channel-generated-discounts",
         "https://developers.deliverect.com/page/glossary-pos-orders",
         "https://developers.deliverect.com/page/get-integrated-channels",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
-        # No time is signed, so that only the id of a push tells a replay.
-        right = hmac_sha256(needed(credentials, "secret"), request.body).hex()
-        given = request.headers.get("x-server-authorization-hmac-sha256", "")
-        must_match(given.lower(), right)
+    def signed(self, request: Received, credentials: Credentials) -> Signed:
+        # No time is signed, so that only the id of a push tells a replay. A channel link id is
+        # never taken from the body: anybody could sign with that.
+        keys = needed(credentials, "secret").split()
+        return Signed(
+            given=request.headers.get("x-server-authorization-hmac-sha256", "").lower(),
+            right=[hmac_sha256(key, request.body).hex() for key in keys],
+        )
 
     def read(self, request: Received) -> Push:
         with pushed_object(request) as pushed:
@@ -86,21 +97,27 @@ class Deliverect(Platform):
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         pushed = Fields(push.body)
+        if pushed.flag("isIgnoredPOSStatus"):
+            return []  # sent by the till, but not applied to the order
         if pushed.has("orderId") and pushed.has("status"):
-            return [_status(pushed)]
+            return list(_status(pushed))
         if pushed.has("_id") and "items" in pushed.value:
             return list(_order(pushed))
         return []
 
 
-def _status(pushed: Fields) -> Translated:
+def _status(pushed: Fields) -> Iterator[Translated]:
+    """A status, which does not say what was paid. The payment of an order that was denied or
+    cancelled is cancelled with it, here and where the order comes whole."""
     statement = Statement(
         till="deliverect",
         order_id=pushed.id("orderId"),
         at=pushed.instant("timeStamp"),
         status=pushed.one_of("status", _STATUSES),
     )
-    return statement.status_change(reason=pushed.note("reason"))
+    yield statement.status_change(reason=pushed.note("reason"))
+    if pushed.integer("status") in _MONEY_BACK:
+        yield statement.payment(statement.only("payment"), ZERO, status="cancelled")
 
 
 def _order(order: Fields) -> Iterator[Translated]:
@@ -134,10 +151,11 @@ def _order(order: Fields) -> Iterator[Translated]:
     if order.flag("orderIsAlreadyPaid") and money.total is not None:
         tender = order.part("payment").integer("type")
         yield statement.payment(
-            f"{statement.order_id[:90]}-payment",
+            statement.only("payment"),
             money.total,
             tender="" if tender is None else _TENDERS.get(tender, "other"),
             tip=money.tip or None,
+            status="cancelled" if order.integer("status") in _MONEY_BACK else "completed",
         )
 
 
@@ -147,11 +165,9 @@ def _platform(order: Fields) -> str:
 
 
 def _lines(
-    item: Fields, digits: int, times: Decimal = Decimal(1), parent: str = "", depth: int = 1
+    item: Fields, digits: int, times: Decimal = Decimal(1), parent: str = ""
 ) -> Iterator[dict[str, Any]]:
     """An item and what was chosen for it. The quantity of a choice is for one piece."""
-    if depth > DEEPEST_ITEM:
-        raise CannotTranslate(f"items are nested deeper than {DEEPEST_ITEM} levels")
     quantity = rounded(times * item.quantity("quantity", 1))
     line_id = item.place
     yield line(
@@ -165,7 +181,7 @@ def _lines(
         note=item.note("remark"),
     )
     for choice in item.each("subItems"):
-        yield from _lines(choice, digits, quantity, line_id, depth + 1)
+        yield from _lines(choice, digits, quantity, line_id)
 
 
 class _Money:
@@ -173,6 +189,10 @@ class _Money:
 
     Deliverect does not say whether taxes are part of the prices, nor whether a tip is part of
     ``payment.amount``. What adds up to that amount is taken for right.
+
+    ``payment.rebate`` is a discount of the channel: it pays out the amount, but the guest pays the
+    rebate less (changelog/channel-generated-discounts). It counts once, also where the discounts
+    name it.
     """
 
     def __init__(self, order: Fields, lines: Sequence[dict[str, Any]], digits: int) -> None:
@@ -185,23 +205,32 @@ class _Money:
         untaxed = sum((Decimal(each["quantity"]) * Decimal(each["price"]) for each in lines), ZERO)
         untaxed += sum((Decimal(each["amount"]) for each in charges), ZERO)
         untaxed -= sum((Decimal(each["amount"]) for each in discounts), ZERO)
-        amount = order.part("payment").cents_or_none("amount", digits)
-        self.total, added = self._explained(amount, untaxed, tax)
+        payment = order.part("payment")
+        amount, rebate = (
+            payment.cents_or_none("amount", digits),
+            abs(payment.cents("rebate", digits)),
+        )
+        if sum((Decimal(each.get("platform", 0)) for each in discounts), ZERO) >= rebate:
+            rebate = ZERO
+        self.total, added = self._explained(amount, untaxed, tax, rebate)
         self.bill = entries(
-            *discounts, *charges, entry("tax", tax, included=not added, name=_tax_names(order))
+            *discounts,
+            entry("discount", rebate, platform=rebate, code="rebate"),
+            *charges,
+            entry("tax", tax, included=not added, name=_tax_names(order)),
         )
 
     def _explained(
-        self, amount: Decimal | None, untaxed: Decimal, tax: Decimal
+        self, amount: Decimal | None, untaxed: Decimal, tax: Decimal, rebate: Decimal
     ) -> tuple[Decimal | None, bool]:
-        """The total without the tip, and whether the tax is added to the prices."""
+        """The total without tip and rebate, and whether the tax is added to the prices."""
         if amount is None:
             return None, False
-        for tip in (ZERO, self.tip):
+        for tip, off in itertools.product((ZERO, self.tip), (ZERO, rebate)):
             for added in (False, True):
-                if untaxed + (tax if added else ZERO) + tip == amount:
-                    return amount - tip, added
-        return amount, False
+                if untaxed + (tax if added else ZERO) + tip - off == amount:
+                    return amount - tip - (rebate - off), added
+        return amount - rebate, False
 
 
 def _tax_names(order: Fields) -> str:
@@ -218,8 +247,8 @@ def _discounts(order: Fields, digits: int) -> list[dict[str, Any]]:
 
 
 def _discount(each: Fields, digits: int) -> dict[str, Any]:
-    amount = each.cents("amount", digits)
+    amount = abs(each.cents("amount", digits))
     borne = each.cents_or_none("amountChannel", digits)
     if borne is None:
-        borne = amount if each.text("provider") == "channel" else ZERO
-    return entry("discount", amount, platform=borne, name=each.name("name"))
+        borne = amount if each.text("provider").lower() == "channel" else ZERO
+    return entry("discount", amount, platform=abs(borne), name=each.name("name"))

@@ -16,20 +16,21 @@ from neural.errors import NeuralError
 from neural.hooks.platforms.base import (
     API_URL,
     Answer,
+    Asked,
     CannotTranslate,
     Client,
     Credential,
     Credentials,
+    Listed,
+    Page,
     Platform,
     Push,
     PushUnreadable,
     Received,
-    SignatureRefused,
+    Signed,
     Translated,
     gettext_noop,
     md5,
-    must_be_timely,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import (
@@ -40,9 +41,6 @@ from neural.hooks.platforms.reading import (
     pushed_object,
 )
 from neural.hooks.platforms.stating import Statement, entries, entry, line, returned, withheld_fee
-
-RESENT_FOR = 24 * 3600.0
-"""How long Eleme sends a message again is not in its public documents."""
 
 CHINA = dt.timezone(dt.timedelta(hours=8))
 NEW_ORDER = 10
@@ -80,10 +78,14 @@ class Eleme(Platform):
     credentials = (
         Credential(name="app_secret", label=gettext_noop("App secret")),
         Credential(name="app_key", label=gettext_noop("App key"), required=False, secret=False),
+        Credential(name="app_id", label=gettext_noop("App ID"), required=False, secret=False),
         Credential(name="access_token", label=gettext_noop("Access token"), required=False),
         API_URL,
     )
     api = "https://open-api.shop.ele.me"
+    resent_for = 24 * 3600.0  # a guess: it is not in the public documents
+    listing_needs = ("app_key", "app_id")
+    lists_days = False
     documents = (
         "http://www.dianj.com.cn/News/Detail/21258",
         "http://www.dianj.com.cn/News/Detail/21260",
@@ -93,35 +95,21 @@ class Eleme(Platform):
         "https://open.shop.ele.me/openapi/documents/callback",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
+    def signed(self, request: Received, credentials: Credentials) -> Signed | None:
         if _is_probe(request):
-            return
-        try:
-            pushed = Fields(json_as_sent(request.body))
-        except (PushUnreadable, CannotTranslate):
-            raise SignatureRefused("the body is no JSON object") from None
-        signature = pushed.value.get("signature")
-        right = signature_of(pushed.value, needed(credentials, "app_secret"))
-        must_match(signature.upper() if isinstance(signature, str) else None, right)
-        try:
-            signed = pushed.epoch("timestamp")
-        except CannotTranslate:
-            signed = None
-        must_be_timely(signed, now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+            return None
+        pushed = Fields(json_as_sent(request.body))
+        return Signed(
+            given=pushed.text("signature").upper(),
+            right=[signature_of(pushed.value, needed(credentials, "app_secret"))],
+            at=lambda: pushed.epoch("timestamp"),
+        )
 
     def read(self, request: Received) -> Push | None:
         if _is_probe(request):
             return None
         with pushed_object(request) as pushed:
-            return Push(
-                push_id=pushed.id("requestId"),
-                # The message as JSON of its own, so that people can read it in the admin.
-                body={**pushed.value, "message": _message(pushed.value)},
-                store_code=pushed.id_or_none("shopId"),
-                occurred_at=pushed.epoch("timestamp"),
-            )
+            return _push(pushed)
 
     def answer(self, request: Received) -> Answer:
         return Answer(body={"message": "ok"})
@@ -135,11 +123,27 @@ class Eleme(Platform):
         if not (credentials.get("app_key") and credentials.get("app_secret")):
             return None
         order_id = message.thing.id("orderId" if message.thing.has("orderId") else "id")
+        answer = self._ask("eleme.order.getOrder", {"orderId": order_id}, credentials, client)
+        order = answer.at("result")
+        if order.flag("downgraded"):
+            raise OrderNotReady(f"order {order_id} has no amounts yet")
+        return order.value
+
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """The messages that did not reach us, as they were pushed: of the whole application."""
+        params = {"appId": int(credentials["app_id"])}
+        action = "eleme.message.getNonReachedOMessages"
+        answer = self._ask(action, params, credentials, client)
+        return Page(listed=[Listed(push=_push(each)) for each in answer.each("result")])
+
+    def _ask(
+        self, action: str, params: Mapping[str, Any], credentials: Credentials, client: Client
+    ) -> Fields:
         address = self.api_of(credentials)
         token = credentials.get("access_token") or token_of(address, credentials, client)
         call = call_of(
-            "eleme.order.getOrder",
-            {"orderId": order_id},
+            action,
+            params,
             credentials,
             token=token,
             timestamp=int(time.time()),
@@ -148,10 +152,7 @@ class Eleme(Platform):
         answer = Fields(client.post(f"{address}/api/v1/", json=call), "the answer of Eleme")
         if answer.has("error"):
             raise OrderNotReady(f"Eleme answers {answer.part('error').text('code')!r}")
-        order = answer.at("result")
-        if order.flag("downgraded"):
-            raise OrderNotReady(f"order {order_id} has no amounts yet")
-        return order.value
+        return answer
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         message = _Message(push.body)
@@ -188,6 +189,16 @@ _ROLES = {
 def _is_probe(request: Received) -> bool:
     """Whether the platform only looks whether the address answers."""
     return request.method == "GET" and not request.body
+
+
+def _push(pushed: Fields) -> Push:
+    return Push(
+        push_id=pushed.id("requestId"),
+        # The message as JSON of its own, so that people can read it in the admin.
+        body={**pushed.value, "message": _message(pushed.value)},
+        store_code=pushed.id_or_none("shopId"),
+        occurred_at=pushed.epoch("timestamp"),
+    )
 
 
 def _message(body: Mapping[str, Any]) -> Any:
@@ -273,7 +284,7 @@ def _order(order: Fields, message: _Message) -> Iterator[Translated]:
         phone_last4=_phone(order),
     )
     if order.flag("onlinePaid"):
-        yield statement.payment(_of(statement, "payment"), total, tender="platform")
+        yield statement.payment(statement.only("payment"), total, tender="platform")
     if payout is not None:
         yield statement.settlement(payout, commission=commission or None, final=status == "closed")
 
@@ -282,11 +293,6 @@ def _in_china(order: Fields, name: str) -> dt.datetime | None:
     """A time of an order, which has no zone."""
     moment = order.moment(name)
     return moment.replace(tzinfo=moment.tzinfo or CHINA) if moment else None
-
-
-def _of(statement: Statement, what: str) -> str:
-    """The id of something of which an order has only one."""
-    return f"{statement.order_id[:80]}-{what}"
 
 
 def _lines(group: Fields) -> Iterator[dict[str, Any]]:
@@ -341,7 +347,7 @@ def _cancelled(message: _Message, details: Any, by: str = "") -> Iterator[Transl
     yield statement.status_change(by=by, reason=message.thing.note("reason"))
     amount = _amount_back(message, details)
     if amount is not None:
-        yield statement.refund(_of(statement, "cancelled"), amount, tender="platform")
+        yield statement.refund(statement.only("cancelled"), amount, tender="platform")
 
 
 def _refunded(message: _Message, details: Any) -> Iterator[Translated]:

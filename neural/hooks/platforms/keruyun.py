@@ -13,22 +13,23 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from neural.hooks.platforms.amounts import digest, priced
+from neural.hooks.platforms.amounts import digest, piece_price
 from neural.hooks.platforms.base import (
     API_URL,
     Answer,
+    Asked,
     CannotTranslate,
     Client,
     Credential,
     Credentials,
+    Listed,
+    Page,
     Platform,
     Push,
-    PushUnreadable,
     Received,
-    SignatureRefused,
+    Signed,
     Translated,
     gettext_noop,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import (
@@ -40,10 +41,13 @@ from neural.hooks.platforms.reading import (
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
 MOST_MERGED = 100
-DEEPEST_ITEM = 4
+PAGE = 20
+"""Orders of a list, each of which is fetched."""
 
 _MERGED = 91
 _REFUNDS = (19, 20)
+_LISTED = 0
+"""No operation of Keruyun's: the order was listed."""
 _SIGNED = ("appKey", "shopIdenty", "brandId", "timestamp", "token", "version")
 """The parameters that a call signs, in this order."""
 _STATUSES = {
@@ -98,6 +102,7 @@ class Keruyun(Platform):
         API_URL,
     )
     api = "https://openapi.keruyun.com"
+    listing_needs = ("app_key", "app_secret")
     documents = (
         "https://open.keruyun.com/docs/zh/RseVEXQBzPVmqdQuz1r4.html",
         "https://open.keruyun.com/docs/zh/fHMK4HUBczuQcdqkaRZo.html",
@@ -105,15 +110,10 @@ class Keruyun(Platform):
         "https://github.com/Horacehxw/keruyun-sdk-python (signing.py, order.py)",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
+    def signed(self, request: Received, credentials: Credentials) -> Signed:
         # Nothing is signed, so that only the secret of the address tells who calls.
-        try:
-            given = query_of(request.url).get("secret")
-        except PushUnreadable:
-            raise SignatureRefused("the address cannot be read") from None
-        must_match(given, needed(credentials, "path_secret"))
+        secret = needed(credentials, "path_secret")
+        return Signed(given=query_of(request.url).get("secret"), right=[secret])
 
     def read(self, request: Received) -> Push:
         with pushed_object(request) as pushed:
@@ -124,20 +124,42 @@ class Keruyun(Platform):
             )
 
     def answer(self, request: Received) -> Answer:
-        return Answer(body={"code": 0})
+        # Of at most 32 letters and digits; the same for the same push again.
+        identity = hashlib.blake2b(request.body, digest_size=16).hexdigest()
+        return Answer(body={"code": 0, "message": "OK", "messageUuid": identity})
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
         pushed = Fields(push.body)
-        order_id = pushed.id("tradeId")
-        address = self.api_of(credentials)
-        call = _Call(credentials, _shop(pushed), int(time.time()))
+        body = {"orderId": pushed.id("tradeId")}
+        found = self._ask("queryDetail", body, _shop(pushed), credentials, client)
+        return (found.at("result") if found.has("result") else found).value
+
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """The orders that were opened, each of which is then fetched as it is for a push."""
+        number = int(asked.page or 1)
+        body = {
+            "dateType": "OPEN_TIME",
+            "startDate": f"{asked.start:%Y-%m-%d %H:%M:%S}",
+            "endDate": f"{asked.end - dt.timedelta(seconds=1):%Y-%m-%d %H:%M:%S}",
+            "pageBean": {"pageNum": number, "pageSize": PAGE},
+        }
+        answer = self._ask("queryList", body, asked.store_code, credentials, client)
+        found = answer.at("result").at("data")
+        orders, count = found.each("list"), found.integer("totalCount") or 0
+        return Page(
+            listed=[_listed(each, asked.store_code) for each in orders],
+            following=str(number + 1) if orders and number * PAGE < count else "",
+        )
+
+    def _ask(
+        self, path: str, body: Any, shop: str, credentials: Credentials, client: Client
+    ) -> Fields:
+        address, call = self.api_of(credentials), _Call(credentials, shop, int(time.time()))
         answer = client.get(f"{address}/open/v1/token/get?{call.query(credentials['app_secret'])}")
         token = Fields(answer, "the answer with the token").at("result").text("token", 10_000)
-        body = {"orderId": order_id}
         query = call.query(token, token=token, body=body)
-        answer = client.post(f"{address}/open/standard/order/queryDetail?{query}", json=body)
-        found = Fields(answer, "the answer of Keruyun")
-        return (found.at("result") if found.has("result") else found).value
+        answer = client.post(f"{address}/open/standard/order/{path}?{query}", json=body)
+        return Fields(answer, "the answer of Keruyun")
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         pushed = Fields(push.body)
@@ -156,6 +178,22 @@ class Keruyun(Platform):
             statement = _statement(base.id("orderId"), at, push.push_id)
             events.append(statement.merge(_merged(pushed)))
         return events
+
+
+def _listed(order: Fields, shop: str) -> Listed:
+    """An order of the list. One below zero, or one that is refunded and names another, is a refund
+    of that other order."""
+    amount = order.cents_or_none("orderAmt", 2) or ZERO
+    related = order.id_or_none("relatedOrderId")
+    is_refund = amount < 0 or (bool(related) and order.text("orderStatus") in ("REFUND", "6"))
+    pushed = {
+        "tradeId": order.id("orderId"),
+        "shopIdenty": shop,
+        "operation": _REFUNDS[0] if is_refund else _LISTED,
+        **({"relatedTradeId": related} if related else {}),
+    }
+    identity = f"listed:{pushed['tradeId']}:{digest(order.value)}"
+    return Listed(push=Push(push_id=identity, body=pushed, store_code=shop))
 
 
 def _shop(pushed: Fields) -> str:
@@ -239,20 +277,18 @@ def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated
         )
 
 
-def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str, Any]]:
+def _lines(item: Fields, parent: str = "") -> Iterator[dict[str, Any]]:
     """A dish and what it is made of. The parts of a set cost nothing beside the set."""
-    if depth > DEEPEST_ITEM:
-        raise CannotTranslate(f"dishes are nested deeper than {DEEPEST_ITEM} levels")
     quantity = item.quantity("quantity", 1)
-    price, excess = _price(item, quantity)
+    amount = None if parent else item.cents_or_none("itemSaleAmt", 2) or None
     line_id = item.id_or_none("id") or item.place[:100]
     yield line(
         line_id=line_id,
         dish=item.id_or_none("itemCode"),
         name=item.name("itemName"),
         quantity=quantity,
-        price=ZERO if parent else price,
-        discount=ZERO if parent else excess,
+        price=ZERO if parent else _price(item, quantity, amount),
+        amount=amount,
         state=_state(item),
         role="component" if parent else "item",
         parent=parent,
@@ -260,7 +296,7 @@ def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str,
         note=item.note("itemSubject"),
     )
     for part in item.each("children"):
-        yield from _lines(part, line_id, depth + 1)
+        yield from _lines(part, line_id)
 
 
 def _state(item: Fields) -> str:
@@ -269,14 +305,12 @@ def _state(item: Fields) -> str:
     return "gift" if item.flag("giftFlag") else "sold"
 
 
-def _price(item: Fields, quantity: Decimal) -> tuple[Decimal, Decimal]:
-    """Of one piece, so that all pieces cost what Keruyun says, wishes that cost something
-    included."""
-    amount = item.cents_or_none("itemSaleAmt", 2)
+def _price(item: Fields, quantity: Decimal, amount: Decimal | None) -> Decimal:
+    """Of one piece, wishes that cost something included."""
     if amount:
-        return priced(amount, quantity, 2)
+        return piece_price(amount, quantity)
     sale = item.cents_or_none("salePrice", 2)
-    return (item.cents("itemPrice", 2) if sale is None else sale), ZERO
+    return item.cents("itemPrice", 2) if sale is None else sale
 
 
 def _options(item: Fields) -> list[str]:

@@ -3,7 +3,6 @@ cancellation or a refund by the order's id. Lists are JSON in a field of the for
 URL-encoded twice. The kind of a push is told by its fields, so that all have one address.
 """
 
-import datetime as dt
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -14,20 +13,22 @@ from neural.hooks.platforms.amounts import digest, from_epoch, rounded
 from neural.hooks.platforms.base import (
     API_URL,
     Answer,
+    Asked,
     CannotTranslate,
     Client,
     Credential,
     Credentials,
+    Listed,
+    Page,
     Platform,
     Push,
     PushUnreadable,
     Received,
     SignatureRefused,
+    Signed,
     Translated,
     gettext_noop,
     md5,
-    must_be_timely,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import (
@@ -49,8 +50,6 @@ from neural.hooks.platforms.stating import (
     withheld_fee,
 )
 
-RESENT_FOR = 24 * 3600.0
-"""How long Meituan sends a push again is not in its public documents."""
 OWN_DELIVERY = "0000"
 PROXY_NUMBER = "收餐人隐私号"
 
@@ -63,6 +62,11 @@ _STATUSES = {
     "9": "cancelled",
 }
 _PICKED_UP = "20"
+_NO_SUCH_ORDER = 808
+PAGE = 20
+"""Numbers of orders that are asked for between two savings of how far it is."""
+MOST_GAPS = 5
+"""After so many numbers in a row without an order, the day has no more."""
 _NOT_CONTENT = ("sig", "timestamp")
 """They differ when the same push is sent again."""
 
@@ -78,6 +82,8 @@ class Meituan(Platform):
         API_URL,
     )
     api = "https://waimaiopen.meituan.com/api/v1"
+    resent_for = 24 * 3600.0  # a guess: it is not in the public documents
+    listing_needs = ("app_id", "app_secret")
     documents = (
         "https://github.com/song-yuan/wymenuv2 (MtOpenUnit, MtOpenNotify, MtOpenOrder)",
         "https://support.hexcloud.cn/topic/2195 (statuses, reasons, notify types)",
@@ -85,23 +91,19 @@ class Meituan(Platform):
         "https://developer.waimai.meituan.com/home/docDetail/121",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
-        try:
-            fields = form_of(request)
-        except PushUnreadable:
-            raise SignatureRefused("the body is no form") from None
+    def signed(self, request: Received, credentials: Credentials) -> Signed | None:
+        fields = form_of(request)
         if not fields and request.method == "GET":
-            return  # it only looks whether the address answers
+            return None  # it only looks whether the address answers
         address = urlunsplit(urlsplit(request.url)._replace(query="", fragment=""))
         decoded = {name: unquote_plus(value) for name, value in fields.items()}
-        right = signature_of(address, decoded, needed(credentials, "app_secret"))
-        must_match(fields.get("sig", "").lower(), right)
         if decoded.get("app_id") != credentials.get("app_id"):
             raise SignatureRefused("the request is about another application")
-        signed = from_epoch(decoded.get("timestamp"))
-        must_be_timely(signed, now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+        return Signed(
+            given=fields.get("sig", "").lower(),
+            right=[signature_of(address, decoded, needed(credentials, "app_secret"))],
+            at=lambda: from_epoch(decoded.get("timestamp")),
+        )
 
     def read(self, request: Received) -> Push | None:
         fields = form_of(request)
@@ -112,15 +114,8 @@ class Meituan(Platform):
             for name, value in sorted(fields.items())
             if name != "sig"
         }
-        content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
         with unreadable_if_wrong():
-            pushed = Fields(body)
-            return Push(
-                push_id=f"{pushed.id_or_none('order_id')}:{digest(content)}",
-                body=body,
-                store_code=pushed.id_or_none("app_poi_code"),
-                occurred_at=pushed.epoch("utime") or pushed.epoch("timestamp"),
-            )
+            return _push(Fields(body))
 
     def answer(self, request: Received) -> Answer:
         return Answer(body={"data": "ok"})
@@ -133,15 +128,43 @@ class Meituan(Platform):
         pushed = Fields(push.body)
         if not (_is_cancellation(pushed) or _is_whole_refund(pushed)):
             return None
-        address = f"{self.api_of(credentials)}/order/getOrderDetail"
+        return self._order(pushed.id("order_id"), credentials, client).value
+
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """The orders of a store by their numbers of the day, which go on from 1."""
+        first, listed = int(asked.page or 1), list[Listed]()
+        missing = 0
+        for number in range(first, first + PAGE):
+            fields = {
+                "app_poi_code": asked.store_code,
+                "date_time": f"{asked.start:%Y%m%d}",
+                "day_seq": str(number),
+            }
+            order_id = _numbered(self._ask("getOrderIdByDaySeq", fields, credentials, client))
+            missing = 0 if order_id else missing + 1
+            if order_id:
+                order = self._order(order_id, credentials, client)
+                listed += _listed(order, asked.store_code)
+            if missing == MOST_GAPS:
+                return Page(listed=listed)
+        return Page(listed=listed, following=str(first + PAGE))
+
+    def _order(self, order_id: str, credentials: Credentials, client: Client) -> Fields:
+        answer = self._ask("getOrderDetail", {"order_id": order_id}, credentials, client)
+        return answer.at("data")
+
+    def _ask(
+        self, path: str, about: Mapping[str, str], credentials: Credentials, client: Client
+    ) -> Fields:
+        address = f"{self.api_of(credentials)}/order/{path}"
         fields = {
             "app_id": needed(credentials, "app_id"),
-            "order_id": pushed.id("order_id"),
+            **about,
             "timestamp": str(int(time.time())),
         }
         signature = signature_of(address, fields, needed(credentials, "app_secret"))
         answer = client.get(f"{address}?{urlencode({**fields, 'sig': signature})}")
-        return Fields(answer, "the answer of Meituan").at("data").value
+        return Fields(answer, "the answer of Meituan")
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         pushed = Fields(push.body)
@@ -154,6 +177,36 @@ class Meituan(Platform):
         if pushed.text("logistics_status") == _PICKED_UP:
             return [_statement(pushed, "delivering").status_change()]
         return []
+
+
+def _push(pushed: Fields) -> Push:
+    content = {name: value for name, value in pushed.value.items() if name not in _NOT_CONTENT}
+    return Push(
+        push_id=f"{pushed.id_or_none('order_id')}:{digest(content)}",
+        body=pushed.value,
+        store_code=pushed.id_or_none("app_poi_code"),
+        occurred_at=pushed.epoch("utime") or pushed.epoch("timestamp"),
+    )
+
+
+def _numbered(answer: Fields) -> str:
+    """The id of the order with a number; empty if there is none. Anything else is an error."""
+    error = answer.part("error")
+    if error.has("code") and error.integer("code") != _NO_SUCH_ORDER:
+        raise CannotTranslate(f"Meituan answers {error.text('code')}: {error.text('msg')}")
+    data = answer.value.get("data")
+    found = (data[:1] or [None])[0] if isinstance(data, list) else data
+    return Fields(found, "data").id_or_none("order_id") if isinstance(found, Mapping) else ""
+
+
+def _listed(order: Fields, store_code: str) -> Iterator[Listed]:
+    """The order as it would be pushed; of a cancelled one, the cancellation, too."""
+    ours = {"app_poi_code": store_code}
+    yield Listed(push=_push(Fields({**ours, **order.value})))
+    if _STATUSES.get(order.text("status")) == "cancelled":
+        about = {name: order.value.get(name) for name in ("order_id", "utime")}
+        cancellation = Fields({**ours, **about, "reason_code": "cancelled"})
+        yield Listed(push=_push(cancellation), details=order.value)
 
 
 def signature_of(address: str, fields: Mapping[str, str], secret: str) -> str:
@@ -211,7 +264,7 @@ def _order(order: Fields) -> Iterator[Translated]:
     )
     if order.text("pay_type") == "2":
         yield statement.payment(
-            f"{statement.order_id[:80]}-payment",
+            statement.only("payment"),
             account.cents_or_none("onlinePayment", 2) or total,
             tender="platform",
         )
@@ -322,7 +375,7 @@ def _whole(statement: Statement, details: Any, reason: str) -> Iterator[Translat
     order = Fields(details, "details")
     if order.text("pay_type") == "2":
         yield statement.refund(
-            f"{statement.order_id[:80]}-whole",
+            statement.only("whole"),
             order.money("total"),
             tender="platform",
             reason=reason,

@@ -25,6 +25,8 @@ from neural.hooks.platforms.base import CannotTranslate, PushUnreadable, Receive
 
 DEEPEST = 64
 MOST_PARTS = 1000
+MOST_NESTED = 10
+"""Levels of lists within lists, like the modifiers of modifiers."""
 LONGEST_ID = 100
 LONGEST_NAME = 200
 LONGEST_NOTE = 500
@@ -40,7 +42,7 @@ def json_of(body: bytes | str) -> Any:
 
     Raises :class:`PushUnreadable`, also for infinite numbers and more than :data:`DEEPEST` levels.
     """
-    return _storable(json_as_sent(body))
+    return storable_json(json_as_sent(body))
 
 
 def json_as_sent(body: bytes | str) -> Any:
@@ -107,13 +109,14 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _storable(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
+    """JSON without what a database refuses."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [_storable(each) for each in value]
+        return [storable_json(each) for each in value]
     if isinstance(value, dict):
-        return {storable(name): _storable(each) for name, each in value.items()}
+        return {storable(name): storable_json(each) for name, each in value.items()}
     return value
 
 
@@ -195,6 +198,8 @@ class Fields:
             return []
         if not isinstance(value, list):
             raise self.wrong(name, "a list")
+        if self.place.count("[") > MOST_NESTED:
+            raise CannotTranslate(f"{self.place[:200]} is nested deeper than {MOST_NESTED} levels")
         if len(value) > MOST_PARTS:
             raise CannotTranslate(f"{self._at(name)} has more than {MOST_PARTS} entries")
         return [Fields(each, f"{self._at(name)}[{index}]") for index, each in enumerate(value)]

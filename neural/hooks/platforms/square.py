@@ -4,29 +4,28 @@ Events about orders name only ids, so the order is fetched; events about payment
 whole. An order of the Point of Sale app has no events of its own: it is known by its payment.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from neural.hooks.platforms.amounts import digits_of, rounded, written
+from neural.hooks.platforms.amounts import digest, digits_of, rounded, written
 from neural.hooks.platforms.base import (
     API_URL,
+    Asked,
     CannotTranslate,
     Client,
     Credential,
     Credentials,
+    Listed,
+    Page,
     Platform,
     Push,
-    PushUnreadable,
     Received,
-    SignatureRefused,
+    Signed,
     Translated,
     base64_hmac,
     gettext_noop,
-    must_be_timely,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import (
@@ -34,13 +33,13 @@ from neural.hooks.platforms.reading import (
     json_of,
     pushed_object,
 )
-from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
+from neural.hooks.platforms.stating import ZERO, Statement, amount_of, entries, entry, event, line
 
 API_VERSION = "2025-01-23"
-RESENT_FOR = 72 * 3600.0
-"""Square sends an event again for 24 hours; an older copy of its documents says 72."""
 
 _STATES = {"OPEN": "open", "COMPLETED": "closed", "CANCELED": "cancelled"}
+_PROGRESS = {"RESERVED": "accepted", "PREPARED": "ready", "COMPLETED": "ready"}
+"""The states of the fulfillment of an open order: one that is handed over may not be paid yet."""
 _CHANNELS = {"PICKUP": "takeaway", "DELIVERY": "delivery", "SHIPMENT": "delivery"}
 _PAID = {
     "APPROVED": "pending",
@@ -76,20 +75,24 @@ class Square(Platform):
         API_URL,
     )
     api = "https://connect.squareup.com"
+    resent_for = 72 * 3600.0  # 24 hours; an older copy of its documents says 72
+    listing_needs = ("access_token",)
     documents = (
         "https://developer.squareup.com/docs/webhooks/step3validate",
         "https://developer.squareup.com/docs/webhooks/troubleshooting",
         "https://developer.squareup.com/reference/square/orders-api/webhooks",
+        "https://developer.squareup.com/docs/orders-api/order-returns-exchanges",
+        "https://developer.squareup.com/docs/orders-api/price-adjustments",
         "https://github.com/square/connect-api-specification/blob/master/api.json",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
-        signed = request.url.encode("utf-8", "backslashreplace") + request.body
-        right = base64_hmac(needed(credentials, "signature_key"), signed)
-        must_match(request.headers.get("x-square-hmacsha256-signature"), right)
-        must_be_timely(_created(request), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+    def signed(self, request: Received, credentials: Credentials) -> Signed:
+        message = request.url.encode("utf-8", "backslashreplace") + request.body
+        return Signed(
+            given=request.headers.get("x-square-hmacsha256-signature"),
+            right=[base64_hmac(needed(credentials, "signature_key"), message)],
+            at=lambda: Fields(json_of(request.body)).instant("created_at"),
+        )
 
     def read(self, request: Received) -> Push:
         with pushed_object(request) as pushed:
@@ -116,8 +119,20 @@ class Square(Platform):
                 "Square sends ids alone: enter an access token with ORDERS_READ and PAYMENTS_READ "
                 "in the source"
             )
-        headers = {"Authorization": f"Bearer {token}", "Square-Version": API_VERSION}
-        return client.get(self.api_of(credentials) + path, headers=headers)
+        return client.get(self.api_of(credentials) + path, headers=_headers(token))
+
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """The orders that changed, then the payments, then the refunds."""
+        kind, _, cursor = asked.page.partition(" ")
+        kind = kind or "orders"
+        answer = _ask_list(kind, asked, cursor, self.api_of(credentials), credentials, client)
+        found = Fields(answer, "the answer of Square")
+        cursor = found.text("cursor", 2000)
+        after = kind if cursor else _AFTER[kind]
+        return Page(
+            listed=[_listed(kind, each) for each in found.each(kind)],
+            following=f"{after} {cursor}" if after else "",
+        )
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         pushed = _Event(push.body)
@@ -128,10 +143,14 @@ class Square(Platform):
             return list(_order(fetched.at("order")))
         if pushed.topic == "payment":
             order = _order(fetched.at("order")) if fetched.has("order") else ()
-            return [_payment(pushed.thing), *order]
+            return [*self.translate_alone(push), *order]
         if pushed.topic == "refund":
             return [_refund(pushed.thing, fetched.at("payment"))]
         return list(_stock(pushed))
+
+    def translate_alone(self, push: Push) -> Sequence[Translated]:
+        pushed = _Event(push.body)
+        return [_payment(pushed.thing)] if pushed.topic == "payment" and pushed.thing else []
 
 
 _TOPICS = {
@@ -169,11 +188,51 @@ def _location(pushed: _Event) -> str:
     return pushed.thing.id_or_none("location_id")
 
 
-def _created(request: Received) -> dt.datetime | None:
-    try:
-        return Fields(json_of(request.body)).instant("created_at")
-    except (PushUnreadable, CannotTranslate):
-        raise SignatureRefused("the body has no created_at that can be read") from None
+# Lists
+
+PAGE = 100
+"""So that a page is well below what is read of an answer."""
+_AFTER = {"orders": "payments", "payments": "refunds", "refunds": ""}
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Square-Version": API_VERSION}
+
+
+def _ask_list(
+    kind: str, asked: Asked, cursor: str, api: str, credentials: Credentials, client: Client
+) -> Any:
+    """A page of what changed in this time; both of its ends count, and the order of the answers is
+    that of the changes."""
+    headers = _headers(credentials["access_token"])
+    start, end = asked.start.isoformat(), asked.end.isoformat()
+    more = {"cursor": cursor} if cursor else {}
+    if kind == "orders":
+        query = {
+            "filter": {"date_time_filter": {"updated_at": {"start_at": start, "end_at": end}}},
+            "sort": {"sort_field": "UPDATED_AT", "sort_order": "ASC"},
+        }
+        body = {"location_ids": [asked.store_code], "limit": PAGE, "query": query, **more}
+        return client.post(f"{api}/v2/orders/search", json=body, headers=headers)
+    times = {"updated_at_begin_time": start, "updated_at_end_time": end, "sort_field": "UPDATED_AT"}
+    fields = {**times, "sort_order": "ASC", "location_id": asked.store_code, "limit": PAGE, **more}
+    return client.get(f"{api}/v2/{kind}?{urlencode(fields)}", headers=headers)
+
+
+def _listed(kind: str, thing: Fields) -> Listed:
+    """As an event of its change. The payment of a refund is fetched, as it is for a push."""
+    topic = kind.removesuffix("s")
+    location = thing.id_or_none("location_id")
+    content = {topic: thing.value}
+    if topic == "order":
+        content = {"order_updated": {"order_id": thing.id("id"), "location_id": location}}
+    push = Push(
+        push_id=f"listed:{thing.id('id')}:{digest(thing.value)}",
+        body={"type": f"{topic}.updated", "data": {"object": content}},
+        store_code=location,
+    )
+    details = {"order": {"order": thing.value}, "payment": {}, "refund": None}
+    return Listed(push=push, details=details[topic])
 
 
 # Orders
@@ -186,18 +245,21 @@ def _order(order: Fields) -> Iterator[Translated]:
         return
     currency = _currency(order.part("total_money"))
     money = _Money(digits_of(currency))
-    status = order.one_of("state", _STATES)
     statement = Statement(
         till="square",
         order_id=order.id("id"),
         at=order.instant("updated_at", "created_at"),
         version=_version(order),
-        status=status,
+        status=_status(order),
     )
+    lines = [each for item in order.each("line_items") for each in _lines(item, money)]
+    returned, value = _returned(order, money)
+    sale = money(order, "total_money") - money(order, "total_tip_money")
     yield statement.order(
-        [each for item in order.each("line_items") for each in _lines(item, money)],
+        [*lines, *returned],
         bill=_bill(order, money),
-        total=money(order, "total_money") - money(order, "total_tip_money"),
+        # In an exchange for something cheaper, a refund tells the rest.
+        total=max(ZERO, sale - value) if value else sale,
         currency=currency,
         ticket=order.text("ticket_name"),
         member=order.text("customer_id"),
@@ -205,6 +267,14 @@ def _order(order: Fields) -> Iterator[Translated]:
         closed_at=order.moment("closed_at"),
         **_fulfillment(order),
     )
+
+
+def _status(order: Fields) -> str:
+    status = order.one_of("state", _STATES)
+    fulfillments = order.each("fulfillments")
+    if status != "open" or not fulfillments:
+        return status
+    return _PROGRESS.get(fulfillments[0].text("state"), status)
 
 
 def _version(order: Fields) -> int | None:
@@ -221,7 +291,10 @@ class _Money:
         self.digits = digits
 
     def __call__(self, fields: Fields, name: str) -> Decimal:
-        return fields.part(name).cents("amount", self.digits)
+        return self.stated(fields, name) or ZERO
+
+    def stated(self, fields: Fields, name: str) -> Decimal | None:
+        return fields.part(name).cents_or_none("amount", self.digits)
 
 
 def _currency(money: Fields) -> str:
@@ -231,67 +304,72 @@ def _currency(money: Fields) -> str:
     return code
 
 
-def _lines(item: Fields, money: _Money) -> Iterator[dict[str, Any]]:
-    """A line and its modifiers. Discounts and taxes are in the order's own lists, once."""
-    quantity = item.quantity("quantity")
-    uid = item.id_or_none("uid")
-    custom = item.text("item_type")
+def _line(item: Fields, money: _Money, amount: str, **more: Any) -> dict[str, Any]:
+    """Its amount is the one that Square states, because Square rounds half to even
+    (developer.squareup.com/docs/orders-api/price-adjustments)."""
     variation = item.text("variation_name")
-    yield line(
-        line_id=uid,
+    return line(
+        line_id=item.id_or_none("uid"),
         dish=item.id_or_none("catalog_object_id"),
         name=item.name("name") or variation or "custom amount",
-        quantity=quantity,
+        quantity=item.quantity("quantity"),
         price=money(item, "base_price_money"),
-        role="deferred" if custom == "GIFT_CARD" else "item",
+        amount=money.stated(item, amount),
+        role="deferred" if item.text("item_type") == "GIFT_CARD" else "item",
         options=[variation] if variation and item.has("name") else [],
         note=item.note("note"),
+        **more,
     )
+
+
+def _lines(item: Fields, money: _Money) -> Iterator[dict[str, Any]]:
+    """A line and its modifiers. Discounts and taxes are in the order's own lists, once."""
+    yield _line(item, money, "variation_total_price_money")
     for modifier in item.each("modifiers"):
+        each = modifier.quantity("quantity", 1)
         yield line(
             line_id=modifier.id_or_none("uid"),
             dish=modifier.id_or_none("catalog_object_id"),
             name=modifier.name("name") or "modifier",
-            quantity=rounded(quantity * modifier.quantity("quantity", 1)),
+            quantity=rounded(item.quantity("quantity") * each),
             price=money(modifier, "base_price_money"),
+            # Documented as the price times the quantity of the line, not of the modifier.
+            amount=money.stated(modifier, "total_price_money") if each == 1 else None,
             role="modifier",
-            parent=uid,
+            parent=item.id_or_none("uid"),
         )
+
+
+def _returned(order: Fields, money: _Money) -> tuple[list[dict[str, Any]], Decimal]:
+    """What an exchange takes back of earlier orders, and its value with discounts and taxes, but
+    without tips."""
+    items = (item for each in order.each("returns") for item in each.each("return_line_items"))
+    lines = [_line(item, money, "total_money", state="returned") for item in items]
+    known, amounts = sum(map(amount_of, lines), ZERO), order.part("return_amounts")
+    value = money(amounts, "total_money") - money(amounts, "tip_money")
+    if value > known:  # service charges and rounding
+        rest = value - known
+        lines.append(line(name="others", quantity=Decimal(1), price=rest, state="returned"))
+    return lines, max(value, known)
 
 
 def _bill(order: Fields, money: _Money) -> list[dict[str, Any]]:
-    found = [
-        entry(
-            "discount",
-            money(each, "applied_money"),
-            name=each.name("name"),
-            rate=each.rate("percentage"),
-        )
-        for each in order.each("discounts")
-    ]
-    for charge in order.each("service_charges"):
-        tip = charge.text("type") == "AUTO_GRATUITY"
-        found.append(
-            entry(
-                "charge",
-                money(charge, "applied_money"),
-                name=charge.name("name"),
-                code="gratuity" if tip else "service",
-                rate=charge.rate("percentage"),
-            )
-        )
-    for tax in order.each("taxes"):
-        found.append(
-            entry(
-                "tax",
-                money(tax, "applied_money"),
-                name=tax.name("name"),
-                rate=tax.rate("percentage"),
-                included=tax.text("type") == "INCLUSIVE",
-            )
-        )
-    rounding = money(order.part("rounding_adjustment"), "amount_money")
-    return entries(*found, entry("rounding", rounding))
+    def applied(kind: str, each: Fields, **more: Any) -> dict[str, Any]:
+        more |= {"name": each.name("name"), "rate": each.rate("percentage")}
+        return entry(kind, money(each, "applied_money"), **more)
+
+    def code(charge: Fields) -> str:
+        return "gratuity" if charge.text("type") == "AUTO_GRATUITY" else "service"
+
+    return entries(
+        *(applied("discount", each) for each in order.each("discounts")),
+        *(applied("charge", each, code=code(each)) for each in order.each("service_charges")),
+        *(
+            applied("tax", each, included=each.text("type") == "INCLUSIVE")
+            for each in order.each("taxes")
+        ),
+        entry("rounding", money(order.part("rounding_adjustment"), "amount_money")),
+    )
 
 
 def _fulfillment(order: Fields) -> dict[str, Any]:

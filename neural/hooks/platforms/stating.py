@@ -57,16 +57,19 @@ def line(
     dish: str = "",
     name: str = "",
     discount: Decimal = ZERO,
+    amount: Decimal | None = None,
     state: str = "sold",
     role: str = "item",
     **more: Any,
 ) -> dict[str, Any]:
-    """One line. ``more``: line_id, parent, options, note, tax."""
+    """One line. ``amount``: what all pieces cost after the discount, if the platform states it.
+    ``more``: line_id, parent, options, note, tax."""
     if not (dish or name):
         raise CannotTranslate("a line names no dish")
-    if price < 0 or discount < 0:
+    money = (price, discount, amount or ZERO)
+    if min(money) < 0:
         raise CannotTranslate(f"the line of {name or dish!r:.80} has a negative price or discount")
-    if quantity >= LARGEST_QUANTITY or price >= LARGEST or discount >= LARGEST:
+    if quantity >= LARGEST_QUANTITY or max(money) >= LARGEST:
         raise CannotTranslate(f"the line of {name or dish!r:.80} is too large")
     return stated(
         dish=dish,
@@ -74,10 +77,18 @@ def line(
         quantity=quantity,
         price=price,
         discount=discount or None,
+        amount=amount,
         state=state if state != "sold" else None,
         role=role if role != "item" else None,
         **more,
     )
+
+
+def amount_of(line: Mapping[str, Any]) -> Decimal:
+    """What a line costs: what the platform states, else its price for all pieces."""
+    if "amount" in line:
+        return Decimal(line["amount"])
+    return rounded(Decimal(line["quantity"]) * Decimal(line["price"]))
 
 
 def entry(kind: str, amount: Decimal, *, platform: Decimal = ZERO, **more: Any) -> dict[str, Any]:
@@ -128,11 +139,8 @@ class Statement:
         bill = more.get("bill") or []
         if len(lines) > MOST_PARTS or len(bill) > MOST_ENTRIES:
             raise CannotTranslate(f"more than {MOST_PARTS} lines, or {MOST_ENTRIES} of the bill")
-        amounts = (Decimal(each["quantity"]) * Decimal(each["price"]) for each in lines)
-        if (
-            sum(map(rounded, amounts)) >= LARGEST
-            or sum(abs(Decimal(each["amount"])) for each in bill) >= LARGEST
-        ):
+        costs = sum(map(amount_of, lines))
+        if costs >= LARGEST or sum(abs(Decimal(each["amount"])) for each in bill) >= LARGEST:
             raise CannotTranslate(f"the order adds up to {LARGEST:,} or more")
         _must_not_be_negative("the total", more.get("total"))
         payload = {
@@ -181,6 +189,10 @@ class Statement:
 
     def _in_currency(self, more: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"currency": self.currency, **more}
+
+    def only(self, what: str) -> str:
+        """The id of something of which an order has only one."""
+        return f"{self.order_id[:80]}-{what}"
 
     def _of_order(self) -> dict[str, Any]:
         return {"till": self.till, "order_id": self.order_id}

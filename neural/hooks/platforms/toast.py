@@ -8,33 +8,32 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from neural.hooks.platforms.amounts import PLACES, from_iso, priced, written
+from neural.hooks.platforms.amounts import digest, from_iso, piece_price, written
 from neural.hooks.platforms.base import (
     API_URL,
+    Asked,
     CannotTranslate,
     Client,
     Credential,
     Credentials,
+    Listed,
+    Page,
     Platform,
     Push,
-    PushUnreadable,
     Received,
-    SignatureRefused,
+    Signed,
     Translated,
     base64_hmac,
     gettext_noop,
-    must_be_timely,
-    must_match,
     needed,
 )
 from neural.hooks.platforms.reading import Fields, json_of, pushed_object
 from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 
-RESENT_FOR = 15 * 60.0
-"""Toast sends a push again after 5 and after 10 minutes, and then never."""
-DEEPEST_MODIFIER = 8
+PAGE = 20
+"""Orders of a list: one may have many kilobytes."""
 
 _RESTAURANT = "toast-restaurant-external-id"
 _ORDERS = ("order_updated", "orders_updated", "channel_order_updated")
@@ -82,6 +81,8 @@ class Toast(Platform):
         API_URL,
     )
     api = "https://ws-api.toasttab.com"
+    resent_for = 15 * 60.0  # again after 5 and after 10 minutes, and then never
+    listing_needs = ("client_id", "client_secret")
     documents = (
         "https://doc.toasttab.com/doc/devguide/apiMessageSigning.html",
         "https://doc.toasttab.com/doc/devguide/apiMessageDataSchema.html",
@@ -91,14 +92,14 @@ class Toast(Platform):
         "https://doc.toasttab.com/openapi/orders/tag/Data-definitions/schema/Order",
     )
 
-    def verify(
-        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
-    ) -> None:
-        timestamp = _timestamp(request)
-        signed = request.body + timestamp.encode("utf-8", "backslashreplace")
-        right = base64_hmac(needed(credentials, "secret"), signed)
-        must_match(request.headers.get("toast-signature"), right)
-        must_be_timely(from_iso(timestamp), now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+    def signed(self, request: Received, credentials: Credentials) -> Signed:
+        timestamp = Fields(json_of(request.body)).text("timestamp")
+        message = request.body + timestamp.encode("utf-8", "backslashreplace")
+        return Signed(
+            given=request.headers.get("toast-signature"),
+            right=[base64_hmac(needed(credentials, "secret"), message)],
+            at=lambda: from_iso(timestamp),
+        )
 
     def read(self, request: Received) -> Push:
         with pushed_object(request) as pushed:
@@ -129,6 +130,29 @@ class Toast(Platform):
         }
         return client.get(f"{address}/orders/v2/orders/{order_id}", headers=headers)
 
+    def list_page(self, asked: Asked, credentials: Credentials, client: Client) -> Page:
+        """The orders that were made or changed, as Toast recommends. By their business day, the
+        refund of an older order would not be found."""
+        address, number = self.api_of(credentials), int(asked.page or 1)
+        if "token" not in asked.shared:
+            asked.shared["token"] = _token(address, credentials, client)
+        fields = {
+            "startDate": asked.start.isoformat(timespec="milliseconds"),
+            "endDate": asked.end.isoformat(timespec="milliseconds"),
+            "pageSize": PAGE,
+            "page": number,
+        }
+        headers = {
+            "Authorization": f"Bearer {asked.shared['token']}",
+            _RESTAURANT: asked.store_code,
+        }
+        answer = client.get(f"{address}/orders/v2/ordersBulk?{urlencode(fields)}", headers=headers)
+        orders = Fields({"orders": answer}, "the answer of Toast").each("orders")
+        return Page(
+            listed=[_listed(each, asked.store_code) for each in orders],
+            following=str(number + 1) if len(orders) >= PAGE else "",
+        )
+
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         pushed = Fields(push.body)
         kind = pushed.text("eventType")
@@ -142,17 +166,6 @@ class Toast(Platform):
             return []
         order = Fields(details, "details") if details else pushed.at("details").at("order")
         return list(_order(order))
-
-
-def _timestamp(request: Received) -> str:
-    """The timestamp as the body writes it, which is signed after the body."""
-    try:
-        timestamp = Fields(json_of(request.body)).value.get("timestamp")
-    except (PushUnreadable, CannotTranslate):
-        timestamp = None
-    if not isinstance(timestamp, str):
-        raise SignatureRefused("the body has no timestamp that can be read")
-    return timestamp
 
 
 def _order_id(details: Fields) -> str:
@@ -169,6 +182,16 @@ def _token(address: str, credentials: Credentials, client: Client) -> str:
         },
     )
     return Fields(answer, "the answer to the login").at("token").text("accessToken", 10_000)
+
+
+def _listed(order: Fields, restaurant: str) -> Listed:
+    details = {"restaurantGuid": restaurant, "order": order.value}
+    push = Push(
+        push_id=f"listed:{order.id('guid')}:{digest(order.value)}",
+        body={"eventType": "order_updated", "details": details},
+        store_code=restaurant,
+    )
+    return Listed(push=push)
 
 
 # Orders
@@ -235,7 +258,7 @@ def _lines(selection: Fields, *, void: bool) -> Iterator[dict[str, Any]]:
     """A selection and its modifiers. Its price is that of all pieces with their modifiers, so the
     modifiers cost nothing here."""
     quantity = selection.quantity("quantity", 1)
-    price, excess = priced(_gross(selection), quantity, PLACES)
+    gross, discount = _gross(selection), _own_discounts(selection)
     uid = selection.id_or_none("guid")
     state = "void" if void or selection.flag("voided") else "sold"
     yield line(
@@ -243,8 +266,9 @@ def _lines(selection: Fields, *, void: bool) -> Iterator[dict[str, Any]]:
         dish=selection.part("item").id_or_none("guid"),
         name=selection.name("displayName") or "open item",
         quantity=quantity,
-        price=price,
-        discount=excess + _own_discounts(selection),
+        price=piece_price(gross, quantity),
+        discount=discount,
+        amount=max(ZERO, gross - discount),
         state=state,
         role="deferred" if selection.flag("deferred") else "item",
         tax=abs(selection.money("tax")) or None,
@@ -252,11 +276,7 @@ def _lines(selection: Fields, *, void: bool) -> Iterator[dict[str, Any]]:
     yield from _modifiers(selection, uid, state)
 
 
-def _modifiers(
-    selection: Fields, parent: str, state: str, depth: int = 1
-) -> Iterator[dict[str, Any]]:
-    if depth > DEEPEST_MODIFIER:
-        raise CannotTranslate(f"modifiers are nested deeper than {DEEPEST_MODIFIER} levels")
+def _modifiers(selection: Fields, parent: str, state: str) -> Iterator[dict[str, Any]]:
     for modifier in selection.each("modifiers"):
         uid = modifier.id_or_none("guid")
         void = modifier.flag("voided")
@@ -270,7 +290,7 @@ def _modifiers(
             role="modifier",
             parent=parent,
         )
-        yield from _modifiers(modifier, uid, state, depth + 1)
+        yield from _modifiers(modifier, uid, state)
 
 
 def _gross(selection: Fields) -> Decimal:
@@ -332,24 +352,26 @@ def _charge(charge: Fields) -> dict[str, Any]:
 
 
 def _payment(statement: Statement, payment: Fields, check: Fields) -> Iterator[Translated]:
-    identity = payment.id("guid")
+    identity, amount, tip = payment.id("guid"), payment.money("amount"), payment.money("tipAmount")
     status = payment.one_of("paymentStatus", _PAID, "completed")
+    # It is without the tip, and 0 where nothing was tendered.
+    tendered = payment.money("amountTendered")
     yield statement.payment(
         identity,
-        payment.money("amount"),
+        amount,
         tender=payment.one_of("type", _TENDERS),
-        tip=payment.money("tipAmount") or None,
-        given=payment.number("amountTendered"),
+        tip=tip or None,
+        given=tendered + tip if tendered and tendered >= amount else None,
         status="cancelled" if payment.has("voidInfo") else status,
         fee=abs(payment.money("originalProcessingFee")) or None,
         business_day=payment.day("paidBusinessDate"),
     )
     refund = payment.part("refund")
     if refund.has("refundAmount"):
-        transaction = refund.part("refundTransaction").id_or_none("guid")
+        transaction = _transaction(refund)
         yield statement.refund(
             f"{identity}-{transaction or 'refund'}"[:100],
-            refund.money("refundAmount"),
+            _refunded(refund.money("refundAmount"), check, transaction),
             payment_id=identity,
             tip=refund.money("tipRefundAmount") or None,
             lines=_returned(check, transaction),
@@ -357,21 +379,42 @@ def _payment(statement: Statement, payment: Fields, check: Fields) -> Iterator[T
         )
 
 
+def _refunded(stated: Decimal, check: Fields, transaction: str) -> Decimal:
+    """The amount of one refund.
+
+    A payment has one ``refund``, also after several. Toast does not say whether its amount is that
+    of the last one or their sum (Orders API: schemas Payment, Refund and RefundDetails); it has
+    the transaction of one. So it is the last one, unless it is what all transactions of the check
+    returned by item.
+    """
+    of: dict[str, Decimal] = {}
+    for part in (*check.each("selections"), *check.each("appliedServiceCharges")):
+        returned = part.part("refundDetails")
+        of[_transaction(returned)] = of.get(_transaction(returned), ZERO) + _with_tax(returned)
+    own = of.get(transaction, ZERO)
+    return own if own > 0 and stated == sum(of.values(), ZERO) else stated
+
+
+def _transaction(refund: Fields) -> str:
+    return refund.part("refundTransaction").id_or_none("guid")
+
+
+def _with_tax(returned: Fields) -> Decimal:
+    amount = returned.money("refundAmount") + returned.money("taxRefundAmount")
+    if amount < 0:
+        raise returned.wrong("refundAmount", "an amount that is not negative")
+    return amount
+
+
 def _returned(check: Fields, transaction: str) -> list[dict[str, Any]]:
     """The selections that this refund returned, with their tax."""
-    found = []
-    for selection in check.each("selections"):
-        returned = selection.part("refundDetails")
-        same = returned.part("refundTransaction").id_or_none("guid") == transaction
-        if transaction and same and returned.has("refundAmount"):
-            amount = returned.money("refundAmount") + returned.money("taxRefundAmount")
-            if amount < 0:
-                raise returned.wrong("refundAmount", "an amount that is not negative")
-            found.append(
-                {
-                    "line_id": selection.id_or_none("guid"),
-                    "amount": written(amount),
-                    "name": selection.name("displayName"),
-                }
-            )
-    return found
+    found = ((each, each.part("refundDetails")) for each in check.each("selections"))
+    return [
+        {
+            "line_id": selection.id_or_none("guid"),
+            "amount": written(_with_tax(returned)),
+            "name": selection.name("displayName"),
+        }
+        for selection, returned in found
+        if transaction and _transaction(returned) == transaction and returned.has("refundAmount")
+    ]

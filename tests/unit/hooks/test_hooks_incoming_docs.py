@@ -1,4 +1,4 @@
-"""What docs/incoming-webhooks.md shows is what runs."""
+"""What docs/how-to/incoming-webhooks.md shows is what runs."""
 
 import hashlib
 import hmac
@@ -6,6 +6,8 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from django.test import Client
@@ -17,12 +19,13 @@ from neural.hooks.platforms.base import PLATFORMS
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.models import Order
 from tests.registries import forget
-from tests.unit.hooks.hooks_world import map_code, post, source
+from tests.unit.hooks.hooks_world import LOW, OLD_SECRET, SECRET, map_code, post, source
 from tests.unit.hooks.test_hooks_incoming_translating import server  # noqa: F401  (a fixture)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
-PAGE = (Path(__file__).parents[3] / "docs" / "incoming-webhooks.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "how-to" / "incoming-webhooks.md").read_text()
 ORDER = {
     "id": "77",
     "version": 3,
@@ -78,19 +81,19 @@ def test_each_form_of_a_senders_body_is_an_event(shown):
     assert not TaskRun.objects.dead().exists()
 
 
-@pytest.mark.parametrize("page", ["incoming-webhooks.md", "incoming-webhooks.zh.md"])
+@pytest.mark.parametrize("tree", [DOCS, DOCS / "zh"], ids=["en", "zh"])
 @pytest.mark.parametrize(
     ("platform", "seconds"),
     [
-        ("Square", square.RESENT_FOR),
-        ("(?:Eleme, Meituan|饿了么、美团)", eleme.RESENT_FOR),
-        ("Toast", toast.RESENT_FOR),
+        ("Square", square.Square.resent_for),
+        ("(?:Eleme, Meituan|饿了么、美团)", eleme.Eleme.resent_for),
+        ("Toast", toast.Toast.resent_for),
         ("Standard Webhooks", 0),
     ],
 )
-def test_the_times_for_which_signatures_are_taken_are_those_of_the_code(page, platform, seconds):
-    assert eleme.RESENT_FOR == meituan.RESENT_FOR  # they share a row
-    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+def test_the_times_for_which_signatures_are_taken_are_those_of_the_code(tree, platform, seconds):
+    assert eleme.Eleme.resent_for == meituan.Meituan.resent_for  # they share a row
+    text = (tree / "how-to" / "incoming-webhooks.md").read_text()
     (told,) = re.findall(rf"^\| {platform} \|(.*)", text, re.MULTILINE)
     hours, minutes = (
         re.search(rf"(\d+) {unit}", told) for unit in ("(?:hours|小时)", "(?:minutes|分钟)")
@@ -98,3 +101,20 @@ def test_the_times_for_which_signatures_are_taken_are_those_of_the_code(page, pl
     assert minutes is not None
     stated = (int(hours[1]) if hours else 0) * 3600 + int(minutes[1]) * 60
     assert stated == seconds + HookSettings().hook_tolerance_seconds
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("language", ["", "zh"])
+def test_the_sender_that_is_shown_is_believed_under_its_secret_alone(language, live_server):
+    text = (DOCS / language / "how-to" / "incoming-webhooks.md").read_text()
+    (code,) = re.findall(r"```python\n(import base64\n.*?)```", text, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    source(store="S1")
+    address = f"{live_server.url}/hooks/kitchen"
+
+    assert shown["push"](address, SECRET, "p1", LOW) == 200
+    assert shown["push"](address, SECRET, "p1", LOW) == 200
+    with pytest.raises(HTTPError, match="401"):
+        shown["push"](address, OLD_SECRET, "p2", LOW)
+    assert NeuralEvent.objects.count() == 1

@@ -1,10 +1,15 @@
 """Pushes that wait for their store go to it when its code is entered; old ones are deleted."""
 
 import datetime as dt
+import hashlib
+import hmac
 import io
+import json
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
 
 import neural
@@ -294,3 +299,89 @@ def test_doctor_says_that_pushes_wait_for_their_store():
     assert is_found(webhook_sources(Situation()), Status.WARNING, "wait", "enter their store codes")
     UnroutedPush.objects.get().dismiss()
     assert webhook_sources(Situation()).status == Status.OK
+
+
+# A platform that never sends again
+
+
+def deliverect(body: dict, *, secret: str = "s3cret") -> Any:
+    """Post what Deliverect signs with this secret."""
+    raw = json.dumps(body).encode()
+    made = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    headers = {"x-server-authorization-hmac-sha256": made}
+    return Client().post("/hooks/kitchen", raw, content_type="application/json", headers=headers)
+
+
+READY = {
+    "orderId": "61ba5c8a",
+    "status": 70,
+    "timeStamp": "2021-12-15T21:30:00.000000Z",
+    "location": "L1",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (READY | {"status": 33}, "event"),
+        (READY | {"location": "L2"}, "raw"),
+        (READY | {"location": {}}, "raw"),
+        (READY | {"timeStamp": "yesterday"}, "raw"),
+    ],
+    ids=["a status that is not known", "of no store", "of no code", "at no time"],
+)
+def test_what_deliverect_sends_once_is_kept_whatever_is_wrong_with_it(body, kept):
+    chain = source(platform="deliverect", credentials={"secret": "s3cret"})
+    map_code(chain, "L1", "S1")
+
+    answer = deliverect(body)
+    neural.run_due()
+
+    assert answer.status_code == 200
+    assert NeuralEvent.objects.filter(type="till.pushed").exists() is (kept == "event")
+    assert UnroutedPush.objects.exists() is (kept == "raw")
+
+
+def test_what_deliverect_sends_before_its_secret_was_entered_is_checked_and_told_afterwards():
+    chain = source(platform="deliverect", credentials={}, store="S1")
+
+    assert deliverect(READY).status_code == 200
+    assert deliverect(READY | {"status": 90}, secret="forged").status_code == 200
+    neural.run_due()
+    assert not NeuralEvent.objects.exists()
+    assert "its signature was not checked: credentials are missing" in unrouted_reasons()[0]
+
+    chain.credentials = {"secret": "s3cret"}
+    chain.save()
+    neural.run_due()
+
+    (told,) = NeuralEvent.objects.filter(type="order.status_changed")
+    assert told.payload["status"] == "ready"
+    (left,) = UnroutedPush.objects.filter(state=PushState.WAITING)
+    assert left.reason == "its signature is refused: the signature is wrong"
+
+
+def test_what_nobody_could_check_is_kept_within_bounds(monkeypatch):
+    monkeypatch.setattr(receiving, "MOST_UNCHECKED", 1)
+    source(platform="deliverect", credentials={}, store="S1")
+
+    answers = [deliverect(READY | {"status": status}).status_code for status in (70, 80)]
+
+    assert answers == [200, 503]
+    assert UnroutedPush.objects.count() == 1
+
+
+def test_an_error_while_the_signature_is_checked_loses_nothing_that_is_sent_once(monkeypatch):
+    monkeypatch.setattr(hooks_world.Till, "sends_once", True)
+    source("shops", platform="till", credentials={"secret": "s3cret"}, store="S1")
+    with hooks_world.till() as till:
+        till.breaks["verify"] = RuntimeError("phone 13800000000")
+        assert push_to_till({"id": "1"}).status_code == 200
+        assert unrouted_reasons() == ["its signature was not checked: RuntimeError"]
+
+        del till.breaks["verify"]
+        assert routing.route(UnroutedPush.objects.get())
+
+
+def unrouted_reasons() -> list[str]:
+    return list(UnroutedPush.objects.order_by("pk").values_list("reason", flat=True))

@@ -46,6 +46,8 @@ class PlatformCase:
     resent_for: float | None = None
     """How long the platform sends a push again; None if no time is signed."""
     body_is_signed: bool = True
+    answer_to: Callable[[Received], Answer] | None = None
+    """What differs from push to push; None if every push has the same answer."""
 
     @property
     def name(self) -> str:
@@ -60,6 +62,10 @@ class PlatformCase:
             headers={**signed.headers, **pushed.headers},
             body=signed.body,
         )
+
+    def answered(self, request: Received) -> Answer:
+        """What the platform documents as the answer to a request."""
+        return self.answer_to(request) if self.answer_to else self.answer
 
     def verify(self, request: Received, now: dt.datetime = NOW, **credentials: str) -> None:
         self.platform.verify(request, {**self.credentials, **credentials}, now=now, tolerance=300)

@@ -106,6 +106,15 @@ TIPPED = {
     "tip": 200,
     "payment": {"amount": 1550, "type": 3},
 }
+REBATED = {
+    **DISCOUNTED,
+    "_id": "6655bf36f231f2d853bca912",
+    "orderIsAlreadyPaid": True,
+    "discounts": [],
+    "discountTotal": 0,
+    "taxTotal": 0,
+    "payment": {"amount": 2250, "type": 3, "due": 0, "rebate": 400, "commissionType": "regular"},
+}
 THE_ORDER = {"till": "deliverect", "order_id": ORDER_ID}
 
 
@@ -205,7 +214,26 @@ PUSHES = [
         body={**RECORDED, "status": 100, "_updated": "2021-12-15T21:40:00.000000Z"},
         expect=[
             ("order.stated", {**THE_ORDER, "status": "cancelled"}),
-            ("payment.stated", {**THE_ORDER, "amount": "270.77"}),
+            ("payment.stated", {**THE_ORDER, "amount": "270.77", "status": "cancelled"}),
+        ],
+    ),
+    Pushed(
+        name="an order with a rebate of the channel",
+        document="developers.deliverect.com, changelog/channel-generated-discounts; the amounts "
+        "are ours",
+        body=REBATED,
+        expect=[
+            (
+                "order.stated",
+                {
+                    "total": "18.5",
+                    "bill": [
+                        {"kind": "discount", "amount": "4", "platform": "4", "code": "rebate"},
+                        {"kind": "charge", "amount": "0.5", "code": "bag"},
+                    ],
+                },
+            ),
+            ("payment.stated", {"amount": "18.5", "tender": "platform"}),
         ],
     ),
     Pushed(
@@ -219,7 +247,16 @@ PUSHES = [
         name="a refusal of the restaurant",
         document="developers.deliverect.com, reference/channel_order_status",
         body=status(35, reason="closed", timeStamp="2021-12-15T21:31:00.000000Z"),
-        expect=[("order.status_changed", {**THE_ORDER, "status": "rejected", "reason": "closed"})],
+        expect=[
+            ("order.status_changed", {**THE_ORDER, "status": "rejected", "reason": "closed"}),
+            ("payment.stated", {**THE_ORDER, "amount": "0", "status": "cancelled"}),
+        ],
+    ),
+    Pushed(
+        name="a status of the till that was not applied to the order",
+        document="developers.deliverect.com, store-api_order_status_event: isIgnoredPOSStatus",
+        body=status(110, isIgnoredPOSStatus=True, timeStamp="2021-12-15T21:29:00.000000Z"),
+        expect=[],
     ),
     Pushed(
         name="a registration of a till",

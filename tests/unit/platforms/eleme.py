@@ -361,6 +361,7 @@ CASE = PlatformCase(
     platform=Eleme(),
     credentials={
         "app_secret": "s3cret",
+        "app_id": "4511",
         "app_key": "key",
         "access_token": "token",
         "api_url": "",

@@ -143,6 +143,69 @@ RETURN = {
     "returns": [{"source_order_id": ORDER["id"]}],
     "total_money": usd(0),
 }
+EXCHANGE: dict[str, Any] = {
+    "id": "EXCHANGE",
+    "location_id": "FPYCBCHYMXFK1",
+    "state": "COMPLETED",
+    "updated_at": "2020-04-17T00:20:00.000Z",
+    "line_items": [
+        {
+            "uid": "1",
+            "name": "Sandwich",
+            "quantity": "1",
+            "item_type": "ITEM",
+            "base_price_money": usd(1000),
+            "variation_total_price_money": usd(1000),
+        }
+    ],
+    "returns": [
+        {
+            "source_order_id": ORDER["id"],
+            "return_line_items": [
+                {
+                    "uid": "r1",
+                    "source_line_item_uid": "1",
+                    "name": "Americano",
+                    "quantity": "1",
+                    "item_type": "ITEM",
+                    "base_price_money": usd(500),
+                    "variation_total_price_money": usd(500),
+                    "total_tax_money": usd(50),
+                    "total_money": usd(550),
+                }
+            ],
+            "return_amounts": {"total_money": usd(600), "service_charge_money": usd(50)},
+        }
+    ],
+    "return_amounts": {"total_money": usd(600), "tip_money": usd(0)},
+    "net_amounts": {"total_money": usd(400), "tip_money": usd(0)},
+    "net_amount_due_money": usd(0),
+    "total_money": usd(1000),
+}
+WEIGHED: dict[str, Any] = {
+    "id": "WEIGHED",
+    "state": "OPEN",
+    "updated_at": "2020-04-17T00:30:00.000Z",
+    "line_items": [
+        {
+            "uid": "1",
+            "name": "Broccoli",
+            "quantity": "2.50",
+            "base_price_money": usd(125),
+            # 3.125, rounded half to even.
+            "variation_total_price_money": usd(312),
+            "modifiers": [
+                {
+                    "uid": "2",
+                    "name": "Organic",
+                    "base_price_money": usd(25),
+                    "total_price_money": usd(62),
+                }
+            ],
+        }
+    ],
+    "total_money": usd(374),
+}
 PAYMENT: dict[str, Any] = {
     "id": "hYy9pRFVxpDsO1FB05SunFWUe9JZY",
     "order_id": ORDER["id"],
@@ -156,6 +219,12 @@ PAYMENT: dict[str, Any] = {
     "card_details": {"card": {"card_brand": "MASTERCARD"}},
     "created_at": "2020-04-16T23:48:51.086Z",
     "updated_at": "2020-04-16T23:49:00.831Z",
+}
+PAYMENT_OF_4 = {
+    "status": "COMPLETED",
+    "source_type": "CARD",
+    "amount_money": usd(400),
+    "updated_at": "2020-04-17T00:20:00.000Z",
 }
 CASH = {
     "id": "CASH1",
@@ -276,6 +345,42 @@ PUSHES = [
         body=thin("4b8e5c95", order_id="RETURN"),
         details={"order": RETURN},
         expect=[],
+    ),
+    Pushed(
+        name="an exchange",
+        document="developer.squareup.com, orders-api/order-returns-exchanges; api.json: "
+        "OrderReturn, OrderMoneyAmounts; the amounts are ours",
+        body=thin("4b8e5c96", order_id="EXCHANGE"),
+        details={"order": EXCHANGE},
+        expect=[("order.stated", {"order_id": "EXCHANGE", "status": "closed", "total": "4"})],
+    ),
+    Pushed(
+        name="the payment of an exchange",
+        document=f"{SPECIFICATION}: Payment",
+        body=envelope(
+            "payment.created",
+            "6a8f5f30",
+            {
+                "payment": {
+                    **PAYMENT_OF_4,
+                    "id": "EXCHANGED",
+                    "order_id": "EXCHANGE",
+                }
+            },
+        ),
+        details={"order": EXCHANGE},
+        expect=[
+            ("payment.stated", {"order_id": "EXCHANGE", "amount": "4"}),
+            ("order.stated", {"order_id": "EXCHANGE"}),
+        ],
+    ),
+    Pushed(
+        name="an order by weight, rounded half to even",
+        document="developer.squareup.com, orders-api/price-adjustments: rounding rules; api.json: "
+        "OrderLineItem.variation_total_price_money",
+        body=thin("4b8e5c97", order_id="WEIGHED"),
+        details={"order": WEIGHED},
+        expect=[("order.stated", {"order_id": "WEIGHED", "total": "3.74"})],
     ),
     Pushed(
         name="a payment by card, with its order",

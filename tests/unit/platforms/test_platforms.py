@@ -30,6 +30,7 @@ from tests.unit.platforms.every import (
     checked,
     each_platform,
     each_push,
+    named,
     translated,
 )
 from tests.unit.platforms.spoiling import spoilt
@@ -114,6 +115,45 @@ class TestSignatures:
         pushed = changed(request, method="GET", url=f"{ADDRESS}?{request.body.decode()}", body=b"")
         meituan.CASE.verify(pushed)
         assert meituan.CASE.platform.read(pushed) == meituan.CASE.platform.read(request)
+
+    def test_before_deliverect_has_a_secret_it_signs_with_a_channel_link_that_a_person_entered(
+        self,
+    ):
+        """The body names its channel link too, and anybody could sign with that."""
+        entered = {"secret": "63a1 63b2"}
+        pushed = {**deliverect.RECORDED, "channelLink": "63b2"}
+        signed = deliverect.sign(json.dumps(pushed).encode(), {"secret": "63b2"})
+        deliverect.CASE.verify(signed, **entered)
+        for secret in ("", "63c3", "63a1 63b2"):
+            with pytest.raises(SignatureRefused):
+                deliverect.CASE.verify(deliverect.sign(signed.body, {"secret": secret}), **entered)
+        with pytest.raises(SignatureRefused):
+            deliverect.CASE.verify(signed, secret="another")
+
+    @pytest.mark.parametrize(
+        ("more", "total"),
+        [
+            ({"payment": {"amount": 1850, "rebate": 400}}, "18.5"),
+            (
+                {
+                    "payment": {"amount": 1850, "rebate": 400},
+                    "discountTotal": -400,
+                    "discounts": [{"provider": "CHANNEL", "amount": -400}],
+                },
+                "18.5",
+            ),
+            ({"payment": {"amount": 9900, "rebate": 400}}, "95"),
+        ],
+        ids=["already off the amount", "named by the discounts too", "of what adds up to nothing"],
+    )
+    def test_a_rebate_of_deliverect_counts_once(self, more, total):
+        body = {**deliverect.REBATED, **more}
+        order, payment = translated(
+            deliverect.CASE, Pushed(name="", document="", body=body, expect=[])
+        )
+        discounts = [each for each in order.payload["bill"] if each["kind"] == "discount"]
+        assert [(each["amount"], each["platform"]) for each in discounts] == [("4", "4")]
+        assert (order.payload["total"], payment.payload["amount"]) == (total, total)
 
     def test_the_secret_of_keruyuns_address_is_no_part_of_a_push(self):
         assert "s3cret" not in repr(keruyun.CASE.push(keruyun.PUSHES[0]))
@@ -395,6 +435,78 @@ class TestTranslating:
         with pytest.raises(CannotTranslate, match=f"'?{value}'? is not known"):
             translated(case, pushed)
 
+    @pytest.mark.parametrize(
+        ("paid", "given"),
+        [
+            ({"amount": 1.06, "amountTendered": 0}, None),
+            ({"amount": 1.06, "amountTendered": 0.0, "tipAmount": 0.5}, None),
+            ({"amount": 1.06, "amountTendered": 5, "tipAmount": 0}, "5"),
+            ({"amount": 10, "amountTendered": 10, "tipAmount": 2}, "12"),
+            ({"amount": 10, "amountTendered": 9}, None),
+            ({"amount": 10}, None),
+        ],
+    )
+    def test_toast_states_what_was_given_without_the_tip_and_0_if_nothing_was(self, paid, given):
+        check = toast.check(payments=[{"guid": "p", "type": "CASH", **paid}])
+        body = toast.updated("1", toast.order(checks=[check]))
+        _, payment = translated(toast.CASE, Pushed(name="", document="", body=body, expect=[]))
+        assert payment.payload.get("given") == given
+        if given:
+            left = Decimal(given) - Decimal(str(paid["amount"])) - Decimal(paid["tipAmount"])
+            assert left == Decimal(str(paid["amountTendered"])) - Decimal(str(paid["amount"]))
+
+    @pytest.mark.parametrize("stated", [8.3, 5], ids=["their sum", "the last one"])
+    def test_a_second_refund_of_toast_counts_once_whichever_amount_its_payment_states(self, stated):
+        """Toast does not say which it is; what the items returned tells."""
+        first = translated(toast.CASE, named(toast.CASE, "a refund of a line, a day later"))[-1]
+        bread = {
+            **toast.TEA,
+            "guid": "sel-9",
+            "refundDetails": {
+                "refundAmount": 4.5,
+                "taxRefundAmount": 0.5,
+                "refundTransaction": toast.reference("tx-2", "RefundTransaction"),
+            },
+        }
+        refund = {**toast.REFUNDED["refund"], "refundAmount": stated}
+        refund["refundTransaction"] = toast.reference("tx-2", "RefundTransaction")
+        paid = {**toast.PAID, "refundStatus": "PARTIAL", "refund": refund}
+        check = toast.check(selections=[toast.RETURNED_TEA, bread], payments=[paid])
+        body = toast.updated("1", toast.order(checks=[check]))
+        second = translated(toast.CASE, Pushed(name="", document="", body=body, expect=[]))[-1]
+
+        refunds = {each.payload["refund_id"]: each.payload["amount"] for each in (first, second)}
+        assert refunds == {"pay-1-tx-1": "3.3", "pay-1-tx-2": "5"}
+        assert [each["line_id"] for each in second.payload["lines"]] == ["sel-9"]
+
+    @pytest.mark.parametrize(
+        ("state", "fulfillment", "status"),
+        [
+            ("OPEN", "PROPOSED", "open"),
+            ("OPEN", "RESERVED", "accepted"),
+            ("OPEN", "PREPARED", "ready"),
+            ("OPEN", "COMPLETED", "ready"),
+            ("OPEN", "FAILED", "open"),
+            ("COMPLETED", "RESERVED", "closed"),
+            ("CANCELED", "CANCELED", "cancelled"),
+        ],
+    )
+    def test_an_open_order_of_square_is_as_far_as_its_fulfillment(self, state, fulfillment, status):
+        (pickup,) = square.ORDER["fulfillments"]
+        order = {
+            **square.ORDER,
+            "state": state,
+            "fulfillments": [{**pickup, "state": fulfillment}],
+        }
+        body = square.envelope(
+            "order.fulfillment.updated",
+            "1",
+            {"order_fulfillment_updated": {"order_id": order["id"], "state": state}},
+        )
+        pushed = Pushed(name="", document="", body=body, details={"order": order}, expect=[])
+        (event,) = translated(square.CASE, pushed)
+        assert event.payload["status"] == status
+
     def test_a_downgraded_order_without_its_amounts_says_what_to_do(self):
         pushed = eleme.PUSHES[1]
         push = eleme.CASE.push(pushed)
@@ -486,7 +598,17 @@ class TestVersions:
 class TestAnswers:
     @each_push
     def test_the_answer_is_as_documented(self, case, pushed):
-        assert case.platform.answer(case.request(pushed)) == case.answer
+        request = case.request(pushed)
+        assert case.platform.answer(request) == case.answered(request)
+
+    def test_keruyun_is_answered_with_an_id_of_the_message_that_stays_the_same(self):
+        ids = [
+            keruyun.CASE.platform.answer(keruyun.CASE.request(pushed)).body["messageUuid"]
+            for pushed in (*keruyun.PUSHES, *keruyun.PUSHES)
+        ]
+        assert ids[: len(keruyun.PUSHES)] == ids[len(keruyun.PUSHES) :]
+        assert len(set(ids)) == len(keruyun.PUSHES)
+        assert all(each.isalnum() and len(each) <= 32 for each in ids)
 
     @each_platform
     def test_the_refusal_is_an_error(self, case):
@@ -504,7 +626,7 @@ class TestDocuments:
         assert all(str(each.label) for each in platform.credentials)
 
     @each_platform
-    @pytest.mark.parametrize("page", ["docs/platforms.md", "docs/platforms.zh.md"])
+    @pytest.mark.parametrize("page", ["docs/how-to/platforms.md", "docs/zh/how-to/platforms.md"])
     def test_the_pages_name_each_credential_and_each_document(self, case, page):
         text = (ROOT / page).read_text(encoding="utf-8")
         for credential in case.platform.credentials:

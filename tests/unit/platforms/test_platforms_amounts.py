@@ -2,13 +2,12 @@
 
 import datetime as dt
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.hooks.platforms import amounts
+from neural.hooks.platforms import amounts, toast
 from neural.hooks.platforms.amounts import (
     digits_of,
     from_epoch,
@@ -16,7 +15,6 @@ from neural.hooks.platforms.amounts import (
     major,
     minor,
     padded,
-    priced,
     written,
 )
 from neural.hooks.platforms.base import (
@@ -28,6 +26,7 @@ from neural.hooks.platforms.base import (
 )
 from neural.hooks.platforms.reading import (
     DEEPEST,
+    MOST_NESTED,
     Fields,
     json_of,
     last_digits,
@@ -37,6 +36,7 @@ from neural.hooks.platforms.reading import (
 from neural.hooks.platforms.stating import withheld_fee
 from neural.restaurant.bill import amount_of
 from neural.restaurant.models import amounts as currencies
+from neural.restaurant.schemas.tills import StatedLine
 
 CURRENCIES = sorted({*currencies._DIGITS, "CNY", "USD", "EUR", "HKD", "CAD"})
 
@@ -89,11 +89,11 @@ def test_whatever_it_is_it_is_an_amount_or_none(value):
     digits=st.sampled_from((2, 3)),
 )
 def test_a_line_costs_what_its_platform_says_all_pieces_cost(gross, quantity, digits):
-    price, discount = priced(gross, quantity, digits)
-    line = SimpleNamespace(quantity=quantity, price=price, discount=discount, state="sold")
-    assert discount >= 0
+    selection = {"displayName": "Tea", "quantity": str(quantity), "preDiscountPrice": str(gross)}
+    (line,) = toast._lines(Fields(selection), void=False)
+    assert amount_of(StatedLine.model_validate(line), digits=digits) == gross
     if quantity:
-        assert amount_of(line, digits=digits) == gross
+        assert abs(Decimal(line["price"]) * quantity - gross) <= quantity / 2000
 
 
 @pytest.mark.parametrize("value", [1482161481, "1482161481", 1482161481000, "1482161481000"])
@@ -196,6 +196,16 @@ class TestFields:
     def test_a_number_is_no_state_because_it_equals_true(self):
         with pytest.raises(CannotTranslate):
             Fields({"state": True}).one_of("state", {1: "open"})
+
+    def test_lists_within_lists_are_read_to_a_depth_that_no_order_has(self):
+        value: dict = {}
+        for _level in range(MOST_NESTED + 2):
+            value = {"parts": [value]}
+        fields = Fields(value)
+        for _level in range(MOST_NESTED + 1):
+            (fields,) = fields.each("parts")
+        with pytest.raises(CannotTranslate, match="nested deeper than"):
+            fields.each("parts")
 
     def test_a_day_is_written_with_or_without_hyphens(self):
         for value in (20240401, "20240401", "2024-04-01"):

@@ -13,7 +13,7 @@ from neural.models import Store
 from neural.restaurant.models import Order, Payment
 from neural.worker.in_process import run_due
 from tests.unit.platforms import deliverect, eleme, keruyun, meituan, square, toast
-from tests.unit.platforms.case import PlatformCase
+from tests.unit.platforms.case import PlatformCase, Pushed
 from tests.unit.platforms.every import each_platform, named, translated
 from tests.unit.restaurant.history import rows, undone
 
@@ -88,6 +88,38 @@ def test_a_square_order_is_paid_and_partly_refunded():
     assert the_order(key).tips == 3
 
 
+def test_an_exchange_of_square_is_settled_by_what_was_returned_and_paid():
+    arrive(square.CASE, of(square.CASE, "an exchange", "the payment of an exchange"))
+    assert summed("/square/EXCHANGE") == ("closed", 0, 4, True)
+    lines = the_order("/square/EXCHANGE").lines.order_by("position")
+    assert [(each.name, each.state, each.amount) for each in lines] == [
+        ("Sandwich", "sold", 10),
+        ("Americano", "returned", Decimal("5.5")),
+        ("others", "returned", Decimal("0.5")),
+    ]
+
+
+def test_an_exchange_of_square_for_something_cheaper_owes_nothing():
+    """The rest goes back by a refund of the payment that was made for the returned goods."""
+    cheaper = {
+        **square.EXCHANGE,
+        "line_items": [{**square.EXCHANGE["line_items"][0], "base_price_money": square.usd(200)}],
+        "net_amounts": {"total_money": square.usd(-400)},
+        "total_money": square.usd(200),
+    }
+    cheaper["line_items"][0]["variation_total_price_money"] = square.usd(200)
+    body = square.thin("1", order_id="EXCHANGE")
+    pushed = Pushed(name="", document="", body=body, details={"order": cheaper}, expect=[])
+    arrive(square.CASE, [translated(square.CASE, pushed)])
+    assert summed("/square/EXCHANGE") == ("closed", 0, 0, True)
+
+
+def test_an_order_of_square_that_is_rounded_half_to_even_adds_up():
+    arrive(square.CASE, of(square.CASE, "an order by weight, rounded half to even"))
+    assert summed("/square/WEIGHED")[3]
+    assert the_order("/square/WEIGHED").total == Decimal("3.74")
+
+
 def test_a_toast_order_is_paid_and_partly_refunded():
     names = (
         "an order with discounts of the check and of a line",
@@ -101,6 +133,33 @@ def test_a_toast_order_is_paid_and_partly_refunded():
 def test_a_deliverect_order_is_paid_and_goes_on():
     arrive(deliverect.CASE, of(deliverect.CASE, "an order whose taxes are added", "a status"))
     assert summed(f"/deliverect/{deliverect.ORDER_ID}") == ("ready", 0, Decimal("270.77"), True)
+
+
+@pytest.mark.parametrize("arrives", [list, reversed], ids=["in order", "reversed"])
+@pytest.mark.parametrize(
+    ("cancelled", "state"),
+    [
+        (["a cancellation by the channel"], "cancelled"),
+        (["a refusal of the restaurant"], "rejected"),
+        (["a refusal of the restaurant", "a cancellation by the channel"], "cancelled"),
+    ],
+    ids=["whole", "a status", "both"],
+)
+def test_nobody_owes_anything_for_a_paid_deliverect_order_that_was_cancelled(
+    cancelled, state, arrives
+):
+    names = ("an order whose taxes are added", *cancelled)
+    arrive(deliverect.CASE, list(arrives(of(deliverect.CASE, *names))))
+    assert summed(f"/deliverect/{deliverect.ORDER_ID}") == (state, 0, 0, True)
+
+
+def test_a_status_that_deliverect_did_not_apply_cancels_no_sale():
+    names = (
+        "an order whose taxes are added",
+        "a status of the till that was not applied to the order",
+    )
+    arrive(deliverect.CASE, of(deliverect.CASE, *names))
+    assert summed(f"/deliverect/{deliverect.ORDER_ID}") == ("accepted", 0, Decimal("270.77"), True)
 
 
 def test_an_eleme_order_is_paid_out_as_eleme_says():

@@ -4,6 +4,7 @@ as orders."""
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,13 +13,15 @@ from django.test import Client
 from django.utils import timezone
 
 import neural
+from neural.hooks.incoming.fetching import FetchFailed
 from neural.hooks.models import UnroutedPush, WebhookSource
-from neural.hooks.platforms.base import PLATFORMS
+from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
-from neural.restaurant.models import Order, OrderState
+from neural.restaurant.models import Order, OrderState, Payment
 from tests.unit.factories import make_store
+from tests.unit.platforms import square
 from tests.unit.platforms.case import ADDRESS, PlatformCase, Pushed
-from tests.unit.platforms.every import CASES, each_platform, each_push
+from tests.unit.platforms.every import CASES, each_platform, each_push, named
 
 pytestmark = [
     pytest.mark.slow,
@@ -70,12 +73,14 @@ def test_a_push_is_answered_and_recorded_as_its_document_says(case, pushed, monk
     told_in_advance(case, monkeypatch)
     source_of(case)
 
-    answer = deliver(case, pushed, timezone.now())
+    now = timezone.now()
+    answer = deliver(case, pushed, now)
     neural.run_due()
 
-    assert answer.status_code == case.answer.status
-    if case.answer.body is not None:
-        assert answer.json() == case.answer.body
+    wanted = case.answered(case.request(pushed, now))
+    assert answer.status_code == wanted.status
+    if wanted.body is not None:
+        assert answer.json() == wanted.body
     assert not UnroutedPush.objects.exists()
     assert not RefusedEvent.objects.exists()
     run = TaskRun.objects.get(handler="neural.translate_push")
@@ -114,6 +119,46 @@ def test_all_pushes_again_change_nothing(case, monkeypatch):
         neural.run_due()
 
     assert TaskRun.objects.filter(handler="neural.translate_push").count() == len(case.pushes)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FetchFailed("GET connect.squareup.com answered 404", status=404),
+        FetchFailed("GET connect.squareup.com answered 429", status=429, retry_after=60),
+        CannotTranslate("enter an access token"),
+    ],
+    ids=["not found", "asked to wait", "no token"],
+)
+def test_a_payment_of_square_counts_at_once_and_its_order_when_it_can_be_fetched(
+    failure, monkeypatch
+):
+    pushed = named(square.CASE, "a payment by card, with its order")
+    answers = [failure]
+
+    def fetch(push, credentials, client):
+        if answers:
+            raise answers.pop()
+        return pushed.details
+
+    monkeypatch.setattr(PLATFORMS.find("square"), "fetch", fetch)
+    source_of(square.CASE)
+    deliver(square.CASE, pushed, timezone.now())
+    neural.run_due()
+
+    payment = Payment.objects.get()
+    assert (payment.amount, payment.order.state) == (Decimal("30.83"), OrderState.EXPECTED)
+    run = TaskRun.objects.get(handler="neural.translate_push")
+    assert str(failure) in run.error
+    if run.state == RunState.DEAD:
+        assert run.retry()
+    neural.run_due(now=timezone.now() + dt.timedelta(days=1))
+
+    run.refresh_from_db()
+    assert run.state == RunState.SUCCEEDED
+    order = Order.objects.get()
+    assert (order.state, order.balance) == (OrderState.PLACED, 0)
+    assert Payment.objects.get().version == payment.version
 
 
 def test_every_platform_that_is_registered_has_a_case():
