@@ -4,7 +4,6 @@ A login that a project asks for everywhere (LoginRequiredMiddleware), CSRF token
 ATOMIC_REQUESTS need no check: ``neural.api.urls`` and django-ninja exempt the API's views.
 """
 
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -15,25 +14,8 @@ from neural.api.conf import conf
 
 
 @register("neural")
-def check_ninja(**_: Any) -> list[CheckMessage]:
-    """Check that django-ninja is installed."""
-    if find_spec("ninja") is not None:
-        return []
-    return [
-        Error(
-            "neural.api is installed, but django-ninja is not",
-            hint="Install it (pip install django-ninja), or take 'neural.api' out of "
-            "INSTALLED_APPS and its line out of the URL patterns.",
-            id="neural_api.E001",
-        )
-    ]
-
-
-@register("neural")
 def check_endpoints(**_: Any) -> list[CheckMessage]:
     """Check that each endpoint, also of other apps, names the scope that it requires."""
-    if find_spec("ninja") is None:
-        return []
     from neural.api.openapi import closed, operations  # imports django-ninja
     from neural.api.version1 import build
 

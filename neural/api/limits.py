@@ -18,7 +18,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
@@ -139,6 +139,7 @@ class SharedBuckets:
         return self._local.take(name, cost=cost, rate=rate, burst=burst, paid=paid)
 
 
+@cache  # Celery's settings, which do not change, are slow to read
 def buckets() -> LocalBuckets | SharedBuckets:
     """The buckets of this deployment: in the broker's Redis if the broker is one, else local."""
     conf = current_app.conf

@@ -5,7 +5,7 @@ examples of schemas become the examples of requests and answers.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -65,9 +65,9 @@ def answers(*statuses: int) -> dict[str, Any]:
 
 
 class Document(OpenAPISchema):
-    """The document of an API."""
+    """The document of an API, with further ``components`` that its operations refer to."""
 
-    def __init__(self, api: Any, path_prefix: str) -> None:
+    def __init__(self, api: Any, path_prefix: str, components: Mapping[str, Any]) -> None:
         super().__init__(api, path_prefix)
         self["info"] |= {"description": DESCRIPTION, "license": LICENSE}
         self["servers"] = [{"url": "/", "description": _("This server")}]
@@ -76,10 +76,44 @@ class Document(OpenAPISchema):
             "responses": {_name(status): _problem(status) for status in PROBLEMS},
             "headers": HEADERS,
         }
-        self["components"]["schemas"]["Problem"] = PROBLEM
+        schemas = self["components"]["schemas"]
+        schemas |= {"Problem": PROBLEM, **components}
+        used = _referred_to([self["paths"], self["components"]["responses"]], schemas)
+        self["components"]["schemas"] = {name: schemas[name] for name in sorted(used)}
         self.update(json.loads(json.dumps(self, cls=NinjaJSONEncoder)))
+        self._share_enumerations(self["components"]["schemas"])
         for operation in self.operations():
             _complete(operation, self["components"]["schemas"])
+
+    def _share_enumerations(self, schemas: dict[str, Any]) -> None:
+        """Make a component of each enumeration that several fields have: generators make a class
+        of each one that they find. It has the shortest of the names that they would give it."""
+        found: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+        for name, node in self._enumerations(schemas):
+            found.setdefault(tuple(node["enum"]), {})[name] = node
+        for codes, nodes in found.items():
+            name = min(nodes, key=len)
+            if len(nodes) > 1 and name not in schemas:
+                schemas[name] = {"title": name, "type": "string", "enum": list(codes)}
+                for node in nodes.values():
+                    del node["enum"], node["type"]
+                    node["allOf"] = [{"$ref": f"#/components/schemas/{name}"}]
+
+    def _enumerations(self, schemas: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        fields = [
+            (f"{owner}_{name}", part)
+            for owner, schema in schemas.items()
+            for name, part in schema.get("properties", {}).items()
+        ]
+        fields += [
+            (f"{each['operationId']}_{parameter['name']}", parameter["schema"])
+            for each in self.operations()
+            for parameter in each["parameters"]
+        ]
+        for name, part in fields:
+            for node in (part, *part.get("anyOf", ())):
+                if node.get("type") == "string" and "enum" in node:
+                    yield "".join(word[:1].upper() + word[1:] for word in name.split("_")), node
 
     def operations(self) -> Iterator[dict[str, Any]]:
         """Every operation."""
@@ -115,11 +149,7 @@ PROBLEM = {
         "detail": {"type": "string", "description": "What is wrong, and what to do."},
         "errors": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "reason"],
-                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
-            },
+            "items": {"$ref": "#/components/schemas/FieldProblem"},
         },
     },
 }
@@ -145,6 +175,23 @@ HEADERS = {
         "example": '</api/v1/events?cursor=ZXZlbnRzOjQ3MTE>; rel="next"',
     },
 }
+
+
+def _referred_to(node: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """The names of the schemas that are referred to. django-ninja writes those of parameters, too,
+    from which generators would make models that nothing uses."""
+    found: set[str] = set()
+    nodes = [node]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).rpartition("#/components/schemas/")[2]
+            if name in schemas.keys() - found:
+                found.add(name)
+                nodes.append(schemas[name])
+        if isinstance(node, dict | list):
+            nodes += node.values() if isinstance(node, dict) else node
+    return found
 
 
 def _name(status: int) -> str:
@@ -234,7 +281,7 @@ def _example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return schema["examples"][0]
     if "$ref" in schema:
         return _example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    if kinds := schema.get("anyOf"):
+    if kinds := schema.get("anyOf") or schema.get("allOf"):
         return _example_of(kinds[0], schemas)
     if "enum" in schema:
         return schema["enum"][0]

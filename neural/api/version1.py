@@ -21,6 +21,7 @@ from neural.api.access import NoKeyOpens
 from neural.api.limits import with_limits
 from neural.api.openapi import Document
 from neural.api.problems import add_handlers
+from neural.api.submitting.examples import components
 
 APP_MODULE = "neural_api"
 # Reads of events add to the router of their submission: of two routers with one path, Django asks
@@ -68,7 +69,7 @@ class StrictAPI(NinjaAPI):
             path_prefix = self.get_root_path(path_params or {})
         place = (get_language(), path_prefix)
         if place not in self._documents:
-            self._documents[place] = Document(self, path_prefix)
+            self._documents[place] = Document(self, path_prefix, components())
         return self._documents[place]
 
     @cached_property

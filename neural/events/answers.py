@@ -20,7 +20,8 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an event was refused: the field (``payload.lines.0.price``) and the reason."""
+    """Why an event was refused, or what may be wrong with one that was not: the field
+    (``payload.lines.0.price``) and the reason."""
 
     field: str
     reason: str
@@ -54,6 +55,17 @@ def _no_event() -> None:
     """The default for ``find_event``: a refused event was not recorded."""
 
 
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that an event would have, in the answer to a dry run."""
+
+    handler: str
+    queue: str
+    priority: int
+    superseded: bool
+    """Whether a newer statement of the same is known, and stays."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Submission:
     """The answer to one submitted event."""
@@ -63,7 +75,12 @@ class Submission:
     find_event: Callable[[], NeuralEvent | None] = field(default=_no_event, repr=False)
     """Builds the event on first access: callers that submit many events mostly need verdicts."""
     event_pk: int | None = None
-    """The primary key of ``event``, which is not built for it."""
+    """The primary key of ``event``, which is not built for it. None in a dry run, if it is new."""
+    warnings: tuple[Problem, ...] = ()
+    """What may be wrong although the event is not refused: fields that its schema does not know,
+    and a store that no person has confirmed."""
+    planned: tuple[PlannedRun, ...] = ()
+    """In a dry run, the runs that the event would have."""
 
     @classmethod
     def refused(
@@ -85,6 +102,11 @@ class Submission:
         """The recorded event. For a duplicate or a conflict, it is the event that was recorded
         earlier; for any other refusal, None."""
         return self.find_event()
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether, in a dry run, a newer statement than this event is known."""
+        return any(each.superseded for each in self.planned)
 
     @property
     def is_new(self) -> bool:

@@ -8,6 +8,7 @@ events.
 """
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -22,6 +23,7 @@ from neural.conf import conf
 from neural.ledger.prune import Progress, Prunable, Step, Walk, silent, stretches, total
 from neural.ledger.work import Recomputation, works_on_history
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
+from neural.models.store import STORE_CODE_PATTERN
 from neural.registry import Registry
 
 Listener = Callable[[str, Sequence[str], bool], None]
@@ -59,6 +61,16 @@ def reindex(*, collection: str, store: str, ids: Iterable[str]) -> None:
     record_changed(collection, keys, history=works_on_history())
 
 
+EVERY_COLLECTION = ""
+"""The name that listeners get for all collections: the key is then ``CODE/``, of a store."""
+
+
+def reindex_store(code: str) -> None:
+    """Update all records of a store in the search index, behind all other changes, because what the
+    store is called has changed."""
+    record_changed(EVERY_COLLECTION, [f"{code}/"], history=True)
+
+
 def record_changed(collection: str, keys: Iterable[str], *, history: bool) -> None:
     """Notify listeners of changed records, by their keys: store code, slash, id. ``history`` marks
     changes that may wait behind all others."""
@@ -77,7 +89,38 @@ CHANGES = Recomputation(rank=9, compute=_notify)
 """Computed after all others, when the transaction already holds the changed records' locks."""
 
 
+REFUSED = "refused"
+"""The search collection of refused events."""
+_STORE_CODE = re.compile(STORE_CODE_PATTERN)
+
+
+def search_key(store_code: str, pk: int) -> str:
+    """The key of a refused event in its search collection; a code that no store can have is left
+    out."""
+    return f"{store_code if _STORE_CODE.match(store_code) else ''}/{pk}"
+
+
+RUNS = "runs"
+"""The search collection of runs."""
+
+
+def runs_changed(rows: Iterable[tuple[str | None, int]]) -> None:
+    """Tell listeners of runs by their stores and keys."""
+    record_changed(RUNS, {f"{store or ''}/{pk}" for store, pk in rows}, history=False)
+
+
+def refusals_changed(rows: Iterable[tuple[str, int]]) -> None:
+    """Tell listeners, such as the search index, of refused events by their stores and keys."""
+    record_changed(REFUSED, {search_key(*row) for row in rows}, history=False)
+
+
 # Pruning
+
+
+def _delete_refusals(rows: QuerySet[RefusedEvent]) -> int:
+    refusals_changed(rows.values_list("store_code", "pk"))
+    return rows.delete()[0]
+
 
 REFUSED_EVENTS = Prunable(
     name="refused events",
@@ -87,6 +130,7 @@ REFUSED_EVENTS = Prunable(
     made_at="refused_at",
     aged_from="last_refused_at",
     kept_days=lambda: conf().refusals_kept_days,
+    erase=_delete_refusals,
     label=_("refused events"),
 )
 

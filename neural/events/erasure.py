@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from neural import audit
 from neural.events.answers import InvalidEvent
-from neural.events.changes import record_changed
+from neural.events.changes import record_changed, refusals_changed, runs_changed
 from neural.events.erasing import (
     Erasable,
     RunsAwaited,
@@ -239,12 +239,14 @@ TABLES = (
         model=RefusedEvent,
         fields=("payload", "details", "problems"),
         store="store_code",
+        after=lambda rows, _: refusals_changed((each.store_code, each.pk) for each in rows),
     ),
     Erasable(
         name="runs",
         model=TaskRun,
         fields=("args", "kwargs", "options", "result", "error"),
         unchanged_paths=tuple(f"options.{each}" for each in IDS),
+        after=lambda rows, _: runs_changed((each.store_id, each.pk) for each in rows),
     ),
     Erasable(name="attempts", model=TaskAttempt, fields=("error", "traceback"), store="run__store"),
     Erasable(name="batches", model=Batch, fields=("options",)),

@@ -10,7 +10,7 @@ event exists.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -26,6 +26,8 @@ from neural.registry import Registry
 EVENT_TASK = "neural.tasks.process_neural_event"
 Rows = Sequence[Sequence[Any]]
 Runs = Mapping[Identity, Sequence[NewRun]]
+Inserted = tuple[int | None, bool]
+"""An event's primary key (None in a dry run), and whether a person has confirmed its store."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +57,10 @@ def hooked_inserts(new_events: Sequence[NewEvent]) -> list[tuple[str, Sequence[A
     return [(statement, values) for statement, values in asked if values is not None]
 
 
-def insert_new(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
+def insert_new(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, Inserted]:
     """Insert the events that are not recorded yet, each with its runs, and unknown stores.
 
-    Returns the primary keys of the new events by their identities. After a deadlock the insert is
+    Returns the new events by their identities. After a deadlock the insert is
     repeated at once, unless a caller's transaction was rolled back with it: only the caller can
     repeat that.
     """
@@ -70,12 +72,12 @@ def _may_be_repeated(error: OperationalError) -> bool:
     return retries and dialects.ledger_connection().get_autocommit() and is_contention(error)
 
 
-def _insert(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
+def _insert(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, Inserted]:
     dialect = dialects.ledger_dialect()
     insert = _insert_at_once if dialect.changes_rows_in_with else _insert_in_steps
     return {
-        (store, source, name): pk
-        for pk, store, source, name, *_ in insert(dialect, new_events, runs)
+        (store, source, name): (pk, bool(confirmed))
+        for pk, store, source, name, *_, confirmed in insert(dialect, new_events, runs)
     }
 
 
@@ -107,6 +109,9 @@ _NEW_EVENT = {
     "event_id": "text",
     "type": "text",
 }
+STORE_CONFIRMED = "(SELECT confirmed FROM neural_store WHERE code = store_id) AS confirmed"
+"""Of a store that the same statement inserts, NULL."""
+_RETURNED = f"{', '.join(_NEW_EVENT)}, {STORE_CONFIRMED}"
 _RUN_TARGETS = """task_id, handler, queue, priority, requested_by, options, parent_task_id,
     event_id, store_id, available_at, publish_at, task, args, kwargs,
     state, failures, losses, error"""
@@ -147,12 +152,28 @@ def _run_parameters(dialect: dialects.Dialect) -> list[Any]:
 
 
 def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], runs: Runs) -> Rows:
-    """Insert by one statement. Stores are sorted, like the events: otherwise two submitters could
-    deadlock."""
-    columns = ", ".join(_EVENT_COLUMNS)
     hooks = hooked_inserts(new_events)
-    statement = "".join(f", hook_{n} AS ({own})" for n, (own, _) in enumerate(hooks))
-    statement = f"""
+    rows = [
+        (
+            *_event_row(dialect, new_event),
+            [_run_row(dialect, run, new_event) for run in runs[new_event.identity]],
+        )
+        for new_event in new_events
+    ]
+    statement = _at_once(dialect, tuple(own for own, _ in hooks))
+    with dialects.preparing_cursor() as cursor:
+        own = [value for _, values in hooks for value in values]
+        cursor.execute(statement, [_as_json(rows), *_new_store(), *_run_parameters(dialect), *own])
+        return cursor.fetchall()
+
+
+@cache
+def _at_once(dialect: dialects.Dialect, hooks: tuple[str, ...]) -> str:
+    """The one statement, with those of these hooks. Stores are sorted, like the events: otherwise
+    two submitters could deadlock."""
+    columns = ", ".join(_EVENT_COLUMNS)
+    statement = "".join(f", hook_{n} AS ({own})" for n, own in enumerate(hooks))
+    return f"""
         WITH input AS (
             SELECT {dialect.columns_of_arrays(_EVENT_COLUMNS)}, value->{len(_EVENT_COLUMNS)} AS runs
             FROM {dialect.arrays}
@@ -165,7 +186,7 @@ def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], r
         ), new_events AS (
             INSERT INTO neural_neuralevent ({columns}) SELECT {columns} FROM input
             ON CONFLICT (event_id, store_id, source) DO NOTHING
-            RETURNING {", ".join(_NEW_EVENT)}
+            RETURNING {_RETURNED}
         ), new_runs AS (
             INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values(dialect, "event.id", "event.store_id")}
@@ -173,19 +194,8 @@ def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], r
                 LATERAL (SELECT {dialect.columns_of_arrays(_RUN_COLUMNS)}
                     FROM {dialect.elements("runs")}) AS run
         ){statement}
-        SELECT id, store_id, source, event_id FROM new_events
+        SELECT id, store_id, source, event_id, confirmed FROM new_events
     """
-    rows = [
-        (
-            *_event_row(dialect, new_event),
-            [_run_row(dialect, run, new_event) for run in runs[new_event.identity]],
-        )
-        for new_event in new_events
-    ]
-    with dialects.preparing_cursor() as cursor:
-        own = [value for _, values in hooks for value in values]
-        cursor.execute(statement, [_as_json(rows), *_new_store(), *_run_parameters(dialect), *own])
-        return cursor.fetchall()
 
 
 def _as_json(values: Sequence[Any]) -> str:
@@ -204,7 +214,7 @@ def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], 
             f"""INSERT INTO neural_neuralevent ({", ".join(_EVENT_COLUMNS)})
             SELECT {dialect.columns_of_arrays(_EVENT_COLUMNS)} FROM {dialect.arrays} WHERE true
             ON CONFLICT (event_id, store_id, source) DO NOTHING
-            RETURNING {", ".join(_NEW_EVENT)}""",
+            RETURNING {_RETURNED}""",
             [_as_json([_event_row(dialect, new_event) for new_event in new_events])],
         )
         new = cursor.fetchall()
@@ -233,6 +243,6 @@ def _runs_with_keys(
     by_identity = {new_event.identity: new_event for new_event in new_events}
     return [
         (*_run_row(dialect, run, by_identity[store, source, event_id]), pk, store)
-        for pk, store, source, event_id, _ in new
+        for pk, store, source, event_id, *_ in new
         for run in runs[store, source, event_id]
     ]

@@ -16,7 +16,6 @@ from neural.events.readable import as_text, kept_of_unread
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
 from neural.events.types import largest_byte_limit
-from neural.models import EntryPoint
 from neural.stored_json import depth_problem
 
 # JSON may write a character of three bytes as an escape of six. The rest leaves room for the fields
@@ -46,14 +45,9 @@ def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
             line = file.readline(limit)
 
 
-def submit_lines(
-    lines: Iterable[bytes],
-    *,
-    backfill: bool = False,
-    requested_by: str = "",
-    entry_point: str = EntryPoint.PYTHON,
-) -> Iterator[LineAnswer]:
-    """Submit lines and yield an answer for each line that is not blank, in order.
+def submit_lines(lines: Iterable[bytes], **options: Any) -> Iterator[LineAnswer]:
+    """Submit lines and yield an answer for each line that is not blank, in order; ``options`` are
+    those of :func:`submit_many`.
 
     This is a generator: events are recorded, a chunk at a time, while its answers are read.
     """
@@ -65,9 +59,7 @@ def submit_lines(
                 numbers.append(number)
                 yield _read(line, number)  # type: ignore[misc]  # submit_many takes refusals, too
 
-    for answer in submit_many(
-        read(), backfill=backfill, requested_by=requested_by, entry_point=entry_point
-    ):
+    for answer in submit_many(read(), **options):
         yield LineAnswer(numbers.popleft(), answer)
 
 

@@ -93,6 +93,8 @@ class NewEvent(NamedTuple):
     """Celery options of its runs (``neural.celeryapp.call``)."""
     parent: str = ""
     """Task id of the run that submitted the event by a Celery call."""
+    warnings: tuple[Problem, ...] = ()
+    """Fields that its schema does not know."""
 
     @property
     def identity(self) -> Identity:
@@ -117,16 +119,22 @@ class StoreClocks:
 
 
 def validate_event(
-    request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
+    request: Mapping[str, Any],
+    clocks: StoreClocks,
+    *,
+    backfill: bool,
+    requested_by: str,
+    strict: bool = False,
 ) -> NewEvent:
     """Validate the arguments of one :func:`neural.submit`; returns the event to record.
 
-    Raises :class:`InvalidEvent` for any invalid request, also if it is not a mapping or if methods
-    of the caller's classes raise. Only errors that the request did not cause are raised as they
-    are: an unavailable database and the time limit.
+    ``strict`` refuses fields that the schema does not know. Raises :class:`InvalidEvent` for any
+    invalid request, also if it is not a mapping or if methods of the caller's classes raise. Only
+    errors that the request did not cause are raised as they are: an unavailable database and the
+    time limit.
     """
     try:
-        return _validated(request, clocks, backfill, requested_by)
+        return _validated(request, clocks, backfill, requested_by, strict)
     except (InvalidEvent, DatabaseAway, SoftTimeLimitExceeded):
         raise
     except Exception as error:
@@ -134,7 +142,11 @@ def validate_event(
 
 
 def _validated(
-    request: Mapping[str, Any], clocks: StoreClocks, backfill: bool, requested_by: str
+    request: Mapping[str, Any],
+    clocks: StoreClocks,
+    backfill: bool,
+    requested_by: str,
+    strict: bool,
 ) -> NewEvent:
     if not isinstance(request, Mapping):
         raise InvalidEvent(Problem("event", "must be an object"))
@@ -146,7 +158,9 @@ def _validated(
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(kept_of(kind.name, request["payload"]), byte_limit(kind))
-    check_payload(kind, payload)
+    warnings = check_payload(kind, payload, strict=strict)
+    if strict and warnings:
+        raise InvalidEvent(*warnings)
     backfill = backfill or bool(request.get("backfill"))
     trace = trace_headers(request.get("traceparent"), request.get("tracestate"))
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
@@ -166,6 +180,7 @@ def _validated(
         priority=priority,
         requested_by=requested_by,
         options=options,
+        warnings=warnings,
     )
 
 

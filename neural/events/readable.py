@@ -18,7 +18,7 @@ _CREDENTIAL = re.compile(
     r"|(api|access|subscription)[-_ ]?key",
     re.IGNORECASE,
 )
-_SIGNATURE = re.compile("signature", re.IGNORECASE)
+_SIGNATURE = re.compile("signature|hmac", re.IGNORECASE)
 # Of several backslashes the last suffices. A text of nothing but backslashes would take for ever
 # if the expression tried all of them from each.
 _ESCAPE = re.compile(r"\\u00([0-9a-f]{2})", re.IGNORECASE)

@@ -15,24 +15,25 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from django.db import Error as DatabaseFailed
 from django.db import transaction
 from django.db.models.base import ModelState
 
 from neural.conf import conf
-from neural.events.answers import EventPruned, Problem, Submission, Verdict
-from neural.events.insertion import EVENT_TASK, insert_new
+from neural.events.answers import EventPruned, PlannedRun, Problem, Submission, Verdict
+from neural.events.insertion import EVENT_TASK, STORE_CONFIRMED, Inserted, insert_new
 from neural.events.new_event import Identity, NewEvent
-from neural.events.registry import handlers_of, own_queues
+from neural.events.registry import handler, handlers_of, own_queues
 from neural.events.types import event_type, value_of
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import ledger_connection
 from neural.ledger.on_commit import call_on_commit
 from neural.ledger.record import without_followers
-from neural.models import NeuralEvent, TaskRun
+from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
 
@@ -48,9 +49,7 @@ def record(
     runs are published on commit. ``written`` gets the answers before messages are published."""
     if not new_events:
         return []
-    firsts: dict[Identity, NewEvent] = {}
-    for new_event in new_events:
-        firsts.setdefault(new_event.identity, new_event)
+    firsts = _firsts(new_events)
     # Sorted, so that two submitters of the same events never deadlock.
     candidates = [firsts[identity] for identity in sorted(firsts)]
     runs = {new_event.identity: _runs_of(new_event) for new_event in candidates}
@@ -65,24 +64,70 @@ def record(
     return answers
 
 
+def foresee(new_events: Sequence[NewEvent]) -> list[Submission]:
+    """The answers that :func:`record` would give now, with the runs that the events would have.
+    Nothing is written."""
+    firsts = _firsts(new_events)
+    known = _recorded_before(firsts)
+    stores = Store.objects.in_bulk({each.store for each in new_events})
+    new: dict[Identity, Inserted] = {
+        identity: (None, identity[0] in stores and stores[identity[0]].confirmed)
+        for identity in firsts.keys() - known.keys()
+    }
+    answers = [_answer(new_event, firsts, new, known) for new_event in new_events]
+    return [
+        replace(answer, planned=_planned(new_event, stores)) if answer.is_new else answer
+        for new_event, answer in zip(new_events, answers, strict=True)
+    ]
+
+
+def _planned(new_event: NewEvent, stores: Mapping[str, Store]) -> tuple[PlannedRun, ...]:
+    def is_superseded(name: str) -> bool:
+        ask = handler(name).superseded
+        return ask is not None and new_event.store in stores and ask(event, data)
+
+    event = _event(new_event, None)
+    event.store = stores.get(new_event.store) or Store(code=new_event.store)
+    data = event_type(new_event.type).schema.model_validate(event.payload)
+    return tuple(
+        PlannedRun(run.handler, run.queue, run.priority, is_superseded(run.handler))
+        for run in _runs_of(new_event)
+    )
+
+
+def _firsts(new_events: Sequence[NewEvent]) -> dict[Identity, NewEvent]:
+    """The first event of each identity."""
+    firsts: dict[Identity, NewEvent] = {}
+    for new_event in new_events:
+        firsts.setdefault(new_event.identity, new_event)
+    return firsts
+
+
+UNCONFIRMED = Problem(
+    "store", "no person has confirmed this store yet; if its code is right, confirm it in the admin"
+)
+
+
 def _answer(
     new_event: NewEvent,
-    firsts: dict[Identity, NewEvent],
-    new: dict[Identity, int],
-    known: dict[Identity, NeuralEvent],
+    firsts: Mapping[Identity, NewEvent],
+    new: Mapping[Identity, Inserted],
+    known: Mapping[Identity, NeuralEvent],
 ) -> Submission:
     first = firsts[new_event.identity]
+    verdict = Verdict.DUPLICATE
     if new_event.identity in new:
-        pk, recorded_hash = new[new_event.identity], first.content_hash
+        pk, confirmed = new[new_event.identity]
+        recorded_hash = first.content_hash
         find_event = partial(_event, first, pk)
-        if new_event is first:
-            return Submission(verdict=Verdict.NEW, find_event=find_event, event_pk=pk)
+        verdict = Verdict.NEW if new_event is first else verdict
     else:
-        earlier = known[new_event.identity]
-        pk, recorded_hash = earlier.pk, earlier.content_hash
+        earlier: Any = known[new_event.identity]
+        pk, confirmed, recorded_hash = earlier.pk, earlier.confirmed, earlier.content_hash
         find_event = partial(_itself, earlier)
     if recorded_hash == new_event.content_hash:
-        return Submission(verdict=Verdict.DUPLICATE, find_event=find_event, event_pk=pk)
+        warnings = new_event.warnings if confirmed else (*new_event.warnings, UNCONFIRMED)
+        return Submission(verdict=verdict, find_event=find_event, event_pk=pk, warnings=warnings)
     reason = (
         f"conflict: {new_event.event_id!r} of source {new_event.source!r} was recorded before with "
         "another content; give a changed event an id of its own"
@@ -94,7 +139,7 @@ def _itself(event: NeuralEvent) -> NeuralEvent:
     return event
 
 
-def _event(new_event: NewEvent, pk: int) -> NeuralEvent:
+def _event(new_event: NewEvent, pk: int | None) -> NeuralEvent:
     """The event as it was recorded. Columns that the database filled in are read on access.
 
     Made as Django copies an object: its constructor would take as long as the event's schema.
@@ -156,7 +201,7 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
         return {}
     wanted, parameters = dialects.ledger_dialect().table(_IDENTITY, list(identities))
     found = NeuralEvent.objects.raw(
-        f"SELECT {_LOOKED_AT} FROM neural_neuralevent "
+        f"SELECT {_LOOKED_AT}, {STORE_CONFIRMED} FROM neural_neuralevent "
         f"WHERE (store_id, source, event_id) IN (SELECT * FROM {wanted} AS wanted)",
         parameters,
     )

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from neural.conf import conf
 from neural.events.answers import Problem
+from neural.events.changes import refusals_changed
 from neural.events.new_event import NewEvent
 from neural.events.readable import (
     as_json,
@@ -153,10 +154,12 @@ def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> 
         FROM {dialect.arrays} WHERE true
         ON CONFLICT (fingerprint) DO UPDATE
         SET times = neural_refusedevent.times + excluded.times, {renewed}
+        RETURNING store_code, id
     """
     rows = json.dumps(_rows(refusals))
     with dialects.ledger_connection().cursor() as cursor:
         cursor.execute(statement, [storable(entry_point, 20), storable(requested_by, 150), rows])
+        refusals_changed(cursor.fetchall())
 
 
 def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:

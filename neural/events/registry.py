@@ -47,6 +47,7 @@ class Handler:
     retry: RetryPolicy | None = field(default=None)
     title: Any = ""
     queue: str = ""
+    superseded: Callable[[NeuralEvent, Any], bool] | None = None
 
     @property
     def is_async(self) -> bool:
@@ -66,6 +67,7 @@ def handles(
     retry: RetryPolicy | None = None,
     title: Any = "",
     queue: str = "",
+    superseded: Callable[[NeuralEvent, Any], bool] | None = None,
 ) -> Callable[[HandlerFunction], HandlerFunction]:
     """Decorator: register ``function(event, data)`` for one or more event types.
 
@@ -74,7 +76,8 @@ def handles(
     type's schema. ``name`` defaults to the top-level package and the function's name, like
     ``app.function``. The ledger keeps this name, so keep it when you move the function. ``title``
     says in a few words what the function does, for pages that people read; a lazy text is
-    translated there.
+    translated there. ``superseded(event, data)`` says whether a newer statement of the same
+    is known, and stays; a dry run asks it, with an event that is not recorded.
 
     The run is atomic by default: the function's database writes and the run's outcome share one
     transaction. For long or outside work, pass ``atomic=False`` and make the function idempotent.
@@ -103,6 +106,7 @@ def handles(
             retry=retry,
             title=title,
             queue=queue,
+            superseded=superseded,
         )
         _add(handler)
         return function

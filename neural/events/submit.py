@@ -30,6 +30,7 @@ from neural.conf import conf
 from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import InvalidEvent, Submission
+from neural.events.changes import refusals_changed
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.ledger.dialects import ledger_connection
@@ -64,6 +65,8 @@ def submit(
     tracestate: str | None = None,
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
+    strict: bool = False,
+    dry_run: bool = False,
 ) -> Submission:
     """Submit one event in the caller's transaction; returns the answer.
 
@@ -73,7 +76,10 @@ def submit(
     store's local time. ``priority`` (1 to 10, 10 is most urgent) and ``queue`` replace those of the
     type. ``backfill`` marks history, whose runs go to ``low_priority``. ``traceparent`` and
     ``tracestate`` are the trace context of W3C: they are kept with the runs and sent with their
-    messages; invalid ones are ignored. ``requested_by`` names who submitted it.
+    messages; invalid ones are ignored. ``requested_by`` names who submitted it. ``strict`` refuses
+    fields that the type's schema does not know; otherwise the answer's ``warnings`` name them.
+    ``dry_run`` writes nothing and answers what would happen, with the runs that the event would
+    have.
 
     Nothing is raised for invalid input: look at the answer, or call ``.or_raise()`` on it. A
     refused event is kept for people, with ``entry_point`` as the way it came; with an empty
@@ -92,7 +98,12 @@ def submit(
         "tracestate": tracestate,
     }
     (answer,) = submit_many(
-        [request], backfill=backfill, requested_by=requested_by, entry_point=entry_point
+        [request],
+        backfill=backfill,
+        requested_by=requested_by,
+        entry_point=entry_point,
+        strict=strict,
+        dry_run=dry_run,
     )
     return answer
 
@@ -112,6 +123,7 @@ def correct(refused: RefusedEvent, request: Mapping[str, Any], *, by: str) -> Su
         answer = submit(**request, backfill=backfill, requested_by=by, entry_point="")
         if answer.event is not None and not answer.is_refused:
             refused.mark_corrected(answer.event, by=by)
+            refusals_changed([(refused.store_code, refused.pk)])
     return answer
 
 
@@ -121,6 +133,8 @@ def submit_many(
     backfill: bool = False,
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
+    strict: bool = False,
+    dry_run: bool = False,
 ) -> Iterator[Submission]:
     """Submit many events, each a mapping with the arguments of :func:`submit`.
 
@@ -131,10 +145,10 @@ def submit_many(
     """
     remaining = iter(events)
     while True:
-        chunk, error = _next_chunk(remaining, backfill, requested_by)
+        chunk, error = _next_chunk(remaining, backfill, requested_by, strict)
         # While history is loaded, other transactions go first where there is one writer.
         with working_on(LOW_PRIORITY_QUEUE) if backfill else nullcontext():
-            answers = _record(chunk, entry_point, requested_by)
+            answers = _record(chunk, "" if dry_run else entry_point, requested_by, dry_run)
         yield from answers
         if error is not None:
             raise error
@@ -143,7 +157,7 @@ def submit_many(
 
 
 def _next_chunk(
-    requests: Iterator[Any], backfill: bool, requested_by: str
+    requests: Iterator[Any], backfill: bool, requested_by: str, strict: bool
 ) -> tuple[Chunk, Exception | None]:
     """Valid events and refusals of the next requests, and the error that the caller's iterable
     raised after them, or None. Each request is let go at once: kept for a whole chunk, its objects
@@ -158,25 +172,30 @@ def _next_chunk(
             break
         except Exception as error:  # noqa: BLE001 (the caller's own, raised again)
             return chunk, error
-        chunk.append(_read(request, clocks, backfill, requested_by))
+        chunk.append(_read(request, clocks, backfill, requested_by, strict))
         size += len(chunk[-1].payload)
     return chunk, None
 
 
 def _read(
-    request: Any, clocks: StoreClocks, backfill: bool, requested_by: str
+    request: Any, clocks: StoreClocks, backfill: bool, requested_by: str, strict: bool
 ) -> NewEvent | Refusal:
     if isinstance(request, Refusal):  # for an NDJSON line that could not be read
         return request
     try:
-        return validate_event(request, clocks, backfill=backfill, requested_by=requested_by)
+        return validate_event(
+            request, clocks, backfill=backfill, requested_by=requested_by, strict=strict
+        )
     except InvalidEvent as refused:
         return refusal_of(request, refused.problems, backfill=backfill)
 
 
-def _record(chunk: Chunk, entry_point: str, requested_by: str) -> Iterator[Submission]:
+def _record(
+    chunk: Chunk, entry_point: str, requested_by: str, dry_run: bool
+) -> Iterator[Submission]:
     new_events = [each for each in chunk if isinstance(each, NewEvent)]
-    recorded = iter(recording.record_in_group(new_events))
+    record = recording.foresee if dry_run else recording.record_in_group
+    recorded = iter(record(new_events))
     answers = [
         next(recorded) if isinstance(each, NewEvent) else Submission.refused(each.problems)
         for each in chunk

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -27,6 +28,7 @@ LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
 """Largest offset of a time from UTC. PostgreSQL keeps no larger one, and no place has one."""
 OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
 MOST_DIGITS = 308
+MOST_UNKNOWN = 20
 _TOO_MANY_DIGITS = b"0" * (MOST_DIGITS + 1)
 _AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
@@ -115,7 +117,7 @@ def byte_limit(kind: EventType) -> int:
 
 def largest_byte_limit() -> int:
     """The size of the largest payload of any type."""
-    return max((byte_limit(kind) for kind in event_types()), default=conf().max_json_bytes)
+    return max([conf().max_json_bytes, *(kind.max_bytes or 0 for kind in TYPES)])
 
 
 def canonical(payload: Mapping[str, Any], limit: int) -> str:
@@ -178,17 +180,36 @@ def compiled_json() -> "TypeAdapter[Any]":
     return TypeAdapter(Any)
 
 
-def check_payload(kind: EventType, text: str) -> None:
+def check_payload(kind: EventType, text: str, *, strict: bool = False) -> tuple[Problem, ...]:
     """Validate a payload's JSON text by the type's schema, or raise :class:`InvalidEvent`. The text
-    is validated, not the caller's objects, because handlers will read the text."""
+    is validated, not the caller's objects, because handlers will read the text.
+
+    Of an invalid payload, the unknown fields are named beside a missing one, which may be misspelt;
+    with ``strict`` all of them.
+
+    Returns the fields that the schema keeps without knowing them, at most :data:`MOST_UNKNOWN`.
+    """
     from pydantic import ValidationError  # the schema has loaded pydantic already
 
+    from neural.events.schema import unknown_fields, unknown_in_invalid
+
+    value = value_of(text)
     try:
-        kind.schema.model_validate(value_of(text))
+        valid = kind.schema.model_validate(value)
     except ValidationError as invalid:
-        raise InvalidEvent(*(_problem(error) for error in invalid.errors())) from invalid
+        errors = invalid.errors()
+        lacking = {_place(*each["loc"][:-1]) for each in errors if each["type"] == "missing"}
+        beside = None if strict else lacking
+        unknown = unknown_in_invalid(kind.schema, value, "payload", beside=beside)
+        problems = [*map(_problem, errors), *islice(unknown, MOST_UNKNOWN)]
+        raise InvalidEvent(*problems) from invalid
+    return tuple(islice(unknown_fields(valid, "payload"), MOST_UNKNOWN))
 
 
 def _problem(error: Any) -> Problem:
-    place = ".".join(str(step) for step in ("payload", *error["loc"]))
-    return Problem(place, error["msg"])
+    return Problem(_place(*error["loc"]), error["msg"].removeprefix("Value error, "))
+
+
+def _place(*steps: str | int) -> str:
+    # pydantic adds [key] to the place of a key that is wrong, which the place ends with already.
+    return ".".join(str(step) for step in ("payload", *steps) if step != "[key]")

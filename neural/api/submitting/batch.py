@@ -10,7 +10,8 @@ import json
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -22,6 +23,7 @@ from neural.api import limits
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem, database_away, problem_body
 from neural.api.submitting.requests import (
+    SUPERSEDED,
     Body,
     Item,
     NotReadable,
@@ -30,12 +32,14 @@ from neural.api.submitting.requests import (
     as_cloudevent,
     check_media_type,
     item_of,
+    named,
     submit_all,
     with_trace,
 )
 from neural.api.submitting.splitting import Element, elements, lines
 from neural.bodies import Deadline
 from neural.conf import conf as ledger_conf
+from neural.events.answers import Verdict
 from neural.events.ndjson import line_limit
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
@@ -50,9 +54,10 @@ PIECE_BYTES = 4096
 LARGE_PIECE_BYTES = 64 * 1024
 
 
-def answer(request: HttpRequest, *, backfill: bool) -> StreamingHttpResponse:
-    """The response to a batch. Raises :class:`ApiProblem` if nothing can be answered."""
-    batch = _Batch(request, backfill)
+def answer(request: HttpRequest, **options: bool) -> StreamingHttpResponse:
+    """The response to a batch; ``options`` are those of :func:`submit_all`. Raises
+    :class:`ApiProblem` if nothing can be answered."""
+    batch = _Batch(request, options)
     answers = batch.answers()
     first = next(answers)  # raises the problem of a batch of which no event was answered
     pieces = batch.sent(chain([first], answers))
@@ -60,14 +65,15 @@ def answer(request: HttpRequest, *, backfill: bool) -> StreamingHttpResponse:
 
 
 class _Batch:
-    def __init__(self, request: HttpRequest, backfill: bool) -> None:
+    def __init__(self, request: HttpRequest, options: Mapping[str, bool]) -> None:
         self._request = request
-        self._backfill = backfill
+        self._options = options
         self._caller: Any = request.auth  # type: ignore[attr-defined]
         self._media_type = check_media_type(request, ACCEPTED)
         self._body = Body(request, conf().api_batch_bytes, conf().api_body_seconds)
         self._place = "line" if self._media_type in NDJSON else "index"
-        self._counts = {"new": 0, "duplicate": 0, "refused": 0}
+        verdicts = [*Verdict, *([SUPERSEDED] if options.get("dry_run") else [])]
+        self._counts = dict.fromkeys(map(str, verdicts), 0)
 
     def answers(self) -> Iterator[bytes]:
         """Lines of answers, a chunk of events at a time, and the last line. Raises
@@ -86,9 +92,7 @@ class _Batch:
     def _recorded(self, chunk: Sequence[tuple[int, Item]]) -> bytes:
         limits.charge(self._caller, len(chunk))
         try:
-            outcomes = submit_all(
-                [item for _, item in chunk], self._caller, backfill=self._backfill
-            )
+            outcomes = submit_all([item for _, item in chunk], self._caller, **self._options)
         except (OperationalError, InterfaceError) as error:
             raise database_away() from error
         for outcome in outcomes:
@@ -103,8 +107,12 @@ class _Batch:
         line["verdict"] = outcome.verdict
         if outcome.event_pk is not None:
             line["id"] = outcome.event_pk
+        if outcome.planned:
+            line["handlers"] = [asdict(each) for each in outcome.planned]
         if outcome.problems:
-            line["errors"] = outcome.errors
+            line["errors"] = named(outcome.problems)
+        if outcome.warnings:
+            line["warnings"] = named(outcome.warnings)
         return _line(line)
 
     def _chunks(self) -> Iterator[Sequence[tuple[int, Item]]]:

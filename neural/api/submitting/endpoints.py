@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.translation import gettext_lazy
 from ninja import Query, Router
 
 from neural.api.access import KeyWith
@@ -21,6 +23,7 @@ from neural.api.submitting.requests import (
     from_headers,
     is_binary,
     item_of,
+    named,
     read_json,
     submit_all,
     text_of_header,
@@ -30,59 +33,71 @@ from neural.api.submitting.requests import (
 )
 from neural.events.ndjson import line_limit
 
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 router = Router(tags=["Events"])
 
 JSON = "application/json"
 CLOUDEVENT = "application/cloudevents+json"
+Strict = Annotated[
+    bool, Query(description="Refuse fields that the schema of the event's type does not know.")
+]
+DryRun = Annotated[
+    bool, Query(description="Write nothing, and answer what would happen with each handler.")
+]
 
 
 @router.post(
     "/events",
     auth=KeyWith(Scope.EVENTS_WRITE),
     url_name="submit_event",
-    summary="Submit an event",
+    summary=_("Submit an event"),
     openapi_extra=examples.ONE,
 )
-def submit_event(request: HttpRequest) -> HttpResponse:
+def submit_event(
+    request: HttpRequest, strict: Strict = False, dry_run: DryRun = False
+) -> HttpResponse:
     """Records one event with its runs and answers after the commit.
 
     The body is an event in our plain shape, or a CloudEvent 1.0 in structured or binary mode. An
     event is known by its store, source and event_id. Sent again with the same content it is a
-    duplicate (200), with another content a conflict (409).
+    duplicate (200), with another content a conflict (409). What may be wrong with an event that is
+    not refused is named in `warnings`.
     """
-    event, outcome = _submitted(request)
+    event, outcome = _submitted(request, strict=strict, dry_run=dry_run)
     if outcome.status == 409:
         raise ApiProblem(409, _reason(outcome), errors=outcome.problems, id=outcome.event_pk)
     if outcome.status == 403:
         raise ApiProblem(403, "the key may not use this store", errors=outcome.problems)
-    if outcome.event_pk is None:
+    if outcome.problems:
         raise ApiProblem(outcome.status, "the event is refused", errors=outcome.problems)
-    url = f"{request.path.rstrip('/')}/{outcome.event_pk}"
     names = ("store", "source", "event_id", "type")
-    body = {
-        "id": outcome.event_pk,
+    body: dict[str, Any] = {
         "verdict": outcome.verdict,
         **{name: event[name] for name in names},
-        "url": url,
+        "warnings": named(outcome.warnings),
     }
-    return HttpResponse(
-        json.dumps(body),
-        status=outcome.status,
-        content_type=JSON,
-        headers={"Location": url},
-    )
+    headers = {}
+    if outcome.event_pk is not None:
+        url = f"{request.path.rstrip('/')}/{outcome.event_pk}"
+        body |= {"id": outcome.event_pk, "url": url}
+        headers["Location"] = url
+    if dry_run:
+        body |= {"dry_run": True, "handlers": [asdict(each) for each in outcome.planned]}
+    return HttpResponse(json.dumps(body), status=outcome.status, content_type=JSON, headers=headers)
 
 
 @router.post(
     "/events/batch",
     auth=KeyWith(Scope.EVENTS_WRITE),
     url_name="submit_events",
-    summary="Submit many events",
+    summary=_("Submit many events"),
     openapi_extra=examples.MANY,
 )
 def submit_events(
     request: HttpRequest,
     backfill: Annotated[bool, Query(description="History: the runs go to low_priority.")] = False,
+    strict: Strict = False,
+    dry_run: DryRun = False,
 ) -> StreamingHttpResponse:
     """Records many events and answers each with a line of JSON, in order.
 
@@ -91,14 +106,14 @@ def submit_events(
     its event is committed. The last line is a summary, or a problem if not all events were read:
     then send those again that have no line.
     """
-    return batch.answer(request, backfill=backfill)
+    return batch.answer(request, backfill=backfill, strict=strict, dry_run=dry_run)
 
 
 def _reason(outcome: Outcome) -> str:
     return outcome.problems[0].reason if outcome.problems else ""
 
 
-def _submitted(request: HttpRequest) -> tuple[Any, Outcome]:
+def _submitted(request: HttpRequest, **options: bool) -> tuple[Any, Outcome]:
     media_type = check_media_type(request, (JSON, CLOUDEVENT))
     key = _idempotency_key(request)
     raw = Body(request, line_limit(), conf().api_body_seconds).read_all()
@@ -116,7 +131,7 @@ def _submitted(request: HttpRequest) -> tuple[Any, Outcome]:
     binary = media_type == JSON and is_binary(request)
     is_cloudevent = binary or media_type == CLOUDEVENT
     item = item_of(raw, read, arguments_of)
-    (outcome,) = submit_all([item], request.auth)  # type: ignore[attr-defined]
+    (outcome,) = submit_all([item], request.auth, **options)  # type: ignore[attr-defined]
     return item, outcome
 
 

@@ -1,15 +1,21 @@
 """Bodies and answers of the endpoints that submit events, for OpenAPI.
 
-django-ninja cannot derive them: these endpoints read their bodies themselves.
+django-ninja cannot derive them: these endpoints read their bodies themselves. The schemas are
+components with names, and each registered event type has one of its own, so that generated clients
+have typed payloads and each model once.
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from ninja import Schema
+from ninja.openapi.schema import REF_TEMPLATE
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import models_json_schema
 
 from neural.api.openapi import answers
+from neural.events.types import event_types, fingerprint
 
 JsonObject = dict[str, Any]
 
@@ -87,16 +93,113 @@ class CloudEvent(_Submitted):
     data_base64: str | None = Field(None, description="The payload, as JSON in base64.")
 
 
-class Accepted(Schema):
-    """An event that is recorded."""
+class FieldProblem(Schema):
+    """What is wrong with a field, or may be."""
 
-    id: int = Field(examples=[17])
-    verdict: Literal["new", "duplicate"]
+    field: str = Field(examples=["payload.totl"])
+    reason: str = Field(examples=["is not a field of the schema; did you mean total?"])
+
+
+class _Answered(Schema):
     store: str = Field(examples=[SENT["store"]])
     source: str = Field(examples=[SENT["source"]])
     event_id: str = Field(examples=[PLAIN["event_id"]])
     type: str = Field(examples=[SENT["type"]])
+    warnings: list[FieldProblem] = Field(
+        description="Fields that the schema of the type does not know, and a store that no person "
+        "has confirmed."
+    )
+
+
+class Accepted(_Answered):
+    """An event that is recorded."""
+
+    id: int = Field(examples=[17])
+    verdict: Literal["new", "duplicate"]
     url: str = Field(examples=["/api/v1/events/17"])
+
+
+class PlannedRun(Schema):
+    """A run that an event would have."""
+
+    handler: str = Field(examples=["neural.record_order"])
+    queue: str = Field(examples=["high_priority"])
+    priority: int = Field(examples=[10])
+    superseded: bool = Field(
+        examples=[False],
+        description="A newer statement of the same is known, and stays.",
+    )
+
+
+class DryRun(_Answered):
+    """What would happen with an event."""
+
+    dry_run: Literal[True]
+    verdict: Literal["new", "duplicate", "superseded"]
+    handlers: list[PlannedRun]
+    id: int | None = Field(None, examples=[17], description="Of the event that was recorded.")
+    url: str | None = Field(None, examples=["/api/v1/events/17"])
+
+
+def components() -> dict[str, JsonObject]:
+    """The schemas of what is sent and answered by their names, with one for each event type."""
+    kinds = {kind.name: kind for kind in event_types() if fingerprint(kind)}
+    models = [
+        Event,
+        CloudEvent,
+        Accepted,
+        DryRun,
+        FieldProblem,
+        *(kind.schema for kind in kinds.values()),
+    ]
+    asked = [(model, "validation") for model in dict.fromkeys(models)]
+    names, written = models_json_schema(asked, ref_template=REF_TEMPLATE)  # type: ignore[arg-type]
+    found: dict[str, JsonObject] = written["$defs"]
+    payloads = {name: names[kind.schema, "validation"] for name, kind in kinds.items()}
+    if payloads:
+        events = {name: _component(_class_name(name)) for name in payloads}
+        found |= {
+            _class_name(name): _of_type(found["Event"], name, payload)
+            for name, payload in payloads.items()
+        }
+        found["Event"] = {
+            "title": "Event",
+            "description": found["Event"]["description"],
+            "oneOf": list(events.values()),
+            "discriminator": {
+                "propertyName": "type",
+                "mapping": {name: each["$ref"] for name, each in events.items()},
+            },
+            "examples": [PLAIN],
+        }
+        data = found["CloudEvent"]["properties"]["data"]
+        data["anyOf"] = [*_once(payloads.values()), {"type": "null"}]
+    return found
+
+
+def _class_name(event_type: str) -> str:
+    words = "".join(each if each.isalnum() else " " for each in event_type).split()
+    return "".join(each[0].upper() + each[1:] for each in words) + "Event"
+
+
+def _component(name: str) -> JsonObject:
+    return {"$ref": REF_TEMPLATE.format(model=name)}
+
+
+def _of_type(event: JsonObject, name: str, payload: JsonObject) -> JsonObject:
+    """The schema of an event, for events of one type."""
+    properties = {
+        **event["properties"],
+        "type": {"const": name, "title": "Type", "type": "string"},
+        "payload": payload,
+    }
+    described = {"title": _class_name(name), "description": f"An event {name}."}
+    rest = {each: event[each] for each in ("type", "additionalProperties", "required")}
+    return {**described, **rest, "properties": properties}
+
+
+def _once(references: Iterable[JsonObject]) -> list[JsonObject]:
+    return list({each["$ref"]: each for each in references}.values())
 
 
 def _header(name: str, description: str) -> JsonObject:
@@ -105,15 +208,18 @@ def _header(name: str, description: str) -> JsonObject:
     return {**where, "description": description, "schema": text}
 
 
-def _accepted(description: str) -> JsonObject:
+def _accepted(description: str, *models: str) -> JsonObject:
+    schemas = [_component(each) for each in models]
     return {
         "description": description,
         "headers": {"Location": {"schema": {"type": "string"}}},
-        "content": {"application/json": {"schema": ACCEPTED}},
+        "content": {
+            "application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+        },
     }
 
 
-EVENT, CLOUD, ACCEPTED = (each.model_json_schema() for each in (Event, CloudEvent, Accepted))
+EVENT, CLOUD = _component("Event"), _component("CloudEvent")
 TEXT = {"type": "string", "description": "An event a line.", "examples": [LINES]}
 TRACE = _header("traceparent", "The trace context of W3C; kept with the runs.")
 PROBLEMS = answers(408, 413, 415)["responses"]
@@ -133,8 +239,12 @@ ONE: JsonObject = {
         },
     },
     "responses": {
-        "200": _accepted("The same event was recorded before; nothing has changed."),
-        "202": _accepted("The event is recorded and will be processed."),
+        "200": _accepted(
+            "The same event was recorded before, and nothing has changed; or this is a dry run.",
+            "Accepted",
+            "DryRun",
+        ),
+        "202": _accepted("The event is recorded and will be processed.", "Accepted"),
         **answers(409)["responses"],
         **PROBLEMS,
     },

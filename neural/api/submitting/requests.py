@@ -39,7 +39,7 @@ from neural import bodies
 from neural.api.access import Caller
 from neural.api.problems import ApiProblem
 from neural.conf import conf as ledger_conf
-from neural.events.answers import Problem, Submission, Verdict
+from neural.events.answers import PlannedRun, Problem, Submission, Verdict
 from neural.events.readable import as_text, kept_of_unread
 from neural.events.refusals import MOST_PROBLEMS, REASON_CHARACTERS, Refusal, refusal_of
 from neural.events.submit import submit_many
@@ -48,6 +48,8 @@ from neural.stored_json import depth_problem
 
 SPEC_VERSION = "1.0"
 IDEMPOTENCY_KEY = "idempotency_key"
+SUPERSEDED = "superseded"
+"""The verdict of a dry run on a new event that is older than what is known."""
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ATTRIBUTES = {"id": "event_id", "time": "occurred_at"}
 _SAME = ("type", "store", "source", "priority", "queue", "backfill", "traceparent", "tracestate")
@@ -289,23 +291,32 @@ def item_of(
 @dataclass(frozen=True)
 class Outcome:
     """What became of one event, as a status of HTTP; ``event_pk`` is that of the recorded event,
-    also for a duplicate and for a conflict."""
+    also for a duplicate and for a conflict. ``planned`` is what a dry run says."""
 
     status: int
-    verdict: Verdict
+    verdict: str
     event_pk: int | None = None
     problems: Sequence[Problem] = ()
-
-    @property
-    def errors(self) -> list[dict[str, str]]:
-        """The problems for an answer, cut if they are very many or long."""
-        return [
-            {"field": each.field[:REASON_CHARACTERS], "reason": each.reason[:REASON_CHARACTERS]}
-            for each in self.problems[:MOST_PROBLEMS]
-        ]
+    warnings: Sequence[Problem] = ()
+    planned: Sequence[PlannedRun] = ()
 
 
-def submit_all(items: Sequence[Item], caller: Caller, *, backfill: bool = False) -> list[Outcome]:
+def named(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    """Problems for an answer, cut if they are very many or long."""
+    return [
+        {"field": each.field[:REASON_CHARACTERS], "reason": each.reason[:REASON_CHARACTERS]}
+        for each in problems[:MOST_PROBLEMS]
+    ]
+
+
+def submit_all(
+    items: Sequence[Item],
+    caller: Caller,
+    *,
+    backfill: bool = False,
+    strict: bool = False,
+    dry_run: bool = False,
+) -> list[Outcome]:
     """Submit events and return what became of each, in order. They are committed by then, unless
     the code that calls this has opened a transaction."""
     permitted = [item for item in items if not _is_foreign(item, caller)]
@@ -314,11 +325,13 @@ def submit_all(items: Sequence[Item], caller: Caller, *, backfill: bool = False)
         backfill=backfill,
         requested_by=caller.name,
         entry_point=EntryPoint.HTTP,
+        strict=strict,
+        dry_run=dry_run,
     )
     # All at once: what reads them lazily would stop at the last event, and refusals of a chunk are
     # recorded after its events.
     submitted = zip(permitted, list(answers), strict=True)
-    outcomes = iter([_outcome(item, answer) for item, answer in submitted])
+    outcomes = iter([_outcome(item, answer, dry_run) for item, answer in submitted])
     if len(permitted) == len(items):
         return list(outcomes)
     foreign = Outcome(
@@ -333,13 +346,16 @@ def _is_foreign(item: Item, caller: Caller) -> bool:
     return bool(store) and not caller.may_use(store)
 
 
-def _outcome(item: Item, answer: Submission) -> Outcome:
+def _outcome(item: Item, answer: Submission, dry_run: bool) -> Outcome:
+    verdict: str = SUPERSEDED if answer.is_superseded else answer.verdict
     if answer.is_new:
-        status = 202
+        status = 200 if dry_run else 202
     elif answer.is_duplicate:
         status = 200
     elif answer.event_pk is not None:
         status = 409
     else:
         status = item.status if isinstance(item, Rejected) else 422
-    return Outcome(status, answer.verdict, answer.event_pk, answer.problems)
+    return Outcome(
+        status, verdict, answer.event_pk, answer.problems, answer.warnings, answer.planned
+    )

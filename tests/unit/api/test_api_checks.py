@@ -11,17 +11,7 @@ from neural.api.version1 import build
 
 
 def test_the_api_is_in_order() -> None:
-    assert checks.check_ninja() == checks.check_endpoints() == checks.check_burst() == []
-
-
-def test_without_django_ninja_the_error_says_what_to_install(monkeypatch) -> None:
-    monkeypatch.setattr(checks, "find_spec", lambda name: None)
-
-    (error,) = checks.check_ninja()
-
-    assert error.id == "neural_api.E001"
-    assert "pip install django-ninja" in error.hint
-    assert checks.check_endpoints() == []
+    assert checks.check_endpoints() == checks.check_burst() == []
 
 
 def test_an_endpoint_that_names_no_scope_is_an_error(monkeypatch) -> None:

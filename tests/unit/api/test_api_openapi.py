@@ -1,12 +1,18 @@
 """The OpenAPI document: every operation is documented, and every example is valid."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import jsonschema_rs
 import pytest
 from django.test import Client
 
 from neural.api.openapi import PROBLEMS
+from neural.events.types import event_types
+from neural.models import RunState
+from tests.unit.api.test_api_advice import SUPERSEDED
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -204,3 +210,129 @@ def test_it_has_no_private_types(document):
 
     assert "__" not in text
     assert "/work" not in text
+
+
+# Typed payloads
+
+
+def properties_of(document, name):
+    return document["components"]["schemas"][name]["properties"]
+
+
+def event_of(kind, payload):
+    return {"type": kind, "store": "S1", "source": "till", "event_id": "1", "payload": payload}
+
+
+def test_each_event_type_has_a_schema_that_its_name_leads_to(document):
+    event = document["components"]["schemas"]["Event"]
+    mapping = event["discriminator"]["mapping"]
+
+    assert event["discriminator"]["propertyName"] == "type"
+    assert sorted(mapping) == [kind.name for kind in event_types()]
+    assert [each["$ref"] for each in event["oneOf"]] == list(mapping.values())
+    for kind in event_types():
+        of_type = resolved(document, {"$ref": mapping[kind.name]})["properties"]
+        assert of_type["type"]["const"] == kind.name
+        payload = resolved(document, of_type["payload"])
+        assert sorted(payload["properties"]) == sorted(kind.schema.model_fields)
+
+
+def test_a_cloudevent_has_the_payloads_of_all_types(document):
+    data = properties_of(document, "CloudEvent")["data"]["anyOf"]
+
+    assert {"$ref": "#/components/schemas/OrderStated"} in data
+    assert len(data) == len({kind.schema for kind in event_types()}) + 1
+    assert data[-1] == {"type": "null"}
+
+
+@pytest.mark.parametrize("kind", SUPERSEDED)
+def test_what_is_accepted_is_valid_by_the_document(document, kind):
+    check(document, {"$ref": "#/components/schemas/Event"}, event_of(kind, SUPERSEDED[kind]))
+
+
+def test_a_time_without_a_zone_is_valid_by_the_document_as_it_is_accepted(document):
+    shift = {**SUPERSEDED["staff.scheduled"], "starts_at": "2026-03-01T09:00:00"}
+    payload = {**shift, "ends_at": "2026-03-01T17:00:00"}
+
+    check(document, {"$ref": "#/components/schemas/Event"}, event_of("staff.scheduled", payload))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [("order.stated", {}), ("order.stated", {"order_id": "1", "lines": [{}]}), ("order.stted", {})],
+)
+def test_what_is_refused_is_not_valid_by_the_document(document, kind, payload):
+    with pytest.raises(AssertionError):
+        check(document, {"$ref": "#/components/schemas/Event"}, event_of(kind, payload))
+
+
+def test_no_two_models_are_the_same(document):
+    """Objects with fields are components; generators make a class of each other one, too."""
+    schemas = document["components"]["schemas"]
+    texts = [json.dumps({**each, "title": ""}, sort_keys=True) for each in schemas.values()]
+    titled = {each.get("title") for each in schemas.values()}
+    inner = [each for schema in schemas.values() for each in list(every_node(schema))[1:]]
+    in_paths = list(every_node(document["paths"]))
+    inline = [
+        each["title"]
+        for each in (*inner, *in_paths)
+        if isinstance(each, dict) and isinstance(each.get("properties"), dict) and "title" in each
+    ]
+
+    assert len(set(texts)) == len(texts)
+    assert not titled & set(inline)
+    assert not inline
+
+
+def test_an_enumeration_of_several_fields_is_a_model_of_its_own(document):
+    schemas = document["components"]["schemas"]
+    enums = [
+        tuple(node["enum"])
+        for node in (*every_node(schemas), *every_node(document["paths"]))
+        if isinstance(node, dict) and node.get("type") == "string" and "enum" in node
+    ]
+
+    assert len(set(enums)) == len(enums)
+    assert schemas["RunState"]["enum"] == RunState.values
+    state = properties_of(document, "RunOfEvent")["state"]
+    assert state["allOf"] == [{"$ref": "#/components/schemas/RunState"}]
+
+
+def test_every_schema_is_used(document):
+    used = {
+        node["$ref"]
+        for node in every_node(document)
+        if isinstance(node, dict) and isinstance(node.get("$ref"), str)
+    }
+
+    assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} <= used
+
+
+GENERATOR = shutil.which("openapi-python-client")
+USE = """
+import json
+from client.models import OrderStated, OrderStatedEvent, StatedLine
+line = StatedLine(name="noodles", quantity="1", price="9")
+payload = OrderStated(order_id="17", lines=[line])
+event = OrderStatedEvent(
+    type_="order.stated", store="S1", source="till", event_id="1", payload=payload
+)
+print(json.dumps(event.to_dict()))
+"""
+
+
+@pytest.mark.skipif(GENERATOR is None, reason="openapi-python-client is not installed")
+def test_a_generated_client_has_typed_payloads(document, tmp_path):
+    """By the generator's own Python, which has what its clients need."""
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(document))
+    command = [GENERATOR, "generate", "--path", file, "--meta", "none", "--output-path"]
+    subprocess.run([*command, tmp_path / "client"], check=True, capture_output=True)
+
+    names = [each.stem for each in (tmp_path / "client/models").glob("*.py")]
+    python = shutil.which("python", path=str(GENERATOR).rpartition("/")[0]) or sys.executable
+    used = subprocess.run([python, "-c", USE], cwd=tmp_path, capture_output=True, text=True)
+    sent = json.loads(used.stdout)
+    assert sent["payload"]["lines"][0]["name"] == "noodles"
+    check(document, {"$ref": "#/components/schemas/Event"}, sent)
+    assert not [name for name in names if "neural_api" in name or name.endswith(("_1", "_2"))]

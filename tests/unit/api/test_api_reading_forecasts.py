@@ -181,7 +181,7 @@ class Asked:
             names=("麻婆豆腐",),
             text="辣",
             score=1.23456,
-            why=Why(names=("麻婆豆腐",), parts=("麻婆",), scores={"names": 1.0}),
+            why=Why(kind="names", names=("麻婆豆腐",), parts=("麻婆",), scores={"names": 1.0}),
         )
         self.found = Found([hit], notices=("meaning is left out",))
 
@@ -206,7 +206,12 @@ def test_a_search_answers_hits_and_why_each_was_found(asked):
     (hit,) = found["hits"]
     assert (found["collection"], hit["key"], hit["title"]) == ("dishes", "S1/D7", "麻婆豆腐")
     assert (hit["at"], hit["score"]) == ("2026-03-01T12:00:00Z", 1.2346)
-    assert hit["why"] == {"names": ["麻婆豆腐"], "parts": ["麻婆"], "scores": {"names": 1.0}}
+    assert hit["why"] == {
+        "kind": "names",
+        "names": ["麻婆豆腐"],
+        "parts": ["麻婆"],
+        "scores": {"names": 1.0},
+    }
     assert body["notices"] == ["meaning is left out"]
 
 

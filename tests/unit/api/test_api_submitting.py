@@ -9,6 +9,7 @@ from neural.api import keys, version1
 from neural.api.models import Scope
 from neural.api.submitting import requests
 from neural.events.ndjson import line_limit
+from neural.events.recording import UNCONFIRMED
 from neural.models import NeuralEvent, RefusedEvent, Store, TaskRun
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,7 @@ def test_a_new_event_is_accepted_with_where_to_read_what_became_of_it(post):
         "event_id": "1",
         "type": "probe.counted",
         "url": f"/api/v1/events/{event.pk}",
+        "warnings": [{"field": "store", "reason": UNCONFIRMED.reason}],
     }
     run = TaskRun.objects.get()
     assert run.requested_by.startswith("API key ")

@@ -53,6 +53,7 @@ def statuses(response):
 
 
 def test_each_line_is_answered_in_order_and_the_last_line_sums_up(post):
+    Store.objects.create(code="S1", confirmed=True)
     post(ndjson(event(1)))
     body = ndjson(event(1), event(2), b"\n", event(3, payload={}), event(1, payload={"key": "x"}))
 

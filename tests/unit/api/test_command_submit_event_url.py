@@ -151,6 +151,23 @@ def test_history_is_sent_as_history(deployment, send, file):
     assert deployment.requests[0][0] == "/api/v1/events/batch?backfill=true"
 
 
+def test_a_dry_run_asks_for_one_and_keeps_no_position(deployment, send, file, monkeypatch):
+    warning = {"field": "payload.totl", "reason": "is not a field of the schema"}
+    answered = {"status": 200, "verdict": "superseded", "warnings": [warning]}
+    monkeypatch.setattr(deployment, "_record", lambda event: answered)
+    deployment.plan = [2, {"status": 401, "detail": "no key"}]
+
+    code, _, errors = send("--dry-run", "--strict", str(file))
+
+    assert code == 2
+    assert deployment.requests[0][0] == "/api/v1/events/batch?strict=true&dry_run=true"
+    assert errors.count("line 1: warning: payload.totl: is not a field of the schema") == 1
+    assert not file.with_name("events.ndjson.position").exists()
+    assert (
+        "5 new, 0 recorded before, 0 refused; nothing is written" in send("--dry-run", str(file))[1]
+    )
+
+
 def test_what_is_refused_is_named_with_the_line_of_the_file(deployment, send, file):
     file.write_text(line(1) + "\n" + json.dumps({"event_id": "2"}) + "\n" + line(3))
 

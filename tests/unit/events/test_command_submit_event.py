@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from neural.events import ndjson
 from neural.events.types import largest_byte_limit
-from neural.models import NeuralEvent, TaskRun
+from neural.models import AuditEntry, NeuralEvent, RefusedEvent, TaskRun
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +95,56 @@ def test_one_refused_event_ends_with_1_and_names_the_field(run):
 
     assert code == 1
     assert complaint == "payload.level: Field required\n"
+
+
+MISSPELT = {"item": "flour", "level": 3, "treshold": 10}
+
+
+def test_fields_that_the_schema_does_not_know_are_named_and_strict_refuses_them(run):
+    code, _, said = run(*options(payload=MISSPELT))
+    strict, _, complaint = run(*options(payload=MISSPELT, event_id="2"), "--strict")
+
+    reason = "payload.treshold: is not a field of the schema; did you mean threshold?\n"
+    assert (code, strict) == (0, 1)
+    assert f"warning: {reason}" in said
+    assert complaint == reason
+    assert NeuralEvent.objects.get().event_id == "1"
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+def test_a_misspelt_field_is_named_with_the_missing_one(run, strict):
+    code, _, complaint = run(*options(payload={"item": "flour", "levle": 3}), *strict)
+
+    assert code == 1
+    assert complaint.splitlines() == [
+        "payload.level: Field required",
+        "payload.levle: is not a field of the schema; did you mean level?",
+    ]
+
+
+def test_a_dry_run_of_a_file_writes_nothing_and_names_each_thing_once(run, file):
+    lines = [event(str(number), payload=MISSPELT) for number in range(3)]
+    code, said, complaint = run("--dry-run", file(*lines, event("4", type="?"), lines[0]))
+
+    assert code == 1
+    assert "3 new, 1 recorded before, 1 refused; nothing is written" in said
+    assert complaint.count("treshold") == complaint.count("no person has confirmed") == 1
+    assert "line 1: warning: payload.treshold" in complaint
+    assert "line 4: type: " in complaint
+    assert not NeuralEvent.objects.exists()
+    assert not RefusedEvent.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_dry_run_of_one_event_says_which_runs_it_would_have(run):
+    code, said, complaint = run(*options(), "--dry-run", "--json")
+    assert (code, json.loads(said)["new"]) == (0, 1)
+    assert json.loads(complaint)["warning"]
+
+    _, said, _ = run(*options(), "--dry-run")
+    assert "would be recorded: neural.record_stock on high_priority. Nothing is written" in said
+    assert not NeuralEvent.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_backfill_runs_on_low_priority(run, file):

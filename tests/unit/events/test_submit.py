@@ -416,6 +416,7 @@ def test_many_streams_a_chunk_at_a_time(fake_broker, settings):
     assert NeuralEvent.objects.count() == 20
 
 
+@pytest.mark.django_db(transaction=True)  # else what waits for the commit grows
 def test_many_events_use_no_more_memory_than_few(fake_broker, settings):
     settings.NEURAL = {"submit_chunk": 50}
 

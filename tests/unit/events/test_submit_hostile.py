@@ -2,8 +2,10 @@
 
 import datetime as dt
 import enum
+import json
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Annotated
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -12,9 +14,9 @@ from pydantic import field_validator
 
 import neural
 from neural.events import new_event
-from neural.events.answers import EventRefused
+from neural.events.answers import EventRefused, InvalidEvent
 from neural.events.schema import Payload
-from neural.events.types import TYPES, EventType, register_event_type
+from neural.events.types import TYPES, EventType, check_payload, register_event_type
 from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.models import Order
 from neural.tasks import process_neural_event
@@ -27,6 +29,49 @@ pytestmark = pytest.mark.django_db
 def event(key, **fields):
     given = {"type": "probe.counted", "store": "S1", "source": "till", "event_id": key}
     return {**given, "payload": {"key": key}, **fields}
+
+
+class Amount(Payload):
+    amount: int
+
+
+class Deep(Amount):
+    """Each way in which a schema may have another."""
+
+    many: tuple[Amount, ...] = ()
+    named: dict[str, Annotated[Amount, "a note"]] = {}
+    maybe: list[Amount] | None = None
+    either: "Amount | Deep | None" = None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ammount": 1},
+        {"amount": 1, "many": [{"amount": 1}, {"ammount": 1}]},
+        {"amount": 1, "named": {"a": {"ammount": 1}}},
+        {"amount": 1, "maybe": [{"ammount": 1}]},
+    ],
+)
+def test_wherever_a_field_is_missing_the_one_that_was_meant_for_it_is_named(wrong):
+    kind = EventType(name="probe.deep", schema=Deep)
+
+    with pytest.raises(InvalidEvent) as refused:
+        check_payload(kind, json.dumps(wrong))
+
+    missing, misspelt = refused.value.problems
+    assert missing.reason == "Field required"
+    assert misspelt.field == missing.field.replace("amount", "ammount")
+    assert misspelt.reason == "is not a field of the schema; did you mean amount?"
+
+
+def test_what_may_be_of_several_schemas_has_no_unknown_field():
+    kind = EventType(name="probe.deep", schema=Deep)
+
+    with pytest.raises(InvalidEvent) as refused:
+        check_payload(kind, json.dumps({"either": {"ammount": 1}}), strict=True)
+
+    assert {each.reason for each in refused.value.problems} == {"Field required"}
 
 
 class Raising(Mapping):

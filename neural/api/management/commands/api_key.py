@@ -25,7 +25,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Command(TeachingCommand):
-    """Keys of the HTTP API."""
+    """Issue, list, rotate and revoke keys of the HTTP API."""
 
     help = """
         Issues keys of the HTTP API, lists them, and revokes or rotates one. A key is printed once,
