@@ -188,9 +188,12 @@ def test_nobody_else_asks_which_database_it_is():
         if asks.search(path.read_text())
     }
 
-    # Migrations choose between Django's schema editors, and between triggers.
-    triggers = "neural/migrations/0001_first.py"
-    assert found == {"neural/ledger/dialects/__init__.py", "neural/online.py", triggers}
+    # Migrations choose between Django's schema editors, triggers and full-text indexes.
+    migrations = {
+        "neural/migrations/0001_first.py",
+        "neural/retrieval/migrations/0002_rows_and_vocabulary.py",
+    }
+    assert found == {"neural/ledger/dialects/__init__.py", "neural/online.py", *migrations}
 
 
 # Waiting for SQLite's lock

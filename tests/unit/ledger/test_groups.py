@@ -17,7 +17,7 @@ ELSEWHERE = {
     "admin": "Django's own entries, shown on each row's page",
     "contenttypes": "no page shows them",
     "sessions": "no page shows them",
-    "loyalty": "the worked example of docs/handlers.md",
+    "loyalty": "the worked example of docs/tutorial/handlers.md",
     "probe": "an app of these tests",
     "django_tasks": "the reference implementation, which is here for its tests",
 }

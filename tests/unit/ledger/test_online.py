@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, connections, models, transaction
+from django.db.migrations import AddConstraint
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
 
 from neural import online
-from neural.online import AddColumn, AddColumns, AddIndexInUse, WidenColumn
+from neural.online import (
+    AddColumn,
+    AddColumns,
+    AddIndexInUse,
+    AddUniqueInUse,
+    RemoveConstraintInUse,
+    WidenColumn,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,6 +158,23 @@ def test_an_index_is_built_beside_writers_also_over_an_incomplete_one(state):
         assert index.name in connection.introspection.get_constraints(cursor, TABLE)
     assert bool(statements) == POSTGRESQL  # an index of SQLite is always complete
     assert all("CONCURRENTLY" in each for each in statements)
+
+
+def test_a_longer_unique_constraint_takes_the_place_of_another_beside_writers(state):
+    state, _ = add(state, "day", models.IntegerField(default=1, db_default=1))
+    short = models.UniqueConstraint(fields=["name"], name="neural_online_identity")
+    state, _ = apply(state, AddConstraint(model_name="thing", constraint=short))
+    longer = models.UniqueConstraint("name", "day", name="neural_online_longer")
+    added = AddUniqueInUse(model_name="thing", constraint=longer)
+    apply(state, added)
+
+    state, statements = apply(state, added)
+    assert all("CONCURRENTLY" in each for each in statements)
+    state, _ = apply(state, RemoveConstraintInUse(model_name="thing", name=short.name))
+
+    things(state).create(name="old", day=2)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        things(state).create(name="old", day=1)
 
 
 @pytest.mark.skipif(
