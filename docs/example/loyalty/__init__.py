@@ -1,1 +1,1 @@
-"""A worked example: points for guests. docs/handlers.md walks through it."""
+"""A worked example: points for guests. docs/tutorial/handlers.md walks through it."""

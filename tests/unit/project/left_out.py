@@ -75,6 +75,7 @@ DATABASES = {{
         "NAME": BASE_DIR / "db.sqlite3",
         "OPTIONS": {{
             "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }},
     }}

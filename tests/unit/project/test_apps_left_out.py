@@ -46,7 +46,9 @@ TABLES = {
     },
     "retrieval": {
         *("neural_indexgap", "neural_indexlane", "neural_indexmark", "neural_searchindex"),
-        "neural_suppliedrecord",
+        *("neural_searchpiece", "neural_searchrow", "neural_searchterm", "neural_suppliedrecord"),
+        # SQLite's full-text index
+        *(f"neural_searchwords{part}" for part in ("", "_config", "_data", "_docsize", "_idx")),
     },
     "forecasting": {
         *("neural_activemodel", "neural_forecast", "neural_groupsum", "neural_modelversion"),
@@ -58,6 +60,7 @@ TABLES = {
     "hooks": {
         *("neural_hooks_delivery", "neural_hooks_storecode", "neural_hooks_subscription"),
         *("neural_hooks_subscribedtype", "neural_hooks_subscription_stores"),
+        "neural_hooks_reconciliation",
         "neural_hooks_unroutedpush",
         "neural_hooks_webhooksource",
     },
@@ -186,3 +189,21 @@ def test_a_schedule_for_its_task_is_named_by_a_check(project):
     assert set(told) == {SCHEDULED[app] for app in left_out}
     for app in left_out:
         assert told[SCHEDULED[app]].endswith(f"add 'neural.{app}' to INSTALLED_APPS")
+
+
+def test_every_system_check_is_registered_when_django_has_started():
+    """In a process of its own: here, tests have imported the modules."""
+    written = (ROOT / "neural").rglob("checks.py")
+    names = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in written}
+    asked = f"import sys, django; django.setup(); print({names} - {{*sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert len(names) > 6
+    assert done.stdout.strip() == "set()"

@@ -1,10 +1,13 @@
 """What the project asks of its database, seen on the connection itself."""
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from django.core.checks import run_checks
 from django.db import ConnectionHandler, connection
 
+from neural.checks import SQLITE_OPTIONS, check_sqlite
 from zhilian.database import configuration
 
 pytestmark = pytest.mark.django_db
@@ -32,3 +35,51 @@ def test_sqlite_waits_for_its_turn_and_survives_a_power_cut(tmp_path):
         assert ask("PRAGMA journal_mode", its_own) == "wal"
         assert ask("PRAGMA synchronous", its_own) == 2
         assert ask("PRAGMA busy_timeout", its_own) == 30_000
+
+
+LOWER = {
+    "transaction_mode": "exclusive",
+    "timeout": 12.5,
+    "init_command": "pragma journal_mode=wal",
+}
+
+
+def given(monkeypatch, options, vendor="sqlite"):
+    its_own = SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options})
+    monkeypatch.setattr("neural.checks.connection", its_own)
+
+
+@pytest.mark.parametrize("options", [SQLITE_OPTIONS, LOWER])
+def test_a_project_whose_writers_wait_for_one_another_is_not_warned(monkeypatch, options):
+    given(monkeypatch, options)
+
+    assert check_sqlite() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("transaction_mode", "DEFERRED"),
+        ("transaction_mode", None),
+        ("timeout", 5),
+        ("timeout", None),
+        ("init_command", "PRAGMA synchronous=FULL;"),
+        ("init_command", None),
+    ],
+)
+def test_a_project_is_warned_of_an_option_of_sqlite_that_lets_writers_fail(
+    monkeypatch, name, value
+):
+    wrong = {**SQLITE_OPTIONS, name: value}
+    given(monkeypatch, wrong if value is not None else {k: wrong[k] for k in wrong if k != name})
+
+    [warning] = [each for each in run_checks(tags=["neural"]) if each.id == "neural.W023"]
+
+    needed = f"{name!r}: {SQLITE_OPTIONS[name]!r}"
+    assert warning.hint == f"Write into DATABASES['default']['OPTIONS']: {needed}."
+
+
+def test_postgresql_needs_no_option_of_sqlite(monkeypatch):
+    given(monkeypatch, {}, vendor="postgresql")
+
+    assert check_sqlite() == []

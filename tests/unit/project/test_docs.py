@@ -1,6 +1,10 @@
 """The documents name what there is, and what they show is what runs."""
 
+import ast
+import inspect
+import json
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -8,21 +12,21 @@ import pytest
 from celery import current_app
 from django.apps import apps
 from django.core.management import get_commands
+from django_celery_beat.models import PeriodicTask
 from loyalty.tests import (  # noqa: F401  (they run here)
     ExpirePointsTests,
     PointsEarnedTests,
     SearchTests,
 )
 
-import neural
-from neural.conf import owners
-from neural.events.registry import handlers_of
-from neural.events.types import event_types
 from tests.unit.admin.admin_world import OURS
 from zhilian import environment
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"),
+]
 EXAMPLE = ROOT / "docs" / "example"
 
 
@@ -44,33 +48,10 @@ def missing(names, where: str) -> list[str]:
 # What there is, is documented
 
 
-@pytest.mark.parametrize("name", sorted(owners()))
-def test_every_setting_is_documented_with_its_default(name):
-    default = owners()[name].model_fields[name].get_default(call_default_factory=True)
-    row = re.search(
-        rf"^\| `{name}` \| `?([^|`]+)`? \| [^|]+ \| \S.*\|$", text("docs/settings.md"), re.M
-    )
-
-    assert row, f"{name} has no row in docs/settings.md"
-    assert row[1].strip() == _shown(default)
-
-
-def _shown(default) -> str:
-    if isinstance(default, bool):
-        return str(default).lower()
-    return (f"{default:g}" if isinstance(default, float) else str(default or "none")) or "none"
-
-
-def test_every_documented_setting_exists():
-    ledger = text("docs/settings.md").partition("## The project")[0]
-
-    assert set(re.findall(r"^\| `(\w+)`", ledger, re.M)) == set(owners())
-
-
 def test_every_environment_variable_is_documented():
     addresses = {"DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
 
-    assert missing(sorted(environment.KNOWN | addresses), text("docs/settings.md")) == []
+    assert missing(sorted(environment.KNOWN | addresses), text("docs/reference/settings.md")) == []
 
 
 def own_commands() -> list[str]:
@@ -79,10 +60,13 @@ def own_commands() -> list[str]:
 
 
 @pytest.mark.parametrize("name", own_commands())
-def test_every_command_is_documented_with_an_example_and_its_exit_codes(name):
-    section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", text("docs/commands.md"), re.M | re.S)
+def test_every_command_is_documented_with_its_options_an_example_and_its_exit_codes(name):
+    section = re.search(
+        rf"^## {name}\n(.*?)(?=^## |\Z)", text("docs/reference/commands.md"), re.M | re.S
+    )
 
-    assert section, f"{name} has no section in docs/commands.md"
+    assert section, f"{name} has no section in docs/reference/commands.md"
+    assert f"<!-- generated: usage {name} -->" in section[1]
     assert f"$ manage.py {name}" in section[1]
     assert "Exit code" in section[1]
 
@@ -95,31 +79,6 @@ def test_every_celery_task_of_neural_is_documented():
     assert missing(tasks, everything()) == []
 
 
-def test_every_event_type_is_documented_with_its_queue_and_priority():
-    types = [kind for kind in event_types() if kind.schema.__module__.startswith("neural.")]
-    rows = [line for line in text("docs/event-life.md").splitlines() if line.startswith("| `")]
-
-    assert len(types) > 10
-    for kind in types:
-        (row,) = (line for line in rows if f"`{kind.name}`" in line.split("|")[1])
-        assert f"| `{kind.queue}`, {kind.priority} |" in row, kind.name
-
-
-def test_every_field_of_every_payload_is_documented():
-    for kind in event_types():
-        if kind.schema.__module__.startswith("neural."):
-            absent = missing(kind.schema.model_fields, text("docs/event-life.md"))
-            assert absent == [], kind.name
-
-
-def test_every_built_in_handler_is_documented():
-    found = {each for kind in event_types() for each in handlers_of(kind.name)}
-    own = sorted(each.name for each in found if each.function.__module__.startswith("neural."))
-
-    assert len(own) > 5
-    assert missing(own, text("docs/event-life.md")) == []
-
-
 def test_every_index_is_documented_with_its_query():
     indexes: list[str] = []
     ours = (model for model in apps.get_models() if model._meta.app_label in OURS)
@@ -128,13 +87,7 @@ def test_every_index_is_documented_with_its_query():
         constraints = model._meta.constraints
         indexes += [each.name for each in constraints if hasattr(each, "nulls_distinct")]
 
-    assert missing(indexes, text("docs/ledger.md")) == []
-
-
-def test_every_public_name_of_neural_is_documented():
-    shown = everything()
-
-    assert [name for name in neural.__all__ if f"neural.{name}" not in shown] == []
+    assert missing(indexes, text("docs/explanation/ledger.md")) == []
 
 
 # What is documented, is there
@@ -152,7 +105,7 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(document):
     for link in links(document):
         name, _, anchor = link.partition("#")
@@ -169,15 +122,16 @@ def test_every_make_target_of_the_documents_exists():
 
 
 def test_every_command_of_the_documents_exists():
-    of_others = {"migrate", "makemigrations", "collectstatic", "createsuperuser", "check"}
+    of_others = {"shell", "migrate", "makemigrations", "collectstatic", "createsuperuser", "check"}
+    of_others |= {"startapp", "runserver", "test"}
     named = set(re.findall(r"manage\.py ([a-z_]+)", everything()))
 
     assert named - of_others - {"commands"} == set(own_commands())
 
 
 def test_every_test_that_the_faults_name_exists():
-    named = set(re.findall(r"`(test_\w+)`", text("docs/faults.md")))
-    document = ROOT / "docs" / "faults.md"
+    named = set(re.findall(r"`(test_\w+)`", text("docs/explanation/faults.md")))
+    document = ROOT / "docs" / "explanation" / "faults.md"
     files = [document.parent / link for link in links(document) if "tests/" in link]
     written = "\n".join(file.read_text() for file in files)
 
@@ -185,13 +139,24 @@ def test_every_test_that_the_faults_name_exists():
     assert [name for name in sorted(named) if f"def {name}(" not in written] == []
 
 
+READERS = {"python": ast.parse, "json": json.loads, "toml": tomllib.loads}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_code_can_be_read(document):
+    for kind, block in re.findall(r"^```(\w+)\n(.*?)^```$", document.read_text(), re.M | re.S):
+        READERS.get(kind, str)(block)
+
+
 # The worked example
 
 
 def shown_files() -> dict[str, str]:
-    """The files that docs/handlers.md shows, with what it shows of each."""
+    """The files that docs/tutorial/handlers.md shows, with what it shows of each."""
     return dict(
-        re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```\n", text("docs/handlers.md"), re.S)
+        re.findall(
+            r"<!-- (\S+) -->\n```python\n(.*?)```\n", text("docs/tutorial/handlers.md"), re.S
+        )
     )
 
 
@@ -208,3 +173,16 @@ def test_the_example_is_shown_whole():
 @pytest.mark.parametrize("name", sorted(shown_files()))
 def test_what_is_shown_of_the_example_is_the_file(name):
     assert shown_files()[name] == (EXAMPLE / name).read_text()
+
+
+@pytest.mark.django_db
+def test_the_schedule_that_the_tutorial_makes_is_one_that_beat_takes():
+    section = text("docs/tutorial/handlers.md").partition("### Every night")[2]
+    block = re.search(r"^```python\n(.*?)^```", section, re.M | re.S)
+
+    for _ in range(2):  # a second migration changes nothing
+        exec(block[1], {})
+
+    schedule = PeriodicTask.objects.get(name="loyalty: expire points")
+    schedule.full_clean()
+    inspect.signature(current_app.tasks[schedule.task].run).bind(*json.loads(schedule.args))

@@ -9,8 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[3]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
-PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs" / "versions.md"]
-ARCHITECTURE = [ROOT / "docs" / name for name in ("architecture.md", "architecture.zh.md")]
+PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "docs" / "reference" / "versions.md",
+]
+ARCHITECTURE = [ROOT / tree / "explanation" / "architecture.md" for tree in ("docs", "docs/zh")]
 PARTS = ["Context", "Choice", "Alternatives", "Figure", "Consequences"]
 ADDED = (
     "An event type with a handler",

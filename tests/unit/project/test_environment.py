@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from neural.conf import owners
 from zhilian import environment, mail
 
 
@@ -52,6 +53,46 @@ def test_an_empty_file_name_means_no_file(tmp_path):
     (tmp_path / ".env").write_text("ZHILIAN_DEBUG=true\n")
 
     assert read(tmp_path, ZHILIAN_ENV_FILE="").debug is False
+
+
+SECRETS = ["ZHILIAN_SECRET_KEY", "DATABASE_URL", "CELERY_BROKER_URL", "ZHILIAN_EMAIL_URL"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_value_may_be_in_a_file_of_its_own(tmp_path, name):
+    value = {"DATABASE_URL": "postgres://a:b@c/d", "CELERY_BROKER_URL": "redis://:p@q/1"}
+    value = value.get(name, "smtp://a:b@c")
+    (tmp_path / "secret").write_text(f"{value}\n")
+
+    result = read(tmp_path, **{f"{name}_FILE": str(tmp_path / "secret")})
+
+    assert value in result.model_dump().values()
+
+
+def test_a_setting_of_the_ledger_may_be_in_a_file_too_and_none_is_named_like_one(tmp_path):
+    (tmp_path / "token").write_text("of twenty characters\n")
+
+    result = read(tmp_path, NEURAL_METRICS_TOKEN_FILE=str(tmp_path / "token"))
+
+    assert result.neural == {"metrics_token": "of twenty characters"}
+    assert [name for name in owners() if name.endswith("_file")] == []
+
+
+def test_a_value_in_a_file_and_in_the_environment_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("one")
+
+    with pytest.raises(ImproperlyConfigured, match="are both set"):
+        read(tmp_path, ZHILIAN_SECRET_KEY="two", ZHILIAN_SECRET_KEY_FILE=str(tmp_path / "secret"))
+
+
+def test_a_secret_whose_file_cannot_be_read_stops_the_start_without_telling_another(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="absent cannot be read"):
+        read(tmp_path, ZHILIAN_SECRET_KEY_FILE=str(tmp_path / "absent"))
+
+
+def test_a_file_for_what_is_no_setting_is_refused(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="ZHILIAN_SECRET_FILE"):
+        read(tmp_path, ZHILIAN_SECRET_FILE="x")
 
 
 def test_a_file_that_was_named_must_exist(tmp_path):

@@ -1,13 +1,14 @@
 """What belongs to a part that a project leaves out says so when it is asked for."""
 
 import importlib
+import runpy
 
 import pytest
 from django.apps import apps
 
 import neural
 from neural import tasks
-from neural.optional import TASKS, AppNotInstalled
+from neural.optional import TASKS, AppNotInstalled, ExtraNotInstalled
 
 ABSENT = "neural.retrieval"
 
@@ -43,6 +44,23 @@ def test_a_public_call_of_an_app_that_is_not_installed_names_the_app():
         neural.search("soup", "dishes")
 
     assert callable(neural.submit)
+
+
+@pytest.mark.parametrize(
+    ("app", "extra"),
+    [
+        ("retrieval", "search"),
+        ("forecasting", "forecasting"),
+        ("api", "http"),
+        ("hooks", "webhooks"),
+        ("monitoring", "monitoring"),
+    ],
+)
+def test_an_app_without_its_extra_says_which_to_install(monkeypatch, app, extra):
+    monkeypatch.setattr("neural.optional.find_spec", lambda library: None)
+
+    with pytest.raises(ExtraNotInstalled, match=rf"pip install 'zhilian-neural\[{extra}\]'"):
+        runpy.run_path(importlib.import_module(f"neural.{app}.apps").__file__)
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
+PRODUCTION_FILES = ("requirements.txt", "requirements-lancedb.txt")
+"""What deploy/README.md installs."""
 PRODUCTION = """
 import sys
 
@@ -64,7 +66,8 @@ def _demands_of(name: str) -> list[str]:
 
 
 def test_what_runs_in_production_is_installed_there():
-    installed = installed_by(demanded("requirements.txt"))
+    demands = [each for name in PRODUCTION_FILES for each in demanded(name)]
+    installed = installed_by(demands)
     homes = packages_distributions()
     hidden = {
         name
