@@ -118,9 +118,25 @@ messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gette
 			--add-location file $$apart && \
 		eval $$python $$manage compilemessages --locale zh_Hans $$apart ) || exit 1; done
 
+.PHONY: docs
+docs: $(STAMP)  ## The site of the documents, in var/site
+	$(BIN)/mkdocs build
+
+.PHONY: reference
+reference: $(STAMP)  ## Write what the code knows into the documents: settings, commands, event types…
+	@$(OWN_SERVICES) $(BIN)/python scripts/reference.py
+
 .PHONY: screenshots
 screenshots: $(STAMP)  ## The README's pictures of the console (scripts/screenshots.py says what it needs)
 	@$(BIN)/python scripts/screenshots.py
+
+.PHONY: dumps
+dumps: $(STAMP)  ## Keep what later versions must carry on: databases and names (PostgreSQL)
+	@$(BIN)/python scripts/dumps.py
+
+.PHONY: release
+release: $(STAMP)  ## Build, check, install and tag this version: ARGS=--dry-run
+	@$(BIN)/python scripts/release.py $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key

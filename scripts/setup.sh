@@ -34,8 +34,9 @@ echo "setup: installing requirements into $VENV ($what)"
 pip="$VENV/bin/python -m pip --disable-pip-version-check --quiet install"
 case "$what" in
 demo)
-    $pip -r requirements.txt
-    $pip --no-deps -r requirements-demo.txt
+    # Python compiles what it imports, which is half of it.
+    $pip --no-compile -r requirements.txt
+    $pip --no-compile --no-deps -r requirements-demo.txt
     ;;
 all)
     $pip -r requirements-dev.txt
