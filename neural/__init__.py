@@ -1,8 +1,8 @@
 """Zhilian Neural: a durable event backbone for restaurant chains.
 
 Public names are used as ``neural.submit(...)``, ``neural.submit_many(...)`` and
-``@neural.handles(...)``; docs/api.md lists them all. Each name is loaded on first use, because
-models cannot be imported before Django has loaded its applications.
+``@neural.handles(...)``; docs/reference/api.md lists them all. Each name is loaded on first
+use, because models cannot be imported before Django has loaded its applications.
 """
 
 from typing import TYPE_CHECKING, Any

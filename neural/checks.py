@@ -23,6 +23,14 @@ from neural.optional import absent_app_advice, app_of
 
 BEAT = "django_celery_beat"
 SHOWN = 3
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
+SQLITE_DEFAULT_TIMEOUT = 5
+"""Seconds that Django waits for a lock unless it is told otherwise."""
+_WAITING_MODES = ("IMMEDIATE", "EXCLUSIVE")
 LAST_WITH_OLDER_MIGRATIONS = "4a01e2d8"
 """The last commit that has the migrations which `0001_first` of each app replaces."""
 
@@ -35,7 +43,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"settings.NEURAL[{'.'.join(map(str, error['loc']))!r}]: {error['msg']}",
-            hint="The settings and their meaning are in docs/settings.md.",
+            hint="The settings and their meaning are in docs/reference/settings.md.",
             id="neural.E001",
         )
         for read in readers()
@@ -138,6 +146,34 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 
 @register("neural")
+def check_sqlite(**_: Any) -> list[CheckMessage]:
+    """Warn of a SQLite database on which a writer fails at once instead of waiting for another."""
+    from neural.ledger.dialects import SQLite, dialect_of
+
+    if not isinstance(dialect_of(connection), SQLite):
+        return []
+    options = connection.settings_dict["OPTIONS"]
+    given = {
+        "transaction_mode": str(options.get("transaction_mode")).upper() in _WAITING_MODES,
+        "timeout": options.get("timeout", 0) > SQLITE_DEFAULT_TIMEOUT,
+        "init_command": "wal" in str(options.get("init_command")).lower(),
+    }
+    lacking = [
+        f"{name!r}: {SQLITE_OPTIONS[name]!r}" for name, is_given in given.items() if not is_given
+    ]
+    if not lacking:
+        return []
+    return [
+        checks.Warning(
+            "SQLite is not told to wait: with several processes writers fail with 'database is "
+            "locked', and readers and writers stop one another",
+            hint=f"Write into DATABASES['default']['OPTIONS']: {', '.join(lacking)}.",
+            id="neural.W023",
+        )
+    ]
+
+
+@register("neural")
 def check_users_come_first(**_: Any) -> list[CheckMessage]:
     """Check that users can be migrated before the ledger, whose stores refer to them.
 
@@ -160,7 +196,7 @@ def check_users_come_first(**_: Any) -> list[CheckMessage]:
             f"stores refer to the user model, and {circle} to the ledger",
             hint=f"The user first: take {circle} (or its whole model) out, delete the first "
             f"migration of {label!r} if it was not applied, manage.py makemigrations {label}; then "
-            "put it back, for a second migration (docs/handlers.md).",
+            "put it back, for a second migration (docs/tutorial/handlers.md).",
             id="neural.E106",
         )
     ]

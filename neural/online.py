@@ -12,9 +12,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations import AddField, AddIndex, AlterField
+from django.db.migrations.operations import (
+    AddConstraint,
+    AddField,
+    AddIndex,
+    AlterField,
+    RemoveConstraint,
+)
 from django.db.migrations.operations.base import Operation
 
 logger = logging.getLogger(__name__)
@@ -162,8 +168,10 @@ class WidenColumn(AlterField):
         self.database_forwards(app_label, schema_editor, from_state, to_state)
 
 
-class AddIndexInUse(AddIndex):
-    """Add an index while others write; on SQLite, they wait until it is built."""
+class _BuiltInUse(Operation):
+    """Builds what is an index while others write; on SQLite, they wait until it is built."""
+
+    model_name: str
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -171,14 +179,26 @@ class AddIndexInUse(AddIndex):
         model = to_state.apps.get_model(app_label, self.model_name)
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
+        built: Any = getattr(self, "index", None) or getattr(self, "constraint", None)
         if schema_editor.connection.vendor == "postgresql":
             # A caller's transaction could not build it beside others.
-            beside = not schema_editor.connection.in_atomic_block
+            beside = "" if schema_editor.connection.in_atomic_block else "CONCURRENTLY "
             # What an interrupted migration left is incomplete.
-            schema_editor.remove_index(model, self.index, concurrently=beside)
-            schema_editor.add_index(model, self.index, concurrently=beside)
-        elif self.index.name not in _indexes(schema_editor, model):
-            schema_editor.add_index(model, self.index)
+            name = schema_editor.quote_name(built.name)
+            schema_editor.execute(f"DROP INDEX {beside}IF EXISTS {name}", params=None)
+            create = str(built.create_sql(model, schema_editor))
+            create = create.replace("INDEX ", f"INDEX {beside}", 1)
+            schema_editor.execute(create, params=None)
+        elif built.name not in _indexes(schema_editor, model):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddIndexInUse(_BuiltInUse, AddIndex):
+    """Add an index while others write."""
+
+
+class AddUniqueInUse(_BuiltInUse, AddConstraint):
+    """Add a unique constraint of expressions, which is an index, while others write."""
 
 
 def _indexes(schema_editor: Any, model: Any) -> set[str]:
@@ -187,3 +207,18 @@ def _indexes(schema_editor: Any, model: Any) -> set[str]:
     introspection = schema_editor.connection.introspection
     with schema_editor.connection.cursor() as cursor:
         return set(introspection.get_constraints(cursor, model._meta.db_table))
+
+
+class RemoveConstraintInUse(RemoveConstraint):
+    """Remove a constraint that a longer one has replaced. SQLite copies the table, in one
+    transaction; workers wait meanwhile."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        change = partial(super().database_forwards, app_label, schema_editor, from_state, to_state)
+        if schema_editor.connection.vendor == "postgresql":
+            _patiently(schema_editor, change)
+            return
+        with transaction.atomic(using=schema_editor.connection.alias):
+            change()

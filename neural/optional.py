@@ -7,6 +7,7 @@ start. A name of an app that is not installed raises an error that says which ap
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from neural.errors import NeuralError
@@ -33,6 +34,8 @@ TASKS: Mapping[str, str] = {
     "make_forecasts": "neural.forecasting.tasks",
     "prune_old_rows": "neural.monitoring.tasks",
     "rebuild_search_index": "neural.retrieval.tasks",
+    "reconcile_source": "neural.hooks.tasks",
+    "reconcile_sources": "neural.hooks.tasks",
     "route_pushes": "neural.hooks.tasks",
     "send_alert": "neural.monitoring.tasks",
     "run_federated_round": "neural.forecasting.tasks",
@@ -46,6 +49,22 @@ part that is not installed names it, and imports nothing of it."""
 
 class AppNotInstalled(NeuralError, ImportError):
     """A name was used that belongs to an app which is not in ``INSTALLED_APPS``."""
+
+
+class ExtraNotInstalled(NeuralError, ImportError):
+    """An app is in ``INSTALLED_APPS``, and a library is missing that its extra brings."""
+
+
+def require(app: str, *libraries: str, extra: str) -> None:
+    """Raise :class:`ExtraNotInstalled` if one of these libraries is not there. Loads none.
+
+    An app's configuration calls this, which Django imports before anything else of the app.
+    """
+    if missing := [name for name in libraries if find_spec(name) is None]:
+        raise ExtraNotInstalled(
+            f"{app} needs {' and '.join(missing)}, which cannot be imported: pip install "
+            f"'zhilian-neural[{extra}]', or take {app!r} out of INSTALLED_APPS"
+        )
 
 
 def look_up(package: str, homes: Mapping[str, str], name: str) -> Any:

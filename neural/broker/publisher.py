@@ -13,7 +13,7 @@ Losing a message costs time, never work. So publishing may fail, and must never 
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -55,6 +55,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
         self._declared: set[str] = set()
+        self._tells = False
         self._open = threading.Event()
 
     @property
@@ -62,16 +63,15 @@ class Publisher:
         """Whether nothing is published until the broker is back."""
         return self._open.is_set()
 
-    def publish(self, messages: Iterable[RunMessage]) -> int:
+    def publish(self, messages: Sequence[RunMessage]) -> int:
         """Publish messages and return how many, or raise :class:`BrokerUnavailable`."""
         sent = 0
 
         def send_all(producer: Producer) -> None:
             nonlocal sent
-            tells = bool(current_app.conf.task_send_sent_event)  # slow to read
-            with _batch(producer):
+            with _batch(producer) if len(messages) > 1 else nullcontext():
                 for message in messages:
-                    sent += self._send_if_possible(producer, message, tells)
+                    sent += self._send_if_possible(producer, message)
 
         try:
             self.lend(send_all)
@@ -105,17 +105,17 @@ class Publisher:
         if producer is not None:
             close_quietly(producer.connection)
 
-    def _send_if_possible(self, producer: Producer, message: RunMessage, tells: bool) -> bool:
+    def _send_if_possible(self, producer: Producer, message: RunMessage) -> bool:
         """Send a message, unless its queue is not configured, which is not the broker's fault."""
         try:
-            self._send(producer, message, tells)
+            self._send(producer, message)
         except QueueNotFound:
             logger.error("event=queue_unknown queue=%s run=%s", message.queue, message.task_id)
             return False
         return True
 
-    def _send(self, producer: Producer, message: RunMessage, tells: bool) -> None:
-        send(producer, message, declare=message.queue not in self._declared, tells=tells)
+    def _send(self, producer: Producer, message: RunMessage) -> None:
+        send(producer, message, declare=message.queue not in self._declared, tells=self._tells)
         self._declared.add(message.queue)
 
     def _connected(self) -> Producer:
@@ -128,6 +128,7 @@ class Publisher:
                 raise
             keep_client(channel)
             self._producer = Producer(channel, auto_declare=False)
+            self._tells = bool(current_app.conf.task_send_sent_event)  # slow to read
         return self._producer
 
     def _give_up(self, error: BaseException) -> None:

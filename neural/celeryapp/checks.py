@@ -1,8 +1,8 @@
 """System checks of the Celery application.
 
-They report what `neural.LedgerCelery` sets up and a plain application may lack; docs/settings.md
-has a table of them. An application is free to set what it likes. A check reports only what would
-break a guarantee of the ledger.
+They report what `neural.LedgerCelery` sets up and a plain application may lack;
+docs/reference/settings.md has a table of them. An application is free to set what it likes. A check
+reports only what would break a guarantee of the ledger.
 """
 
 from collections import defaultdict
@@ -45,7 +45,7 @@ def findings(app: Any) -> list[CheckMessage]:
         return [_not_imported()]
     # Not import_default_modules, with which a worker runs all checks.
     app.autodiscover_tasks(force=True)
-    settings = (found for each in EXPECTATIONS for found in each.unmet(app.conf))
+    settings = (found for each in EXPECTATIONS for found in each.unmet(app))
     return [
         *_entry_points(app),
         *_stopping(),
@@ -60,8 +60,8 @@ def _not_imported() -> CheckMessage:
     return checks.Warning(
         "no Celery application is there: what is submitted would be published nowhere",
         hint='Write `app = neural.LedgerCelery("<project>")` into the project\'s celery.py, and '
-        "`from .celery import app as celery_app` into its __init__.py (README, Put it in your "
-        "own Django project).",
+        "`from .celery import app as celery_app` into its __init__.py "
+        "(docs/how-to/own-project.md).",
         id="neural.W101",
     )
 
@@ -69,7 +69,7 @@ def _not_imported() -> CheckMessage:
 def _entry_points(app: Any) -> Iterator[CheckMessage]:
     if isinstance(app, LedgerCelery):
         return
-    hint = "Make the application a neural.LedgerCelery (README)"
+    hint = "Make the application a neural.LedgerCelery (docs/how-to/own-project.md)"
     yield checks.Warning(
         f"the Celery application {app.main!r} is no LedgerCelery: send_task and `celery call` "
         "record nothing, their messages may be lost",
@@ -211,12 +211,16 @@ class Expectation(NamedTuple):
     remedy: str
     """The value to set, or words."""
 
-    def unmet(self, conf: Any) -> Iterator[CheckMessage]:
-        if not self.holds(conf):
+    def unmet(self, app: Any) -> Iterator[CheckMessage]:
+        if not self.holds(app.conf):
             name = f"CELERY_{self.setting.upper()}"
-            hint = f"Set {name} = {self.remedy}, or make the application a neural.LedgerCelery."
-            value = conf.get(self.setting)
-            yield checks.Warning(f"{name} is {value!r}: {self.trouble}", hint=hint, id=self.id)
+            hint = f"Set {name} = {self.remedy}"
+            if not isinstance(app, LedgerCelery):
+                hint += ", or make the application a neural.LedgerCelery"
+            value = app.conf.get(self.setting)
+            yield checks.Warning(
+                f"{name} is {value!r}: {self.trouble}", hint=f"{hint}.", id=self.id
+            )
 
 
 def _redis_option(name: str) -> Callable[[Any], bool]:

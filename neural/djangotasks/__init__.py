@@ -2,5 +2,5 @@
 
 ``TASKS = {"default": {"BACKEND": "neural.djangotasks.backend.LedgerBackend"}}``. The framework is
 Django 6's ``django.tasks`` or, on Django 5.2, its backport ``django-tasks``. A project that does
-not name this backend needs neither. What the backend guarantees: docs/django-tasks.md.
+not name this backend needs neither. What the backend guarantees: docs/reference/django-tasks.md.
 """

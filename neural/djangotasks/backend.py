@@ -139,7 +139,7 @@ class LedgerBackend(reference.BaseTaskBackend):
         try:
             yield from _unknown_queues(self.alias, self.queues, self.ledger_options)
         except reference.InvalidTaskBackend as invalid:
-            hint = "The options and their meaning are in docs/django-tasks.md."
+            hint = "The options and their meaning are in docs/reference/django-tasks.md."
             yield Error(str(invalid), hint=hint, id="neural.E020")
 
 

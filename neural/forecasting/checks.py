@@ -41,7 +41,7 @@ def check_demand_source(**_: Any) -> list[CheckMessage]:
     except NoDemandSource:
         return []  # needed only for training: check_training_plans reports it
     except DemandSourceAlreadyRegistered as error:
-        hint = "How an app says where sales are stands in docs/learning.md."
+        hint = "How an app says where sales are stands in docs/explanation/learning.md."
         return [checks.Error(str(error), hint=hint, id="neural.E006")]
     return []
 

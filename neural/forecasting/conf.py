@@ -10,7 +10,8 @@ class TrainingSettings(Settings):
     """The settings of training, a part of ``settings.NEURAL``."""
 
     training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
-    """How many bytes of its stores' data a worker process caches between a round's exchanges."""
+    """Memory in which a worker process keeps its stores' examples from one exchange of a training
+    round to the next. The least recently used examples are dropped, and read again when needed."""
 
 
 conf = register_settings(TrainingSettings)

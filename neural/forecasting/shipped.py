@@ -20,8 +20,8 @@ TRAINING_SCHEDULE = ShippedSchedule(
     name="neural: federated training",
     task=ROUND_TASK,
     description=(
-        "Trains the demand forecast across stores (docs/learning.md). Yours to change: it is "
-        "made once and never overwritten."
+        "Trains the demand forecast across stores (docs/explanation/learning.md). Yours to change: "
+        "it is made once and never overwritten."
     ),
     hour="3",
     minute="0",

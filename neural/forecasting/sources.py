@@ -42,8 +42,8 @@ class DemandSource(Protocol):
     def reports(
         self, store: Store, *, first: dt.date, until: dt.date
     ) -> Iterable[tuple[dt.date, Any]]:
-        """Pairs of a day and the other facts reported of it (docs/learning.md), as unchecked JSON;
-        the newest report comes last."""
+        """Pairs of a day and the other facts reported of it (docs/explanation/learning.md), as
+        unchecked JSON; the newest report comes last."""
         ...
 
     def selling_stores(
@@ -108,7 +108,7 @@ def demand_source() -> DemandSource:
     if not _registered:
         raise NoDemandSource(
             f"no installed app says where sales are: none has a module {MODULE} that calls "
-            "register_demand_source (docs/learning.md)"
+            "register_demand_source (docs/explanation/learning.md)"
         )
     return _registered[0]
 

@@ -71,6 +71,7 @@ def database(situation: Situation) -> Finding:
             % {"database": connection.display_name, "error": first_line(error)},
             remedies().of_reaching(error),
         )
+    situation.database_answers = True
     milliseconds = (time.perf_counter() - started) * 1000
     about = {"database": connection.display_name, "milliseconds": f"{milliseconds:.0f}"}
     return _judged_by_mode(mode, _("%(database)s answers in %(milliseconds)s ms") % about)

@@ -90,10 +90,9 @@ def examine(situation: Situation | None = None) -> list[Finding]:
     """Every probe's finding. Takes a few seconds at most, whatever is broken."""
     situation = situation or Situation()
     findings = [ask(name, probe, situation) for name, probe in WITHOUT_DATABASE]
-    reached = ask("database", database.database, situation)
-    findings.append(reached)
-    if reached.status == Status.PROBLEM:
-        because = _("the database does not answer")
+    findings.append(ask("database", database.database, situation))
+    if not situation.database_answers:
+        because = _("the database has a problem")
         return findings + _not_asked([*OF_DATABASE, *WRITING, *of_ledger()], because)
     with database.impatient_database():
         findings += [ask(name, probe, situation) for name, probe in OF_DATABASE]

@@ -37,6 +37,8 @@ class Situation:
 
     def __init__(self) -> None:
         self._facts: dict[str, object] = {}
+        self.database_answers = False
+        """Whether the probe of the database got an answer, even if it did not like that."""
 
     def once(self, name: str, read: Callable[[], Fact]) -> Fact:
         """What ``read`` returned when it was first called for this name.

@@ -171,6 +171,8 @@ def sender_of(options: Mapping[str, Any], notify: Callable[[str], None]) -> Send
         url=url,
         key=key,
         backfill=options["backfill"],
+        strict=options["strict"],
+        dry_run=options["dry_run"],
         give_up_seconds=options["give_up_seconds"],
         notify=notify,
     )

@@ -23,7 +23,7 @@ BATCH_LINES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 _TRIED_AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_VERDICTS = {200: Verdict.DUPLICATE, 202: Verdict.NEW}
+_ACCEPTED = (200, 202)
 
 Lines = Sequence[tuple[int, bytes]]
 """Lines with their numbers."""
@@ -56,6 +56,7 @@ class Answered:
     line: int
     verdict: Verdict
     problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,8 @@ class Sender:
     url: str
     key: str
     backfill: bool = False
+    strict: bool = False
+    dry_run: bool = False
     timeout: float = 60
     give_up_seconds: float = 600
     notify: Callable[[str], None] = lambda sentence: None
@@ -120,7 +123,8 @@ class Sender:
             raise _Interrupted(f"{self.url} does not answer: {reason}") from error
 
     def _request(self, body: bytes) -> urllib.request.Request:
-        query = "?backfill=true" if self.backfill else ""
+        asked = [name for name in ("backfill", "strict", "dry_run") if getattr(self, name)]
+        query = "".join(f"{'&' if place else '?'}{each}=true" for place, each in enumerate(asked))
         headers = {
             "Authorization": f"Bearer {self.key}",
             "Content-Type": "application/x-ndjson",
@@ -185,7 +189,7 @@ def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[Answered]:
             number, _ = next(left)
         except (ValueError, KeyError, TypeError, StopIteration) as error:
             raise ServerRefused("the answer is not that of an API of events") from error
-        yield Answered(number, _VERDICTS.get(status, Verdict.REFUSED), _problems(answer, status))
+        yield _answered(number, answer, status)
     raise _Interrupted("the answer ended early")
 
 
@@ -197,8 +201,14 @@ def _of_problem(problem: Mapping[str, Any]) -> Exception:
     return _Interrupted(text) if problem["status"] in _TRIED_AGAIN else ServerRefused(text)
 
 
-def _problems(answer: Mapping[str, Any], status: int) -> Sequence[Problem]:
-    if status in _VERDICTS:
-        return ()
+def _answered(line: int, answer: Mapping[str, Any], status: int) -> Answered:
+    if status in _ACCEPTED:
+        is_known = answer.get("verdict") == Verdict.DUPLICATE  # new in a dry run has 200, too
+        verdict = Verdict.DUPLICATE if is_known else Verdict.NEW
+        return Answered(line, verdict, warnings=_problems(answer.get("warnings", ())))
     errors = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
-    return [Problem(str(each["field"]), str(each["reason"])) for each in errors]
+    return Answered(line, Verdict.REFUSED, _problems(errors))
+
+
+def _problems(named: Iterable[Mapping[str, Any]]) -> Sequence[Problem]:
+    return [Problem(str(each["field"]), str(each["reason"])) for each in named]

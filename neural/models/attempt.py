@@ -32,7 +32,7 @@ class TaskAttempt(models.Model):
 
     An attempt that succeeds needs no row: its times, worker and outcome are in the run's own row.
     A row for each would cost a third more processor time, and 1.4 GB in ten million runs
-    (docs/performance.md). :func:`attempts_of` combines both.
+    (docs/explanation/performance.md). :func:`attempts_of` combines both.
     """
 
     run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="attempts")

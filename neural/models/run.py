@@ -53,7 +53,7 @@ def has_limits(options: Mapping[str, Any]) -> bool:
 
 
 class RunState(models.TextChoices):
-    """The states of a run; docs/ledger.md explains them."""
+    """The states of a run; docs/explanation/ledger.md explains them."""
 
     PENDING = "pending", _("pending")
     RUNNING = "running", _("running")
@@ -244,7 +244,7 @@ class TaskRun(models.Model):
                 name="neural_run_finished_has_time",
             ),
         )
-        # Each index serves one query; docs/ledger.md lists them.
+        # Each index serves one query; docs/explanation/ledger.md lists them.
         indexes = (
             # Claim: the due runs of a queue, most urgent first.
             models.Index(

@@ -1,6 +1,6 @@
 """Monitoring: figures, alerts, error groups, metrics, and the console pages that show them.
 
-The public names of this package are for alert rules of your own. Docs: docs/monitoring.md.
+The public names of this package are for alert rules of your own: docs/reference/monitoring.md.
 """
 
 from typing import TYPE_CHECKING, Any

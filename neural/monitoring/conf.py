@@ -35,96 +35,101 @@ class MonitoringSettings(Settings):
 
     # Alerts
     alert_group_wait_seconds: float = Field(default=30, ge=0)
-    """How long a new alert waits for others of its rule, to be told together; one that ends within
-    that time is not told."""
+    """How long a new alert waits for others of its rule, to be told together. One that ends within
+    that time is told to nobody."""
     alert_remind_seconds: float = Field(default=4 * 3600, gt=0)
     """How often people are reminded of an alert that nobody has acknowledged."""
     alerts_kept_days: float = Field(default=365, ge=0)
-    """How long alerts are kept after they were resolved."""
+    """How long alerts are kept after they were resolved; ``prune`` deletes older ones."""
 
     # Thresholds of the rules, which people can change in the admin
     alert_dead_letters: float = Field(default=1, ge=1)
-    """Dead letters within ``alert_dead_letters_seconds`` that are a warning."""
+    """``dead_letters``: so many dead letters are a warning."""
     alert_dead_letters_critical: float = Field(default=10, ge=1)
-    """And that are critical."""
+    """``dead_letters``: so many are critical."""
     alert_dead_letters_seconds: float = Field(default=600, ge=60, le=DAY)
-    """The time within which dead letters are counted."""
+    """``dead_letters``: the time within which they are counted."""
     alert_oldest_due_urgent_seconds: float = Field(default=10, ge=0, le=YEAR)
-    """How long a due run of ``high_priority`` may wait: a warning."""
+    """``oldest_due``: how long a due run of ``high_priority`` may wait, until a warning."""
     alert_oldest_due_urgent_critical_seconds: float = Field(default=60, ge=0, le=YEAR)
-    """And when it is critical."""
+    """``oldest_due``: the same, until it is critical."""
     alert_oldest_due_seconds: float = Field(default=300, ge=0, le=YEAR)
-    """How long a due run of any other queue may wait: a warning."""
+    """``oldest_due``: how long a due run of any other queue may wait, until a warning."""
     alert_oldest_due_critical_seconds: float = Field(default=600, ge=0, le=YEAR)
-    """And when it is critical."""
+    """``oldest_due``: the same, until it is critical."""
     alert_oldest_due_low_seconds: float = Field(default=24 * 3600, ge=0, le=YEAR)
-    """How long a due run of ``low_priority`` may wait, which nobody waits for: a warning."""
+    """``oldest_due``: how long a due run of ``low_priority`` may wait, until a warning."""
     alert_oldest_due_low_critical_seconds: float = Field(default=48 * 3600, ge=0, le=YEAR)
-    """And when it is critical."""
+    """``oldest_due``: the same, until it is critical."""
     alert_stalled_queue_seconds: float = Field(default=60, ge=0, le=DAY)
-    """A queue whose oldest run waits for longer than a warning, and that has started and finished
-    nothing for so long, is stalled."""
+    """``stalled_queue``: how long nothing of a late queue may have started or ended."""
     alert_no_worker_seconds: float = Field(default=30, ge=0, le=YEAR)
-    """How long due runs may wait in a queue that no worker reads."""
+    """``no_worker``: how long due runs may wait in a queue that nobody reads."""
     alert_beat_silent_seconds: float = Field(default=60, ge=0, le=YEAR)
-    """How long beat may be silent."""
+    """``beat_silent``: how long beat may be silent."""
     alert_schedule_grace_share: float = Field(default=0.1, ge=0)
-    """How late a schedule may be, as a share of its period."""
+    """``schedule_overdue``: how late a schedule may be, as a share of its period."""
     alert_schedule_grace_least_seconds: float = Field(default=60, ge=0, le=YEAR)
-    """The least grace of a schedule."""
+    """``schedule_overdue``: the least grace."""
     alert_schedule_grace_most_seconds: float = Field(default=3600, ge=0, le=YEAR)
-    """The greatest grace of a schedule."""
+    """``schedule_overdue``: the greatest grace."""
     alert_relay_behind_seconds: float = Field(default=30, ge=0, le=YEAR)
-    """How long a message may wait to be published: a warning."""
+    """``relay_behind``: how long a message may wait to be published, until a warning."""
     alert_relay_behind_critical_seconds: float = Field(default=120, ge=0, le=YEAR)
-    """And when it is critical."""
+    """``relay_behind``: the same, until it is critical."""
     alert_index_behind_seconds: float = Field(default=300, ge=0, le=YEAR)
-    """How long a live change may wait to be indexed for search: a warning."""
+    """``index_behind``: how long a live change may wait to be indexed, until a warning."""
     alert_index_behind_critical_seconds: float = Field(default=1800, ge=0, le=YEAR)
-    """And when it is critical."""
+    """``index_behind``: the same, until it is critical."""
+    alert_pushes_missed: float = Field(default=3, ge=1, le=1_000_000)
+    """``pushes_missed``: how much a platform may have of a day that no push had brought, until a
+    warning."""
+    alert_pushes_missed_percent: float = Field(default=5, ge=0, le=100)
+    """And at least this share of what it has of that day."""
     alert_failure_rate: float = Field(default=0.05, ge=0.001, le=1)
-    """Share of a work's attempts that failed within ``alert_failure_rate_seconds``: a warning."""
+    """``failure_rate``: share of a work's attempts that failed, from which on it is a warning."""
     alert_failure_rate_critical: float = Field(default=0.5, ge=0.001, le=1)
-    """And when it is critical."""
+    """``failure_rate``: the same, from which on it is critical."""
     alert_failure_rate_attempts: float = Field(default=10, ge=1)
-    """With fewer attempts than this, the share is not judged."""
+    """``failure_rate``: fewer attempts than this are not judged."""
     alert_failure_rate_seconds: float = Field(default=600, ge=60, le=DAY)
-    """The time within which attempts are counted."""
+    """``failure_rate``: the time within which attempts are counted."""
     alert_silent_store_seconds: float = Field(default=1800, ge=0, le=YEAR)
-    """How long a store may send nothing in its business hours."""
+    """``silent_store``: how long a store may send nothing in its business hours."""
     alert_silent_store_events: float = Field(default=10, ge=1)
-    """How many events it must usually have sent in that time."""
+    """``silent_store``: so many must be usual in that time."""
     alert_silent_stores_together: float = Field(default=5, ge=1)
-    """When more stores than this are silent at once, people are told of one alert of the chain."""
+    """``silent_store``: if more are silent at once, people are told of one alert of the chain."""
     alert_disk_free_percent: float = Field(default=10, ge=0, le=100)
-    """Free room on a disk: with less, a warning."""
+    """``disk``: with less room than this free, a warning."""
     alert_disk_free_critical_percent: float = Field(default=5, ge=0, le=100)
-    """And with less than this, it is critical."""
+    """``disk``: with less than this, critical."""
 
     # Sending alerts
     alert_message_seconds: float = Field(default=60, ge=0)
-    """The least time between two messages about alerts of one rule to one channel; news meanwhile
-    is told together."""
+    """The least time between two messages about alerts of one rule to one channel. What happens
+    meanwhile is told in one message afterwards."""
     alert_queue: str = DEFAULT_QUEUE
-    """The queue of the runs that send messages about alerts."""
+    """The queue of the runs that send messages."""
     alert_public_url: str = ""
     """The address under which people reach this project, like ``https://chain.example.com``, for
-    the links in messages. Empty: messages have no links."""
+    the links in messages. None: messages have no links."""
     alert_admin_path: str = "/admin/"
-    """Where the admin is below ``alert_public_url``, for the same links."""
+    """Where the admin is below ``alert_public_url``, for the same links: a relay does not load the
+    project's addresses to learn it."""
     alert_robot_hosts: str = ""
-    """Further hosts that a robot's address may have besides those of its platform, separated by
-    commas: a platform that is hosted by yourself, or a gateway."""
+    """Further hosts that the address of a robot may have besides those of its platform, separated
+    by commas: a platform of your own, or a gateway."""
     alert_apprise_schemes: str = "discord,opsgenie,pagerduty,pover,slack,tgram,twilio"
-    """Services to which channels of the kind Apprise may send, by the schemes of their addresses,
-    separated by commas. One whose address names a host may reach into your own network."""
+    """The services to which channels by Apprise may send: the schemes of their addresses, separated
+    by commas. One whose address names a host may reach into your own network."""
     alert_relay_after_seconds: float = Field(default=30, gt=0)
     """A message that nobody has sent so long after it was due is sent by a relay itself: the broker
     is down, or no worker reads the queue."""
     alert_give_up_seconds: float = Field(default=6 * 3600, gt=0)
     """A message that could not be sent for so long is not tried again."""
     alert_messages_kept_days: float = Field(default=30, ge=0)
-    """How long messages about alerts are kept."""
+    """How long messages are kept."""
 
     # Error groups
     error_groups_kept_days: float = Field(default=90, gt=0)
@@ -134,10 +139,10 @@ class MonitoringSettings(Settings):
 
     # Machines
     metrics_token: Annotated[str, AfterValidator(_long_enough)] = Field(default="", repr=False)
-    """Whoever sends it as a bearer token may read ``/metrics`` and the details of ``/readyz``.
-    Empty: only users of the admin who may view the overview of all stores."""
+    """Whoever sends it as a bearer token may read ``/metrics`` and the details of ``/readyz``. At
+    least 20 characters. None: only users of the admin who may view the overview of all stores."""
     metrics_seconds: float = Field(default=5, ge=0)
-    """How old the answer of ``/metrics`` may be. Scrape less often than this."""
+    """How old the answer of ``/metrics`` may be. Scrape less often than that."""
 
 
 conf = register_settings(MonitoringSettings)

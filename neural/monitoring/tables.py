@@ -3,12 +3,13 @@
 Figures of all time stay: counters never fall.
 """
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.erasing import Erasable, register_erasable
 from neural.ledger.prune import Prunable, register_prunable
 from neural.monitoring.conf import conf
+from neural.monitoring.errors.folding import groups_changed
 from neural.monitoring.models import (
     Alert,
     AlertMessage,
@@ -23,6 +24,12 @@ from neural.monitoring.models import (
 )
 
 _DEAD_RUNS = FailedRun.objects.filter(dead=True, group=OuterRef("pk"))
+
+
+def _delete_groups(groups: QuerySet[ErrorGroup]) -> int:
+    groups_changed(groups.values_list("pk", flat=True))
+    return groups.delete()[1].get(ErrorGroup._meta.label, 0)
+
 
 FIGURES = (
     Prunable(
@@ -59,6 +66,7 @@ OLD_GROUPS = Prunable(
     aged_from="last_at",
     kept_days=lambda: conf().error_groups_kept_days,
     rows=lambda groups: groups.filter(~Exists(_DEAD_RUNS)),
+    erase=_delete_groups,
 )
 OLD_HOURS = Prunable(
     name="hours of error groups",
@@ -97,7 +105,13 @@ RESOLVED_ALERTS = Prunable(
     rows=lambda rows: rows.filter(state=AlertState.RESOLVED),
 )
 ERASABLES = (
-    Erasable(name="error groups", model=ErrorGroup, fields=("message", "root"), store=""),
+    Erasable(
+        name="error groups",
+        model=ErrorGroup,
+        fields=("message", "root"),
+        store="",
+        after=lambda groups, _: groups_changed(group.pk for group in groups),
+    ),
     Erasable(name="alerts", model=Alert, fields=("facts",), store="store_code"),
     Erasable(
         name="messages about alerts", model=AlertMessage, fields=("content", "answer"), store=""

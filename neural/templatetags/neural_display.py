@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
-from neural.admin.look_up import PAGE, kinds_for
+from neural.admin.look_up import PAGE, SUGGESTIONS, kinds_for
 from neural.ledger.work import work_title
 from neural.models import TaskRun
 from neural.models.attempt import Attempt
@@ -57,6 +57,11 @@ def look_up_box(context: Any) -> dict[str, Any]:
     # Django's own views name the site of a page in the request, ours where they render it.
     site = getattr(request, "current_app", None)
     with on_site(site) if site else nullcontext():
-        address = address_if_there(PAGE)
-    typed = request.GET.get("q", "") if request.path == address else ""
-    return {"address": address, "kinds": kinds_for(request.user), "typed": typed}
+        address, suggestions = map(address_if_there, (PAGE, SUGGESTIONS))
+    may_search = request.user.has_perm("neural_retrieval.view_search")
+    return {
+        "address": address,
+        "suggestions": suggestions if may_search else "",
+        "kinds": kinds_for(request.user),
+        "typed": request.GET.get("q", "") if request.path == address else "",
+    }

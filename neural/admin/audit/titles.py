@@ -91,6 +91,7 @@ for _code, _name in {
     "retention.delete": _("Retention: Delete now"),
     "event.submit": _("Event: Submit"),
     "credentials.reencrypt": _("Credentials: Encrypt anew"),
+    "database.copy": _("Database: Copy from SQLite"),
     "event.retry": _("Event: Retry"),
     "refused_event.correct": _("Refused event: Correct and submit"),
     "queue.pause": _("Queue: Pause"),

@@ -76,12 +76,13 @@ def progress_of(batch: Batch, counts: Mapping[str, int], *, most: int | None = N
         for state in BARS
         if (count := counts.get(state, 0))
     ]
-    return Progress(parts, [] if cut else list(_bars(counts)))
+    return Progress(parts, [] if cut else list(bars_of(counts, BARS)))
 
 
-def _bars(counts: Mapping[str, int]) -> Iterator[Bar]:
+def bars_of(counts: Mapping[str, int], kinds: Mapping[Any, str]) -> Iterator[Bar]:
+    """The shares of a whole side by side, in the order of ``kinds``, each in its colour."""
     left, whole = 0.0, sum(counts.values())
-    for state, kind in BARS.items():
+    for state, kind in kinds.items():
         if number := counts.get(state):
             width = number / whole * WIDTH
             yield bar_of(kind, left, 0, width, HEIGHT)

@@ -31,6 +31,7 @@ from neural.admin.look_up import LookUp, LookUpAdmin, register_look_up
 from neural.admin.pages import page
 from neural.admin.records.correcting import CorrectingAdmin
 from neural.admin.scope import HistoryAdmin, section
+from neural.events.changes import refusals_changed
 from neural.keyset.exact import named_exactly
 from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
@@ -50,12 +51,20 @@ COLOURS: dict[str, str] = {
     RefusalState.DISMISSED: "discarded",
 }
 
+
+def _noted(refused: RefusedEvent, is_changed: bool) -> bool:
+    """Let the search index follow a change of state. Returns whether there was one."""
+    if is_changed:
+        refusals_changed([(refused.store_code, refused.pk)])
+    return is_changed
+
+
 DISMISS = Verb(
     name="dismiss",
     label=_("Dismiss"),
     explanation=_("Dismiss: nothing is to be done about these"),
     permission="neural.dismiss_refusedevent",
-    apply=lambda refused, user: refused.dismiss(by=user.get_username()),
+    apply=lambda refused, user: _noted(refused, refused.dismiss(by=user.get_username())),
     fits=lambda refused: refused.state == RefusalState.OPEN,
     change=gettext_noop("state: open → dismissed (dismiss)"),
 )
@@ -64,7 +73,7 @@ REOPEN = Verb(
     label=_("Open again"),
     explanation=_("Open again: these were dismissed, and something is to be done after all"),
     permission="neural.dismiss_refusedevent",
-    apply=lambda refused, user: refused.reopen(),
+    apply=lambda refused, user: _noted(refused, refused.reopen()),
     fits=lambda refused: refused.state == RefusalState.DISMISSED,
     change=gettext_noop("state: dismissed → open (open again)"),
 )

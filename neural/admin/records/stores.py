@@ -18,6 +18,7 @@ from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.admin.store_links import store_links
+from neural.events.changes import reindex_store
 from neural.models import Store
 from neural.models.store import sees_every_store
 from neural.runs.lookups import stores_named
@@ -62,6 +63,10 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         "records",
     )
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A store that a person adds is confirmed unless they say otherwise."""
+        return {"confirmed": True, **super().get_changeform_initial_data(request)}
+
     def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
         """The store, with the user to whom it is shown."""
         store = super().get_object(request, *args, **options)
@@ -82,6 +87,12 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         fixed = ("code", *self.fields[-2:])
         return fixed if sees_every_store(request.user) else (*fixed, "operators")
 
+    def save_model(self, request: HttpRequest, obj: Store, form: Any, change: bool) -> None:
+        """Records are found by the name of their store, so they follow it."""
+        super().save_model(request, obj, form, change)
+        if change and "name" in form.changed_data:
+            reindex_store(obj.pk)
+
     @admin.display(description=_("state"))
     def standing(self, store: Store) -> SafeString:
         if store.confirmed:
@@ -101,7 +112,7 @@ register_look_up(
         place=60,
         model=Store,
         label=_("store"),
-        find=by_columns("code"),
+        find=lambda rows, text, user: by_columns("code")(rows, text.removesuffix("店"), user),
         near=lambda rows, text, user: stores_named(text, user),
         sentence=ngettext_lazy(
             "%(count)s store has it in its name",

@@ -4,7 +4,7 @@ A target is one dish on one day. An example is a target seen from h days before 
 uses the quantities of the days up to then; of the target's day it uses only what is known ahead:
 promotion, opening days, holidays, the calendar. A forecast is exp(offset + ...). The offset is
 the log of the dish's mean over the last 28 days, so dishes of all sizes share one model. Recipe
-and measurements: docs/learning.md.
+and measurements: docs/explanation/learning.md.
 """
 
 import hashlib

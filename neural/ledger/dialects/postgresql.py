@@ -170,10 +170,12 @@ class PostgreSQL(Dialect):
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        is_within = connection.in_atomic_block
         with transaction.atomic(using=connection.alias, savepoint=False):
             _set_other_plans(connection, "off")
             yield
-            _set_other_plans(connection, "on")  # for the rest of a caller's transaction
+            if is_within:  # for the rest of a caller's transaction
+                _set_other_plans(connection, "on")
 
     def preparing_cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
         """A cursor that prepares statements if the database's OPTIONS set ``prepare_threshold``.

@@ -167,7 +167,7 @@ class SQLite(Dialect):
         """Let the transactions of a connection wait fairly for the lock.
 
         SQLite asks for the lock less and less often, in the end every 100 ms, so whoever waits
-        beside a busy worker is passed by again and again (measured: docs/performance.md). A
+        beside a busy worker is passed by again and again (docs/explanation/performance.md). A
         transaction that takes the lock when it begins (``IMMEDIATE``) then asks every few
         milliseconds, for as long as the connection's ``timeout`` says, and work on history lets
         all others go first.

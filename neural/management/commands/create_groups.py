@@ -14,7 +14,7 @@ from neural.models import AuditSource
 
 
 class Command(TeachingCommand):
-    """Makes the groups viewer, operator, manager and every store."""
+    """Make the groups of users, and bring their permissions up to date."""
 
     help = """
         Makes the groups viewer, operator, manager and every store, or adds the permissions that

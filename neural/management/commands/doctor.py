@@ -21,7 +21,7 @@ NAME_WIDTH, STATUS_WIDTH = 12, 7
 
 
 class Command(TeachingCommand):
-    """Runs all probes and prints one line for each."""
+    """Check that everything works, and say what to do if not."""
 
     help = """
         Looks at settings, database, broker, workers, queues and runs, and prints a line for

@@ -23,7 +23,7 @@ LEFT_BESIDE = (
 
 
 class Command(TeachingCommand):
-    """Erases a person from events, runs, read models, the search index and what else is kept."""
+    """Erase a person's data from everything that is kept."""
 
     help = """
         Erases a person: each payload, error, result and read model that names the person by phone,
@@ -38,7 +38,7 @@ class Command(TeachingCommand):
         is said. Ids and content hashes of events stay, so that an event that a till sends
         again is a duplicate. Ids and other fields that name the person and are not erased are
         counted, by table and field. What is not reached, such as backups and other systems, is
-        named in docs/personal-data.md.
+        named in docs/how-to/personal-data.md.
     """
     after_help = """
         examples:

@@ -14,7 +14,7 @@ from neural.models.audit_entry import AppendOnlyModel
 
 
 class Command(flush.Command):
-    """Empties every table, those of the audit log too. Django's TransactionTestCase calls it."""
+    """Empty every table, those of the audit log too."""
 
     def handle(self, **options: Any) -> None:
         """Flush, with the triggers of the audit log switched off in the flush's transaction."""

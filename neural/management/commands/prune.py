@@ -30,14 +30,14 @@ MOST_DAYS = 36_500
 
 
 class Command(TeachingCommand):
-    """Deletes old runs, workers and payloads, and what apps have registered for pruning."""
+    """Delete finished and old rows."""
 
     help = """
         Deletes finished runs with their attempts, and rows of workers that no run names any more.
         {others}
         How long runs are kept after they finished is said by the settings succeeded_kept_days
         (30), cancelled_kept_days (90), discarded_kept_days (90), dead_kept_days (until you say
-        --state dead --days N) and, for some work, kept_days_by_work: docs/settings.md.
+        --state dead --days N) and, for some work, kept_days_by_work: docs/reference/settings.md.
         Waiting and running ones are never touched, nor are events: --payloads empties the
         payloads of old events, while their keys stay, so that an event sent again is still
         known as a duplicate. An event without its payload cannot be run again. Works in small

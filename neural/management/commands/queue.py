@@ -14,7 +14,7 @@ from neural.models import QueuePause
 
 
 class Command(TeachingCommand):
-    """Pauses a queue, resumes it, or lists the paused ones."""
+    """Pause and resume a queue, list what is paused."""
 
     help = """
         Pauses a queue: no run of it starts any more, whatever is restarted, until it is resumed or

@@ -12,7 +12,7 @@ ACTION = "credentials.reencrypt"
 
 
 class Command(TeachingCommand):
-    """Encrypts every stored credential with the present SECRET_KEY."""
+    """Encrypt stored credentials anew, after a change of the secret key."""
 
     help = """
         Encrypts the credentials of webhook sources, the secrets of subscriptions and the addresses

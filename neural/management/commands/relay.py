@@ -14,7 +14,7 @@ from neural.worker.relay import RelayReport, StandingRelay, relay_once
 
 
 class Command(TeachingCommand):
-    """Runs the relay, for one turn or until it is stopped."""
+    """Run one turn of the relay, or a separate relay."""
 
     help = """
         Publishes the runs that are due and have no message, takes silent workers for dead and

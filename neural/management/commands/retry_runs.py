@@ -23,7 +23,7 @@ ACTION = "run.retry"
 
 
 class Command(TeachingCommand):
-    """Retries many runs, chosen by the options."""
+    """Run dead, cancelled or discarded runs again."""
 
     help = """
         Runs dead runs (or cancelled or discarded ones) again, with their retries restored. Look

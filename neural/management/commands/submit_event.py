@@ -4,8 +4,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +17,7 @@ from neural.conf import conf
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.ndjson import bounded_lines, submit_lines
 from neural.events.submit import submit
-from neural.management.acting import add_who, record_command, recorded
+from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.remote import (
     GIVE_UP_SECONDS,
     KEY_VARIABLE,
@@ -30,7 +30,7 @@ from neural.management.remote import (
     sender_of,
     stopped_sending,
 )
-from neural.management.sending import Lines, Sender, ServerAway, ServerRefused
+from neural.management.sending import Answered, Lines, Sender, ServerAway, ServerRefused
 from neural.management.teaching import TeachingCommand
 from neural.models import EntryPoint
 from neural.stored_json import depth_problem
@@ -39,12 +39,13 @@ AS_COMMAND: Mapping[str, Any] = {
     "requested_by": "manage.py submit_event",
     "entry_point": EntryPoint.COMMAND,
 }
+HOW = ("backfill", "strict", "dry_run")
 REQUIRED = ("type", "store", "source", "event_id", "payload")
 FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
 
 
 class Command(TeachingCommand):
-    """Submits one event from the options, or many from a file."""
+    """Record one event, or many from a file."""
 
     help = """
         Records events, as `neural.submit` does: one by options, or many from NDJSON (one JSON
@@ -52,6 +53,10 @@ class Command(TeachingCommand):
         occurred_at, priority, queue). Good lines go in although others are refused; what was
         refused is named on standard error with its line, field and reason. An event that is
         recorded already counts as a duplicate: sending a file again is safe.
+
+        With --dry-run nothing is written: what would be refused is named, and what may be wrong
+        with the rest (fields that no schema knows, a store that nobody has confirmed), each such
+        thing once. --strict refuses such fields.
 
         With --url the events of a file go to the HTTP API of another deployment, in batches. A
         connection that breaks is tried again. A run that was stopped resumes where it stopped: the
@@ -63,6 +68,7 @@ class Command(TeachingCommand):
               --payload '{"item": "flour", "level": 3, "threshold": 10}'
           manage.py submit_event --type order.created --store S01 --source pos --event-id 1002 \\
               --payload @order.json --occurred-at 2026-03-01T12:30
+          manage.py submit_event --dry-run events.ndjson
           manage.py submit_event events.ndjson
           manage.py submit_event --backfill history.ndjson
           zcat history.ndjson.gz | manage.py submit_event --backfill --json -
@@ -72,7 +78,7 @@ class Command(TeachingCommand):
               --url https://chain.example.com/api/v1 --position till.position
 
         exit codes:
-          0  everything is recorded (now or before)
+          0  everything is recorded (now or before), or would be
           1  something was refused
           2  wrong usage
           3  the server of --url was away for too long; type the same again to resume
@@ -93,6 +99,14 @@ class Command(TeachingCommand):
         parser.add_argument("--queue", help="queue of its runs (the type's)")
         parser.add_argument(
             "--backfill", action="store_true", help="history: runs on low_priority, delays nothing"
+        )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="refuse fields that the type's schema does not know",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="write nothing, and say what would happen"
         )
         parser.add_argument(
             "--json",
@@ -119,43 +133,44 @@ class Command(TeachingCommand):
     def handle(self, *, file: str | None, **options: Any) -> None:
         """Submit, report, and exit with 1 if an event was refused."""
         refuse_wrong_usage(file, options)
-        self.as_json, backfill = options["json"], options["backfill"]
+        self.as_json, self.dry_run = options["json"], options["dry_run"]
+        self.warned: set[Problem] = set()
+        how = {name: options[name] for name in HOW}
         if options["url"]:
             summary = self._send(file, options)
         elif file is None:
-            summary = self._submit_one(options, backfill)
+            summary = self._submit_one(how, options)
         else:
-            summary = self._submit_file(file, backfill, options)
+            summary = self._submit_file(file, how, options)
         if self.as_json:
             self.stdout.write(json.dumps({each.value: summary[each] for each in Verdict}))
         if summary[Verdict.REFUSED]:
             sys.exit(1)
 
-    def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
+    def _submit_one(self, how: Mapping[str, Any], options: Mapping[str, Any]) -> Counter[Verdict]:
         event = event_of(options)
         with transaction.atomic():
-            answer = submit(**event, backfill=backfill, **AS_COMMAND)
-            if answer.is_new:
+            answer = submit(**event, **how, **AS_COMMAND)
+            if answer.is_new and not self.dry_run:
                 record_command(options, action="event.submit", rows=[answer.or_raise()])
-        if answer.is_refused:
-            self._report(answer.problems)
-        elif not self.as_json:
+        self._report(answer)
+        if not (answer.is_refused or self.as_json):
             self.stdout.write(describe(answer))
         return Counter([answer.verdict])
 
     def _submit_file(
-        self, name: str, backfill: bool, options: Mapping[str, Any]
+        self, name: str, how: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Counter[Verdict]:
         summary: Counter[Verdict] = Counter()
         last = 0
+        audit = recorded(options, action="event.submit")
         try:
-            with opened(name) as lines, recorded(options, action="event.submit") as done:
-                for answer in submit_lines(lines, backfill=backfill, **AS_COMMAND):
+            with opened(name) as lines, nullcontext(Counted()) if self.dry_run else audit as done:
+                for answer in submit_lines(lines, **how, **AS_COMMAND):
                     summary[answer.submission.verdict] += 1
                     done.add(answer.submission.is_new)
                     last = answer.line
-                    if answer.submission.is_refused:
-                        self._report(answer.submission.problems, answer.line)
+                    self._report(answer.submission, last)
         except (DatabaseError, KeyboardInterrupt) as error:
             raise interrupted(error, last) from error
         self._sum_up(summary)
@@ -165,7 +180,7 @@ class Command(TeachingCommand):
         """Send to another deployment, from where the last run stopped."""
         summary: Counter[Verdict] = Counter()
         sender = sender_of(options, self._warn)
-        position = position_of(name, options["position"], sender.url)
+        position = position_of(None if self.dry_run else name, options["position"], sender.url)
         try:
             with opened_for_sending(name, options) as (lines, bar):
                 for batch in batches(position.remaining(lines)):
@@ -190,7 +205,7 @@ class Command(TeachingCommand):
             for answered in sender.send(batch):
                 summary[answered.verdict] += 1
                 last = answered.line
-                self._report(answered.problems, last)
+                self._report(answered, last)
         finally:
             if last:
                 position.advance(last, texts[last])
@@ -204,18 +219,24 @@ class Command(TeachingCommand):
             self.stdout.write(
                 f"{summary[Verdict.NEW]:,} new, {summary[Verdict.DUPLICATE]:,} recorded before, "
                 f"{summary[Verdict.REFUSED]:,} refused"
+                + ("; nothing is written, because this is a dry run" if self.dry_run else "")
             )
 
-    def _report(self, problems: Sequence[Problem], line: int | None = None) -> None:
-        """Print each problem of a refused event, without disturbing a progress bar."""
+    def _report(self, answer: Submission | Answered, line: int | None = None) -> None:
+        """Print each problem of a refused event, without disturbing a progress bar; of one event
+        and in a dry run also what may be wrong, each such thing once."""
+        warnings = set(answer.warnings) - self.warned if self.dry_run or not line else set()
+        self.warned |= warnings
         with tqdm.external_write_mode(file=sys.stderr):
-            for problem in problems:
+            for problem in (*answer.problems, *(w for w in answer.warnings if w in warnings)):
                 if self.as_json:
                     place = {"line": line} if line else {}
-                    refused = {**place, "field": problem.field, "reason": problem.reason}
-                    self.stderr.write(json.dumps(refused, ensure_ascii=False))
+                    kind = {"warning": True} if problem in warnings else {}
+                    found = {**place, **kind, "field": problem.field, "reason": problem.reason}
+                    self.stderr.write(json.dumps(found, ensure_ascii=False))
                 else:
-                    self.stderr.write((f"line {line}: " if line else "") + str(problem))
+                    kind_of = "warning: " if problem in warnings else ""
+                    self.stderr.write((f"line {line}: " if line else "") + kind_of + str(problem))
 
 
 def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
@@ -319,6 +340,12 @@ def describe(answer: Submission) -> str:
     name = f"{event.type} {event.event_id!r} of store {event.store_id}"
     if answer.is_duplicate:
         return f"{name} was recorded before, on {event.recorded_at:%Y-%m-%d %H:%M} UTC: no change"
+    if answer.event_pk is None:
+        planned = ", ".join(
+            f"{run.handler} on {run.queue}" + run.superseded * " (a newer statement is known)"
+            for run in answer.planned
+        )
+        return f"{name} would be recorded: {planned or 'no handler'}. Nothing is written"
     runs = ", ".join(f"{run.handler} on {run.queue}" for run in event.runs.all())
     return f"{name} is recorded as event {event.pk}: {runs or 'no handler, kept for a replay'}"
 

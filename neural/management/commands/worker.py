@@ -16,7 +16,7 @@ ASYNC_POOL = "neural.worker.asynchronous.pool:TaskPool"
 
 
 class Command(BaseCommand):
-    """Starts a Celery worker with this project's defaults."""
+    """Start a Celery worker."""
 
     help = (
         "Starts a Celery worker: the same as `celery -A <project> worker`, with the project's "

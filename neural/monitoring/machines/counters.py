@@ -4,8 +4,9 @@ They belong to the whole installation, not to one process, so one target is scra
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -16,6 +17,21 @@ from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BOUNDS, Histogram, added
 from neural.monitoring.rollups.reading import Figures
 
+FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
+    "neural_events_total": ("Events recorded.", ["type"]),
+    "neural_runs_submitted_total": ("Runs recorded.", ["queue", "work"]),
+    "neural_tries_total": (
+        "Attempts that ended: succeeded, failed, lost.",
+        ["queue", "work", "outcome"],
+    ),
+    "neural_runs_finished_total": (
+        "Runs that succeeded, or became dead.",
+        ["queue", "work", "state"],
+    ),
+    "neural_run_wait_seconds": ("Histogram: from due to started.", ["queue"]),
+    "neural_run_duration_seconds": ("Histogram: how long attempts took.", ["queue", "work"]),
+}
+"""Counters and histograms: what each counts, and its labels. The documents list them."""
 MOST_WORKS = 50
 """The most values of the label ``work``; all other work has :data:`OTHER`."""
 OTHER = "other"
@@ -37,6 +53,7 @@ DURATION_BUCKETS = _buckets(
 """OpenTelemetry's buckets of durations, and four for long work."""
 _PLACE = {bound: place for place, bound in enumerate(BOUNDS)}
 
+Family = TypeVar("Family", CounterMetricFamily, HistogramMetricFamily)
 Totals = dict[tuple[str, str], list[Figures]]
 
 
@@ -60,8 +77,13 @@ def labels_of_work() -> frozenset[str]:
     return frozenset([*works][:MOST_WORKS])
 
 
+def _family(kind: type[Family], name: str) -> Family:
+    text, labels = FAMILIES[name]
+    return kind(name, text, labels=labels)
+
+
 def _events() -> Metric:
-    family = CounterMetricFamily("neural_events", "Events recorded, by type.", labels=["type"])
+    family = _family(CounterMetricFamily, "neural_events_total")
     for kind, events in sorted(reading.event_totals().items()):
         family.add_metric([kind], events)
     return family
@@ -76,14 +98,9 @@ def _by_queue_and_label() -> Totals:
 
 
 def _counters(totals: Totals) -> Iterator[Metric]:
-    by = ["queue", "work"]
-    submitted = CounterMetricFamily("neural_runs_submitted", "Runs recorded.", labels=by)
-    tries = CounterMetricFamily(
-        "neural_tries", "Attempts that ended, by outcome.", labels=[*by, "outcome"]
-    )
-    finished = CounterMetricFamily(
-        "neural_runs_finished", "Runs that succeeded or became dead letters.", labels=[*by, "state"]
-    )
+    submitted = _family(CounterMetricFamily, "neural_runs_submitted_total")
+    tries = _family(CounterMetricFamily, "neural_tries_total")
+    finished = _family(CounterMetricFamily, "neural_runs_finished_total")
     for key, figures in totals.items():
         submitted.add_metric(key, sum(each.submitted for each in figures))
         succeeded = sum(each.succeeded for each in figures)
@@ -96,11 +113,7 @@ def _counters(totals: Totals) -> Iterator[Metric]:
 
 
 def _waits(totals: Totals) -> Metric:
-    family = HistogramMetricFamily(
-        "neural_run_wait_seconds",
-        "How long runs waited from due to started, in seconds.",
-        labels=["queue"],
-    )
+    family = _family(HistogramMetricFamily, "neural_run_wait_seconds")
     waits: dict[str, list[Histogram]] = defaultdict(list)
     for (queue, _work), figures in totals.items():
         waits[queue] += [each.wait for each in figures]
@@ -110,11 +123,7 @@ def _waits(totals: Totals) -> Metric:
 
 
 def _durations(totals: Totals) -> Metric:
-    family = HistogramMetricFamily(
-        "neural_run_duration_seconds",
-        "How long attempts took, in seconds.",
-        labels=["queue", "work"],
-    )
+    family = _family(HistogramMetricFamily, "neural_run_duration_seconds")
     for (queue, work), figures in totals.items():
         labels = {"queue": queue, "work": work}
         _add(family, labels, [each.duration for each in figures], DURATION_BUCKETS)

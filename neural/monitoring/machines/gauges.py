@@ -5,7 +5,7 @@ Queries are served by indexes and bounded: numbers of rows are counted up to :da
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,56 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Rows are counted up to this number. How fast more become open is in the counters."""
+SINCE_1970 = "in seconds since 1970"
+FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
+    "neural_runs_due": (
+        f"Runs that are due and not started; counted up to {MOST:,}.",
+        ["queue"],
+    ),
+    "neural_runs_running": ("Runs that a worker has claimed.", ["queue"]),
+    "neural_queue_oldest_due_seconds": (
+        "For how long the oldest of the due runs has been due; 0 without one.",
+        ["queue"],
+    ),
+    "neural_queue_readers": ("Live workers that read it.", ["queue"]),
+    "neural_queue_paused": ("1 while it is paused.", ["queue"]),
+    "neural_relay_unpublished_runs": (
+        f"Due runs whose message is yet to be sent; up to {MOST:,} a queue.",
+        [],
+    ),
+    "neural_runs_dead": (f"Dead letters; the newest {MOST:,} are counted.", ["work"]),
+    "neural_workers": (
+        "Workers: alive; silent for some seconds; lost within the last hour.",
+        ["state"],
+    ),
+    "neural_error_groups": ("Error groups: open, muted, resolved.", ["state"]),
+    "neural_alerts": ("Alerts that are not resolved.", ["rule"]),
+    "neural_broker_up": (
+        (
+            "Whether the broker accepted messages at the last examination; none if that is over "
+            "two minutes old."
+        ),
+        [],
+    ),
+    "neural_relay_last_seen_timestamp_seconds": (
+        f"When a worker or a relay was last heard of, {SINCE_1970}.",
+        [],
+    ),
+    "neural_beat_last_seen_timestamp_seconds": (f"When beat was last heard of, {SINCE_1970}.", []),
+    "neural_rollup_last_seen_timestamp_seconds": (
+        f"Up to when the counters are complete, {SINCE_1970}.",
+        [],
+    ),
+    "neural_schedule_last_success_timestamp_seconds": (
+        (
+            f"When a schedule's last run succeeded, {SINCE_1970}; of ledger tasks, among the "
+            "task's newest 200 runs."
+        ),
+        ["schedule"],
+    ),
+    "neural_build_info": ("1, with the version of neural.", ["version"]),
+}
+"""What each gauge says, and its labels. The documents list them."""
 LOST_FOR = dt.timedelta(hours=1)
 """How long a lost process is shown."""
 EXAMINED_WITHIN = dt.timedelta(minutes=2)
@@ -43,26 +93,21 @@ KEPT_SECONDS = 60
 def collect() -> "Iterator[Metric]":
     """All gauges. Those that nobody can know at the moment have no sample."""
     now = database_clock()
-    yield _gauge("build_info", "The version of neural.", ["version"], [([_version()], 1)])
+    yield _gauge("build_info", [([_version()], 1)])
     yield from _of_queues(now)
     yield from _of_processes(now)
-    yield _gauge("runs_dead", f"Dead letters, at most {MOST:,}.", ["work"], _dead())
-    yield _gauge("error_groups", "Error groups.", ["state"], _counted(ErrorGroup, "state"))
-    alerts = _counted(Alert, "rule", state__in=OPEN_STATES)
-    yield _gauge("alerts", "Alerts that are not resolved.", ["rule"], alerts)
-    yield _gauge("broker_up", "Whether the broker accepts messages.", [], _broker(now))
-    yield _timestamp("rollup", "relays last added up figures", reading.counted_until())
-    yield _gauge(
-        "schedule_last_success_timestamp_seconds",
-        "When a schedule's last run succeeded, in seconds since 1970.",
-        ["schedule"],
-        last_successes(),
-    )
+    yield _gauge("runs_dead", _dead())
+    yield _gauge("error_groups", _counted(ErrorGroup, "state"))
+    yield _gauge("alerts", _counted(Alert, "rule", state__in=OPEN_STATES))
+    yield _gauge("broker_up", _broker(now))
+    yield _timestamp("rollup", reading.counted_until())
+    yield _gauge("schedule_last_success_timestamp_seconds", last_successes())
 
 
-def _gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> "GaugeMetricFamily":
+def _gauge(name: str, rows: Rows) -> "GaugeMetricFamily":
     from prometheus_client.core import GaugeMetricFamily
 
+    text, labels = FAMILIES[f"neural_{name}"]
     family = GaugeMetricFamily(f"neural_{name}", text, labels=labels)
     for values, number in rows:
         if number is not None:
@@ -70,10 +115,9 @@ def _gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> "GaugeMet
     return family
 
 
-def _timestamp(name: str, text: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
+def _timestamp(name: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
     rows: Rows = [([], moment.timestamp())] if moment else []
-    text = f"When {text}, in seconds since 1970."
-    return _gauge(f"{name}_last_seen_timestamp_seconds", text, [], rows)
+    return _gauge(f"{name}_last_seen_timestamp_seconds", rows)
 
 
 def _version() -> str:
@@ -92,40 +136,15 @@ def _of_queues(now: dt.datetime) -> "Iterator[Metric]":
     waiting = list(pending_queues())
     queues = sorted({*waiting, *readers, *paused})
     due = {queue: _due(queue, now) for queue in waiting}
-    by = ["queue"]
-    yield _gauge(
-        "runs_due",
-        f"Runs that are due and not started, at most {MOST:,}.",
-        by,
-        (([queue], due.get(queue, (0, 0.0))[0]) for queue in queues),
-    )
-    yield _gauge(
-        "queue_oldest_due_seconds",
-        "For how long the oldest of them has been due; 0 without one.",
-        by,
-        (([queue], due.get(queue, (0, 0.0))[1]) for queue in queues),
-    )
-    running = _counted(TaskRun.objects.running(), "queue")
-    yield _gauge("runs_running", "Runs that a worker has claimed.", by, running)
-    yield _gauge(
-        "queue_readers",
-        "Live workers that read the queue.",
-        by,
-        (([queue], readers.get(queue, 0)) for queue in queues),
-    )
-    yield _gauge(
-        "queue_paused",
-        "Whether a person has paused the queue.",
-        by,
-        (([queue], queue in paused) for queue in queues),
-    )
+    nothing = (0, 0.0)
+    yield _gauge("runs_due", (([queue], due.get(queue, nothing)[0]) for queue in queues))
+    oldest = (([queue], due.get(queue, nothing)[1]) for queue in queues)
+    yield _gauge("queue_oldest_due_seconds", oldest)
+    yield _gauge("runs_running", _counted(TaskRun.objects.running(), "queue"))
+    yield _gauge("queue_readers", (([queue], readers.get(queue, 0)) for queue in queues))
+    yield _gauge("queue_paused", (([queue], queue in paused) for queue in queues))
     unpublished = sum(_number(TaskRun.objects.unpublished(now).filter(queue=q)) for q in waiting)
-    yield _gauge(
-        "relay_unpublished_runs",
-        f"Due runs whose message is yet to be sent, at most {MOST:,} a queue.",
-        [],
-        [([], unpublished)],
-    )
+    yield _gauge("relay_unpublished_runs", [([], unpublished)])
 
 
 def _due(queue: str, now: dt.datetime) -> tuple[int, float]:
@@ -178,17 +197,12 @@ def _of_processes(now: dt.datetime) -> "Iterator[Metric]":
     alive = sum(at >= silent_since for at in workers)
     lost = WorkerProcess.objects.filter(kind=ProcessKind.WORKER, lost_at__gte=now - LOST_FOR)
     states = {"alive": alive, "silent": len(workers) - alive, "lost": lost.count()}
-    yield _gauge(
-        "workers",
-        "Workers: heard of, not heard of for some seconds, or lost within the last hour.",
-        ["state"],
-        (([state], number) for state, number in states.items()),
-    )
+    yield _gauge("workers", (([state], number) for state, number in states.items()))
     heard = {kind: _last_heard(kind, present) for kind in ProcessKind}
     # Each worker has a relay, too.
     relays = [each for each in (heard[ProcessKind.WORKER], heard[ProcessKind.RELAY]) if each]
-    yield _timestamp("relay", "a relay was last heard of", max(relays, default=None))
-    yield _timestamp("beat", "beat was last heard of", heard[ProcessKind.BEAT])
+    yield _timestamp("relay", max(relays, default=None))
+    yield _timestamp("beat", heard[ProcessKind.BEAT])
 
 
 def _last_heard(kind: str, present: Iterable[tuple[str, dt.datetime]]) -> dt.datetime | None:

@@ -32,8 +32,8 @@ PRUNE_SCHEDULE = ShippedSchedule(
     name="neural: retention",
     task=PRUNE_TASK,
     description=(
-        "Deletes what is finished and old, as the settings say (docs/commands.md, prune). Yours "
-        "to change: it is made once and never overwritten."
+        "Deletes what is finished and old, as the settings say (docs/reference/commands.md, prune)."
+        " Yours to change: it is made once and never overwritten."
     ),
     hour="4",
     minute="10",

@@ -151,7 +151,7 @@ def _store_as_json(store: StoreReport) -> dict[str, Any]:
 
 
 class Command(TeachingCommand):
-    """Print a round's forecast errors by store and method."""
+    """Show how far forecasts err, by store and method."""
 
     help = """
         Shows how a round of training went: how far forecasts err, by method, over all stores and

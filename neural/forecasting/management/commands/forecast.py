@@ -24,7 +24,7 @@ NOTHING_MADE = 1
 
 
 class Command(TeachingCommand):
-    """Make the forecasts of stores here and now, and print them."""
+    """Forecast what stores will sell, and what to prepare."""
 
     help = """
         Makes the forecasts of the next 14 days here and now, with the version in force or, without

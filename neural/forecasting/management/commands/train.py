@@ -29,7 +29,7 @@ NO_VERSION = 3
 
 
 class Command(TeachingCommand):
-    """Open a round or join the open one, and wait until it has closed."""
+    """Train the demand forecast across stores, and wait for it."""
 
     help = """
         Trains the demand forecast across stores: opens a round that invites every store with

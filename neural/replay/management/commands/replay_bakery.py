@@ -21,7 +21,7 @@ from neural.replay.bakery import (
 
 
 class Command(BaseCommand):
-    """Submit one sales.reported event per shop and day, as history."""
+    """Replay real sales as events."""
 
     help = (
         f"Submits the real sales of a bakery chain ({SHOPS} shops, three products, "
