@@ -122,7 +122,8 @@ class Environment(BaseModel):
     """For the results of plain tasks: the database, or Redis."""
 
     # Tuning of workers, which depends on the machine and on the work. For each setting,
-    # docs/settings.md has what the Celery guide proposes, and why. Durations are whole seconds.
+    # docs/reference/settings.md has what the Celery guide proposes, and why. Durations are whole
+    # seconds.
     concurrency: Annotated[int | None, PlainValidator(_positive)] = Field(
         None, alias="CELERY_WORKER_CONCURRENCY"
     )
@@ -160,9 +161,10 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
     """Parse `environment`, completed by the `.env` file beside `manage.py` if there is one.
 
     `ZHILIAN_ENV_FILE` names another file; set but empty, it means none. The process environment
-    overrides the file. Raises ImproperlyConfigured.
+    overrides the file. `<NAME>_FILE` names a file that holds the value of a variable, as
+    containers get their secrets. Raises ImproperlyConfigured.
     """
-    values = {**_file_values(environment, base_dir), **environment}
+    values = _with_secrets({**_file_values(environment, base_dir), **environment})
     _refuse_unknown(values)
     given: dict[str, Any] = {
         name: values[name] for name in VARIABLES if values.get(name, "").strip()
@@ -191,6 +193,23 @@ def _file_values(environment: Mapping[str, str], base_dir: Path) -> dict[str, st
     if not path.is_file():
         raise ImproperlyConfigured(f"ZHILIAN_ENV_FILE: there is no file {path}")
     return _parse_file(path)
+
+
+def _with_secrets(values: Mapping[str, str]) -> dict[str, str]:
+    found = dict(values)
+    given = [name.removesuffix("_FILE") for name in values if name.endswith("_FILE")]
+    for name in given:
+        if name not in VARIABLES and not name.startswith("NEURAL_"):
+            continue
+        if not (path := found.pop(f"{name}_FILE")):
+            continue
+        if found.get(name, "").strip():
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: write one of them.")
+        try:
+            found[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read: {error}") from None
+    return found
 
 
 def _parse_file(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Flower's configuration: `celery -A zhilian flower`. docs/flower.md says how to use it.
+"""Flower's configuration: `celery -A zhilian flower`. docs/how-to/flower.md says how to use it.
 
 Flower executes this file; `zhilian.celery` names it in FLOWER_CONF. By default, Flower listens on
 every network interface, and without a password everybody there can read the arguments of all tasks.

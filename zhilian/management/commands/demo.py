@@ -22,7 +22,7 @@ from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, a
 
 
 class Command(BaseCommand):
-    """Replay the sales, process them, report."""
+    """Run everything once, with a report."""
 
     help = (
         f"Shows the whole of it at work: the real sales of a bakery chain ({SHOPS} shops × "

@@ -23,7 +23,7 @@ LAST_PORT = 65_535
 
 
 class Command(BaseCommand):
-    """Prepare the database, then run web, workers, beat and broker until Ctrl-C."""
+    """Run everything in one terminal."""
 
     help = (
         "Runs the whole of Zhilian Neural in this terminal until Ctrl-C or SIGTERM: the web "
