@@ -25,11 +25,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated
-from benchmarks.machine import idle_share, machine
+from benchmarks.machine import idle_share, machine, processor_seconds
 
 DATABASE = "neural_console_scale"
 
@@ -80,7 +79,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from benchmarks.console import figure_rows, ledger_rows
 from benchmarks.console.pages import viewers
-from benchmarks.console.walking import Waits, costs, file_of_runs, walk
+from benchmarks.console.walking import Waits, costs, file_of_runs, spread, walk
 from benchmarks.growth.ledger import execute, rows
 from benchmarks.http_load import web_processes
 from benchmarks.processes import ALL, HIGH, workers
@@ -113,9 +112,9 @@ def measure(options: argparse.Namespace) -> None:
         walk(port, walkers, seconds=0, pause=options.pause / 2)  # templates, connections, caches
         alone = costs(walkers)
         _wait_until_drained(since=live, most=2 * options.rate)
-        began, busy = timezone.now(), _processor_seconds(processes)
+        began, busy = timezone.now(), processor_seconds(processes)
         waits = walk(port, walkers, seconds=options.seconds, pause=options.pause)
-        busy = _processor_seconds(processes) - busy
+        busy = processor_seconds(processes) - busy
         drained = _drained(live, began)
     figures = {
         "idle_before": idle,
@@ -188,13 +187,6 @@ def _wait_until_drained(*, since: int, most: int) -> None:
     raise RuntimeError(f"the workers did not drain what was submitted within {PROCESS_WAIT} s")
 
 
-def _processor_seconds(processes: Sequence[int]) -> float:
-    """Processor time that these processes have used."""
-    told = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2] for each in processes]
-    ticks = sum(int(number) for each in told for number in each.split()[11:13])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _newest() -> int:
     return TaskRun.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
@@ -214,16 +206,9 @@ def _drained(live: int, began: dt.datetime) -> dict[str, float]:
 
 
 def _by_page(waits: Waits) -> dict[str, dict[str, float]]:
-    return {name: _spread(sorted(own)) for name, own in sorted(waits.items())} | {
-        "all": _spread(sorted(wait for own in waits.values() for wait in own))
+    return {name: spread(own) for name, own in sorted(waits.items())} | {
+        "all": spread([wait for own in waits.values() for wait in own])
     }
-
-
-def _spread(waits: Sequence[float]) -> dict[str, float]:
-    at = {"p50_ms": 0.5, "p95_ms": 0.95, "max_ms": 1.0}
-    last = len(waits) - 1
-    found = {name: round(1000 * waits[round(last * share)], 1) for name, share in at.items()}
-    return {"visits": len(waits), **found}
 
 
 def _sizes() -> dict[str, Any]:

@@ -32,7 +32,8 @@ SERVER_SETTINGS = (
 MEASURES = "BENCHMARK_MEASURES"
 """Set in the process that measures."""
 Option = tuple[Any, str]
-"""An option's default and its help. The default's type is the option's; of None it is a number."""
+"""An option's default and its help. The default's type is the option's; of None it is a number.
+The option ``keep`` is a folder: its databases are left and used again (:func:`measure`)."""
 
 
 def started(name: str, text: str | None, **options: Option) -> argparse.Namespace:
@@ -77,32 +78,40 @@ def _kind(default: Any) -> dict[str, Any]:
         return {"action": "store_true"}
     if isinstance(default, list):
         return {"type": int, "nargs": "+", "default": default}
+    if isinstance(default, str):
+        return {"default": default}
     return {"type": float if isinstance(default, float) else int, "default": default}
 
 
 def measure(module: str, arguments: Sequence[str], options: argparse.Namespace) -> None:
-    """Run ``module`` for each chosen database and print all figures as JSON."""
+    """Run ``module`` for each chosen database and print all figures as JSON. In a folder that is
+    kept, each has its files, and the database of PostgreSQL is called like the folder."""
     both = ["sqlite", "postgresql"]
     figures: dict[str, Any] = {"machine": machine()}
+    kept = Path(options.keep).absolute() if getattr(options, "keep", "") else None
     for database in both if options.database == "both" else [options.database]:
-        url = ""
+        folder, url = kept and kept / database, ""
         if database == "postgresql":
-            url = Server(options.postgresql).create(DATABASE)
-        with environment(url) as variables:
+            server, name = Server(options.postgresql), kept.name if kept else DATABASE
+            is_there = folder is not None and folder.exists()
+            url = server.url_of(name) if is_there else server.create(name)
+        with environment(url, folder) as variables:
             figures[database] = output([sys.executable, "-m", module, *arguments], variables)
     json.dump(figures, sys.stdout, indent=2)
     print()
 
 
 @contextmanager
-def environment(database: str) -> Iterator[dict[str, str]]:
-    """The environment of a process that measures this database (empty: SQLite in a new folder),
-    with a folder and a broker of its own."""
+def environment(database: str, kept: Path | None = None) -> Iterator[dict[str, str]]:
+    """The environment of a process that measures this database (empty: SQLite in a new folder, or
+    in the one that is kept), with a folder and a broker of its own."""
     with (
-        tempfile.TemporaryDirectory(prefix="neural-bench-") as folder,
-        EmbeddedBroker(Path(folder, "broker")) as broker,
+        tempfile.TemporaryDirectory(prefix="neural-bench-") as new,
+        EmbeddedBroker(Path(new, "broker")) as broker,
     ):
-        if QUICK and not database:
+        folder = str(kept or new)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        if QUICK and not database and not Path(folder, "zhilian.sqlite3").exists():
             shutil.copytree(QUICK, folder, dirs_exist_ok=True)
         yield {
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},

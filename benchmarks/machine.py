@@ -80,6 +80,14 @@ def memory_kilobytes(process: int | str, name: str = "VmRSS") -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
 
 
+def processor_seconds(processes: Iterable[int]) -> float:
+    """Processor time that these processes have used, without those that have ended."""
+    there = filter(Path.exists, (Path(f"/proc/{each}/stat") for each in processes))
+    stats = [each.read_text().rpartition(")")[2] for each in there]
+    ticks = sum(int(number) for each in stats for number in each.split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def spread(values: Iterable[float], digits: int = 0) -> dict[str, float]:
     """Median, least and greatest."""
     given = list(values)

@@ -33,6 +33,9 @@ _OPTIONS = DATABASES["default"].get("OPTIONS", {})  # noqa: F405
 if "init_command" in _OPTIONS:
     _OPTIONS["init_command"] = _OPTIONS["init_command"].replace("=FULL", "=OFF")
 
+# The store that most tests of search are about, on each database.
+NEURAL["vector_store"] = os.environ.get("NEURAL_VECTOR_STORE", "lancedb")  # noqa: F405
+
 # A fast hasher, because tests create many users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # No test reads what another one left in Redis; tests of the cache configure their own.
@@ -83,7 +86,7 @@ if "PROBE_WITHOUT_PATCH" in os.environ:  # shows what neural.broker.redis preven
         del Surviving._connparams
 
 
-# The worked example of docs/handlers.md, importable as in a project of your own.
+# The worked example of docs/tutorial/handlers.md, importable as in a project of your own.
 sys.path.append(str(BASE_DIR / "docs" / "example"))  # noqa: F405
 INSTALLED_APPS += ["loyalty"]
 

@@ -218,7 +218,7 @@ def viewers(number: int, *, runs: int) -> tuple[Sequence[Viewer], NotWalked]:
         is_limited = place % 5 == 4
         user = _operator(place) if is_limited else _chief(place)
         pages = _of_operators(place) if is_limited else _of_chiefs(runs)
-        seen = Viewer(_headers(user, LANGUAGES[place % 2]), pages)
+        seen = Viewer(headers_of(user, LANGUAGES[place % 2]), pages)
         absent: NotWalked = {}
         acting = [*_acting(seen, place, is_limited, absent)]
         found.append(Viewer(seen.headers, [*pages, *acting]))
@@ -263,7 +263,8 @@ def _stores_of(place: int) -> Sequence[str]:
     return [f"S{(place * OWN_STORES + nth) % STORES:03}" for nth in range(OWN_STORES)]
 
 
-def _headers(user: Any, language: str) -> Mapping[str, str]:
+def headers_of(user: Any, language: str) -> Mapping[str, str]:
+    """What a browser sends in which this user is signed in."""
     client = Client()
     client.force_login(user)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value

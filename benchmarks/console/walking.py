@@ -70,6 +70,14 @@ def _visit(port: int, page: Page, headers: Mapping[str, str], draw: Random) -> f
     return time.perf_counter() - started
 
 
+def spread(waits: Sequence[float]) -> dict[str, float]:
+    """How many waits there are, and milliseconds: median, 95th percentile, most."""
+    at = {"p50_ms": 0.5, "p95_ms": 0.95, "max_ms": 1.0}
+    ordered, last = sorted(waits), len(waits) - 1
+    found = {name: round(1000 * ordered[round(last * share)], 1) for name, share in at.items()}
+    return {"visits": len(waits), **found}
+
+
 VISITS = 7
 Costs = dict[str, dict[str, float]]
 

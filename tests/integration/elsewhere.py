@@ -1,7 +1,8 @@
-"""A foreign project, built only from the README's section about it, in a directory of its own.
+"""Foreign projects, each built only from a page of the documents, in a directory of its own.
 
-Of this repository, only `neural` is on its path. It has its own User model, admin site, language
-and app, and a second database with a router.
+Of this repository, only `neural` is on their path. The one of docs/how-to/own-project.md has its
+own User model, admin site, language and app, and a second database with a router. A tutorial is
+followed to the letter by a `Walk`.
 """
 
 import json
@@ -9,8 +10,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.watching import wait_until
 from zhilian.supervision.die_with_parent import dying_with_parent
@@ -122,6 +124,8 @@ class ArchiveRouter:
 class StrangersProject:
     """The project's files and processes, and their output."""
 
+    settings = "chain.settings"
+
     def __init__(self, directory: Path, broker_url: str) -> None:
         self.directory = directory
         self.environment = {
@@ -134,11 +138,11 @@ class StrangersProject:
         self.processes: list[subprocess.Popen] = []
 
     def write(self) -> None:
-        """Run `startproject`, then write what the README says, then the project's own parts."""
+        """Run `startproject`, then write what the guide says, then the project's own parts."""
         django = [sys.executable, "-m", "django", "startproject", "chain", str(self.directory)]
         subprocess.run(django, env=self.environment, check=True)
-        (self.directory / "neural").symlink_to(ROOT / "neural")
-        settings, celery, package, sqlite = readme_blocks()[:4]
+        self.install()
+        settings, celery, package, sqlite = guide_blocks()[:4]
         with (self.directory / "chain" / "settings.py").open("a") as file:
             file.write(f"\n{settings}\n{sqlite}\n{OWN_SETTINGS}")
         (self.directory / "chain" / "celery.py").write_text(celery)
@@ -148,11 +152,15 @@ class StrangersProject:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text.lstrip())
 
+    def install(self) -> None:
+        """What `pip install` does for this package; the others are here."""
+        (self.directory / "neural").symlink_to(ROOT / "neural")
+
     def ask(self, code: str) -> Any:
         """Run code in a process of the project; returns what the code assigns to `answer`."""
         program = (
             "import json, os\n"
-            "os.environ['DJANGO_SETTINGS_MODULE'] = 'chain.settings'\n"
+            f"os.environ['DJANGO_SETTINGS_MODULE'] = '{self.settings}'\n"
             f"import django\ndjango.setup()\n{code}\n"
             "print('ANSWER', json.dumps(answer))"
         )
@@ -164,7 +172,12 @@ class StrangersProject:
         return self.call([sys.executable, "-m", "celery", "-A", "chain", *arguments])
 
     def call(self, command: list[str]) -> str:
-        done = subprocess.run(
+        done = self.run(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command,
             cwd=self.directory,
             env=self.environment,
@@ -173,8 +186,6 @@ class StrangersProject:
             timeout=600,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen:
         """Start a process that keeps running; its output goes to `<name>.log`."""
@@ -202,7 +213,133 @@ class StrangersProject:
             process.wait()
 
 
-def readme_blocks() -> list[str]:
-    """The Python blocks of the README's section, in order."""
-    section = (ROOT / "README.md").read_text().partition("## Put it in your own Django project")[2]
-    return re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.S)
+class Step(NamedTuple):
+    """A block of a page, its language, the paragraph before it, and the heading of its section."""
+
+    heading: str
+    said: str
+    language: str
+    block: str
+
+
+class Walk:
+    """Follows a tutorial as a person does who copies its blocks, each in its turn.
+
+    The paragraph before a block says what is done with it, in words that a reader needs, too:
+
+    - Create `file` and Append to `file` write it.
+    - In `file`: a diff changes it.
+    - In a second (third, …) terminal: its commands go on running, until `stop`.
+    - Wait until: the command is given again until it prints what is shown.
+    - Otherwise each command runs once. What is shown of its output must be in it, in this order;
+      `…` stands for anything. A command of which nothing is shown ends with code 0.
+
+    What makes the environment is not run, because the test brings it: see `BROUGHT`.
+    """
+
+    BROUGHT = re.compile(r"(mkdir|python3 -m venv|pip|sudo|redis-server|git)\b|.* runserver$")
+    PATIENCE = 600.0
+
+    def __init__(self, page: str, project: StrangersProject) -> None:
+        self.page = ROOT / "docs" / page
+        self.project = project
+        self.printed: dict[str, str] = {}
+        bin_directory = Path(sys.executable).parent
+        project.environment["PATH"] = f"{bin_directory}{os.pathsep}{os.environ['PATH']}"
+        project.install()
+
+    def steps(self) -> Iterator[Step]:
+        text = self.page.read_text()
+        for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
+            before = text[: found.start()].rstrip()
+            prose = re.sub(r"^```.*?^```$", "", before, flags=re.M | re.S)
+            heading = re.findall(r"^#+ (.*)$", prose, re.M)[-1]
+            said = " ".join(before.rpartition("\n\n")[2].split())
+            yield Step(heading, said, found[1], found[2])
+
+    def follow(self, part: str = "") -> None:
+        """Follow the page, or the section that has this in its heading."""
+        for step in self.steps():
+            if part not in step.heading:
+                continue
+            if step.language == "console":
+                self._type(step)
+            elif step.language == "diff":
+                self._change(step)
+            elif step.language != "text":
+                self._write(step)
+
+    def stop(self, what: str = "") -> None:
+        """Ctrl-C in every terminal, or in those whose command has this word."""
+        running = self.project.processes
+        for process in [each for each in running if what in " ".join(each.args)]:
+            process.terminate()
+            process.wait(240)
+            running.remove(process)
+
+    def _change(self, step: Step) -> None:
+        told = re.search(r"In `([^`]+)`:$", step.said)
+        assert told, f"where does this go? {step.said}"
+        path = self.project.directory / told[1]
+        lines = [line or " " for line in step.block.splitlines()]
+        before, after = (
+            "\n".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+"
+        )
+        text = path.read_text()
+        assert text.count(before) == 1, f"{told[1]} does not have:\n{before}"
+        path.write_text(text.replace(before, after))
+
+    def _write(self, step: Step) -> None:
+        told = re.search(r"(Create|Append to) `([^`]+)`:$", step.said)
+        assert told, f"where does this go? {step.said}"
+        path = self.project.directory / told[2]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w" if told[1] == "Create" else "a") as file:
+            file.write(step.block if told[1] == "Create" else f"\n{step.block}")
+
+    def _type(self, step: Step) -> None:
+        for typed in re.split(r"^\$ ", step.block, flags=re.M)[1:]:
+            command, _, shown = typed.partition("\n")
+            if self.BROUGHT.match(command):
+                continue
+            if command.startswith("export "):
+                self.project.environment.update([command[7:].split("=", 1)])
+            elif step.said.endswith("terminal:"):
+                self.project.start(re.sub(r"\W+", "-", command), *_module(command))
+            elif "Wait until" in step.said:
+                self._wait(command, shown)
+            else:
+                assert self._answers(command, shown), f"{command}\n{self.printed[command]}"
+
+    def _wait(self, command: str, shown: str) -> None:
+        try:
+            wait_until(lambda: self._answers(command, shown), self.PATIENCE)
+        except AssertionError as late:
+            raise AssertionError(f"{command}\n{self.printed[command]}") from late
+
+    def _answers(self, command: str, shown: str) -> bool:
+        """Whether the command prints what is shown."""
+        done = self.project.run(["bash", "-c", command])
+        printed = self.printed[command] = f"{done.stdout}{done.stderr}"
+        if not shown.strip():
+            return done.returncode == 0
+        lines = [re.escape(" ".join(line.split())) for line in shown.strip().splitlines()]
+        pattern = r"\n(?:.*\n)*?".join(line.replace("…", ".*") for line in lines)
+        plain = "\n".join(" ".join(line.split()) for line in printed.splitlines())
+        return re.search(f"^{pattern}$", plain, re.M) is not None
+
+    def addresses(self) -> list[str]:
+        """The pages of the site to which this page leads, without their host."""
+        return re.findall(r"<http://127\.0\.0\.1:8000(/[^>]*)>", self.page.read_text())
+
+
+def _module(command: str) -> list[str]:
+    """The command's words, for Python."""
+    program, *words = command.split()
+    return words if program == "python" else ["-m", program, *words]
+
+
+def guide_blocks() -> list[str]:
+    """The Python blocks of the guide, in order."""
+    guide = (ROOT / "docs" / "how-to" / "own-project.md").read_text()
+    return re.findall(r"```python\n(.*?)```", guide, re.S)

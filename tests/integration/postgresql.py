@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -28,7 +29,7 @@ class PostgreSQLServer:
     """
 
     def __init__(self, directory: Path, bin_directory: Path) -> None:
-        self._directory, self._programs = directory, bin_directory
+        self.directory, self._programs = directory, bin_directory
         self.port = free_port()
         directory.mkdir()
         if os.getuid() == 0:  # a server refuses to run as root
@@ -43,13 +44,28 @@ class PostgreSQLServer:
         return f"postgres://postgres@{HOST}:{self.port}/postgres"
 
     def start(self) -> None:
-        settings = f"-h {HOST} -p {self.port} -k {self._directory}"
+        settings = f"-h {HOST} -p {self.port} -k {self.directory}"
         settings += " -c wal_writer_delay=10s -c full_page_writes=off"
-        self._run("pg_ctl", "-w", "-l", str(self._directory / "log"), "-o", settings, "start")
+        self._run("pg_ctl", "-w", "-l", str(self.directory / "log"), "-o", settings, "start")
 
     def crash(self) -> None:
         """End all of its processes at once, without a checkpoint."""
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def restore(self, base: Path) -> None:
+        """Start with a base backup as the data directory, and wait until it may be written."""
+        shutil.rmtree(self.directory)
+        shutil.copytree(base, self.directory)
+        for socket in self.directory.glob(".s.*"):  # and its lock
+            socket.unlink()
+        if os.getuid() == 0:
+            for path in (self.directory, *self.directory.rglob("*")):
+                shutil.chown(path, "postgres")
+        self.directory.chmod(0o700)
+        self.start()
+        with self.connect() as connected:
+            while connected.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+                time.sleep(0.1)
 
     def copy_tables_from(self, url: str) -> None:
         """Make the tables, and the rows that migrations made, of the database at this URL."""
@@ -62,7 +78,7 @@ class PostgreSQLServer:
         return psycopg.connect(self.url, autocommit=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), "-D", str(self._directory), *arguments]
+        command = [str(self._programs / program), "-D", str(self.directory), *arguments]
         if os.getuid() == 0:
             identity = ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
             command = ["setpriv", *identity, *command]

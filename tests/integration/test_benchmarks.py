@@ -62,7 +62,10 @@ SMALL = {
     "nightly_round": ["--stores", "3", "--days", "60", "--trees", "0", *HERE],
     "rates": ["--events", "40", "--repeats", "1", *HERE],
     "rates --drain-only": ["--events", "40", "--repeats", "1", *HERE],
+    "search_cost": ["--rows", "30", "60", "--repeats", "1", *HERE],
+    "search_cost --typing": ["--rows", "40", "--repeats", "1", "--keep", "{kept}", *HERE],
     "search_quality": ["--records", "{records}", "--queries", "{queries}"],
+    "search_questions": ["--filling", "10", *HERE],
     "attempt_rows": ["--runs", "20", *HERE],
     "urgent_wait": [
         *("--low", "200", "--urgent", "2", "--history", "20", "--settled", "0"),
@@ -104,7 +107,7 @@ def files(tmp_path) -> dict[str, Path]:
     texts = {"sales": sales(), "records": RECORDS, "queries": QUERIES}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    return {name: tmp_path / name for name in texts}
+    return {name: tmp_path / name for name in (*texts, "kept")}
 
 
 def sales() -> str:
@@ -212,6 +215,11 @@ def expect_figures(command: str, options: list[str], *, quick: Path | str = "") 
             assert each["served"] < min(each["own_mean"], each["weekday_mean"])
     if name == "search_quality":
         assert {method["recall"] for method in figures["sets"]["queries"].values()} == {1.0}
+    if name == "search_questions":
+        asked = figures["sqlite"]["sets"]["questions"]
+        assert asked["mislabelled"] == []
+        assert asked["all"]["at_first"] >= 0.9
+        assert asked["rightly_nothing"]["at_first"] >= 0.95
 
 
 @pytest.mark.quick

@@ -17,8 +17,7 @@ from neural.personal.person import Person
 from neural.personal.redacting import key_rules
 from neural.restaurant.models import Order
 from neural.retrieval.index.active import active_index
-from neural.retrieval.models import OutboxEntry
-from neural.retrieval.stores.base import Within
+from neural.retrieval.models import OutboxEntry, SearchRow, SearchTerm
 from tests.integration.test_search_indexing import searched  # noqa: F401 (a fixture)
 from tests.watching import wait_until
 
@@ -72,9 +71,9 @@ def texts_of_index(collection: str) -> str:
     assert found is not None
     keys = [f"S1/{pk}" for pk in NeuralEvent.objects.values_list("pk", flat=True)]
     keys = keys if collection == "events" else [f"S1/A-{number}" for number in range(ORDERS)]
-    rows = found.store.rows(found.index.table, keys, within=Within.every_store())
+    rows = SearchRow.objects.filter(index=found.index, key__in=keys)
     assert len(rows) == ORDERS
-    return repr(rows)
+    return repr([*rows.values_list(), *SearchTerm.objects.filter(index=found.index).values_list()])
 
 
 @pytest.mark.faults

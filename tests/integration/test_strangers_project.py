@@ -1,4 +1,5 @@
-"""A project elsewhere, built by the README alone: every promise of its ten lines."""
+"""A project elsewhere, built by docs/how-to/own-project.md alone: every promise of its ten
+lines."""
 
 import signal
 import sqlite3
@@ -7,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.integration.elsewhere import StrangersProject, readme_blocks
+from tests.integration.elsewhere import StrangersProject, guide_blocks
 from tests.watching import wait_until
 from zhilian.supervision.embedded import EmbeddedBroker
 
@@ -172,7 +173,7 @@ def rows(project: StrangersProject, statement: str) -> list[tuple]:
 
 
 def test_the_readme_needs_ten_lines():
-    settings, celery, package = readme_blocks()[:3]
+    settings, celery, package = guide_blocks()[:3]
     lines = [line for line in f"{settings}{celery}{package}".splitlines() if line.strip()]
 
     assert len(lines) <= 10

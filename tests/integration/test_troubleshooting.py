@@ -1,4 +1,4 @@
-"""Each trouble of docs/troubleshooting.md, caused for real: `doctor` finds it, and what its
+"""Each trouble of docs/how-to/troubleshooting.md, caused for real: `doctor` finds it, and what its
 remedy says mends it."""
 
 import datetime as dt

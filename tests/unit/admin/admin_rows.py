@@ -16,6 +16,7 @@ from neural.forecasting.models import Forecast, ModelVersion, TrainingRound
 from neural.models import AuditedRow, AuditEntry, Store
 from neural.restaurant.models import DemandSummary, Period, Shift
 from neural.retrieval.models import Search, SearchIndex
+from neural.retrieval.models.search_row import TokensField
 from tests.unit.forecasting import learning_world as learning
 
 STORE = "S2"
@@ -34,6 +35,7 @@ PLAIN: dict[type[models.Field], Any] = {
     models.DurationField: dt.timedelta(seconds=1),
     models.JSONField: {},
     models.BinaryField: b"",
+    TokensField: ["x"],
 }
 
 

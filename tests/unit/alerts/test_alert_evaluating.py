@@ -140,5 +140,5 @@ def test_every_rule_that_comes_with_us_is_registered():
     assert set(RULES.names()) == {
         *("beat_silent", "broker", "database", "dead_letters", "disk", "failure_rate", "finding"),
         *("index_behind", "no_worker", "oldest_due", "relay_behind", "schedule_overdue"),
-        *("silent_store", "stalled_queue", "training_failed"),
+        *("pushes_missed", "silent_store", "stalled_queue", "training_failed"),
     }

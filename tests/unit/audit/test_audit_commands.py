@@ -3,6 +3,7 @@
 import getpass
 import json
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ pytestmark = [
 
 BY = ("--by", "lee", "--reason", "month-end")
 NO_ACTS = {
+    "copy_from_sqlite": "fills an empty database with the rows of another, its audit log with them",
     "create_groups": "records what it changes by itself: test_groups",
     "erase_person": "records its beginning and its end by itself: test_erase_person",
     "demo": "shows everything once, with data of its own",
@@ -69,6 +71,11 @@ def a_store_that_sells() -> None:
     sell(make_store("S1"), {0: 10, 7: 15})
 
 
+def a_source_that_can_be_asked() -> None:
+    square = hooks_world.source(platform="square", credentials={"access_token": "secret"})
+    hooks_world.map_code(square, "L1", "S1")
+
+
 def a_credential_of_a_former_key() -> None:
     with override_settings(SECRET_KEY="former"):
         hooks_world.source()
@@ -82,6 +89,7 @@ ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
     "prune": ("retention.delete", [], an_old_run),
     "submit_event": ("event.submit", [an_event], lambda: None),
     "reencrypt": ("credentials.reencrypt", [], a_credential_of_a_former_key),
+    "reconcile": ("webhooksource.reconcile", [], a_source_that_can_be_asked),
     "api_key issue": (
         "apikey.add",
         ["--name", "till 3", "--scope", "search", "--every-store"],
@@ -99,6 +107,12 @@ ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
 @pytest.fixture(autouse=True)
 def _former_key(settings: Any) -> None:
     settings.SECRET_KEY_FALLBACKS = ["former"]
+
+
+@pytest.fixture(autouse=True)
+def _pages_of_the_admin(settings: Any) -> None:
+    """They name what is done to their rows; a command alone does not load them."""
+    import_module(settings.ROOT_URLCONF)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize("name", ["docs/audit.md", "docs/audit.zh.md"])
+@pytest.mark.parametrize("name", ["docs/reference/audit.md", "docs/zh/reference/audit.md"])
 def test_the_role_adds_entries_and_can_neither_change_nor_remove_any(name: str) -> None:
     (sql,) = re.findall(r"```sql\n(.*?)```", text(name), re.S)
     with connection.cursor() as cursor:

@@ -36,9 +36,9 @@ def test_the_code_of_the_guide_runs_from_top_to_bottom(fake_broker, monkeypatch,
 
     monkeypatch.setattr(LedgerResults, "wait_for", wait_for_a_worker)
     namespace: dict = {}
-    assert len(blocks("batches.md")) == 4
-    for block in blocks("batches.md"):
-        exec(compile(block, "docs/batches.md", "exec"), namespace)
+    assert len(blocks("reference/batches.md")) == 4
+    for block in blocks("reference/batches.md"):
+        exec(compile(block, "docs/reference/batches.md", "exec"), namespace)
         neural.run_due()
     namespace["send_statements"]("2026-11", ["G-1", "G-2", "G-3"])  # once more
 
@@ -51,7 +51,3 @@ def test_the_code_of_the_guide_runs_from_top_to_bottom(fake_broker, monkeypatch,
     assert TaskRun.objects.filter(task="shop.tasks.send_statement").count() == 3
     assert TaskRun.objects.filter(task="shop.tasks.import_page", state="succeeded").count() == 4
     assert {*Batch.objects.values_list("state", "outcome")} == {("ended", "succeeded")}
-
-
-def test_both_languages_show_the_same_code():
-    assert blocks("batches.md") == blocks("batches.zh.md")

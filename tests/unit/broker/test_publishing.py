@@ -53,7 +53,7 @@ def broker(monkeypatch, settings):
         def collect(self, socket_timeout):
             pass
 
-    def send(self, producer, message, tells):
+    def send(self, producer, message):
         if not broker.up:
             raise OSError("gone")
         broker.sent.append(message)
@@ -137,7 +137,7 @@ def test_the_breaker_closes_when_the_broker_is_back(broker):
 def test_a_failure_says_how_many_went_out_before(broker, monkeypatch):
     sender = Publisher()
 
-    def two_then_none(self, producer, message, tells):
+    def two_then_none(self, producer, message):
         if len(broker.sent) == 2:
             broker.up = False
             raise OSError("gone")

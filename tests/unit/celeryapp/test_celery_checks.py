@@ -30,12 +30,12 @@ pytestmark = pytest.mark.filterwarnings(
 )  # Celery's, until its 6.0
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text()
 LEDGERS, PLAIN = "LedgerCelery", "plain Celery"
 
 
 def documented_block() -> dict:
-    """What docs/settings.md tells a project with a plain Celery application to set."""
+    """What docs/reference/settings.md tells a project with a plain Celery application to set."""
     section = SETTINGS.partition("### With a plain Celery application")[2]
     code = re.search(r"```python\n(.*?)\n# In celery\.py", section, re.S)[1]
     values: dict = {}
@@ -125,6 +125,15 @@ def test_the_documented_block_is_all_that_a_plain_application_needs():
 @pytest.mark.parametrize("name", WITHOUT)
 def test_each_setting_that_a_plain_application_lacks_is_noticed(name):
     assert said(PLAIN, without(name)) == set(WITHOUT[name].split())
+
+
+@pytest.mark.parametrize("kind", [LEDGERS, PLAIN])
+def test_only_a_plain_application_is_advised_to_become_a_ledger_celery(kind):
+    app = application(kind, {**documented_block(), "CELERY_TASK_ALWAYS_EAGER": True})
+    (eager,) = (each for each in findings(app) if each.id == "neural.W106")
+    app.close()
+
+    assert ("make the application a neural.LedgerCelery" in eager.hint) == (kind == PLAIN)
 
 
 @pytest.mark.parametrize("name", WITHOUT_OPTION)
@@ -446,20 +455,6 @@ def test_many_models_elsewhere_are_not_all_named(kept_elsewhere):
 
 
 # The documents
-
-
-def ids_of_the_code() -> set[str]:
-    code = "\n".join(path.read_text() for path in ROOT.joinpath("neural").rglob("*.py"))
-    return set(re.findall(r'"(neural(?:_logins)?\.[EW]\d{3})"', code))
-
-
-def test_every_check_has_a_row_in_the_table_and_every_row_a_check():
-    rows = re.findall(
-        r"^\| `(neural(?:_logins)?\.[EW]\d{3})` \| [^|]+ \| [^|]+ \|$", SETTINGS, re.M
-    )
-
-    assert len(rows) == len(set(rows))
-    assert set(rows) == ids_of_the_code()
 
 
 def test_no_two_checks_have_one_id():

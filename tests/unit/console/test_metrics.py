@@ -443,7 +443,7 @@ def test_the_dashboard_can_be_imported_anywhere():
 
 def test_every_metric_is_documented():
     collecting.exposition()
-    told = (ROOT / "docs" / "metrics.md").read_text()
+    told = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 
     names = {documented_as(name) for name in families()}
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []

@@ -50,7 +50,7 @@ def read(cell: str) -> str:
 
 
 def original(cell: str) -> str:
-    """What a program takes off again, as docs/export.md says."""
+    """What a program takes off again, as docs/how-to/export.md says."""
     if cell.startswith("'") and text_cell(cell[1:]) == cell:
         return cell[1:]
     if cell.endswith("\t") and text_cell(cell[:-1]) == cell:

@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import ConnectionHandler, connection
+from django.db import ConnectionHandler, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
@@ -211,6 +211,31 @@ def test_sqlite_out_of_wal_mode_is_a_problem(tmp_path, monkeypatch):
         finding = database.database(Situation())
 
     assert is_found(finding, Status.PROBLEM, "'delete'", "PRAGMA journal_mode=WAL")
+
+
+@pytest.mark.usefixtures("patient_database")
+def test_a_database_that_answers_in_another_mode_is_asked_everything_else(monkeypatch):
+    make_worker()
+    monkeypatch.setattr(type(dialects.ledger_dialect()), "journal_mode", lambda *_: "delete")
+
+    found = look(healthy())
+
+    assert found.pop("database").status == Status.PROBLEM
+    assert {each.status for each in found.values()} == {Status.OK}
+
+
+def test_without_a_database_each_probe_that_needs_none_is_made_and_the_others_say_why(monkeypatch):
+    def refuse():
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(dialects.ledger_connection(), "cursor", refuse)
+
+    found = look()
+
+    why = "not looked at: the database has a problem"
+    asked = {name for name, each in found.items() if each.found != why}
+    assert asked == {"settings", "disk", "broker", "durability", "database"}
+    assert {each.status for name, each in found.items() if name not in asked} == {Status.UNKNOWN}
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(5, Status.WARNING), (-120, Status.PROBLEM)])

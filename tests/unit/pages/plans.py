@@ -24,7 +24,7 @@ def reading(table: str, *, wanted: int = 200) -> Iterator[list[int]]:
     found: list[int] = []
 
     def explained(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.lstrip().startswith("SELECT") and table in sql:
+        if sql.lstrip().startswith(("SELECT", "WITH")) and table in sql:
             execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params, many, context)
             found.append(_wasted_rows(context["cursor"].fetchone()[0], wanted))
         return execute(sql, params, many, context)

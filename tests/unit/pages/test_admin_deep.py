@@ -40,7 +40,8 @@ def test_an_events_page_its_list_and_its_verbs_bear_a_deep_payload() -> None:
     client = world.superuser()
 
     page = client.get(world.page_of(event)).content.decode()
-    similar = client.get(reverse("admin:neural_neuralevent_similar", args=[event.pk]))
+    asked = {"collection": "events", "like": f"{event.store_id}/{event.pk}"}
+    similar = client.get(reverse("admin:neural_retrieval_search_changelist"), asked)
     replayed = client.post(world.act_on(event, "replay"), follow=True)
 
     assert f"Nested {LEVELS + 1} levels deep" in page

@@ -254,8 +254,10 @@ def watched() -> None:
 
 
 def received() -> None:
-    """A push that waits, of a source with a code."""
+    """A push that waits, of a source with a code, and a day that was asked for."""
     source = hooks_world.source(credentials={"secret": SCRIPT})
+    failures = [{"code": SCRIPT, "reason": SCRIPT}]
+    source.reconciliations.create(day="2026-03-01", failures=failures, requested_by=SCRIPT)
     hooks_world.map_code(source, SCRIPT, world.store().code)
     request = Received(method="POST", url=SCRIPT, headers={SCRIPT: SCRIPT}, body=SCRIPT.encode())
     push = Push(push_id=SCRIPT, body=SCRIPT, store_code=SCRIPT)

@@ -163,6 +163,12 @@ def test_only_who_sees_every_store_decides_who_sees_a_store() -> None:
     assert client.get(reverse("admin:neural_store_add")).status_code == 403
 
 
+def test_a_store_that_a_person_adds_is_confirmed_unless_they_say_otherwise() -> None:
+    page = world.superuser().get(reverse("admin:neural_store_add"))
+
+    assert page.context["adminform"].form["confirmed"].value() is True
+
+
 @pytest.mark.parametrize("key", [str(2**63), "9" * 400])
 def test_a_user_whose_key_no_database_can_hold_is_a_wrong_choice(key: str) -> None:
     store = world.store()

@@ -126,7 +126,6 @@ def test_no_page_of_the_second_site_links_out_of_it(mounted, rows):
     assert {
         "neural_taskrun_change",
         "neural_retrieval_search_changelist",
-        "neural_neuralevent_similar",
         "neural_forecasting_forecast_store",
         "neural_restaurant_demandsummary_store",
         "neural_refusedevent_correct",
@@ -150,11 +149,12 @@ def test_what_was_found_links_into_the_second_site(mounted, rows, monkeypatch):
     )
     client = world.superuser()
     of_event = f"{HOME}neural/neuralevent/{event.pk}/"
+    similar = f"{HOME}neural_retrieval/search/?collection=events&like={STORE}%2F{event.pk}"
     expected = {
         f"{HOME}neural_retrieval/search/?q=rice": [
             f"{HOME}neural_restaurant/order/{order.pk}/change/"
         ],
-        f"{of_event}similar/": [f"{of_event}change/"],
+        similar: [f"{of_event}change/"],
     }
 
     for address, rows_of in expected.items():

@@ -50,6 +50,7 @@ STRUCTURED = {
     *("AuditEntry.query", "AuditEntry.target_ids", "AuditEntry.details"),  # has none, by its rule
     *("BulkAction.query", "BulkAction.run_ids", "BulkAction.values", "SavedView.query"),
     *("Order.bill", "Order.progress", "Order.delivery", "OrderLine.options", "Payment.lines"),
+    *("Order.claims", "Reconciliation.failures"),
     *("DayClose.sums", "DayClose.tenders", "DailyDemand.lines", "DailyDemand.context"),
     *("TimeCard.breaks", "TrainingRound.stores", "Refund.lines", "SalesReport.lines"),
     *("WorkerProcess.queues", "WorkerProcess.registered", "WorkerProcess.versions"),
