@@ -110,11 +110,11 @@ def test_people_of_some_stores_find_what_hit_these_alone() -> None:
     runs = page(client, "?q=ReadTimeout&collection=runs")
 
     assert "ReadTimeout" in errors
-    assert f"{old:%Y-%m-%d}" in errors  # when it failed here, not elsewhere
+    assert f"{timezone.localdate(old)}" in errors  # when it failed here, not elsewhere
     assert "own.work" in runs
     assert "other.work" not in runs
     assert "find_unknown" not in page(client, "?q=KeyError&collection=errors")
-    recent = f"?q=ReadTimeout&collection=errors&since={timezone.now():%Y-%m-%d}"
+    recent = f"?q=ReadTimeout&collection=errors&since={timezone.localdate()}"
     assert "<h2>Error groups" not in page(client, recent)
     without = world.client_of("view_search", stores=[world.store("S1")], name="mia")
     assert "<h2>Error groups" not in page(without, "?q=ReadTimeout")
