@@ -159,6 +159,12 @@ FACETS: Mapping[str, Any] = {
 _FILTER_OF = {fact: (name, codes) for name, by in CODES.items() for fact, codes in by.items()}
 
 
+def label_in(code: str, collection: SearchCollection) -> str:
+    """What a kind or another code of a collection is called in the reader's language."""
+    chinese = (get_language() or "").startswith("zh")
+    return str(collection.labels.get(code) or shown_as(code, chinese=chinese))
+
+
 def facets_of(context: Any, section: Section) -> list[tuple[Any, list[tuple[str, int, str]]]]:
     """What the records of a section differ in: its values as text, with numbers of records and the
     query string of a search for these alone."""
@@ -173,15 +179,10 @@ def facets_of(context: Any, section: Section) -> list[tuple[Any, list[tuple[str,
             changed[name] = value
         return "?" + changed.urlencode()
 
-    def called(name: str, value: str) -> str:
-        own = section.collection.labels.get(value)
-        return str(own) if own else value if name == "store" else shown_as(value, chinese=chinese)
-
-    chinese = (get_language() or "").startswith("zh")
     facets = []
     for name, counted in section.facets.items():
         values = [
-            (called(name, value), number, value)
+            (value if name == "store" else label_in(value, section.collection), number, value)
             for value, number in counted[:MOST_VALUES]
             if name not in _FILTER_OF or value in _FILTER_OF[name][1]
         ]

@@ -105,6 +105,20 @@ def test_a_hit_shows_what_matched_and_why(searched):
         assert shown in page, shown
 
 
+def test_the_kind_of_a_hit_is_called_as_the_choice_of_kinds_calls_it(searched):
+    searched.finds(hit("app.Broken", collection="errors", kind="open"))
+    searched.facets = {"kind": [("open", 2), ("resolved", 1)]}
+    chosen = "?q=broken&collection=errors&kind=open"
+
+    chinese = text(world.superuser(), chosen, language="zh-hans")
+    english = text(world.superuser(), chosen)
+
+    assert 'title="只看此类">待处理</a>' in chinese
+    assert "待处理&nbsp;<small>2</small>" in chinese
+    assert '<option value="open" selected>待处理</option>' in chinese
+    assert 'title="Only these">open</a>' in english
+
+
 def test_nothing_that_was_found_or_asked_is_taken_for_markup(searched):
     searched.finds(
         hit(SCRIPT, identity=SCRIPT, kind=SCRIPT, names=(SCRIPT,), text=SCRIPT, parts=(SCRIPT,),
