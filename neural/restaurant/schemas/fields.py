@@ -63,6 +63,8 @@ def _in_plain_digits(value: Any) -> Any:
 def _is_a_currency(value: str) -> str:
     if not CURRENCY.fullmatch(value):
         raise ValueError("must be three capitals of ISO 4217, like CNY")
+    if value == "RMB":
+        raise ValueError("must be CNY: ISO 4217 has no RMB")
     return value
 
 

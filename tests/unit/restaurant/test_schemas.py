@@ -275,6 +275,12 @@ def test_a_currency_that_is_none_is_refused_with_an_example():
         read("order.stated", currency="¥")
 
 
+@pytest.mark.parametrize("name", ["currency", "paid_currency"])
+def test_rmb_is_refused_with_the_code_to_use(name):
+    with pytest.raises(ValidationError, match="must be CNY: ISO 4217 has no RMB"):
+        read("payment.stated", **{name: "RMB"})
+
+
 @pytest.mark.parametrize("moment", ["soon", "0001-01-01T00:00Z", "9999-12-31T23:59:59Z", 10**15])
 def test_times_that_no_clock_shows_are_refused(moment):
     assert refused_field("order.created", placed_at=moment) == "placed_at"
