@@ -14,9 +14,11 @@ from neural.models.run import TaskRunQuerySet
 from neural.restaurant.days.comparing import Comparison, compare, compare_all_tills
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, sum_of
 from neural.restaurant.days.sums import (
+    Balance,
     Day,
     TaxOfRate,
     Tills,
+    balances_of,
     channels_of,
     counts_of,
     hours_of,
@@ -116,6 +118,7 @@ class CurrencyDay:
     currency: str
     sales: Sales
     money: Money
+    balance: Balance
     channels: Sequence[tuple[str, str, Sales]] = ()
     hours: Sequence[tuple[int, int, Decimal]] = ()
     taxes: Sequence[TaxOfRate] = ()
@@ -187,7 +190,9 @@ def latest_day(store: Store, now: dt.datetime) -> dt.date | None:
 
 
 def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
-    by_currency: defaultdict[str, list[Figures]] = defaultdict(list)
+    balances = balances_of((store.pk, day))
+    # An order that counts nowhere may be the only one in its currency.
+    by_currency = defaultdict[str, list[Figures]](list, {currency: [] for currency in balances})
     for (_, currency), figures in tills.items():
         by_currency[currency].append(figures)
     channels, hours = channels_of((store.pk, day)), hours_of(store, day)
@@ -197,6 +202,7 @@ def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
             currency=currency,
             sales=sum_of(figures).sales,
             money=sum_of(figures).money,
+            balance=balances.get(currency, Balance()),
             channels=channels.get(currency, ()),
             hours=_in_order(hours.get(currency, {}), _first_hour(store.day_ends_at)),
             taxes=taxes.get(currency, ()),

@@ -10,7 +10,19 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import (
+    Case,
+    Count,
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, ExtractHour, NullIf
 
 from neural.ledger import dialects
@@ -78,6 +90,34 @@ def hours_of(store: Store, day: dt.date) -> dict[str, dict[int, tuple[int, Decim
     ):
         found[currency][hour] = (count, rounded(total))
     return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is still owed for orders of a day, and what was paid too much for others of it, on
+    whatever day they were paid."""
+
+    owed: Decimal = Decimal(0)
+    overpaid: Decimal = Decimal(0)
+
+
+def balances_of(day: Day) -> dict[str, Balance]:
+    """The balance of a day by currency, with orders that count nowhere. Expected ones are left out:
+    nobody knows yet what they cost."""
+    store, date = day
+    counted = Case(When(state=OrderState.PLACED, then=F("total")), default=Decimal(0))
+    due = counted - F("paid") + F("refunded") - F("returned")
+    orders = Order.objects.unsettled().filter(store=store, business_day=date)
+    rows = (
+        orders.exclude(state=OrderState.EXPECTED)
+        .alias(due=ExpressionWrapper(due, DecimalField()))
+        .values_list("currency")
+        .annotate(
+            owed=Sum("due", filter=Q(due__gt=0), default=Decimal(0)),
+            overpaid=-Sum("due", filter=Q(due__lt=0), default=Decimal(0)),
+        )
+    )
+    return {currency: Balance(rounded(owed), rounded(over)) for currency, owed, over in rows}
 
 
 def counts_of(day: Day) -> Counts:

@@ -195,6 +195,25 @@ def test_the_page_has_the_sum_the_charts_and_the_comparison_in_both_languages(ti
     assert "style=" not in shown.split("<main", 1)[-1]
 
 
+@pytest.mark.parametrize(
+    ("language", "owed", "overpaid"),
+    [("en", "still owed", "paid too much"), ("zh-hans", "未付金额", "多付")],
+)
+def test_what_is_owed_and_what_was_paid_too_much_are_shown_if_there_is_any(
+    till, language, owed, overpaid
+):
+    business.order(till, "1", at(0), line("rice", 1, "10"))
+    one_owes = text(world.superuser(), address(), language)
+    business.order(till, "2", at(0), line("rice", 1, "10"))
+    business.pay(till, "2", "2", "13.5", at(1))
+    another_has_too_much = text(world.superuser(), address(), language)
+
+    assert f"<dt>{owed}</dt><dd>10.00</dd>" in one_owes
+    assert f"<dt>{overpaid}</dt>" not in one_owes
+    assert f"<dt>{owed}</dt><dd>10.00</dd>" in another_has_too_much
+    assert f"<dt>{overpaid}</dt><dd>3.50</dd>" in another_has_too_much
+
+
 def test_names_from_outside_are_shown_as_text(till):
     business.order(till, "1", at(0), line("rice", 1, "10"), channel="delivery", platform=SCRIPT)
     business.close_day(till, till=SCRIPT, first_ticket=f"{SCRIPT}1", last_ticket=f"{SCRIPT}3")
