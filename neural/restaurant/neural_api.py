@@ -1,18 +1,22 @@
-"""The HTTP API's endpoints of orders, loaded if ``neural.api`` is installed."""
+"""The HTTP API's endpoints of orders and days, loaded if ``neural.api`` is installed."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from ninja import Path, Query, Router, Schema
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from neural.api.access import Caller, KeyWith
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import AskedDay, Day, Instant, Money, StoreCode, text
+from neural.models import Store
+from neural.restaurant.days.summary import is_behind, summarise
 from neural.restaurant.keys import KEY_LENGTH, order_key
 from neural.restaurant.models import Order, OrderLine, Payment
+from neural.restaurant.models.amounts import rounded
 
 MOST_PAYMENTS = 200
 """The newest payments and refunds that an answer has."""
@@ -228,3 +232,182 @@ def _payment(payment: Payment) -> ReadPayment:
     own: dict[str, Any] = {"id": payment.reference or payment.key, "returned_lines": payment.lines}
     same = [name for name in ReadPayment.model_fields if name not in own]
     return ReadPayment(**own, **{name: getattr(payment, name) for name in same})
+
+
+def _as_stored(value: Any) -> Any:
+    return rounded(value) if isinstance(value, Decimal) else value
+
+
+Amount = Annotated[Money, BeforeValidator(_as_stored)]
+"""A sum, with the decimals of the columns also where nothing was added up or a till states fewer;
+or a number of orders or guests."""
+
+
+class DayOrders(Schema):
+    """How many orders of the day there are of each kind."""
+
+    placed: int = Field(description="Those that count: the sales are theirs.")
+    cancelled: int
+    voided: int
+    rejected: int
+    merged: int
+    expected: int = Field(description="Only a payment or a status of them is known.")
+    unsettled: int = Field(description="Something is owed, or too much was paid.")
+    not_adding_up: int
+    given_twice: int
+    late_change: int
+
+
+class DaySales(Schema):
+    """The orders of the day that count: gross − discounts + charges + tax + rounding + difference
+    = total."""
+
+    orders: int
+    guests: int
+    gross: Amount = Field(description="The list price of the sold lines.")
+    discounts: Amount
+    charges: Amount
+    tax: Amount = Field(description="Added tax.")
+    tax_included: Amount
+    rounding: Amount
+    difference: Amount = Field(description="The stated totals less what the parts add up to.")
+    total: Amount
+    deferred: Amount = Field(description="The part of the total that is no sale, like a top-up.")
+    returned: Amount = Field(description="Refunds of goods of these orders, on whatever day.")
+    net: Amount = Field(description="What was sold in the end: total − returned.")
+    platform_discounts: Amount
+    platform_charges: Amount
+    commission: Amount
+
+
+class DayTender(Schema):
+    """The payments and refunds of one tender, without tips."""
+
+    payments: int
+    paid: Amount
+    refunds: int
+    refunded: Amount
+    received: Amount = Field(description="Paid less refunded: what a close states of a tender.")
+    tips: Amount
+
+
+class DayMoney(Schema):
+    """The payments and refunds of the day, of orders of whatever day."""
+
+    taken_in: Amount = Field(
+        description="Received by tenders that bring money on the day, without tips: not what is on "
+        "account, paid to a platform, or paid with stored value, points or vouchers."
+    )
+    refunds: Amount = Field(description="Returned and reversed.")
+    returned: Amount
+    reversed: Amount = Field(description="Payments that were undone.")
+    tenders: dict[str, DayTender] = Field(description="By tender; empty where none is stated.")
+
+
+class DayBalance(Schema):
+    """What the orders of the day that are known still lack, paid on whatever day."""
+
+    owed: Amount = Field(description="What guests still owe for some of them.")
+    overpaid: Amount = Field(description="What was paid too much for others.")
+
+
+class DayOfCurrency(Schema):
+    """The day in one currency. Different currencies are never added up."""
+
+    currency: str = Field(examples=["CNY"], description="ISO 4217; empty if it is not stated.")
+    sales: DaySales
+    money: DayMoney
+    balance: DayBalance
+
+
+class ComparedFigure(Schema):
+    """A figure, amount or number, beside what the till states."""
+
+    name: str = Field(examples=["total"], description="As in `day.closed`.")
+    ours: Amount
+    stated: Amount | None = Field(description="Null if the till leaves it out.")
+    difference: Amount | None = Field(description="Stated less ours.")
+
+
+class ComparedClose(Schema):
+    """The totals that a till states of the day, beside ours."""
+
+    till: str | None = Field(
+        examples=["till-3"],
+        description="Empty: the close speaks for the whole store. Null: all tills together.",
+    )
+    currency: str = Field(examples=["CNY"])
+    agrees: bool | None = Field(
+        description="Whether all that is stated is what we have. Null if nothing can be compared: "
+        "the close states nothing, or no currency on a day that has several."
+    )
+    figures: list[ComparedFigure]
+    tenders: list[ComparedFigure] = Field(description="What was received by each tender.")
+
+
+class TicketGap(Schema):
+    """Tickets that are missing, from the first to the last."""
+
+    first: str = Field(examples=["A-18"])
+    last: str = Field(examples=["A-20"])
+    count: int
+
+
+class TillTicketsMissing(Schema):
+    """The gaps in the tickets of a till."""
+
+    till: str
+    of_store: bool = Field(description="Whether they are of all tills in one sequence.")
+    gaps: list[TicketGap]
+    more: int = Field(description="How many further gaps are not listed.")
+
+
+class ReadDay(Schema):
+    """A store's business day: what was sold and paid, beside what its tills state of it."""
+
+    store: str = Field(examples=["S01"])
+    day: Day
+    behind: bool = Field(
+        description="Whether events of this day still wait to be handled. Until they are, figures "
+        "differ and tickets are missing."
+    )
+    orders: DayOrders
+    currencies: list[DayOfCurrency]
+    closes: list[ComparedClose] = Field(
+        description="One for each close of a till and, where several tills have closed, one for "
+        "all of them together."
+    )
+    not_closed: list[str] = Field(description="Tills with orders or payments, and no close.")
+    tickets_missing: list[TillTicketsMissing]
+
+
+@router.get(
+    "/days/{store}/{day}",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=ReadDay,
+    operation_id="read_day",
+    summary=_("Read a business day"),
+)
+def read_day(
+    request: HttpRequest,
+    store: Annotated[StoreCode, Path(description="The code of the store.")],
+    day: Annotated[AskedDay, Path(description="The business day.")],
+) -> Any:
+    """What the store sold and took in on the day, what is still owed for its orders, and how that
+    compares with the totals that its tills state in `day.closed`. The same figures are on the
+    admin's page of the day."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    row = Store.objects.in_stores(caller.stores).filter(pk=store).first()
+    if row is None:
+        raise ApiProblem(404, "there is no such store among those of this key")
+    found = summarise(row, day)
+    return {
+        "store": row.pk,
+        "day": day,
+        "behind": is_behind(row, day),
+        "orders": found.counts,
+        "currencies": found.currencies,
+        "closes": found.comparisons,
+        "not_closed": found.not_closed,
+        "tickets_missing": found.missing,
+    }

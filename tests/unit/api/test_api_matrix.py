@@ -19,7 +19,7 @@ from neural.api.openapi import operations
 from neural.api.version1 import build
 from neural.forecasting.models import Forecast
 from neural.models import NeuralEvent, Store
-from neural.restaurant.models import Order
+from neural.restaurant.models import DayClose, Order
 from neural.retrieval.query.hits import Found, Hit, Why
 from tests.unit.admin import admin_world
 from tests.unit.api import api_world
@@ -27,6 +27,9 @@ from tests.unit.api.api_matrix import MARK, MINE, THEIRS, Line, violations
 from tests.unit.forecasting import learning_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+
+
+DAY = dt.date(2026, 5, 1)
 
 
 def expected(rows: "Rows") -> Mapping[str, Line]:
@@ -47,6 +50,7 @@ def expected(rows: "Rows") -> Mapping[str, Line]:
         "POST /runs/retry": Line(Scope.RUNS_RETRY, body={"all": True}, changes=True),
         "GET /stores": Line(Scope.EVENTS_READ),
         "GET /orders/{store}/{path:order}": Line(Scope.EVENTS_READ, order),
+        "GET /days/{store}/{day}": Line(Scope.EVENTS_READ, {"store": THEIRS, "day": DAY}),
         "GET /search": Line(Scope.SEARCH, query={"q": "dish", "collection": "dishes"}),
         "GET /forecasts": Line(Scope.FORECASTS, query=forecast),
     }
@@ -73,12 +77,13 @@ def rows() -> Rows:
     """A store that has nothing, and one that has a row of every kind."""
     Store.objects.create(code=MINE)
     theirs = Store.objects.create(code=THEIRS, name=MARK)
+    DayClose.objects.create(store=theirs, business_day=DAY, till=MARK, version=b"1")
     event = admin_world.event(MARK, at=THEIRS, payload={"order_id": MARK, "lines": []})
     return Rows(
         event,
         admin_world.run("dead", event=event, store=theirs, handler=MARK, task_id=f"run-{MARK}"),
         Order.objects.create(store=theirs, key="12", number=MARK),
-        learning_world.forecast(theirs, MARK, made_on=dt.date(2026, 5, 1)),
+        learning_world.forecast(theirs, MARK, made_on=DAY),
     )
 
 

@@ -119,7 +119,7 @@ def test_the_names_of_operations_stay(document):
 
     assert names >= {
         *("list_events", "read_event", "retry_event", "read_run", "retry_runs", "list_stores"),
-        *("read_order", "search", "list_forecasts"),
+        *("read_order", "read_day", "search", "list_forecasts"),
     }
 
 
