@@ -19,7 +19,7 @@ from neural.retrieval.collections.registry import SearchCollection, collection_o
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import TOKEN_FORM, shape_of
-from neural.retrieval.models import IndexGap, IndexState, OutboxEntry, SearchIndex
+from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex, SearchRow
 from neural.retrieval.stores.base import Shape, Vector, VectorStore, Within
 
 MOST_COUNTED = 20_000
@@ -73,7 +73,8 @@ def read_again() -> None:
 
 
 _WRITTEN = """
-SELECT *, EXISTS (SELECT 1 FROM neural_indexgap WHERE index_id = neural_searchindex.id) AS has_gaps
+SELECT *, EXISTS (SELECT 1 FROM neural_searchrow
+    WHERE index_id = neural_searchindex.id AND lacks_vectors) AS has_gaps
 FROM neural_searchindex WHERE state IN ('active', 'building')"""
 """A plain statement: to compose it by Django would take a tenth of the time of a search."""
 
@@ -165,7 +166,8 @@ def _misfits(index: SearchIndex) -> Iterator[str]:
 
 def _gaps(index: SearchIndex) -> Iterator[str]:
     """How many records another process has indexed without vectors."""
-    if number := len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED]):
+    lacking = SearchRow.objects.filter(index=index, lacks_vectors=True)
+    if number := len(lacking.values("pk")[:MOST_COUNTED]):
         sentence = ngettext(
             "has %(count)s record without its meaning, written by a worker whose settings name "
             "another model than %(model)s; it is added by one that has it",

@@ -14,7 +14,7 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.conf import conf
 from neural.retrieval.index.writing import measure
-from neural.retrieval.models import IndexGap, IndexState, SearchIndex
+from neural.retrieval.models import IndexState, SearchIndex
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, TableSize
 
@@ -82,7 +82,6 @@ def drop_replaced() -> int:
         store_kind=conf().vector_store,
         ended_at__lt=Now() - GRACE,
     )
-    IndexGap.objects.of_ended().delete()
     names = dict(ended.values_list("table", "pk"))
     there = sorted(names.keys() & set(vector_store().tables())) if names else []
     for number in names.values():

@@ -39,7 +39,7 @@ from neural.retrieval.index.writing import (
     version_now,
     write,
 )
-from neural.retrieval.models import IndexGap, IngestedRecord, OutboxEntry, SearchIndex
+from neural.retrieval.models import IngestedRecord, OutboxEntry, SearchIndex, SearchRow
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ def _fillable() -> Iterator[SearchIndex]:
     written = SearchIndex.objects.written().filter(
         collection__in=known,
         store_kind=conf().vector_store,
-        pk__in=IndexGap.objects.values("index"),
+        pk__in=SearchRow.objects.filter(lacks_vectors=True).values("index"),
     )
     return (index for index in written.order_by("pk") if its_embedder(index) is not None)
 
@@ -253,15 +253,16 @@ def fill_gaps(size: int) -> int:
 
 
 def _fill(index: SearchIndex, size: int) -> int:
-    gaps = IndexGap.objects.filter(index=index).order_by("pk")
-    keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
-    version = version_now()  # taken after the gaps were read, so that it is newer than theirs
+    lacking = SearchRow.objects.filter(index=index, lacks_vectors=True)
+    keys = list(lacking.values_list("key", flat=True)[:size])
+    version = version_now()  # taken after the rows were read, so that it is newer than theirs
     work = partial(_write, index, version)
     _done, failed = bisect(keys, work, all_may_fail=True)
     if failed:
         refused = {key: reason_of(error) for key, error in failed}
         OutboxEntry.objects.note_refused(index.collection, refused)
-    IndexGap.objects.filled(index, keys, version=version)
+    # What could not be written is not tried again and again.
+    lacking.filter(key__in=keys, version__lt=version).update(lacks_vectors=None)
     logger.info("event=index_gaps_filled index=%r records=%d", str(index), len(keys))
     return len(keys)
 

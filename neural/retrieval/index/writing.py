@@ -27,7 +27,7 @@ from neural.retrieval.embedders.base import Vectors as Embeddings
 from neural.retrieval.index.active import its_embedder, table_shape
 from neural.retrieval.index.batches import bisect, reason_of
 from neural.retrieval.index.fields import TOKEN_FORM, texts_of, tokens_of
-from neural.retrieval.models import IndexGap, SearchIndex, SearchRow
+from neural.retrieval.models import SearchIndex, SearchRow
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row, TableMissing, Vector
 
@@ -78,7 +78,7 @@ def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -
     """Vectors of all texts that these indexes need, computed in one call. Do not call it in a
     transaction: a model is slow, and a remote one slower."""
     columns = {
-        column for index in indexes if its_embedder(index) is not None for column in index.vectors
+        column for index in indexes if not _lacks_its_model(index) for column in index.vectors
     }
     texts = (texts_of(each, sorted(columns)).values() for each in documents)
     wanted = {text for own in texts for some in own for text in some}
@@ -139,7 +139,13 @@ def search_row(index: SearchIndex, key: str, document: Document, *, version: int
         text=document.text,
         facts=facts,
         words=tokens_of(document) | scope,
+        lacks_vectors=_lacks_its_model(index),
     )
+
+
+def _lacks_its_model(index: SearchIndex) -> bool:
+    """Whether this process cannot make the index's vectors: mixed models would not compare."""
+    return bool(index.vectors) and its_embedder(index) is None
 
 
 # The tables
@@ -169,7 +175,6 @@ def write(
     gone = [*gone, *documents.unwanted]
     for index in indexes:
         rows = [search_row(index, *each, version=version) for each in documents.read.items()]
-        _note_gaps(index, documents.read, version)
         if index.token_form == TOKEN_FORM:  # an older table has another shape and is being rebuilt
             _write_vectors(index, documents.read, vectors, gone, version)
         if rows:
@@ -187,8 +192,11 @@ def _write_vectors(
     version: int,
 ) -> None:
     """Write the rows of the vector store. They have no vectors if this process lacks the index's
-    model: mixed models would not compare."""
-    columns = index.vectors if its_embedder(index) is not None else []
+    model; a process that has it adds them."""
+    columns = index.vectors
+    if documents and _lacks_its_model(index):
+        columns = []
+        _log_gaps(index.pk, index.collection, index.embedder)
     rows = [
         Row(key=key, store=each.store, version=version, vectors=vectors_of(each, columns, vectors))
         for key, each in documents.items()
@@ -200,14 +208,6 @@ def _write_vectors(
         if SearchIndex.objects.written().filter(pk=index.pk).exists():
             _make_table(index)
             _change(index, rows, gone)
-
-
-def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: int) -> None:
-    """Note gaps if this process lacks the index's model, so that a process that has it adds the
-    vectors. This comes before the write, so that a row without vectors always has a gap."""
-    if documents and index.vectors and its_embedder(index) is None:
-        IndexGap.objects.note(index, documents.keys(), version=version)
-        _log_gaps(index.pk, index.collection, index.embedder)
 
 
 @lru_cache

@@ -7,11 +7,10 @@ the last two, and the admin shows the first three.
 """
 
 from neural.retrieval.models.outbox_entry import IndexShard, IngestedRecord, OutboxEntry
-from neural.retrieval.models.search_index import IndexGap, IndexState, Search, SearchIndex
+from neural.retrieval.models.search_index import IndexState, Search, SearchIndex
 from neural.retrieval.models.search_row import SearchPiece, SearchRow, SearchTerm
 
 __all__ = [
-    "IndexGap",
     "IndexShard",
     "IndexState",
     "IngestedRecord",

@@ -87,6 +87,10 @@ class SearchRow(models.Model):
     text = models.TextField()
     facts = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     words = TokensField()
+    # Nullable, because SQLite adds such a column without making the table anew.
+    lacks_vectors = models.BooleanField(null=True)
+    """True from when a process without the index's model wrote it until one with it adds the
+    vectors."""
 
     objects: ClassVar[Any] = models.Manager()
 
@@ -94,6 +98,13 @@ class SearchRow(models.Model):
         db_table = "neural_searchrow"
         constraints = (
             models.UniqueConstraint(fields=["index", "key"], name="neural_search_row_key"),
+        )
+        indexes = (
+            models.Index(
+                fields=["index"],
+                condition=models.Q(lacks_vectors=True),
+                name="neural_search_row_lacking",
+            ),
         )
         default_permissions = ()
 

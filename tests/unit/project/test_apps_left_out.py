@@ -45,7 +45,7 @@ TABLES = {
         "neural_availability",
     },
     "retrieval": {
-        *("neural_indexgap", "neural_indexlane", "neural_indexmark", "neural_searchindex"),
+        *("neural_indexlane", "neural_indexmark", "neural_searchindex"),
         *("neural_searchpiece", "neural_searchrow", "neural_searchterm", "neural_suppliedrecord"),
         # SQLite's full-text index
         *(f"neural_searchwords{part}" for part in ("", "_config", "_data", "_docsize", "_idx")),

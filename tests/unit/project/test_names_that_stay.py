@@ -85,7 +85,6 @@ TABLES = {
     "neural_hooks_subscription_stores",
     "neural_hooks_unroutedpush",
     "neural_hooks_webhooksource",
-    "neural_indexgap",
     "neural_indexlane",
     "neural_indexmark",
     "neural_logins_loginfailures",

@@ -9,7 +9,7 @@ from neural.retrieval.index.active import active_index
 from neural.retrieval.index.indexing import fill_gaps, index_entries
 from neural.retrieval.index.rebuilding import open_rebuild, rebuild
 from neural.retrieval.index.scheduling import schedule_indexing
-from neural.retrieval.models import IndexGap, OutboxEntry
+from neural.retrieval.models import OutboxEntry, SearchRow
 from neural.tasks import index_marked, tend_search_indexes
 from tests.unit.retrieval.searching import MemoryStore, active, titles
 
@@ -53,6 +53,10 @@ def change(guests, number, title):
     OutboxEntry.objects.append("guests", [guests.put(str(number), title=title)])
 
 
+def gaps():
+    return SearchRow.objects.filter(lacks_vectors=True)
+
+
 def without_vectors(index):
     return {key for key, row in MemoryStore.kept[index.table].items() if not row.vectors}
 
@@ -67,11 +71,11 @@ def test_what_a_worker_with_another_model_changed_has_its_vectors_again(guests, 
     worker("other")
 
     assert len(without_vectors(active())) == 25  # found by words at once
-    assert IndexGap.objects.count() == 25
+    assert gaps().count() == 25
     worker("tiny")
     assert without_vectors(active()) == set()
     assert set(titles(active()).values()) == {"new"}
-    assert not IndexGap.objects.exists()
+    assert not gaps().exists()
 
 
 def test_workers_of_two_models_in_turn_leave_no_record_without_vectors(guests, worker):
@@ -96,7 +100,7 @@ def test_a_worker_that_cannot_complete_a_record_leaves_it_to_one_that_can(guests
     for _ in range(3):
         worker("other")
 
-    assert IndexGap.objects.count() == 1
+    assert gaps().count() == 1
     assert without_vectors(active()) == {"S1/1"}
 
 
@@ -107,7 +111,7 @@ def test_of_a_record_that_changes_again_and_again_one_gap_is_kept(guests, worker
         change(guests, 1, f"changed {number}")
         worker("other")
 
-    assert IndexGap.objects.count() == 1
+    assert gaps().count() == 1
 
 
 def test_what_is_changed_while_its_gap_is_filled_keeps_a_gap(guests, worker, settings):
@@ -126,7 +130,7 @@ def test_what_is_changed_while_its_gap_is_filled_keeps_a_gap(guests, worker, set
     MemoryStore.before_write = the_other_worker_is_in_between
     fill_gaps(10)
 
-    assert IndexGap.objects.count() == 1
+    assert gaps().count() == 1
     worker("tiny")
     assert (titles(active()), without_vectors(active())) == ({"S1/1": "third"}, set())
 
@@ -146,7 +150,7 @@ def test_killed_before_a_row_is_written_its_gap_is_filled_all_the_same(guests, w
     worker("tiny")
 
     assert (titles(active()), without_vectors(active())) == ({"S1/1": "second"}, set())
-    assert not IndexGap.objects.exists()
+    assert not gaps().exists()
 
 
 def test_both_indexes_are_completed_while_one_of_another_model_is_built(guests, worker):
@@ -176,7 +180,7 @@ def test_with_the_new_index_the_gaps_of_the_old_one_are_forgotten(guests, worker
 
     assert active().embedder == "other"
     assert without_vectors(active()) == set()
-    assert not IndexGap.objects.exists()
+    assert not indexing.has_gaps()
 
 
 def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
@@ -195,7 +199,7 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
     worker("tiny")
 
     assert without_vectors(active()) == {"S1/1"}
-    assert not IndexGap.objects.exists()
+    assert not gaps().exists()
     assert OutboxEntry.objects.refused().get().key == "S1/1"
 
 
