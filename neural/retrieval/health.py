@@ -16,7 +16,6 @@ from neural.retrieval.index.lag import (
     has_records,
     index_lag,
     index_notices,
-    lag_text,
 )
 from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import Within
@@ -45,7 +44,7 @@ def waiting_records(situation: Situation) -> Finding:
     if not conf().search:
         return search_index(situation)
     lag = situation.once("search", lambda: index_lag(now=situation.now))
-    return _of_blocked(lag) or _of_refused(lag) or ok("search", _lag_text(lag))
+    return _of_blocked(lag) or _of_refused(lag) or ok("search", lag.text)
 
 
 def _of_blocked(lag: Lag) -> Finding | None:
@@ -53,7 +52,7 @@ def _of_blocked(lag: Lag) -> Finding | None:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
         remedy = _("see that a worker reads the queue default, and what runs of index_marked say")
-        return problem("search", _lag_text(lag), remedy)
+        return problem("search", lag.text, remedy)
     return None
 
 
@@ -79,24 +78,18 @@ def _of_indexes(lag: Lag) -> Finding:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
         return warning("search", found, _("type: manage.py rebuild_index"))
-    return _of_refused(lag) or ok("search", _lag_text(lag))
+    return _of_refused(lag) or ok("search", lag.text)
 
 
 def _of_refused(lag: Lag) -> Finding | None:
     if not lag.refused:
         return None
-    texts = {"told": _lag_text(lag), "refused": counted(lag.refused)}
+    texts = {"told": lag.text, "refused": counted(lag.refused)}
     return warning(
         "search",
         _("%(told)s; records that cannot be indexed: %(refused)s") % texts,
         _("see why in the admin, under Records to index, and try them again there"),
     )
-
-
-def _lag_text(lag: Lag) -> str:
-    if not lag.waiting:
-        return _("up to date")
-    return lag_text(waiting=lag.waiting, seconds=lag.oldest_seconds)
 
 
 def _never_built() -> list[str]:

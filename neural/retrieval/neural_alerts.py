@@ -17,7 +17,7 @@ from neural.monitoring.alerts.rules import (
 )
 from neural.monitoring.models import Severity
 from neural.retrieval.conf import conf
-from neural.retrieval.index.lag import index_lag, lag_text
+from neural.retrieval.index.lag import Lag, index_lag
 
 
 def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
@@ -40,7 +40,7 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
 def _sentence(subject: str, facts: Facts) -> str:
     if "found" in facts:
         return in_language(facts["found"])
-    return lag_text(waiting=facts["waiting"], seconds=facts["seconds"])
+    return Lag(waiting=facts["waiting"], oldest_seconds=facts["seconds"]).text
 
 
 INDEX_BEHIND = Rule(

@@ -2,7 +2,6 @@
 rebuild.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ from neural.admin.display import (
     NOTHING,
     badge,
     computed_column,
-    duration,
     instant_column,
     json_column,
     link,
@@ -40,7 +38,6 @@ from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.active import notices_of
 from neural.retrieval.index.lag import (
     all_notices_of,
-    counted,
     index_lag,
     why_it_waits,
     why_nobody_builds_it,
@@ -58,14 +55,8 @@ IndexStateFilter = choice_filter(gettext_lazy("state"), "state", IndexState)
 
 
 def behind(collection: str, stores: frozenset[str] | None = None) -> str:
-    """In words how far the index of a collection is behind, counting records of these stores (None:
-    all)."""
-    lag = index_lag(now=database_clock(), collection=collection, stores=stores)
-    if not lag.waiting:
-        return _("up to date")
-    waited = dt.timedelta(seconds=lag.oldest_seconds)
-    values = {"number": counted(lag.waiting), "time": duration(waited)}
-    return _("%(number)s waiting, the first for %(time)s") % values
+    """How far the index of a collection is behind, counting records of these stores (None: all)."""
+    return index_lag(now=database_clock(), collection=collection, stores=stores).text
 
 
 class RefusedFilter(EqualityFilter):

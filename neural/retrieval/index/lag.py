@@ -40,6 +40,16 @@ class Lag:
     troubles: Sequence[str] = ()
     """Why indexing is blocked until a person does something."""
 
+    @property
+    def text(self) -> str:
+        """How many records wait, and for how long, as a sentence for people."""
+        if not self.waiting:
+            return _("up to date")
+        number = ngettext("%(count)s record waits", "%(count)s records wait", self.waiting)
+        waits = number % {"count": counted(self.waiting)}
+        texts = {"waits": waits, "span": span(self.oldest_seconds)}
+        return _("%(waits)s to be indexed, the first for %(span)s") % texts
+
 
 def index_lag(
     *, now: dt.datetime, collection: str | None = None, stores: Collection[str] | None = None
@@ -64,20 +74,13 @@ def index_lag(
 
 def _troubles() -> tuple[str, ...]:
     """The troubles of the shards in use, each once."""
-    shards = IndexShard.objects.troubled().filter(number__lt=conf().index_shards).order_by("pk")
-    return tuple(dict.fromkeys(shard.trouble for shard in shards))
+    shards = IndexShard.objects.filter(number__lt=conf().index_shards).order_by("pk")
+    return tuple(dict.fromkeys(shard.trouble for shard in shards if shard.trouble))
 
 
 def _first(entries: OutboxEntryQuerySet, history: bool) -> Sequence[dt.datetime]:
     own = entries.filter(history=history).order_by("pk")
     return list(own.values_list("created_at", flat=True)[:COUNTED])
-
-
-def lag_text(*, waiting: int, seconds: float) -> str:
-    """How many records wait, and for how long, as a sentence for people."""
-    number = ngettext("%(count)s record waits", "%(count)s records wait", waiting)
-    texts = {"waits": number % {"count": counted(waiting)}, "span": span(seconds)}
-    return _("%(waits)s to be indexed, the first for %(span)s") % texts
 
 
 def index_notices() -> dict[str, tuple[str, ...]]:

@@ -138,7 +138,7 @@ def test_the_page_says_how_far_the_index_is_behind():
     outbox_entry(created_at=timezone.now() - dt.timedelta(minutes=5))
 
     for address in (world.page_of(found), world.list_of("searchindex")):
-        assert "1 waiting, the first for 5 min" in text(client, address)
+        assert "1 record waits to be indexed, the first for 5 min" in text(client, address)
 
 
 def test_rebuild_builds_a_new_index_in_the_persons_name_while_the_old_one_is_searched():

@@ -143,10 +143,10 @@ def test_how_many_records_wait_is_told_of_the_users_own_stores():
         order("S2", f"B-2{number}", "麻婆豆腐")
     order("S1", "A-19", "麻婆豆腐")
 
-    assert "4 waiting" in page(world.superuser(), "")
+    assert "4 records wait" in page(world.superuser(), "")
     mine = page(limited(), "")
-    assert "1 waiting" in mine
-    assert "4 waiting" not in mine
+    assert "1 record waits" in mine
+    assert "4 records wait" not in mine
 
 
 def test_a_phone_is_looked_up_however_it_is_typed_and_written():
