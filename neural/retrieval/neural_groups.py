@@ -7,5 +7,4 @@ register_group_permissions(
     viewer=("view_search", "view_searchindex", "view_ingestedrecord", "view_outboxentry"),
     operator=("rebuild_searchindex",),
     read_only=("searchindex", "ingestedrecord", "outboxentry"),
-    internal=("indexshard",),
 )

@@ -190,26 +190,13 @@ class Migration(migrations.Migration):
             name="IndexShard",
             fields=[
                 ("id", row_id()),
-                ("history", models.BooleanField(verbose_name="history")),
-                ("number", models.PositiveSmallIntegerField(verbose_name="number")),
-                (
-                    "task_id",
-                    entered_text("task id", 255, help_text="Of the run that was last asked for."),
-                ),
-                (
-                    "trouble",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=500,
-                        verbose_name="trouble",
-                    ),
-                ),
+                ("history", models.BooleanField()),
+                ("number", models.PositiveSmallIntegerField()),
+                ("task_id", models.CharField(default="", max_length=255)),
+                ("trouble", models.CharField(db_default="", default="", max_length=500)),
             ],
             options={
-                "verbose_name": "indexing shard",
-                "verbose_name_plural": "indexing shards",
+                "default_permissions": (),
                 "db_table": "neural_indexlane",
                 "constraints": [
                     models.UniqueConstraint(

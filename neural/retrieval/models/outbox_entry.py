@@ -139,34 +139,18 @@ class OutboxEntry(models.Model):
 TROUBLE_LENGTH = 500
 
 
-class IndexShardQuerySet(models.QuerySet):
-    def troubled(self) -> Self:
-        """Shards that are blocked until a person does something."""
-        return self.exclude(trouble="")
-
-
 class IndexShard(models.Model):
     """A shard of the index outbox, which one run at a time works on."""
 
-    history = models.BooleanField(_("history"))
-    number = models.PositiveSmallIntegerField(_("number"))
-    task_id = models.CharField(
-        _("task id"),
-        max_length=255,
-        blank=True,
-        default="",
-        help_text=_("Of the run that was last asked for."),
-    )
-    trouble = models.CharField(
-        _("trouble"), max_length=TROUBLE_LENGTH, blank=True, default="", db_default=""
-    )
-
-    objects = IndexShardQuerySet.as_manager()
+    history = models.BooleanField()
+    number = models.PositiveSmallIntegerField()
+    task_id = models.CharField(max_length=255, default="")
+    """Of the run that was last asked for."""
+    trouble = models.CharField(max_length=TROUBLE_LENGTH, default="", db_default="")
 
     class Meta:
         db_table = "neural_indexlane"
-        verbose_name = _("indexing shard")
-        verbose_name_plural = _("indexing shards")
+        default_permissions = ()
         constraints = (
             models.UniqueConstraint("history", "number", name="neural_index_shard_identity"),
         )
