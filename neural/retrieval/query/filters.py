@@ -17,6 +17,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from neural.retrieval.collections.trade import codes_called
+from neural.retrieval.stores.base import FactCondition as Condition
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "store": ("门店", "店铺", "分店", "shop"),
@@ -52,17 +53,6 @@ AT, WHEN = "at", "when"
 """When a record happened: as a filter states it, or as a word like *yesterday* does. A record that
 only has a time of its last change, like a dish, is not limited by such a word."""
 
-Value = str | Decimal | dt.date | tuple[str, ...]
-
-
-class Condition(NamedTuple):
-    """What a fact of a record must be: ``in`` has several values, the others (``=``, ``>``, ``>=``,
-    ``<``, ``<=``) one. A date stands for the beginning of the day."""
-
-    name: str
-    operator: str
-    value: Value
-
 
 class Unknown(NamedTuple):
     """What is unknown: a filter, or the value of the filter ``name``. ``known`` are those that
@@ -80,6 +70,10 @@ class Filtered:
     text: str
     conditions: list[Condition] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
+
+
+Period = tuple[dt.date, dt.date]
+"""The first day, and the day after the last."""
 
 
 class _ValueUnknown(Exception):
@@ -106,20 +100,39 @@ _DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:T\d\d:\d\d(?::\d\d)?)?"
     r"|\d{4}年\d{1,2}月\d{1,2}日?|\d{1,2}月\d{1,2}[日号]"
 )
-_PERIODS: Mapping[str, str] = {
-    "today": "today|今天|今日",
-    "yesterday": "yesterday|昨天|昨日",
-    "before yesterday": "前天",
-    "tomorrow": "tomorrow|明天|明日",
-    "after tomorrow": "后天",
-    "this week": "this week|本周|这周|这个?星期",
-    "last week": "last week|上周|上个?星期",
-    "next week": "next week|下周|下个?星期",
-    "this month": "this month|本月|这个月",
-    "last month": "last month|上个?月",
-    "days": r"(?:last|past) (\d{1,3}) days|(?:最近|过去|近)(\d{1,3})天",
+_DAY = dt.timedelta(days=1)
+
+
+def _days(first: dt.date, number: int = 1) -> Period:
+    return first, first + number * _DAY
+
+
+def _week(day: dt.date) -> Period:
+    return _days(day - day.weekday() * _DAY, 7)
+
+
+def _month(day: dt.date) -> Period:
+    first = day.replace(day=1)
+    return first, (first + 31 * _DAY).replace(day=1)
+
+
+_PERIODS: Mapping[str, Callable[[dt.date, int], Period]] = {
+    "today|今天|今日": lambda today, _: _days(today),
+    "yesterday|昨天|昨日": lambda today, _: _days(today - _DAY),
+    "前天": lambda today, _: _days(today - 2 * _DAY),
+    "tomorrow|明天|明日": lambda today, _: _days(today + _DAY),
+    "后天": lambda today, _: _days(today + 2 * _DAY),
+    "this week|本周|这周|这个?星期": lambda today, _: _week(today),
+    "last week|上周|上个?星期": lambda today, _: _week(today - 7 * _DAY),
+    "next week|下周|下个?星期": lambda today, _: _week(today + 7 * _DAY),
+    "this month|本月|这个月": lambda today, _: _month(today),
+    "last month|上个?月": lambda today, _: _month(today.replace(day=1) - _DAY),
+    r"(?:last|past) (\d{1,3}) days|(?:最近|过去|近)(\d{1,3})天": (
+        lambda today, number: _days(today - (number - 1) * _DAY, number)
+    ),
 }
-_PERIOD = "|".join(_PERIODS.values())
+"""What a word means on a day; the last one has a number."""
+_PERIOD = "|".join(_PERIODS)
 _SINCE = re.compile(
     rf"({_DATE}|{_PERIOD})\s*(?P<side>之后|以后|以来|之前|以前)(?:的)?", re.IGNORECASE
 )
@@ -212,36 +225,16 @@ def _number(value: str) -> Decimal:
     return number
 
 
-def _period(value: str, today: dt.date) -> tuple[dt.date, dt.date]:
-    """The first day, and the day after the last, of a date or a word; a time is itself alone."""
-    for name, pattern in _PERIODS.items():
+def _period(value: str, today: dt.date) -> Period:
+    """The period of a date or a word; a time is itself alone."""
+    for pattern, of in _PERIODS.items():
         if match := re.fullmatch(pattern, value, re.IGNORECASE):
-            return _named_period(name, int(next(filter(None, match.groups()), 0)), today)
+            return of(today, int(next(filter(None, match.groups()), 0)))
     try:
         since = _date(value, today)
         return since, since if isinstance(since, dt.datetime) else since + _DAY
     except (ValueError, OverflowError):
         raise _ValueUnknown(()) from None
-
-
-_DAY = dt.timedelta(days=1)
-
-
-def _named_period(name: str, days: int, today: dt.date) -> tuple[dt.date, dt.date]:
-    monday, first = today - today.weekday() * _DAY, today.replace(day=1)
-    return {
-        "today": (today, today + _DAY),
-        "yesterday": (today - _DAY, today),
-        "before yesterday": (today - 2 * _DAY, today - _DAY),
-        "tomorrow": (today + _DAY, today + 2 * _DAY),
-        "after tomorrow": (today + 2 * _DAY, today + 3 * _DAY),
-        "this week": (monday, monday + 7 * _DAY),
-        "last week": (monday - 7 * _DAY, monday),
-        "next week": (monday + 7 * _DAY, monday + 14 * _DAY),
-        "this month": (first, (first + 31 * _DAY).replace(day=1)),
-        "last month": ((first - _DAY).replace(day=1), first),
-        "days": (today - (days - 1) * _DAY, today + _DAY),
-    }[name]
 
 
 def _date(value: str, today: dt.date) -> dt.date:

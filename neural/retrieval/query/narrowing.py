@@ -15,7 +15,8 @@ from neural.events.types import event_types
 from neural.models import Store
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.collections.trade import codes_called, shown_as
-from neural.retrieval.query.filters import AT, CODES, WHEN, Condition, read_filters
+from neural.retrieval.query.filters import AT, CODES, WHEN, read_filters
+from neural.retrieval.stores.base import FactCondition as Condition
 from neural.retrieval.stores.base import Within
 
 MOST_NAMED = 12

@@ -13,7 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -105,18 +105,14 @@ def fitting(vector: Vector, dimensions: int) -> Vector:
     return vector
 
 
-class FactCondition(Protocol):
-    """A condition on one fact of a record."""
+class FactCondition(NamedTuple):
+    """What a fact of a record must be."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def operator(self) -> str:
-        """One of = in > >= < <=; ``in`` has several values."""
-        ...
-
-    @property
-    def value(self) -> Any: ...
+    name: str
+    operator: str
+    """One of = in > >= < <=; ``in`` has several values."""
+    value: Any
+    """A date stands for the beginning of the day."""
 
 
 @dataclass(frozen=True, kw_only=True)
