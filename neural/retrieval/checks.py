@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from neural.errors import NeuralError, PermanentError
 from neural.retrieval.choosing import check_store, make_embedder
 from neural.retrieval.collections.registry import collections
-from neural.retrieval.conf import conf, search_is_on
+from neural.retrieval.conf import conf
 
 
 @register("neural")
@@ -20,7 +20,7 @@ def check_search(**_: Any) -> list[CheckMessage]:
         found = conf()
     except ValidationError:
         return []  # neural.E001 reports this
-    if not search_is_on():
+    if not found.search:
         return []
     return _refused(
         "The settings of search are in docs/reference/settings.md.",

@@ -68,8 +68,3 @@ class SearchSettings(Settings):
 
 conf = register_settings(SearchSettings)
 """The current settings of search."""
-
-
-def search_is_on() -> bool:
-    """Whether changed records are put into the outbox of the search index."""
-    return conf().search

@@ -13,20 +13,20 @@ from neural.events.insertion import InsertHook
 from neural.events.new_event import NewEvent
 from neural.personal.person import Person
 from neural.queues import LOW_PRIORITY_QUEUE
-from neural.retrieval.conf import search_is_on
+from neural.retrieval.conf import conf
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 
 
 def append_changes(collection: str, keys: Sequence[str], history: bool) -> None:
     """Append changed records to the outbox, unless the setting ``search`` is off."""
-    if search_is_on():
+    if conf().search:
         OutboxEntry.objects.append(collection, keys, history=history)
 
 
 def _history(new_events: Sequence[NewEvent]) -> Sequence[bool] | None:
     """Whether these events are history, which may be indexed later than live events; None if search
     is off. Decided for the whole call, because a call that loads history loads nothing else."""
-    if not search_is_on():
+    if not conf().search:
         return None
     return [all(new_event.queue == LOW_PRIORITY_QUEUE for new_event in new_events)]
 

@@ -7,6 +7,7 @@ A web process in which nobody opens the search page loads neither.
 import gc
 import logging
 import threading
+from functools import cache
 
 from neural.retrieval.choosing import embedder, vector_store
 from neural.retrieval.conf import conf
@@ -14,14 +15,10 @@ from neural.retrieval.text import sound_of
 
 logger = logging.getLogger(__name__)
 
-_began = threading.Event()
 
-
+@cache
 def warm_once() -> None:
     """Begin to load them in a thread, unless this process has begun already or search is off."""
-    if _began.is_set():
-        return
-    _began.set()
     if conf().search:
         threading.Thread(target=_warm, name="neural-warming", daemon=True).start()
 

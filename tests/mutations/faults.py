@@ -770,8 +770,8 @@ OUTBOX = (
     Fault(
         "an event enters no outbox",
         "neural/retrieval/outbox.py",
-        "if not search_is_on():",
-        "if search_is_on():",
+        "if not conf().search:",
+        "if conf().search:",
         "tests/unit/retrieval/test_search_outbox.py::test_each_new_event_is_in_the_outbox_with_its_recording_and_a_duplicate_is_not",
     ),
     Fault(

@@ -157,8 +157,6 @@ class Rows:
     """The column with the code of the store; empty if no row belongs to one."""
     walked_by: tuple[str, ...]
     """The columns of a unique index, in its order."""
-    is_numbered = False
-    """Whether a record's id is the primary key, which stands in no payload."""
 
     def record(self, row: Any) -> Record:
         raise NotImplementedError
@@ -232,7 +230,7 @@ class Numbered(Rows):
     """The source of a collection whose records are rows of one model, known by primary key. A row
     that belongs to no store has the empty code."""
 
-    name, walked_by, is_numbered = "pk", ("pk",), True
+    name, walked_by = "pk", ("pk",)
 
     def address(self, key: str) -> str:
         """The record's page in the admin; empty if it was only ingested."""

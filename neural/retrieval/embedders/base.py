@@ -125,13 +125,10 @@ class CachingEmbedder(Embedder):
             made = (vector.copy() for vector in self.embedder.embed(missing))
             known |= zip(missing, made, strict=True)
         with self._lock:
-            for text in filter(self._may_keep, known):
-                self._cached[text] = known[text]
-                self._cached.move_to_end(text)
+            for text in known:
+                if len(text) <= LONGEST_CACHED:
+                    self._cached[text] = known[text]
+                    self._cached.move_to_end(text)
             while len(self._cached) > self._most:
                 self._cached.popitem(last=False)
         return np.stack([known[text] for text in texts])
-
-    @staticmethod
-    def _may_keep(text: str) -> bool:
-        return len(text) <= LONGEST_CACHED

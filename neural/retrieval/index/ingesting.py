@@ -29,7 +29,6 @@ from neural.stored_json import plain
 ORDERS = "orders"
 MOST_IDS = 100
 MOST_FAILURES = 500
-KEY_LENGTH = 300
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
 
 
@@ -114,8 +113,6 @@ def _checked(collection: str, record: Any) -> IngestedRecord:
         raise RecordRefused(
             f"{collection}: record {document.id!r}: {document.store[:80]!r} is not a store code"
         )
-    if len(document.key) > KEY_LENGTH:
-        raise RecordRefused(f"{collection}: id {document.id[:40]!r}… is too long")
     data = plain(dict(record), what=f"{collection}: record {document.id!r}")
     return IngestedRecord(
         collection=collection,

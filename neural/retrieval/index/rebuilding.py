@@ -71,10 +71,7 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
             _ask(index)
             return OpenedRebuild(index, True)
     except IntegrityError:
-        building = SearchIndex.objects.filter(collection=collection, state=IndexState.BUILDING)
-        found = building.first()
-        if found is None:
-            raise
+        found = SearchIndex.objects.building().get(collection=collection)
         _ask(found)
         return OpenedRebuild(found, False)
 

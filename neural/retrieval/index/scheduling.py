@@ -9,7 +9,6 @@ works, in short slices. It gets these slices however long the other work goes on
 import datetime as dt
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -89,7 +88,10 @@ def _shards_needed(history: bool) -> int:
 def _ask(history: bool, shards: int) -> None:
     known = {shard.number: shard for shard in IndexShard.objects.filter(history=history)}
     busy = _under_way([shard.task_id for shard in known.values() if shard.task_id])
-    wanted = [known.get(number) or _new_shard(history, number) for number in range(shards)]
+    wanted = [
+        known.get(number) or IndexShard.objects.get_or_create(history=history, number=number)[0]
+        for number in range(shards)
+    ]
     idle = [shard for shard in wanted if shard.task_id not in busy]
     # The first shard comes last: it takes the entries of all shards unless others are under way.
     for shard in reversed(_welcome(idle, history) if idle else ()):
@@ -139,10 +141,6 @@ def _under_way(task_ids: Sequence[str]) -> set[str]:
     return set(runs.values_list("task_id", flat=True)) if task_ids else set()
 
 
-def _new_shard(history: bool, number: int) -> IndexShard:
-    return IndexShard.objects.get_or_create(history=history, number=number)[0]
-
-
 def _hand_out(shard: IndexShard) -> None:
     """Record the run and assign it to the shard, or do neither if another relay was faster."""
     with transaction.atomic():
@@ -189,8 +187,8 @@ def index_outbox(*, shard: int, history: bool) -> dict[str, Any]:
     until = time.monotonic() + conf().index_run_seconds
     gives_way = False
     while entries := _next(this):
-        for collection, theirs in _by_collection(entries).items():
-            _index(this, collection, theirs)
+        for collection in dict.fromkeys(entry.collection for entry in entries):
+            _index(this, collection, [each for each in entries if each.collection == collection])
         # The first shard yields to work of at least its own priority. The other shards use spare
         # capacity only and yield to any work.
         gives_way = others_wait(least_priority=LEAST_URGENT if shard else None)
@@ -213,14 +211,6 @@ def _next(this: _Pass) -> Sequence[OutboxEntry]:
     shards = 1 if is_alone else conf().index_shards
     waiting = OutboxEntry.objects.in_shard(this.shard, of=shards, history=this.history)
     return list(waiting.exclude(collection__in=this.troubles)[: batch_size()])
-
-
-def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry]]:
-    """The entries by collection."""
-    found: defaultdict[str, list[OutboxEntry]] = defaultdict(list)
-    for entry in entries:
-        found[entry.collection].append(entry)
-    return found
 
 
 def _index(this: _Pass, collection: str, entries: Sequence[OutboxEntry]) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from neural.retrieval.collections import documents
@@ -68,23 +68,10 @@ class Hit:
 
     def as_json(self) -> dict[str, Any]:
         """The hit for programs, without its collection."""
-        return {
-            "key": self.key,
-            "id": self.id,
-            "store": self.store,
-            "kind": self.kind,
-            "at": self.at and self.at.isoformat(),
-            "title": self.title,
-            "names": list(self.names),
-            "text": self.text,
-            "score": round(self.score, 4),
-            "why": {
-                "kind": self.why.kind,
-                "names": list(self.why.names),
-                "parts": list(self.why.parts),
-                "scores": {way: round(score, 4) for way, score in self.why.scores.items()},
-            },
-        }
+        own = {"key": self.key, **asdict(self), "at": self.at and self.at.isoformat()}
+        own["score"] = round(self.score, 4)
+        del own["collection"], own["why"]["matched"], own["why"]["number"]
+        return own
 
 
 Facets = Mapping[str, Sequence[tuple[str, int]]]

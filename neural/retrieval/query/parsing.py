@@ -82,11 +82,6 @@ class ParsedQuery:
         """Whether it has no letter, number or sign to search for."""
         return not self.names
 
-    @property
-    def words(self) -> frozenset[str]:
-        """The tokens of its parts, which pages highlight."""
-        return frozenset(part.text for part in self.parts)
-
 
 def parse_query(text: str) -> ParsedQuery:
     """A query taken apart. Nothing in it is an operator, and every text is a valid query."""

@@ -324,11 +324,13 @@ def test_a_question_without_letters_is_blank(blank):
 def test_one_character_is_a_question():
     asked = parse_query("鱼")
 
-    assert (asked.names, asked.words) == ({"鱼"}, {"鱼"})
+    assert (asked.names, [part.text for part in asked.parts]) == ({"鱼"}, ["鱼"])
 
 
 def test_operators_and_quotes_are_separators():
-    assert parse_query('"红烧" AND (肉*)').words == {"红烧", "and", "肉"}
+    parts = parse_query('"红烧" AND (肉*)').parts
+
+    assert {part.text for part in parts} == {"红烧", "and", "肉"}
 
 
 @pytest.mark.parametrize("separated", [10_000, 19])

@@ -1,7 +1,6 @@
 """The vector store in LanceDB: tables in a directory or an ``s3://`` bucket, without a server."""
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from neural.retrieval.stores.lance.connection import Connection, after_conflicts
 WRITERS, COMPACTORS = "writers.lock", "tenders.lock"
 """Writers on one machine take turns, and so do compactions of a table, so that none does its work
 in vain."""
-_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class LanceStore(VectorStore):
@@ -35,8 +33,8 @@ class LanceStore(VectorStore):
 
     notes_writes = True
 
-    def __init__(self, location: str, *, options: Mapping[str, str] = _NO_OPTIONS) -> None:
-        self._connection = Connection(location, options)
+    def __init__(self, location: str, *, options: Mapping[str, str] | None = None) -> None:
+        self._connection = Connection(location, options or {})
 
     def create(self, table: str, shape: Shape) -> None:
         database = self._connection.database()
@@ -46,11 +44,9 @@ class LanceStore(VectorStore):
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
-        # An older release made the second one beside it.
-        for name in (checked(table), f"{table}.writes"):
-            self._connection.close(name)
-            with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
-                database.drop_table(name, ignore_missing=True)
+        self._connection.close(checked(table))
+        with unavailable(f"table {table!r} of {self._connection.location} cannot be dropped"):
+            database.drop_table(table, ignore_missing=True)
 
     def tables(self) -> list[str]:
         return self._connection.names()

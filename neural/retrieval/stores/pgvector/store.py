@@ -49,7 +49,7 @@ MOST_DIMENSIONS = 4_000
 """pgvector cannot index longer vectors with HNSW."""
 EXPLORED, MOST_EXPLORED = 160, 1_000
 """Limits of hnsw.ef_search: the number of rows that are looked at."""
-_ROWS, _OLDER = "neural_vectors_", "neural_words_"
+_ROWS = "neural_vectors_"
 
 
 class PgVectorStore(VectorStore):
@@ -63,9 +63,8 @@ class PgVectorStore(VectorStore):
         transact(table, lambda cursor: _create(cursor, table, shape))
 
     def drop(self, table: str) -> None:
-        # The second one was made by an older release.
-        both = f'{rows_table(table)}, "{_OLDER}{table}"'
-        transact(table, lambda cursor: cursor.execute(f"DROP TABLE IF EXISTS {both}"))
+        statement = f"DROP TABLE IF EXISTS {rows_table(table)}"
+        transact(table, lambda cursor: cursor.execute(statement))
 
     def tables(self) -> list[str]:
         found = _asked(
