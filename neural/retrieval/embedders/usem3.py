@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,22 +38,13 @@ class Usem3(Embedder):
     """
 
     def __init__(self, *, threads: Annotated[int, Field(ge=1)] = 1, weights: str = "") -> None:
-        self._name = f"usem3/{_installed()}"
+        # The whole version, because the package does not say which release changed the vectors. A
+        # needless rebuild costs minutes; vectors of two models give wrong answers silently.
+        self.name, self.dimensions = f"usem3/{_installed()}", DIMENSIONS
         self._threads = threads
         self._weights = weights
         self._model: Any = None
         self._turn = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """The name has the package's whole version, because the package does not say which release
-        changed the vectors. A needless rebuild costs minutes; vectors of two models give wrong
-        answers silently."""
-        return self._name
-
-    @property
-    def dimensions(self) -> int:
-        return DIMENSIONS
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return embed_readable(texts, self._encode, dimensions=DIMENSIONS)
@@ -71,7 +63,7 @@ class Usem3(Embedder):
 
             model = USE(threads=self._threads)
             if self._weights:
-                _map(model, Path(self._weights, f"{self._name.replace('/', '-')}.npy"))
+                _map(model, Path(self._weights, f"{self.name.replace('/', '-')}.npy"))
             self._model = model
         return self._model
 
@@ -127,16 +119,10 @@ def _write(arrays: dict[str, Any], path: Path) -> None:
 
 def in_parts(texts: list[str], *, characters: int) -> Iterator[list[str]]:
     """The texts in order, in parts of about so many characters."""
-    part: list[str] = []
-    left = characters
-    for text in texts:
-        part.append(text)
-        left -= len(text)
-        if left <= 0:
-            yield part
-            part, left = [], characters
-    if part:
-        yield part
+    starts = accumulate(map(len, texts), initial=0)
+    placed = zip(texts, starts, strict=False)
+    for _, part in groupby(placed, key=lambda each: each[1] // characters):
+        yield [text for text, _ in part]
 
 
 def _installed() -> str:

@@ -25,15 +25,7 @@ class TinyEmbedder(Embedder):
     fails: list[Exception] = []
 
     def __init__(self, model: str = "tiny") -> None:
-        self.model = model
-
-    @property
-    def name(self):
-        return self.model
-
-    @property
-    def dimensions(self):
-        return 16
+        self.name, self.dimensions = model, 16
 
     def embed(self, texts):
         if self.fails:
