@@ -84,11 +84,6 @@ class Document:
         some."""
         return key_of(store=self.store, id=self.id)
 
-    @property
-    def unwritten(self) -> list[str]:
-        """What it is found by beside what its text writes."""
-        return [each for each in (*self.also, *self.numbers) if each not in self.text]
-
 
 def key_of(*, store: str, id: str) -> str:  # noqa: A002 (the field's own name)
     """The key of the record with this id in this store."""

@@ -40,7 +40,7 @@ def tokens_of(document: Document) -> frozenset[str]:
     its whole text, and the single Chinese characters of its names."""
     names = (document.title, *document.names, *document.also, *document.numbers)
     lead = "" if document.lead in document.text else document.lead
-    words = word_tokens("\n".join((*names, lead, document.text, *document.unwritten)))
+    words = word_tokens("\n".join((*names, lead, document.text)))
     return frozenset((*words, *_of_names(names), *_of_numbers(document)))
 
 
