@@ -70,7 +70,7 @@ class Asked:
 
     def all(self, store: str | None) -> dict[str, Any]:
         """Times of queries, ours and the library's in turn."""
-        within = Within.every_store() if store is None else Within.of_stores([store])
+        within = Within(stores=None if store is None else frozenset([store]))
         self.times(within)  # a warm-up, so that nothing is read for the first time
         return {"vectors": self._vectors(within, store)}
 
@@ -130,7 +130,7 @@ def _compared(pairs: Any) -> dict[str, Any]:
 
 
 def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -> float:
-    within = Within.every_store() if store is None else Within.of_stores([store])
+    within = Within(stores=None if store is None else frozenset([store]))
     right = nearest(asked.vectors, base, count, store=store)
     found = [
         {int(match.key.rpartition("-")[2]) for match in asked.nearest(vector, within)[:TOP]}
@@ -145,7 +145,7 @@ def _unindexed(asked: Asked, base: corpus.Vectors, count: int, more: int) -> dic
     """What so many more rows cost a search before the table is compacted, how long compacting
     takes, and what a search costs afterwards."""
     seconds = fill(asked.store, asked.table, base, count, count + more)
-    before = asked.times(Within.every_store())
+    before = asked.times(Within(stores=None))
     began = time.perf_counter()
     asked.store.compact(asked.table)
     compacted = time.perf_counter() - began
@@ -154,7 +154,7 @@ def _unindexed(asked: Asked, base: corpus.Vectors, count: int, more: int) -> dic
         "rows_per_second": round(more / seconds),
         "vectors": told(before),
         "compacted_seconds": round(compacted, 1),
-        "vectors_then": told(asked.times(Within.every_store())),
+        "vectors_then": told(asked.times(Within(stores=None))),
     }
 
 

@@ -62,7 +62,7 @@ def _unreadable() -> Finding | None:
     here = SearchIndex.objects.active().filter(store_kind=conf().vector_store, rows__gt=0)
     for index in here.order_by("collection"):
         try:
-            vector_store().rows(index.table, ["/"], within=Within.every_store())
+            vector_store().rows(index.table, ["/"], within=Within(stores=None))
         except NeuralError as error:
             failed[index.collection] = str(error)
     if not failed:

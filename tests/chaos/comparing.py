@@ -103,7 +103,7 @@ def compare_index() -> None:
     """Each event is in the index once, whoever was killed while it was written or rebuilt."""
     found = active_index("events")
     assert found is not None
-    everywhere = Within.every_store()
+    everywhere = Within(stores=None)
     keys = [f"{store}/{pk}" for pk, store in NeuralEvent.objects.values_list("pk", "store_id")]
     there = found.store.rows(found.index.table, keys, within=everywhere)
     assert set(there) == set(keys), sorted(set(keys) - set(there))[:20]

@@ -6,7 +6,7 @@ import numpy as np
 
 from neural.retrieval.stores.base import Row, Shape, TableSize, Vector, VectorStore, Within
 
-ANYWHERE = Within.every_store()
+ANYWHERE = Within(stores=None)
 DIMENSIONS = 16
 SHAPE = Shape(vectors=("lead", "whole"), dimensions=DIMENSIONS)
 

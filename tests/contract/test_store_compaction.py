@@ -62,7 +62,9 @@ def test_a_large_table_answers_nearly_as_an_exact_search_would(table: Table) -> 
 
     asked = points[dice.integers(12_000, size=40)] + 0.02
     everywhere = [_recall(table, points, vector, ANYWHERE) for vector in asked]
-    in_one_store = [_recall(table, points, vector, Within.of_stores(["3"])) for vector in asked]
+    in_one_store = [
+        _recall(table, points, vector, Within(stores=frozenset(["3"]))) for vector in asked
+    ]
 
     assert np.mean(everywhere) >= 0.95
     assert np.mean(in_one_store) >= 0.95

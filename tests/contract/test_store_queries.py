@@ -43,19 +43,19 @@ def test_a_query_sees_only_rows_of_its_stores(table: Table, compacted: bool) -> 
     if compacted:
         table.compact()
 
-    only_a = Within.of_stores(["a"])
+    only_a = Within(stores=frozenset(["a"]))
 
     assert table.near(pointing(1), only_a, limit=5) == ["a/1"]
     assert table.keys("a/1", "b/1", "/none", within=only_a) == {"a/1"}
     assert table.count(only_a) == 1
-    assert table.count(Within.of_stores(["a", "b"])) == 51
+    assert table.count(Within(stores=frozenset(["a", "b"]))) == 51
     assert table.count() == 52
 
 
 def test_who_may_see_no_store_finds_nothing(table: Table) -> None:
     table.upsert(row("a/1", lead=pointing(1)), row("/2"))
 
-    nobody = Within.of_stores([])
+    nobody = Within(stores=frozenset())
 
     assert table.near(pointing(1), nobody) == []
     assert table.keys("a/1", "/2", within=nobody) == set()
@@ -69,9 +69,9 @@ def test_a_hostile_store_code_sees_its_own_rows_alone(table: Table, code: str) -
         row("other/1", lead=pointing(1)),
     )
 
-    own = Within.of_stores([code])
+    own = Within(stores=frozenset([code]))
 
     assert table.near(pointing(1), own) == [f"{code}/1"]
     assert table.count(own) == 1
     assert table.keys(f"{code}/1", "other/1", within=own) == {f"{code}/1"}
-    assert table.count(Within.of_stores([f"{code} "])) == 0
+    assert table.count(Within(stores=frozenset([f"{code} "]))) == 0

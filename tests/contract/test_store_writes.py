@@ -51,7 +51,7 @@ def test_a_number_is_no_table_and_no_row(store: VectorStore, table: Table) -> No
 
     assert store.tables() == [table.name]
     assert store.count(table.name, within=ANYWHERE) == store.size(table.name).rows == 1
-    assert store.count(table.name, within=Within.of_stores([""])) == 0
+    assert store.count(table.name, within=Within(stores=frozenset([""]))) == 0
     assert table.near(pointing(1)) == []
 
 

@@ -55,7 +55,7 @@ def keys_in_index(collection):
     found = active_index(collection)
     if found is None:
         return []
-    where = Within.every_store()
+    where = Within(stores=None)
     assert found.store.count(found.index.table, within=where) < 100_000
     return found.store.rows(found.index.table, _known(collection), within=where)
 
@@ -69,7 +69,7 @@ def _known(collection):
 
 def count_in_index(collection):
     found = active_index(collection)
-    return found.store.count(found.index.table, within=Within.every_store()) if found else 0
+    return found.store.count(found.index.table, within=Within(stores=None)) if found else 0
 
 
 def is_up_to_date():

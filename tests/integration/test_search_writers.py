@@ -14,7 +14,7 @@ from neural.retrieval.stores.lance.store import LanceStore
 from tests.integration.writing_rows import KEYS, SHAPE, TABLE, batches, row
 
 pytestmark = [pytest.mark.integration, pytest.mark.once]
-WRITTEN = Within.of_stores(["s"])
+WRITTEN = Within(stores=frozenset(["s"]))
 ROUNDS = 8
 
 
@@ -143,7 +143,7 @@ def test_a_child_of_a_process_that_had_it_open_is_refused_and_told_why(
         from neural.retrieval.stores.lance.store import LanceStore
 
         store = LanceStore({str(tmp_path)!r})
-        count = lambda opened: opened.count({TABLE!r}, within=Within.every_store())
+        count = lambda opened: opened.count({TABLE!r}, within=Within(stores=None))
         count(store)
         pid = os.fork()
         if pid == 0:

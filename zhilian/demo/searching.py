@@ -53,6 +53,6 @@ def counts() -> dict[str, int]:
     names = SearchIndex.objects.active().values_list("collection", flat=True)
     indexes = (active for name in names if (active := active_index(name)))
     return {
-        each.index.collection: each.store.count(each.index.table, within=Within.every_store())
+        each.index.collection: each.store.count(each.index.table, within=Within(stores=None))
         for each in indexes
     }

@@ -13,7 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,8 @@ class TableRefused(PermanentError):
 
 
 class ValueRefused(PermanentError):
-    """A value cannot be stored or searched for, such as a key with a NUL character."""
-
-
-class VectorOfAnotherLength(PermanentError):
-    """The vector has another length than those of the table, so they do not compare."""
+    """A value cannot be stored or searched for, such as a key with a NUL character, or a vector of
+    another length than those of the table."""
 
 
 class StoreUnavailable(NeuralError):
@@ -96,9 +93,9 @@ def refused_shape(table: str, there: Shape, wanted: Shape) -> TableRefused:
 
 
 def fitting(vector: Vector, dimensions: int) -> Vector:
-    """The vector, if it has so many dimensions. Raises :class:`VectorOfAnotherLength`."""
+    """The vector, if it has so many dimensions. Raises :class:`ValueRefused`."""
     if vector.shape != (dimensions,):
-        raise VectorOfAnotherLength(
+        raise ValueRefused(
             f"a vector of shape {vector.shape} for a table of {dimensions} dimensions: it was "
             "made with another model; rebuild the index"
         )
@@ -117,7 +114,7 @@ class FactCondition(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Within:
-    """The rows that a query may see. Made by :meth:`every_store` or :meth:`of_stores`."""
+    """The rows that a query may see."""
 
     stores: frozenset[str] | None
     """Store codes. None: all rows, also those without a store. Empty: no rows."""
@@ -129,16 +126,6 @@ class Within:
     """Conditions on the facts of records."""
     keys: Mapping[str, dt.datetime] | None = None
     """The only rows, by key, with the time that counts for each. None: all."""
-
-    @classmethod
-    def every_store(cls) -> Self:
-        """No limit: for callers that may see everything."""
-        return cls(stores=None)
-
-    @classmethod
-    def of_stores(cls, codes: Collection[str]) -> Self:
-        """Rows of these stores alone."""
-        return cls(stores=frozenset(codes))
 
     @property
     def is_narrow(self) -> bool:
@@ -232,7 +219,7 @@ class VectorStore(ABC):
 
     def writes_noted(self, table: str) -> int | None:
         """The greatest number noted for a table; None if none was noted."""
-        row = self.rows(table, [NOTED], within=Within.every_store()).get(NOTED)
+        row = self.rows(table, [NOTED], within=Within(stores=None)).get(NOTED)
         return row.version if row else None
 
     def note_writes(self, table: str, number: int) -> None:

@@ -128,7 +128,7 @@ class SqliteStore(VectorStore):
         return self.size(table)
 
     def size(self, table: str) -> TableSize:
-        rows = self.count(table, within=Within.every_store())
+        rows = self.count(table, within=Within(stores=None))
         return TableSize(rows=rows, unindexed_rows=0, bytes=self._path(table).stat().st_size)
 
     def _path(self, table: str) -> Path:

@@ -18,7 +18,7 @@ from tests.unit.retrieval.searching import EMBEDDER
 pytestmark = pytest.mark.django_db
 
 NOON = dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
-EVERYWHERE = Within.every_store()
+EVERYWHERE = Within(stores=None)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_a_store_is_named_by_its_code_its_name_or_a_part_of_it(written: str, cod
 
 
 def test_nothing_is_within_a_store_that_is_unknown_or_not_ones_own() -> None:
-    text, within, notices = asked("store:S01 tofu", Within.of_stores(["S02"]))
+    text, within, notices = asked("store:S01 tofu", Within(stores=frozenset(["S02"])))
 
     assert (text, within.stores) == ("tofu", frozenset())
     assert notices == ["No store is called S01; there are: S02."]

@@ -166,7 +166,7 @@ def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     rows = _in_groups(2000)
     table.upsert(*rows)
     table.compact()
-    within = ANYWHERE if stores is None else Within.of_stores(stores)
+    within = ANYWHERE if stores is None else Within(stores=frozenset(stores))
 
     found = table.near(rows[63].vectors["lead"], within, limit=40)
 
