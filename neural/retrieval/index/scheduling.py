@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -108,24 +108,19 @@ def _welcome(shards: Sequence[IndexShard], history: bool) -> Sequence[IndexShard
 
 
 def _has_waited(shard: IndexShard) -> bool:
-    """Whether the oldest entry has waited long enough, and the shard has rested."""
+    """Whether the oldest entry has waited long enough, and the shard has rested since its last
+    run."""
     first = OutboxEntry.objects.in_shard(0, of=1, history=shard.history)
     times = first.values_list("created_at", Now()).first()
     if times is None:
         return False  # all was indexed meanwhile
     patience = dt.timedelta(seconds=conf().index_patience_seconds)
     ready_at = times[0] + patience
-    return bool(times[1] >= max(ready_at, _rests_until(shard, patience) or ready_at))
-
-
-def _rests_until(shard: IndexShard, patience: dt.timedelta) -> dt.datetime | None:
-    """When the shard may work again after its last run; None if there was no run."""
-    ended = TaskRun.objects.filter(task_id=shard.task_id, started_at__lte=F("finished_at"))
-    times: Any = ended.values_list("started_at", "finished_at").first()
-    if times is None:
-        return None
-    rest = min(RESTS_FOR_A_SLICE * (times[1] - times[0]), LONGEST_REST)
-    return cast(dt.datetime, times[1] + max(rest, patience))
+    ended: Any = TaskRun.objects.filter(task_id=shard.task_id, started_at__lte=F("finished_at"))
+    for run in ended:
+        rest = min(RESTS_FOR_A_SLICE * (run.finished_at - run.started_at), LONGEST_REST)
+        ready_at = max(ready_at, run.finished_at + max(rest, patience))
+    return bool(times[1] >= ready_at)
 
 
 def others_under_way(shard: int, *, history: bool) -> bool:

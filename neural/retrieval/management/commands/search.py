@@ -15,7 +15,7 @@ from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found, Hit, missing_everywhere
-from neural.retrieval.query.searching import search, similar
+from neural.retrieval.query.searching import MOST, search, similar
 from neural.retrieval.stores.base import TableMissing
 
 
@@ -54,7 +54,6 @@ def as_json(hits: Found) -> Iterator[str]:
 NOTHING_FOUND = 1
 WRONG_USAGE = 2
 NOT_POSSIBLE = 3
-MOST = 100
 NOTHING_LIKE_IT = (
     "Nothing like it was found, or no record has this key: it is STORE/ID, the last column of hits."
 )
