@@ -17,11 +17,10 @@ from neural.personal.redacting import is_masked, redacted, redacted_text
 from neural.retrieval.admin.criteria import MANY, SearchCriteria
 from neural.retrieval.collections.documents import Document, parts_of
 from neural.retrieval.collections.registry import Record, SearchCollection, document_of
-from neural.retrieval.index.active import indexes_read_once
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.evidence import KINDS
 from neural.retrieval.query.hits import Facets, Found, Hit, missing_everywhere
-from neural.retrieval.query.searching import search, similar
+from neural.retrieval.query.searching import search_each, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 
 logger = logging.getLogger("neural.search")
@@ -63,7 +62,6 @@ class Answer:
         return sum(len(section.hits) for section in self.sections)
 
 
-@indexes_read_once()
 def answer_to(criteria: SearchCriteria) -> Answer:
     """Search within what the person may see. An error becomes a notice and is not raised."""
     if not (criteria.asks and criteria.chosen and criteria.store_is_known):
@@ -90,21 +88,18 @@ def _found(criteria: SearchCriteria) -> dict[str, Found]:
         like, stores, top = criteria.like, criteria.stores, criteria.top
         names = [each.name for each in criteria.chosen]
         return {name: similar(name, like, stores=stores, top_k=top) for name in names}
-    return {
-        each.name: search(
-            criteria.text,
-            each.name,
-            criteria.store or None,
-            criteria.since,
-            criteria.top,
-            until=criteria.until,
-            kind=criteria.kind or None,
-            stores=criteria.stores,
-            sort=criteria.sort,
-            meaning=not criteria.is_typing,
-        )
-        for each in criteria.chosen
-    }
+    return search_each(
+        criteria.text,
+        [each.name for each in criteria.chosen],
+        criteria.store or None,
+        criteria.since,
+        criteria.top,
+        until=criteria.until,
+        kind=criteria.kind or None,
+        stores=criteria.stores,
+        sort=criteria.sort,
+        meaning=not criteria.is_typing,
+    )
 
 
 def _sections(criteria: SearchCriteria, found: Mapping[str, Found]) -> list[Section]:

@@ -1,11 +1,12 @@
 """What the words of an index know of a query: the tokens that stand for its parts, and the rows
 that have them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from neural.retrieval.query.evidence import (
     BEGINNINGS,
@@ -31,6 +32,30 @@ from neural.retrieval.text import (
     syllables_of,
 )
 
+T = TypeVar("T")
+Steps = Generator[Sequence[words.Request], Any, T]
+"""A search: at each step it gives requests, and is sent their answers."""
+
+
+def together(searches: Iterable[Steps[T]]) -> list[T]:
+    """The results of these searches, which are made side by side: what they ask at the same step is
+    read together."""
+    results: dict[int, T] = {}
+    answers: dict[int, Any] = {}
+    going = dict(enumerate(searches))
+    while going:
+        requests: dict[int, Sequence[words.Request]] = {}
+        for place, search in [*going.items()]:
+            try:
+                requests[place] = search.send(answers.get(place))
+            except StopIteration as ended:
+                results[place] = ended.value
+                del going[place]
+        found = iter(words.read([each for asked in requests.values() for each in asked]))
+        answers = {place: [next(found) for _ in asked] for place, asked in requests.items()}
+    return [results[place] for place in sorted(results)]
+
+
 LISTED = 400
 """Rows of each part that are read, the newest."""
 TAKEN = 120
@@ -38,7 +63,7 @@ TAKEN = 120
 NEAREST = 40
 """Rows that are read for their meaning alone."""
 _LOOKED_AT = 20
-"""Rows that are read first to see whether any is within."""
+"""Rows that are read first to see whether any is within: most often one is."""
 _BEGINNINGS, _NUMBERS, _ALIKE = 12, 60, 40
 _SHORTEST_BEGINNING, _SHORTEST_NUMBER, _SHORTEST_MISSPELT = 2, 3, 4
 _BEGINS, _ENDS, _SLIP, _MISSPELT, _OTHER_WORD = 0.8, 0.8, 0.5, 0.7, 0.9
@@ -55,28 +80,35 @@ class LookUp:
     index: int
     within: Within
     every_row: int
-    _found: dict[Any, list[int]] = field(default_factory=dict)
 
-    def question(self, parsed: ParsedQuery, others: OtherWords = NO_OTHERS) -> Question:
+    def question(self, parsed: ParsedQuery, others: OtherWords = NO_OTHERS) -> Steps[Question]:
         """The query with what the vocabulary knows of it, and of other words for the same."""
         names = {f"={name}" for name in parsed.names | others.names}
         tokens = names.union(*(part.tokens for part in parsed.parts))
-        known = words.known_terms(self.index, tokens)
+        numbers = [each for each in parsed.parts if each.is_number]
+        known, *rows = yield [
+            words.Known(self.index, tokens),
+            *(self._matching([each.tokens]) for each in numbers),
+        ]
+        known |= {each.text for each, ids in zip(numbers, rows, strict=True) if ids}
         has_sound = bool(parsed.sound) and f"={parsed.whole}" not in known
         starts = {
-            part: self._starts(part, known, is_last=part is parsed.parts[-1])
-            for part in parsed.parts
+            part: _starts(part, known, is_last=part is parsed.parts[-1]) for part in parsed.parts
         }
         of_names = _starts_of_names(parsed) if has_sound else {}
         asked = dict.fromkeys(chain(of_names, *starts.values()))
-        begun = words.beginning(self.index, list(asked))
+        own = pieces(parsed.sound) if has_sound else ()
+        begun, alike = yield [
+            words.Beginning(self.index, list(asked)),
+            words.Alike(self.index, own, _ALIKE),
+        ]
         parts = _joined(parsed.parts, known, lambda part: any(map(begun.get, starts[part])))
         like = {
             part: {token: clue for start, clue in starts[part].items() for token in begun[start]}
             for part in parts
         }
         slips = {part: _slips(part) for part in parts if _may_be_a_slip(part, known, like[part])}
-        there = words.known_terms(self.index, set[str]().union(*slips.values()))
+        (there,) = yield [words.Known(self.index, set[str]().union(*slips.values()))]
         for part, some in slips.items():
             clue = Clue(NUMBER, _SLIP) if part.is_number else Clue(SPELLING, _MISSPELT)
             like[part] |= dict.fromkeys(some & there, clue)
@@ -87,111 +119,110 @@ class LookUp:
             sought=[Sought(part, like[part] | _exactly(part)) for part in parts],
             names=frozenset(each.removeprefix("=") for each in names & known),
             wholes=others.wholes,
-            sounds=self._sounds(parsed, of_names, begun) if has_sound else {},
+            sounds=_sounds(parsed, alike, of_names, begun) if has_sound else {},
             every_row=self.every_row,
         )
 
-    def _starts(self, part: Part, known: set[str], *, is_last: bool) -> dict[words.Start, Clue]:
-        """How terms may begin that stand for a part."""
-        text = part.text
-        if part.is_number:
-            if len(text) < _SHORTEST_NUMBER or self._rows([part.tokens], limit=LISTED):
-                return {}
-            return {
-                words.Start("backwards", text[::-1], _NUMBERS): Clue(NUMBER, _ENDS),
-                words.Start("token", f"#{text}", _NUMBERS): Clue(NUMBER, _BEGINS),
-            }
-        is_whole = (text in known or part.weight < 1) and not is_last
-        if is_whole or has_chinese(text) or len(text) < _SHORTEST_BEGINNING:
-            return {}
-        return {words.Start("token", text, _BEGINNINGS): Clue(BEGINNINGS, _BEGINS)}
-
-    def _sounds(
-        self,
-        parsed: ParsedQuery,
-        starts: Mapping[words.Start, Clue],
-        begun: Mapping[words.Start, Sequence[str]],
-    ) -> dict[str, Clue]:
-        """Names that sound like the whole query, begin so, or have its initials."""
-        found: dict[str, Clue] = {}
-        own = pieces(parsed.sound)
-        may_be_short = not parsed.chinese and len(parsed.sound) >= _SHORTEST_SHORTENED
-        for token in words.alike(self.index, own, limit=_ALIKE):
-            name = token.removeprefix("=")
-            like = likeness(own, pieces(sound_of(name)))
-            if parsed.chinese:
-                like = max(like, likeness(parsed.characters, characters_of(name)))
-            if token == name:
-                continue
-            if like >= _LEAST_LIKENESS:
-                found[token] = Clue(SOUNDS, min(like / _SAME, 1.0))
-            elif may_be_short and is_short_for(parsed.sound, syllables_of(name)):
-                found[token] = Clue(SOUNDS, _SHORTENED)
-        for start, clue in starts.items():
-            for token in filter(_is_name, begun[start]):
-                if token not in found or clue.quality > found[token].quality:
-                    found[token] = clue
-        return found
-
-    def newest(self) -> list[words.Candidate]:
+    def newest(self) -> Steps[list[words.Candidate]]:
         """The newest rows within."""
-        ids = self._rows([], limit=LISTED)
-        found = words.rows(self.index, ids[:TAKEN], within=self.within)
+        (ids,) = yield [self._matching([])]
+        (found,) = yield [self._rows(ids[:TAKEN])]
         if len(found) < len(ids[:TAKEN]):  # not all are within
-            found += words.rows(self.index, ids[TAKEN:], within=self.within)
+            (others,) = yield [self._rows(ids[TAKEN:])]
+            found += others
         return found
 
     def more(
         self, near: Mapping[str, float], there: Sequence[words.Candidate]
-    ) -> list[words.Candidate]:
+    ) -> Steps[list[words.Candidate]]:
         """The nearest rows that are not there yet, by cosines. Those with a word are there, though
         less near; a filter may leave out some."""
         keys = near if self.within.is_narrow else nlargest(NEAREST, near, key=near.__getitem__)
         missing = set(keys).difference(row.key for row in there)
-        return words.rows(self.index, keys=missing, within=self.within)
+        (found,) = yield [words.Rows(self.index, self.within, keys=missing)]
+        return found
 
-    def rows(self, question: Question) -> list[words.Candidate]:
+    def rows(self, question: Question) -> Steps[list[words.Candidate]]:
         """The rows that have most of what is sought."""
-        scores: dict[int, float] = {}
-        having: list[tuple[Sought, list[int]]] = []
         groups = [each.tokens for each in question.sought if each.part.weight >= 1]
-        if len(groups) > 1:
-            for number in self._rows(groups, limit=TAKEN):
-                scores[number] = float(len(groups))
-        for sought in question.sought:
-            ids = self._rows([sought.tokens], limit=LISTED)
-            having.append((sought, ids))
+        names = [f"={each}" for each in question.names]
+        having_all, named, heard, *having = yield [
+            self._matching(groups if len(groups) > 1 else [()], limit=TAKEN),
+            self._matching([names]),
+            self._matching([question.sounds]),
+            *(self._matching([each.tokens]) for each in question.sought),
+        ]
+        scores = Counter[int]()
+        for ids, worth in ((having_all, float(len(groups))), (named, 2.0), (heard, 1.0)):
+            scores.update(dict.fromkeys(ids, worth))
+        for sought, ids in zip(question.sought, having, strict=True):
             sought.rows, sought.is_common = len(ids), len(ids) >= LISTED
             if sought.is_common:
                 sought.rows = max(LISTED, self.every_row // 5)
-            for number in ids:
-                scores[number] = (
-                    scores.get(number, 0.0) + sought.part.weight / (1 + len(ids)) ** 0.5
-                )
-        for tokens, worth in (
-            ([f"={each}" for each in question.names], 2.0),
-            (list(question.sounds), 1.0),
-        ):
-            for number in self._rows([tokens], limit=LISTED) if tokens else ():
-                scores[number] = scores.get(number, 0.0) + worth
+            scores.update(dict.fromkeys(ids, sought.part.weight / (1 + len(ids)) ** 0.5))
         best = sorted(scores, key=lambda each: (-scores[each], -each))[:TAKEN]
-        found = words.rows(self.index, best, within=self.within)
+        (found,) = yield [self._rows(best)]
         shown = {row.id for row in found}
-        for sought, ids in having:
-            sought.is_there = not shown.isdisjoint(ids) or self._is_any(ids)
+        ids_of = dict(zip((each.part for each in question.sought), having, strict=True))
+        for sought in question.sought:
+            sought.is_there = not shown.isdisjoint(ids_of[sought.part])
+        for some in (slice(_LOOKED_AT), slice(_LOOKED_AT, None)):
+            unseen = [each for each in question.sought if not each.is_there]
+            within = yield [self._rows(ids_of[each.part][some]) for each in unseen]
+            for sought, rows in zip(unseen, within, strict=True):
+                sought.is_there = bool(rows)
         return found
 
-    def _is_any(self, ids: Sequence[int]) -> bool:
-        """Whether any of these rows is within: most often the first are."""
-        first = (ids[:_LOOKED_AT], ids[_LOOKED_AT:])
-        return any(words.rows(self.index, each, within=self.within) for each in first)
+    def _matching(self, groups: Sequence[Iterable[str]], limit: int = LISTED) -> words.Matching:
+        asked = [tuple(sorted(each)) for each in groups]
+        return words.Matching(self.index, asked, self.within, limit)
 
-    def _rows(self, groups: Sequence[Iterable[str]], *, limit: int) -> list[int]:
-        asked = tuple(tuple(sorted(each)) for each in groups)
-        if (asked, limit) not in self._found:  # a number is asked for twice
-            found = words.matching(asked, self.index, within=self.within, limit=limit)
-            self._found[asked, limit] = found
-        return self._found[asked, limit]
+    def _rows(self, ids: Sequence[int]) -> words.Rows:
+        return words.Rows(self.index, self.within, ids)
+
+
+def _starts(part: Part, known: set[str], *, is_last: bool) -> dict[words.Start, Clue]:
+    """How terms may begin that stand for a part."""
+    text = part.text
+    if part.is_number:
+        if len(text) < _SHORTEST_NUMBER or text in known:
+            return {}
+        return {
+            words.Start("backwards", text[::-1], _NUMBERS): Clue(NUMBER, _ENDS),
+            words.Start("token", f"#{text}", _NUMBERS): Clue(NUMBER, _BEGINS),
+        }
+    is_whole = (text in known or part.weight < 1) and not is_last
+    if is_whole or has_chinese(text) or len(text) < _SHORTEST_BEGINNING:
+        return {}
+    return {words.Start("token", text, _BEGINNINGS): Clue(BEGINNINGS, _BEGINS)}
+
+
+def _sounds(
+    parsed: ParsedQuery,
+    alike: Iterable[str],
+    starts: Mapping[words.Start, Clue],
+    begun: Mapping[words.Start, Sequence[str]],
+) -> dict[str, Clue]:
+    """Names that sound like the whole query, begin so, or have its initials."""
+    found: dict[str, Clue] = {}
+    own = pieces(parsed.sound)
+    may_be_short = not parsed.chinese and len(parsed.sound) >= _SHORTEST_SHORTENED
+    for token in alike:
+        name = token.removeprefix("=")
+        like = likeness(own, pieces(sound_of(name)))
+        if parsed.chinese:
+            like = max(like, likeness(parsed.characters, characters_of(name)))
+        if token == name:
+            continue
+        if like >= _LEAST_LIKENESS:
+            found[token] = Clue(SOUNDS, min(like / _SAME, 1.0))
+        elif may_be_short and is_short_for(parsed.sound, syllables_of(name)):
+            found[token] = Clue(SOUNDS, _SHORTENED)
+    for start, clue in starts.items():
+        for token in filter(_is_name, begun[start]):
+            if token not in found or clue.quality > found[token].quality:
+                found[token] = clue
+    return found
 
 
 def _starts_of_names(parsed: ParsedQuery) -> dict[words.Start, Clue]:

@@ -11,7 +11,12 @@ from django.utils.translation import gettext as _
 from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
-from neural.retrieval.index.active import ActiveIndex, active_index, read_again
+from neural.retrieval.index.active import (
+    ActiveIndex,
+    active_index,
+    indexes_read_once,
+    read_again,
+)
 from neural.retrieval.index.indexing import present
 from neural.retrieval.index.lag import why_nothing_is_searched
 from neural.retrieval.models import OutboxEntry
@@ -24,7 +29,7 @@ from neural.retrieval.query.evidence import (
     speaks_for_itself,
 )
 from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
-from neural.retrieval.query.looking_up import LookUp
+from neural.retrieval.query.looking_up import LookUp, Steps, together
 from neural.retrieval.query.narrowing import concerning, narrowed
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
 from neural.retrieval.query.synonyms import other_words
@@ -71,7 +76,36 @@ def search(
     is embedded. Raises :class:`neural.CollectionUnknown`, and ValueError for an invalid ``top_k``
     or ``sort``.
     """
-    collection_of(collection)
+    found = search_each(
+        text,
+        [collection],
+        store,
+        since,
+        top_k,
+        until=until,
+        kind=kind,
+        stores=stores,
+        sort=sort,
+        meaning=meaning,
+    )
+    return found[collection]
+
+
+@indexes_read_once()
+def search_each(
+    text: str,
+    collections: Sequence[str],
+    store: str | None = None,
+    since: dt.date | None = None,
+    top_k: int = 10,
+    *,
+    until: dt.date | None = None,
+    kind: str | None = None,
+    stores: Collection[str] | None = None,
+    sort: str = BEST,
+    meaning: bool = True,
+) -> dict[str, Found]:
+    """What :func:`search` finds in each of these collections, by hardly more statements."""
     if sort not in SORTS:
         raise ValueError(f"sort is {' or '.join(SORTS)}, not {sort!r}")
     within = Within(
@@ -80,12 +114,21 @@ def search(
         since=moment(since),
         until=moment(until, days=1),
     )
-    rest, narrow, notices = narrowed(text, within, collection_of(collection))
+    top_k = _checked(top_k)
+    searches = (_searched(text, each, within, top_k, sort, meaning) for each in collections)
+    return dict(zip(collections, together(searches), strict=True))
+
+
+def _searched(
+    text: str, name: str, within: Within, top_k: int, sort: str, meaning: bool
+) -> Steps[Found]:
+    collection = collection_of(name)
+    rest, narrow, notices = narrowed(text, within, collection)
     lists = narrow != within and not rest.strip()
-    narrow = concerning(narrow, collection_of(collection))
+    narrow = concerning(narrow, collection)
     find = _list if lists else partial(_search, meaning=meaning)
-    ask = partial(find, text=rest, within=narrow, top_k=_checked(top_k), sort=sort)
-    found = _asked(collection, top_k, ask)
+    ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
+    found = yield from _asked(name, top_k, ask)
     found.notices = (*notices, *found.notices)
     return found
 
@@ -98,10 +141,11 @@ def similar(
     collection_of(collection)
     within = Within(stores=_visible(None, stores))
     ask = partial(_similar, key=key, within=within, top_k=_checked(top_k))
-    return _asked(collection, top_k, ask)
+    (found,) = together([_asked(collection, top_k, ask)])
+    return found
 
 
-def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> Found:
+def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Steps[Found]]) -> Steps[Found]:
     """The hits that ``ask`` finds in the collection's index, with the index's notices."""
     for last in (False, True):
         active = active_index(collection)
@@ -109,7 +153,7 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
             notices = why_nothing_is_searched(collection)
             return Found([], notices=notices, missing=() if notices else None)
         try:
-            found = ask(active)
+            found = yield from ask(active)
         except TableMissing:
             # The index may have been replaced just now: ask again.
             if last:
@@ -121,36 +165,36 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
     raise AssertionError("unreachable")
 
 
-def _list(active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str) -> Found:
+def _list(active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str) -> Steps[Found]:
     """The newest rows within: all of the query was filters."""
-    rows = [] if sees_nothing(within) else _look_up(active, within).newest()
+    rows = [] if sees_nothing(within) else (yield from _look_up(active, within).newest())
     question = Question(parsed=parse_query(text), sought=())
     found = newest_first(Ranked(row=row, score=0.0) for row in rows)
-    return _found(active, question, found, top_k, [])
+    return (yield from _found(active, question, found, top_k, []))
 
 
 def _search(
     active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str, meaning: bool
-) -> Found:
+) -> Steps[Found]:
     parsed = parse_query(text)
     if sees_nothing(within) or parsed.blank:
         return Found([], missing=() if parsed.blank else None)
     look_up = _look_up(active, within)
-    question = look_up.question(parsed, other_words(text))
-    rows = look_up.rows(question)
+    question = yield from look_up.question(parsed, other_words(text))
+    rows = yield from look_up.rows(question)
     judged = judge(question, rows)
     ranked = rank(question, judged)
     notices: list[str] = []
     if meaning and not speaks_for_itself(ranked):
         vectors = _embedded(active, text, notices)
         near = _near_enough(active, _nearest(active, parsed, vectors, within))
-        judged += judge(question, look_up.more(near, rows))
+        judged += judge(question, (yield from look_up.more(near, rows)))
         ranked = rank(question, judged, near)
     ordered = newest_first(ranked) if sort == TIME else ranked
-    return _found(active, question, ordered, top_k, notices)
+    return (yield from _found(active, question, ordered, top_k, notices))
 
 
-def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Found:
+def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Steps[Found]:
     if sees_nothing(within) or UNSTORABLE.search(key):
         return Found([])
     row = words.row_of(active.index.pk, key, within=within)
@@ -158,14 +202,14 @@ def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Fo
         return Found([])
     parsed = query_like(row.title, row.names)
     look_up = _look_up(active, within)
-    question = look_up.question(parsed)
+    question = yield from look_up.question(parsed)
     vectors = active.vectors_of(key, within)
     near = _nearest(active, parsed, vectors, within)
-    rows = look_up.rows(question)
-    rows += look_up.more(near, rows)
+    rows = yield from look_up.rows(question)
+    rows += yield from look_up.more(near, rows)
     judged = judge(question, (each for each in rows if each.key != key))
     ranked = rank(question, judged, near)
-    found = _found(active, question, ranked, top_k, [])
+    found = yield from _found(active, question, ranked, top_k, [])
     return Found(found, notices=found.notices)
 
 
@@ -179,9 +223,9 @@ def _found(
     ranked: Sequence[Ranked],
     top_k: int,
     notices: list[str],
-) -> Found:
+) -> Steps[Found]:
     existing = _there(active, ranked, top_k, notices)
-    rows = words.whole([each.row for each in existing])
+    (rows,) = yield [words.Whole([each.row for each in existing])]
     name, parsed = active.index.collection, question.parsed
     return Found(
         [hit_of(name, parsed, each, rows[each.row.id]) for each in existing if each.row.id in rows],

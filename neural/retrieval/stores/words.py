@@ -10,8 +10,10 @@ import datetime as dt
 import hashlib
 import json
 import operator
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -33,6 +35,8 @@ from neural.retrieval.text import has_chinese, has_digit, initials_of, is_term, 
 NAME, NUMBER = "=", "#"
 _ATTEMPTS = 5
 _AT_A_TIME = 500
+_TOGETHER = 100
+"""Look-ups of rows in one statement: SQLite has at most 500."""
 _ONE_SECOND = dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)
 _STORES_AS_TOKENS = 40
 """For more stores, the newest rows of all stores are read, and those of others left out."""
@@ -167,58 +171,126 @@ def _forget(index: int, tokens: Iterable[str]) -> None:
     """Remove terms that no row has any more: a name of an erased person must not stay. If another
     process writes a row with the same name at this moment, the name is not found by its parts until
     it is written again."""
-    gone = [each for each in filter(is_term, tokens) if not matching([[each]], index, limit=1)]
+    terms = [each for each in tokens if is_term(each)]
+    rows = Matching.answers([Matching(index, [[each]]) for each in terms])
+    gone = [each for each, there in zip(terms, rows, strict=True) if not there]
     for start in range(0, len(gone), _AT_A_TIME):
         own = _terms(index).filter(token__in=gone[start : start + _AT_A_TIME])
         SearchPiece.objects.filter(term__in=list(own.values_list("pk", flat=True))).delete()
         own.delete()
 
 
+# Reading. What searches ask at one step is read by one statement for each kind of request, as
+# Django's price of a statement would be most of the time of a search.
+
+
+class Request(ABC):
+    """What a search asks of the words."""
+
+    @staticmethod
+    @abstractmethod
+    def answers(asked: Sequence[Any]) -> Sequence[Any]:
+        """Of requests of this kind, in their order."""
+
+
+def read(requests: Sequence[Request]) -> list[Any]:
+    """The answers to these requests, in their order."""
+    answers: dict[int, Any] = {}
+    kinds: Iterable[type[Request]] = dict.fromkeys(map(type, requests))
+    for kind in kinds:
+        own = {place: each for place, each in enumerate(requests) if type(each) is kind}
+        answers.update(zip(own, kind.answers([*own.values()]), strict=True))
+    return [answers[place] for place in range(len(requests))]
+
+
 # Looking up rows
 
 
-def matching(
-    all_of: Sequence[Collection[str]],
-    index: int,
-    *,
-    within: Within | None = None,
-    limit: int,
-) -> list[int]:
-    """Ids of the newest rows of an index that have, of each of these groups, any token. ``within``
-    must be applied to the rows once more (:func:`rows`)."""
-    groups = [*all_of, *_scope(index, within)]
-    if not all(groups):
-        return []
-    on_postgresql = is_tsvector(connections[_alias()])
-    asked = _asked(groups, on_postgresql=on_postgresql)
-    own = "id" if on_postgresql else "neural_searchwords.rowid"
-    conditions = [*_times(own, within), *_ranges(own, within, on_postgresql=on_postgresql)]
-    more = "".join(f" AND {condition}" for condition, _ in conditions)
-    values = [value for _, values in conditions for value in values]
-    if on_postgresql:
-        sql = _WALKED_OR_LOOKED_UP.format(more=more)
-        here = _asked(_scope(index, None), on_postgresql=True)
-        found = _read(sql, [asked, here, asked, *values, asked, *values, limit, limit])
-    else:
-        found = _read(f"{_MATCHED}{more} ORDER BY {own} DESC LIMIT %s", [asked, *values, limit])
-    return [each for (each,) in found]
+@dataclass(frozen=True)
+class Matching(Request):
+    """Asks for the newest rows of an index that have, of each of these groups, any token.
+    ``within`` must be applied to the rows once more (:class:`Rows`)."""
+
+    index: int
+    all_of: Sequence[Collection[str]]
+    within: Within | None = None
+    limit: int = 1
+
+    @staticmethod
+    def answers(asked: Sequence["Matching"]) -> list[list[int]]:
+        """Their ids, the newest first."""
+        found: list[list[int]] = [[] for _ in asked]
+        groups = [[*each.all_of, *_scope(each.index, each.within)] for each in asked]
+        some = [place for place, own in enumerate(groups) if all(own)]
+        for start in range(0, len(some), _TOGETHER):
+            now = some[start : start + _TOGETHER]
+            read_now = _on_postgresql if is_tsvector(connections[_alias()]) else _on_sqlite
+            for place, number in read_now({each: (asked[each], groups[each]) for each in now}):
+                found[place].append(number)
+        return [sorted(each, reverse=True) for each in found]
 
 
-_MATCHED = "SELECT rowid FROM neural_searchwords WHERE neural_searchwords MATCH %s"
-_WALKED_OR_LOOKED_UP = (
-    "WITH sample AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery) > 10 AS rich"
-    " FROM (SELECT words FROM neural_searchrow WHERE words @@ %s::tsquery"
-    " ORDER BY id DESC LIMIT 200) AS newest)"
-    ", found AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
-    " JOIN neural_searchrow ON words @@ asked WHERE NOT (SELECT rich FROM sample){more})"
-    " (SELECT id FROM neural_searchrow WHERE (SELECT rich FROM sample)"
-    " AND words @@ %s::tsquery{more} ORDER BY id DESC LIMIT %s)"
-    " UNION ALL (SELECT id FROM found ORDER BY id DESC LIMIT %s)"
+_Groups = Sequence[Collection[str]]
+
+
+def _on_sqlite(asked: Mapping[int, tuple[Matching, _Groups]]) -> list[Any]:
+    pieces, values = [], list[Any]()
+    for place, (each, groups) in asked.items():
+        own = "neural_searchwords.rowid"
+        times, of_times = _joined_by_and(_times(own, each.within))
+        ranges, of_ranges = _joined_by_and(_ranges(own, each.within, on_postgresql=False))
+        pieces.append(
+            f"SELECT * FROM (SELECT {place}, rowid FROM neural_searchwords"  # noqa: S608
+            f" WHERE neural_searchwords MATCH %s{times}{ranges} ORDER BY {own} DESC LIMIT %s)"
+        )
+        values += [_asked(groups, on_postgresql=False), *of_times, *of_ranges, each.limit]
+    return _read(" UNION ALL ".join(pieces), values)
+
+
+def _on_postgresql(asked: Mapping[int, tuple[Matching, _Groups]]) -> list[Any]:
+    tables, pieces, values = [_EVERY, _SAMPLE], [], list[Any]()
+    for place, (each, groups) in asked.items():
+        words = _asked(groups, on_postgresql=True)
+        times, of_times = _joined_by_and(_times("id", each.within))
+        ranges, of_ranges = _joined_by_and(_ranges("id", each.within, on_postgresql=True))
+        tables.append(_WALKED_OR_LOOKED_UP.format(place=place, times=times, ranges=ranges))
+        pieces.append(_FOUND.format(place=place, limit=int(each.limit)))
+        values += [words, *of_times, words, *of_ranges, each.limit]
+        values += [words, each.limit, *of_times, *of_ranges]
+    with transaction.atomic(using=_alias()):
+        _run("SET LOCAL jit = off")  # to compile takes longer than any of these
+        return _read(f"WITH {', '.join(tables)} {' UNION ALL '.join(pieces)}", values)
+
+
+_EVERY = (
+    "every AS MATERIALIZED (SELECT greatest(reltuples, 1) AS rows FROM pg_class"
+    " WHERE oid = 'neural_searchrow'::regclass)"
 )
-"""What 5 % of the newest 200 rows of an index have is found by walking from the newest row on, and
-all else by the full-text index, however often PostgreSQL takes it to be. It has no statistics of
-rare tokens, and takes a word and its index for independent, so it would walk all rows for what few
-have."""
+_SAMPLE = (
+    "sample AS MATERIALIZED (SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM"
+    " ((SELECT least(100, 30000 / rows) FROM every)) REPEATABLE (1))"
+)
+_WALKED_OR_LOOKED_UP = (
+    "rich{place} AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery)"
+    " > count(*) * sqrt(400 / rows) AS yes FROM sample, every GROUP BY rows)"
+    ", walked{place} AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
+    " FROM neural_searchrow WHERE (SELECT yes FROM rich{place}){times}"
+    " ORDER BY id DESC LIMIT (SELECT 50 * sqrt(rows) FROM every)) AS newer"
+    " WHERE words @@ %s::tsquery{ranges} LIMIT %s)"
+    ", found{place} AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
+    " JOIN neural_searchrow ON words @@ asked"
+    " WHERE (SELECT count(*) FROM walked{place}) < %s{times}{ranges})"
+)
+_FOUND = (
+    "(SELECT {place}, id FROM found{place} ORDER BY id DESC LIMIT {limit})"
+    " UNION ALL (SELECT {place}, id FROM walked{place} WHERE NOT EXISTS"
+    " (SELECT FROM found{place}))"
+)
+"""What many of some 300 sampled rows have is found by walking from the newest row on, and all else
+by the full-text index, however often PostgreSQL takes it to be. It has no statistics of rare
+tokens, and takes a word and its index for independent, so it would walk all rows for what few have.
+To walk to 400 rows and to look up all cost the same where the share of rows that have it is the
+root of 400 by their number. A walk ends if the newest rows do not have it; then it is looked up."""
 
 
 def _asked(groups: Sequence[Collection[str]], *, on_postgresql: bool) -> str:
@@ -234,10 +306,14 @@ def _asked(groups: Sequence[Collection[str]], *, on_postgresql: bool) -> str:
 
 
 def _read(sql: str, values: Sequence[Any]) -> list[Any]:
-    """The rows of a statement. Django's own statements would take most of the time of a search."""
     with connections[_alias()].cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()
+
+
+def _run(sql: str) -> None:
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute(sql)
 
 
 def _scope(index: int, within: Within | None) -> list[Collection[str]]:
@@ -270,19 +346,32 @@ class Candidate(NamedTuple):
     words: frozenset[str]
 
 
-def rows(
-    index: int, ids: Collection[int] = (), keys: Collection[str] = (), *, within: Within
-) -> list[Candidate]:
-    """The rows of an index with these ids or keys that are within."""
-    found: list[Any] = []
-    sql = "SELECT id, key, store, kind, at, facts, words, index_id FROM neural_searchrow WHERE "
-    if ids:
+@dataclass(frozen=True)
+class Rows(Request):
+    """Asks for the rows of an index with these ids or keys that are within."""
+
+    index: int
+    within: Within
+    ids: Collection[int] = ()
+    keys: Collection[str] = ()
+
+    @staticmethod
+    def answers(asked: Sequence["Rows"]) -> list[list["Candidate"]]:
+        """The rows, in no order."""
+        select = "SELECT id, key, store, kind, at, facts, words, index_id FROM neural_searchrow"
+        ids = {number for each in asked for number in each.ids}
         # Not by the index, too, of which SQLite would then read every row.
-        found += _read(f"{sql} id IN ({_places(ids)})", [*ids])
-    if keys:
-        found += _read(f"{sql} index_id = %s AND key IN ({_places(keys)})", [index, *keys])
-    made = (_candidate(each, within) for *each, own in found if own == index)
-    return [each for each in made if _fits(each, within)]
+        found = _read(f"{select} WHERE id IN ({_places(ids)})", [*ids]) if ids else []
+        by_id = {each[0]: each for each in found}
+        answers = []
+        for own in asked:
+            rows = [by_id[number] for number in own.ids if number in by_id]
+            if own.keys:
+                sql = f"{select} WHERE index_id = %s AND key IN ({_places(own.keys)})"
+                rows += _read(sql, [own.index, *own.keys])
+            made = (_candidate(each, own.within) for *each, of in rows if of == own.index)
+            answers.append([each for each in made if _fits(each, own.within)])
+        return answers
 
 
 def _candidate(columns: Sequence[Any], within: Within) -> Candidate:
@@ -300,15 +389,23 @@ def row_of(index: int, key: str, *, within: Within) -> SearchRow | None:
     return row if row and _fits(row, within) else None
 
 
-def whole(found: Sequence[Candidate]) -> dict[int, SearchRow]:
-    """The whole rows of these, by id, of those that are still there; with the time that counts."""
-    at = {each.id: each.at for each in found}
-    sql = f"{_WHOLE} WHERE id IN ({_places(at)})"
-    rows = SearchRow.objects.using(_alias()).raw(sql, [*at]) if at else ()
-    by_id = {row.id: row for row in rows}
-    for number, row in by_id.items():
-        row.at = at[number]
-    return by_id
+@dataclass(frozen=True)
+class Whole(Request):
+    """Asks for the whole of these rows, with the time that counts."""
+
+    rows: Sequence[Candidate]
+
+    @staticmethod
+    def answers(asked: Sequence["Whole"]) -> list[dict[int, SearchRow]]:
+        """Those that are still there, by id."""
+        at = {row.id: row.at for each in asked for row in each.rows}
+        sql = f"{_WHOLE} WHERE id IN ({_places(at)})"
+        by_id = {
+            row.id: row for row in (SearchRow.objects.using(_alias()).raw(sql, [*at]) if at else ())
+        }
+        for number, row in by_id.items():
+            row.at = at[number]
+        return [{row.id: by_id[row.id] for row in each.rows if row.id in by_id} for each in asked]
 
 
 _WHOLE = "SELECT id, key, store, kind, title, names, numbers, also, text FROM neural_searchrow"
@@ -358,6 +455,14 @@ def _values(condition: FactCondition) -> Sequence[Any]:
 _Condition = tuple[str, Sequence[Any]]
 
 
+def _joined_by_and(conditions: Iterable[_Condition]) -> tuple[str, list[Any]]:
+    known = list(conditions)
+    return (
+        "".join(f" AND {condition}" for condition, _ in known),
+        [value for _, values in known for value in values],
+    )
+
+
 def _times(own: str, within: Within | None) -> Iterator[_Condition]:
     if within and within.since:
         yield f"{own} >= %s", [id_at(within.since)]
@@ -392,15 +497,30 @@ def _terms(index: int) -> Any:
     return SearchTerm.objects.filter(index=index).order_by()
 
 
-def known_terms(index: int, tokens: Collection[str]) -> set[str]:
-    """Which of these tokens are terms of the index."""
-    sql = "SELECT token FROM neural_searchterm WHERE index_id = %s"
-    found = _read(f"{sql} AND token IN ({_places(tokens)})", [index, *tokens]) if tokens else ()
-    return {each for (each,) in found}
+@dataclass(frozen=True)
+class Known(Request):
+    """Asks which of these tokens are terms of an index."""
+
+    index: int
+    tokens: Collection[str]
+
+    @staticmethod
+    def answers(asked: Sequence["Known"]) -> list[set[str]]:
+        """The terms."""
+        some = [each for each in asked if each.tokens]
+        indexes = {each.index for each in some}
+        tokens = {token for each in some for token in each.tokens}
+        sql = (
+            f"SELECT index_id, token FROM neural_searchterm WHERE index_id IN ({_places(indexes)})"  # noqa: S608
+            f" AND token IN ({_places(tokens)})"
+        )
+        there = set(_read(sql, [*indexes, *tokens])) if some else set()
+        return [{each for each in own.tokens if (own.index, each) in there} for own in asked]
 
 
 class Start(NamedTuple):
-    """What terms are asked for: how a column of theirs begins, and at most how many."""
+    """What terms are asked for: how a column of theirs (``token``, ``backwards``, ``sound`` or
+    ``initials``) begins, and at most how many."""
 
     column: str
     text: str
@@ -417,40 +537,67 @@ class Start(NamedTuple):
         return sorted(terms, key=lambda each: (len(each), each))[: self.limit]
 
 
-def beginning(index: int, starts: Collection[Start]) -> dict[Start, list[str]]:
-    """The terms whose ``token``, ``backwards``, ``sound`` or ``initials`` begin like each of these,
-    by one statement: numbers by the greatest, all others the shortest first."""
-    if not starts:
-        return {}
-    order = "C" if is_tsvector(connections[_alias()]) else "BINARY"
-    asked: list[str] = []
-    values: list[Any] = []
-    for place, start in enumerate(starts):
-        column = f'{start.column} COLLATE "{order}"'
-        # As their indexes say, which are partial.
-        some = "" if start.column == "token" else f" AND {start.column} <> ''"
-        asked.append(
-            f"SELECT * FROM (SELECT {place}, token FROM neural_searchterm WHERE index_id = %s"  # noqa: S608
-            f" AND {column} >= %s AND {column} < %s{some}"
-            f" ORDER BY {column}{' DESC' if start.is_number else ''} LIMIT %s) AS terms{place}"
-        )
-        limit = start.limit if start.is_number else _READ
-        values += [index, start.text, start.text + _LAST, limit]
-    found: dict[int, list[str]] = {}
-    for place, token in _read(" UNION ALL ".join(asked), values):
-        found.setdefault(place, []).append(token)
-    return {start: start.first(found.get(place, [])) for place, start in enumerate(starts)}
+@dataclass(frozen=True)
+class Beginning(Request):
+    """Asks for the terms of an index of which a column begins like each of these."""
+
+    index: int
+    starts: Collection[Start]
+
+    @staticmethod
+    def answers(asked: Sequence["Beginning"]) -> list[dict[Start, list[str]]]:
+        """The terms: numbers by the greatest, all others the shortest first."""
+        order = "C" if is_tsvector(connections[_alias()]) else "BINARY"
+        pieces, values = [], list[Any]()
+        places = [(own.index, start) for own in asked for start in own.starts]
+        for place, (index, start) in enumerate(places):
+            column = f'{start.column} COLLATE "{order}"'
+            # As their indexes say, which are partial.
+            some = "" if start.column == "token" else f" AND {start.column} <> ''"
+            pieces.append(
+                f"SELECT * FROM (SELECT {place}, token FROM neural_searchterm WHERE index_id = %s"  # noqa: S608
+                f" AND {column} >= %s AND {column} < %s{some}"
+                f" ORDER BY {column}{' DESC' if start.is_number else ''} LIMIT %s) AS terms{place}"
+            )
+            limit = start.limit if start.is_number else _READ
+            values += [index, start.text, start.text + _LAST, limit]
+        found: dict[Any, list[str]] = {}
+        for place, token in _read(" UNION ALL ".join(pieces), values) if pieces else ():
+            found.setdefault(places[place], []).append(token)
+        return [
+            {each: each.first(found.get((own.index, each), [])) for each in own.starts}
+            for own in asked
+        ]
 
 
-def alike(index: int, sound: Collection[str], *, limit: int) -> list[str]:
-    """Terms that have the most of these pieces of a sound."""
-    counted = (
-        "SELECT term_id, COUNT(*) AS together FROM neural_searchpiece"  # noqa: S608
-        f" WHERE index_id = %s AND piece IN ({_places(sound)})"
-        " GROUP BY term_id ORDER BY together DESC LIMIT %s"
-    )
-    sql = f"SELECT token FROM ({counted}) AS best JOIN neural_searchterm ON id = term_id"  # noqa: S608
-    return [each for (each,) in _read(sql, [index, *sound, limit])] if sound else []
+@dataclass(frozen=True)
+class Alike(Request):
+    """Asks for the terms of an index that have the most of these pieces of a sound."""
+
+    index: int
+    sound: Collection[str]
+    limit: int
+
+    @staticmethod
+    def answers(asked: Sequence["Alike"]) -> list[list[str]]:
+        """The terms."""
+        pieces, values = [], list[Any]()
+        for place, each in enumerate(asked):
+            if each.sound:
+                counted = (
+                    "SELECT term_id, COUNT(*) AS together FROM neural_searchpiece"  # noqa: S608
+                    f" WHERE index_id = %s AND piece IN ({_places(each.sound)})"
+                    " GROUP BY term_id ORDER BY together DESC LIMIT %s"
+                )
+                pieces.append(
+                    f"SELECT {place}, token FROM ({counted}) AS best{place}"  # noqa: S608
+                    " JOIN neural_searchterm ON id = term_id"
+                )
+                values += [each.index, *each.sound, each.limit]
+        found: list[list[str]] = [[] for _ in asked]
+        for place, token in _read(" UNION ALL ".join(pieces), values) if pieces else ():
+            found[place].append(token)
+        return found
 
 
 def _places(values: Collection[Any]) -> str:

@@ -20,17 +20,22 @@ class FakeSearch:
         self.missing: tuple[str, ...] = ()
         self.facets: Facets = {}
         self.error: Exception | None = None
-        for asking in (
+        page, command = (
             "neural.retrieval.admin.answer",
             "neural.retrieval.management.commands.search",
-        ):
-            monkeypatch.setattr(f"{asking}.search", self.search)
+        )
+        monkeypatch.setattr(f"{page}.search_each", self.search_each)
+        monkeypatch.setattr(f"{command}.search", self.search)
+        for asking in (page, command):
             monkeypatch.setattr(f"{asking}.similar", self.similar)
 
     def finds(self, *hits: Hit) -> None:
         """What is found from now on, each in its collection."""
         for each in hits:
             self.hits.setdefault(each.collection, []).append(each)
+
+    def search_each(self, text, collections, *given, **options) -> dict[str, Found]:
+        return {each: self.search(text, each, *given, **options) for each in collections}
 
     def search(
         self, text, collection, store=None, since=None, top_k=10, *,

@@ -5,9 +5,12 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 import neural
+from neural.retrieval.query.searching import search_each
 from neural.retrieval.stores import words
 from tests.unit.admin import admin_world as world
 from tests.unit.api.api_reading_world import Caller
@@ -123,3 +126,19 @@ def test_who_sees_more_stores_than_one_condition_names_is_told_nothing_of_others
 
     assert [hit.store for hit in found] == ["S1"]
     assert found.missing == ("quokka",)
+
+
+def test_more_collections_are_searched_by_no_more_statements_and_answer_the_same() -> None:
+    def asked(*collections: str) -> tuple[dict[str, list[str]], int]:
+        with CaptureQueriesContext(connection) as statements:
+            found = search_each("pumkin soup", collections, stores=["S1"], meaning=False)
+        tables = ("neural_searchrow", "neural_searchwords", "neural_searchterm")
+        read = [each for each in statements if any(table in each["sql"] for table in tables)]
+        return {name: [hit.key for hit in hits] for name, hits in found.items()}, len(read)
+
+    alone = [asked(each) for each in COLLECTIONS]
+    found, statements = asked(*COLLECTIONS)
+
+    assert found == {name: hits for each, _ in alone for name, hits in each.items()}
+    assert any(found.values())
+    assert statements == max(number for _, number in alone)

@@ -40,8 +40,9 @@ def record(key, title="豆腐", **fields):
 
 def keys(made, *groups, within=ANYWHERE, limit=10):
     """Keys by tokens, as a search reads them: first the index, then the rows within."""
-    ids = words.matching(groups, made.pk, within=within, limit=limit)
-    return {row.key for row in words.rows(made.pk, ids, within=within)}
+    (ids,) = words.read([words.Matching(made.pk, groups, within, limit)])
+    (found,) = words.read([words.Rows(made.pk, within, ids)])
+    return {row.key for row in found}
 
 
 def terms(made):
@@ -99,10 +100,22 @@ def five_thousand(made):
 def test_neither_what_few_rows_have_nor_what_all_have_is_looked_for_in_all(
     made, asked, found, limit
 ):
-    with reading("neural_searchrow") as read:
-        assert words.matching([asked], made.pk, limit=limit) == list(found)[:limit]
+    with reading("neural_searchrow", wanted=800) as read:  # twice what is asked for
+        (ids,) = words.read([words.Matching(made.pk, [asked], limit=limit)])
 
-    assert sum(read) < 1500  # a sample, and twice the rows that are asked for
+    assert ids == list(found)[:limit]
+    assert sum(read) < 1500
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="of PostgreSQL's plans")
+@pytest.mark.usefixtures("five_thousand")
+def test_what_the_newest_rows_have_not_is_looked_up_though_many_have_it(made, monkeypatch):
+    shorter = words._WALKED_OR_LOOKED_UP.replace("50 * sqrt(rows)", "10")
+    monkeypatch.setattr(words, "_WALKED_OR_LOOKED_UP", shorter)
+
+    (ids,) = words.read([words.Matching(made.pk, [["all"]], limit=400)])
+
+    assert ids == list(range(5000, 0, -2))[:400]
 
 
 @pytest.mark.parametrize("token", ["豆", "and", "not", "near", "the", "🍲", "ĉ", "x" * 40, "or"])
@@ -244,8 +257,11 @@ def test_terms_are_found_by_beginning_end_initials_and_sound(made):
         words.Start("backwards", "321", 9): ["#s123"],
         words.Start("token", "=鱼", 9): [],
     }
-    assert words.beginning(made.pk, list(starts)) == starts
-    assert words.alike(made.pk, {"^go", "din", "in$"}, limit=1) == ["=宫保鸡丁"]
+    begun, alike = words.read(
+        [words.Beginning(made.pk, list(starts)), words.Alike(made.pk, {"^go", "din", "in$"}, 1)]
+    )
+    assert begun == starts
+    assert alike == ["=宫保鸡丁"]
 
 
 def test_a_dropped_index_leaves_nothing(made):
