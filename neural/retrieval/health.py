@@ -35,7 +35,7 @@ def search_index(situation: Situation) -> Finding:
     if not conf().search:
         return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
     lag = index_lag(now=situation.now)
-    return _of_blocked(lag) or _unreadable() or _of_indexes(lag)
+    return _of_blocked(lag) or _unreadable() or _of_indexes() or _of_refused(lag)
 
 
 def waiting_records(situation: Situation) -> Finding:
@@ -44,13 +44,13 @@ def waiting_records(situation: Situation) -> Finding:
     if not conf().search:
         return search_index(situation)
     lag = situation.once("search", lambda: index_lag(now=situation.now))
-    return _of_blocked(lag) or _of_refused(lag) or ok("search", lag.text)
+    return _of_blocked(lag) or _of_refused(lag)
 
 
 def _of_blocked(lag: Lag) -> Finding | None:
     if lag.troubles:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
-    if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
+    if lag.live_seconds > PATIENCE_SECONDS:
         remedy = _("see that a worker reads the queue default, and what runs of index_marked say")
         return problem("search", lag.text, remedy)
     return None
@@ -71,19 +71,19 @@ def _unreadable() -> Finding | None:
     return problem("search", in_turn(failed.values()), remedy % {"names": " ".join(failed)})
 
 
-def _of_indexes(lag: Lag) -> Finding:
+def _of_indexes() -> Finding | None:
     notices = [notice for own in index_notices().values() for notice in own]
     missing = _never_built()
     if notices or missing:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
         return warning("search", found, _("type: manage.py rebuild_index"))
-    return _of_refused(lag) or ok("search", lag.text)
+    return None
 
 
-def _of_refused(lag: Lag) -> Finding | None:
+def _of_refused(lag: Lag) -> Finding:
     if not lag.refused:
-        return None
+        return ok("search", lag.text)
     texts = {"told": lag.text, "refused": counted(lag.refused)}
     return warning(
         "search",

@@ -27,12 +27,12 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
     lag = index_lag(now=view.now)
     warning = thresholds["index_behind_seconds"]
     critical = thresholds["index_behind_critical_seconds"]
-    seconds = lag.oldest_seconds if lag.waiting > lag.history else 0.0
     if lag.troubles:
         blocked = {"found": in_turn(lag.troubles)}
         return Judgement([Condition(severity=Severity.CRITICAL, facts=blocked)])
-    if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
-        facts = {"waiting": lag.waiting, "seconds": round(seconds)}
+    waited = lag.live_seconds
+    if severity := severity_of(warning=waited > warning, critical=waited > critical):
+        facts = {"waiting": lag.waiting, "seconds": round(lag.oldest_seconds)}
         return Judgement([Condition(severity=severity, facts=facts)])
     return Judgement()
 

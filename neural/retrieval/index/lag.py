@@ -33,8 +33,9 @@ class Lag:
     waiting: int = 0
     oldest_seconds: float = 0.0
     """How long the oldest of them has been waiting; 0 if none waits."""
-    history: int = 0
-    """Waiting records that were loaded as history, which is not urgent."""
+    live_seconds: float = 0.0
+    """How long the oldest one has been waiting that was not loaded as history, which is not
+    urgent."""
     refused: int = 0
     """Records that cannot be indexed; their entries say why."""
     troubles: Sequence[str] = ()
@@ -62,11 +63,13 @@ def index_lag(
     if collection is not None:
         entries = entries.filter(collection=collection)
     live, history = (_first(entries.waiting(), kind) for kind in (False, True))
-    oldest = min([*live[:1], *history[:1]], default=now)
+    waited = [
+        max(0.0, (now - each[0]).total_seconds()) if each else 0.0 for each in (live, history)
+    ]
     return Lag(
         waiting=min(len(live) + len(history), COUNTED),
-        oldest_seconds=max(0.0, (now - oldest).total_seconds()),
-        history=len(history),
+        oldest_seconds=max(waited),
+        live_seconds=waited[0],
         refused=len(entries.refused().values_list("pk")[:COUNTED]),
         troubles=_troubles(),
     )

@@ -62,10 +62,6 @@ class OutboxEntryQuerySet(models.QuerySet):
             if key not in known
         )
 
-    def retry(self) -> int:
-        """Let refused records be indexed again; returns how many."""
-        return self.refused().update(error="")
-
     def append(
         self,
         collection: str,
@@ -130,7 +126,7 @@ class OutboxEntry(models.Model):
 
     def retry(self) -> bool:
         """Let a refused record be indexed again; returns whether it was refused."""
-        changed = type(self).objects.filter(pk=self.pk).retry()
+        changed = type(self).objects.refused().filter(pk=self.pk).update(error="")
         if changed:
             self.error = ""
         return bool(changed)

@@ -194,12 +194,12 @@ def lag(monkeypatch, settings):
     ("seconds", "severity"), [(300, None), (301, "warning"), (1800, "warning"), (1801, "critical")]
 )
 def test_the_index_is_behind_if_a_live_change_waits_for_long(lag, seconds, severity):
-    lag(waiting=3, history=0, oldest_seconds=seconds)
+    lag(waiting=3, oldest_seconds=99_999, live_seconds=seconds)
     assert found(neural_alerts.INDEX_BEHIND, view()) == ({"": severity} if severity else {})
 
 
 def test_history_may_wait_to_be_indexed(lag):
-    lag(waiting=3, history=3, oldest_seconds=99_999)
+    lag(waiting=3, oldest_seconds=99_999)
     assert found(neural_alerts.INDEX_BEHIND, view()) == {}
 
 
@@ -212,7 +212,7 @@ def test_indexing_that_is_blocked_is_critical(lag):
 
 def test_an_index_that_is_switched_off_is_not_behind(lag, settings):
     settings.NEURAL = {**settings.NEURAL, "search": False}
-    lag(waiting=3, oldest_seconds=99_999)
+    lag(waiting=3, oldest_seconds=99_999, live_seconds=99_999)
     assert found(neural_alerts.INDEX_BEHIND, view()) == {}
 
 

@@ -150,6 +150,14 @@ def test_a_lag_of_minutes_is_a_problem_and_of_history_it_is_none(finding):
     assert "a worker reads the queue default" in finding().remedy
 
 
+def test_a_change_that_has_just_come_beside_old_history_is_no_problem(finding):
+    OutboxEntry.objects.append("dishes", ["S1/1"], history=True)
+    OutboxEntry.objects.update(created_at=timezone.now() - timezone.timedelta(hours=1))
+    OutboxEntry.objects.append("dishes", ["S1/2"])
+
+    assert finding().status == "ok"
+
+
 def test_what_a_person_must_see_to_is_a_problem(finding):
     IndexShard.objects.create(history=False, number=0, trouble="dishes: the key is wrong")
 
