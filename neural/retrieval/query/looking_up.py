@@ -56,10 +56,10 @@ def together(searches: Iterable[Steps[T]]) -> list[T]:
     return [results[place] for place in sorted(results)]
 
 
-LISTED = 400
-"""Rows of each part that are read, the newest."""
-TAKEN = 120
-"""Rows that are ranked."""
+LISTED, TAKEN = 400, 120
+"""Rows of each part that are read, the newest; and rows that are ranked."""
+FEW, LISTED_FOR_FEW, TAKEN_FOR_FEW = 3, 60, 40
+"""Hits for which fewer are: each key that is typed asks for so many of each collection."""
 NEAREST = 40
 """Rows that are read for their meaning alone."""
 _LOOKED_AT = 20
@@ -80,6 +80,8 @@ class LookUp:
     index: int
     within: Within
     every_row: int
+    listed: int = LISTED
+    taken: int = TAKEN
 
     def question(self, parsed: ParsedQuery, others: OtherWords = NO_OTHERS) -> Steps[Question]:
         """The query with what the vocabulary knows of it, and of other words for the same."""
@@ -126,9 +128,9 @@ class LookUp:
     def newest(self) -> Steps[list[words.Candidate]]:
         """The newest rows within."""
         (ids,) = yield [self._matching([])]
-        (found,) = yield [self._rows(ids[:TAKEN])]
-        if len(found) < len(ids[:TAKEN]):  # not all are within
-            (others,) = yield [self._rows(ids[TAKEN:])]
+        (found,) = yield [self._rows(ids[: self.taken])]
+        if len(found) < len(ids[: self.taken]):  # not all are within
+            (others,) = yield [self._rows(ids[self.taken :])]
             found += others
         return found
 
@@ -147,7 +149,7 @@ class LookUp:
         groups = [each.tokens for each in question.sought if each.part.weight >= 1]
         names = [f"={each}" for each in question.names]
         having_all, named, heard, *having = yield [
-            self._matching(groups if len(groups) > 1 else [()], limit=TAKEN),
+            self._matching(groups if len(groups) > 1 else [()], self.taken),
             self._matching([names]),
             self._matching([question.sounds]),
             *(self._matching([each.tokens]) for each in question.sought),
@@ -156,11 +158,11 @@ class LookUp:
         for ids, worth in ((having_all, float(len(groups))), (named, 2.0), (heard, 1.0)):
             scores.update(dict.fromkeys(ids, worth))
         for sought, ids in zip(question.sought, having, strict=True):
-            sought.rows, sought.is_common = len(ids), len(ids) >= LISTED
+            sought.rows, sought.is_common = len(ids), len(ids) >= self.listed
             if sought.is_common:
-                sought.rows = max(LISTED, self.every_row // 5)
+                sought.rows = max(self.listed, self.every_row // 5)
             scores.update(dict.fromkeys(ids, sought.part.weight / (1 + len(ids)) ** 0.5))
-        best = sorted(scores, key=lambda each: (-scores[each], -each))[:TAKEN]
+        best = sorted(scores, key=lambda each: (-scores[each], -each))[: self.taken]
         (found,) = yield [self._rows(best)]
         shown = {row.id for row in found}
         ids_of = dict(zip((each.part for each in question.sought), having, strict=True))
@@ -173,9 +175,9 @@ class LookUp:
                 sought.is_there = bool(rows)
         return found
 
-    def _matching(self, groups: Sequence[Iterable[str]], limit: int = LISTED) -> words.Matching:
+    def _matching(self, groups: Sequence[Iterable[str]], limit: int = 0) -> words.Matching:
         asked = [tuple(sorted(each)) for each in groups]
-        return words.Matching(self.index, asked, self.within, limit)
+        return words.Matching(self.index, asked, self.within, limit or self.listed)
 
     def _rows(self, ids: Sequence[int]) -> words.Rows:
         return words.Rows(self.index, self.within, ids)

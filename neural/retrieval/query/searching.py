@@ -29,7 +29,16 @@ from neural.retrieval.query.evidence import (
     speaks_for_itself,
 )
 from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
-from neural.retrieval.query.looking_up import LookUp, Steps, together
+from neural.retrieval.query.looking_up import (
+    FEW,
+    LISTED,
+    LISTED_FOR_FEW,
+    TAKEN,
+    TAKEN_FOR_FEW,
+    LookUp,
+    Steps,
+    together,
+)
 from neural.retrieval.query.narrowing import concerning, narrowed
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
 from neural.retrieval.query.synonyms import other_words
@@ -167,7 +176,7 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Steps[Found
 
 def _list(active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str) -> Steps[Found]:
     """The newest rows within: all of the query was filters."""
-    rows = [] if sees_nothing(within) else (yield from _look_up(active, within).newest())
+    rows = [] if sees_nothing(within) else (yield from _look_up(active, within, top_k).newest())
     question = Question(parsed=parse_query(text), sought=())
     found = newest_first(Ranked(row=row, score=0.0) for row in rows)
     return (yield from _found(active, question, found, top_k, []))
@@ -179,7 +188,7 @@ def _search(
     parsed = parse_query(text)
     if sees_nothing(within) or parsed.blank:
         return Found([], missing=() if parsed.blank else None)
-    look_up = _look_up(active, within)
+    look_up = _look_up(active, within, top_k)
     question = yield from look_up.question(parsed, other_words(text))
     rows = yield from look_up.rows(question)
     judged = judge(question, rows)
@@ -201,7 +210,7 @@ def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> St
     if row is None:
         return Found([])
     parsed = query_like(row.title, row.names)
-    look_up = _look_up(active, within)
+    look_up = _look_up(active, within, top_k)
     question = yield from look_up.question(parsed)
     vectors = active.vectors_of(key, within)
     near = _nearest(active, parsed, vectors, within)
@@ -213,8 +222,15 @@ def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> St
     return Found(found, notices=found.notices)
 
 
-def _look_up(active: ActiveIndex, within: Within) -> LookUp:
-    return LookUp(index=active.index.pk, within=within, every_row=active.index.rows)
+def _look_up(active: ActiveIndex, within: Within, top_k: int) -> LookUp:
+    listed, taken = (LISTED_FOR_FEW, TAKEN_FOR_FEW) if top_k <= FEW else (LISTED, TAKEN)
+    return LookUp(
+        index=active.index.pk,
+        within=within,
+        every_row=active.index.rows,
+        listed=listed,
+        taken=taken,
+    )
 
 
 def _found(

@@ -110,7 +110,7 @@ def test_neither_what_few_rows_have_nor_what_all_have_is_looked_for_in_all(
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="of PostgreSQL's plans")
 @pytest.mark.usefixtures("five_thousand")
 def test_what_the_newest_rows_have_not_is_looked_up_though_many_have_it(made, monkeypatch):
-    shorter = words._WALKED_OR_LOOKED_UP.replace("50 * sqrt(rows)", "10")
+    shorter = words._WALKED_OR_LOOKED_UP.replace("4 * sqrt({limit} * rows)", "10")
     monkeypatch.setattr(words, "_WALKED_OR_LOOKED_UP", shorter)
 
     (ids,) = words.read([words.Matching(made.pk, [["all"]], limit=400)])
