@@ -169,7 +169,7 @@ def test_a_phone_is_looked_up_however_it_is_typed_and_written():
 
 
 @pytest.mark.parametrize(
-    ("typed", "most"), [("A-17", 68), ("mapodou", 42), ("麻婆", 40), ("豆腐", 40)]
+    ("typed", "most"), [("A-17", 47), ("mapodou", 26), ("麻婆", 25), ("豆腐", 25)]
 )
 def test_a_keystroke_costs_few_statements_and_embeds_nothing(monkeypatch, typed, most):
     def embed(texts):
@@ -183,4 +183,5 @@ def test_a_keystroke_costs_few_statements_and_embeds_nothing(monkeypatch, typed,
         answer = client.get(address, {"q": typed})
 
     assert "A-17" in plain(answer.content.decode())
-    assert len(queries) <= most
+    asked = [each for each in queries if not each["sql"].startswith(("BEGIN", "COMMIT", "SET "))]
+    assert len(asked) <= most
