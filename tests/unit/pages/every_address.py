@@ -142,6 +142,7 @@ VALUES: Mapping[str, Any] = {
     "code": lambda: admin_rows.STORE,
     "store": lambda: admin_rows.STORE,
     "order": lambda: admin_rows.row_of(Order).key,
+    "day": lambda: admin_rows.row_of(Order).business_day,
     "id": lambda: admin_rows.row_of(NeuralEvent).pk,
     "number": lambda: marked_rows.saved_view().pk,
     "task_id": lambda: admin_rows.row_of(TaskRun).task_id,
