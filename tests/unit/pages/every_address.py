@@ -16,6 +16,7 @@ from django.contrib.admin.utils import quote
 from django.contrib.contenttypes.models import ContentType
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern, RoutePattern
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from neural.models import BulkVerb, NeuralEvent, Store, TaskRun
@@ -142,7 +143,7 @@ VALUES: Mapping[str, Any] = {
     "code": lambda: admin_rows.STORE,
     "store": lambda: admin_rows.STORE,
     "order": lambda: admin_rows.row_of(Order).key,
-    "day": lambda: admin_rows.row_of(Order).business_day,
+    "day": lambda: timezone.localdate(),
     "id": lambda: admin_rows.row_of(NeuralEvent).pk,
     "number": lambda: marked_rows.saved_view().pk,
     "task_id": lambda: admin_rows.row_of(TaskRun).task_id,
