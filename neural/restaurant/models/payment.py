@@ -73,7 +73,8 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         there = self.filter(order__store=order.store_id, order__key=order.survivor)
         # Of two that were merged into each other, none has moved: the money would be nowhere.
         there = there.exclude(order__merged_into=order.key, order__state=OrderState.CANCELLED)
-        same = there.filter(key=models.OuterRef("key"), kind=models.OuterRef("kind"))
+        # By the ids, as the key of a daily ticket's payment names the ticket.
+        same = there.filter(reference=models.OuterRef("reference"), kind=models.OuterRef("kind"))
         moved = models.Exists(same)
         self.filter(order=order).exclude(moved=moved).update(moved=moved)
 

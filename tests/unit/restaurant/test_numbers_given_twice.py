@@ -91,13 +91,18 @@ def test_a_payment_of_a_wrong_order_is_cancelled_there(store):
     in_every_order(store, story, lambda: (due("17"), due("18")) == (30, 0))
 
 
-def test_a_payment_of_a_merged_order_moves_to_the_surviving_one(store):
+@pytest.mark.parametrize("ticket", [{}, {"till": "T1"}, {"till": "T1", "day": "2026-03-02"}])
+def test_a_payment_of_a_merged_order_moves_to_the_surviving_one(store, ticket):
     merge = ("order.merged", {"into": "18", "orders": ["17"]})
     story = [order("17", 30), paid("17", 30), merge, order("18", 70), paid("18", 30)]
+    before = f"/{'/'.join(ticket.values())}/" if ticket else ""
     in_every_order(
         store,
-        story,
-        lambda: (due("17"), due("18"), Payment.objects.counting().count()) == (0, 40, 1),
+        [(kind, {**payload, **ticket}) for kind, payload in story],
+        lambda: (
+            (due(f"{before}17"), due(f"{before}18"), Payment.objects.counting().count())
+            == (0, 40, 1)
+        ),
     )
 
 
