@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +24,13 @@ from django_celery_results.models import GroupResult, TaskResult
 from tests.unit.admin import admin_world as world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+
+
+@pytest.fixture(autouse=True)
+def content_types() -> None:
+    """Entries name a content type, of which a test before may have left an old one in the cache."""
+    ContentType.objects.clear_cache()
+
 
 CRONTAB = {"minute": "1", "hour": "2", "day_of_month": "*", "month_of_year": "*"}
 NO_SCHEDULES = {"periodictask_set-TOTAL_FORMS": "0", "periodictask_set-INITIAL_FORMS": "0"}
