@@ -56,9 +56,9 @@ def together(searches: Iterable[Steps[T]]) -> list[T]:
     return [results[place] for place in sorted(results)]
 
 
-LISTED, TAKEN = 400, 120
+_LISTED, _TAKEN = 400, 120
 """Rows of each part that are read, the newest; and rows that are ranked."""
-FEW, LISTED_FOR_FEW, TAKEN_FOR_FEW = 3, 60, 40
+_FEW, _LISTED_FOR_FEW, _TAKEN_FOR_FEW = 3, 60, 40
 """Hits for which fewer are: each key that is typed asks for so many of each collection."""
 NEAREST = 40
 """Rows that are read for their meaning alone."""
@@ -80,8 +80,16 @@ class LookUp:
     index: int
     within: Within
     every_row: int
-    listed: int = LISTED
-    taken: int = TAKEN
+    hits: int
+    """How many are asked for."""
+
+    @property
+    def listed(self) -> int:
+        return _LISTED_FOR_FEW if self.hits <= _FEW else _LISTED
+
+    @property
+    def taken(self) -> int:
+        return _TAKEN_FOR_FEW if self.hits <= _FEW else _TAKEN
 
     def question(self, parsed: ParsedQuery, others: OtherWords = NO_OTHERS) -> Steps[Question]:
         """The query with what the vocabulary knows of it, and of other words for the same."""

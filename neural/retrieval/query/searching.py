@@ -29,16 +29,7 @@ from neural.retrieval.query.evidence import (
     speaks_for_itself,
 )
 from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
-from neural.retrieval.query.looking_up import (
-    FEW,
-    LISTED,
-    LISTED_FOR_FEW,
-    TAKEN,
-    TAKEN_FOR_FEW,
-    LookUp,
-    Steps,
-    together,
-)
+from neural.retrieval.query.looking_up import LookUp, Steps, together
 from neural.retrieval.query.narrowing import concerning, narrowed
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
 from neural.retrieval.query.synonyms import other_words
@@ -222,15 +213,9 @@ def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> St
     return Found(found, notices=found.notices)
 
 
-def _look_up(active: ActiveIndex, within: Within, top_k: int) -> LookUp:
-    listed, taken = (LISTED_FOR_FEW, TAKEN_FOR_FEW) if top_k <= FEW else (LISTED, TAKEN)
-    return LookUp(
-        index=active.index.pk,
-        within=within,
-        every_row=active.index.rows,
-        listed=listed,
-        taken=taken,
-    )
+def _look_up(active: ActiveIndex, within: Within, hits: int) -> LookUp:
+    index = active.index
+    return LookUp(index=index.pk, within=within, every_row=index.rows, hits=hits)
 
 
 def _found(

@@ -36,7 +36,7 @@ NAME, NUMBER = "=", "#"
 _ATTEMPTS = 5
 _AT_A_TIME = 500
 _TOGETHER = 100
-"""Look-ups of rows in one statement: SQLite has at most 500."""
+"""SELECTs in one statement: SQLite has at most 500."""
 _ONE_SECOND = dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)
 _STORES_AS_TOKENS = 40
 """For more stores, the newest rows of all stores are read, and those of others left out."""
@@ -221,73 +221,59 @@ class Matching(Request):
         """Their ids, the newest first."""
         found: list[list[int]] = [[] for _ in asked]
         groups = [[*each.all_of, *_scope(each.index, each.within)] for each in asked]
-        some = [place for place, own in enumerate(groups) if all(own)]
-        for start in range(0, len(some), _TOGETHER):
-            now = some[start : start + _TOGETHER]
-            read_now = _on_postgresql if is_tsvector(connections[_alias()]) else _on_sqlite
-            for place, number in read_now({each: (asked[each], groups[each]) for each in now}):
-                found[place].append(number)
+        some = [(place, asked[place], own) for place, own in enumerate(groups) if all(own)]
+        if not some:
+            return found
+        if is_tsvector(connections[_alias()]):
+            with transaction.atomic(using=_alias()), connections[_alias()].cursor() as cursor:
+                cursor.execute("SET LOCAL jit = off")  # to compile takes longer than any of these
+                rows = _read_all([_on_postgresql(*each) for each in some], _SAMPLE)
+        else:
+            rows = _read_all([_on_sqlite(*each) for each in some])
+        for place, number in rows:
+            found[place].append(number)
         return [sorted(each, reverse=True) for each in found]
 
 
-_Groups = Sequence[Collection[str]]
+def _on_sqlite(place: int, asked: Matching, groups: Sequence[Collection[str]]) -> "_Piece":
+    own = "neural_searchwords.rowid"
+    times, of_times = _joined_by_and(_times(own, asked.within))
+    ranges, of_ranges = _joined_by_and(_ranges(own, asked.within, on_postgresql=False))
+    sql = (
+        f"SELECT * FROM (SELECT {place}, rowid FROM neural_searchwords"  # noqa: S608
+        f" WHERE neural_searchwords MATCH %s{times}{ranges} ORDER BY {own} DESC LIMIT %s)"
+    )
+    return sql, [_asked(groups, on_postgresql=False), *of_times, *of_ranges, asked.limit]
 
 
-def _on_sqlite(asked: Mapping[int, tuple[Matching, _Groups]]) -> list[Any]:
-    pieces, values = [], list[Any]()
-    for place, (each, groups) in asked.items():
-        own = "neural_searchwords.rowid"
-        times, of_times = _joined_by_and(_times(own, each.within))
-        ranges, of_ranges = _joined_by_and(_ranges(own, each.within, on_postgresql=False))
-        pieces.append(
-            f"SELECT * FROM (SELECT {place}, rowid FROM neural_searchwords"  # noqa: S608
-            f" WHERE neural_searchwords MATCH %s{times}{ranges} ORDER BY {own} DESC LIMIT %s)"
-        )
-        values += [_asked(groups, on_postgresql=False), *of_times, *of_ranges, each.limit]
-    return _read(" UNION ALL ".join(pieces), values)
+def _on_postgresql(place: int, asked: Matching, groups: Sequence[Collection[str]]) -> "_Piece":
+    words = _asked(groups, on_postgresql=True)
+    times, of_times = _joined_by_and(_times("id", asked.within))
+    ranges, of_ranges = _joined_by_and(_ranges("id", asked.within, on_postgresql=True))
+    sql = _WALKED_OR_LOOKED_UP.format(
+        place=place, times=times, ranges=ranges, limit=int(asked.limit)
+    )
+    return sql, [words, *of_times, words, *of_ranges, words, *of_times, *of_ranges]
 
 
-def _on_postgresql(asked: Mapping[int, tuple[Matching, _Groups]]) -> list[Any]:
-    tables, pieces, values = [_EVERY, _SAMPLE], [], list[Any]()
-    for place, (each, groups) in asked.items():
-        words = _asked(groups, on_postgresql=True)
-        times, of_times = _joined_by_and(_times("id", each.within))
-        ranges, of_ranges = _joined_by_and(_ranges("id", each.within, on_postgresql=True))
-        tables.append(
-            _WALKED_OR_LOOKED_UP.format(
-                place=place, times=times, ranges=ranges, limit=int(each.limit)
-            )
-        )
-        pieces.append(_FOUND.format(place=place, limit=int(each.limit)))
-        values += [words, *of_times, words, *of_ranges, words, *of_times, *of_ranges]
-    with transaction.atomic(using=_alias()):
-        _run("SET LOCAL jit = off")  # to compile takes longer than any of these
-        return _read(f"WITH {', '.join(tables)} {' UNION ALL '.join(pieces)}", values)
-
-
-_EVERY = (
-    "every AS MATERIALIZED (SELECT greatest(reltuples, 1) AS rows FROM pg_class"
-    " WHERE oid = 'neural_searchrow'::regclass)"
-)
 _SAMPLE = (
-    "sample AS MATERIALIZED (SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM"
-    " ((SELECT least(100, 30000 / rows) FROM every)) REPEATABLE (1))"
+    "WITH every AS MATERIALIZED (SELECT greatest(reltuples, 1) AS rows FROM pg_class"
+    " WHERE oid = 'neural_searchrow'::regclass),"
+    " sample AS MATERIALIZED (SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM"
+    " ((SELECT least(100, 30000 / rows) FROM every)) REPEATABLE (1)) "
 )
 _WALKED_OR_LOOKED_UP = (
-    "rich{place} AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery)"
+    "SELECT * FROM (WITH rich AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery)"
     " > count(*) * sqrt({limit} / rows / 3) AS yes FROM sample, every GROUP BY rows)"
-    ", walked{place} AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
-    " FROM neural_searchrow WHERE (SELECT yes FROM rich{place}){times}"
+    ", walked AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
+    " FROM neural_searchrow WHERE (SELECT yes FROM rich){times}"
     " ORDER BY id DESC LIMIT (SELECT 4 * sqrt({limit} * rows) FROM every)) AS newer"
     " WHERE words @@ %s::tsquery{ranges} LIMIT {limit})"
-    ", found{place} AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
+    ", found AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
     " JOIN neural_searchrow ON words @@ asked"
-    " WHERE (SELECT count(*) FROM walked{place}) < {limit}{times}{ranges})"
-)
-_FOUND = (
-    "(SELECT {place}, id FROM found{place} ORDER BY id DESC LIMIT {limit})"
-    " UNION ALL (SELECT {place}, id FROM walked{place} WHERE NOT EXISTS"
-    " (SELECT FROM found{place}))"
+    " WHERE (SELECT count(*) FROM walked) < {limit}{times}{ranges})"
+    " (SELECT {place}, id FROM found ORDER BY id DESC LIMIT {limit}) UNION ALL"
+    " (SELECT {place}, id FROM walked WHERE NOT EXISTS (SELECT FROM found))) AS rows{place}"
 )
 """What many of some 300 sampled rows have is found by walking from the newest row on, and all else
 by the full-text index, however often PostgreSQL takes it to be. It has no statistics of rare
@@ -315,9 +301,18 @@ def _read(sql: str, values: Sequence[Any]) -> list[Any]:
         return cursor.fetchall()
 
 
-def _run(sql: str) -> None:
-    with connections[_alias()].cursor() as cursor:
-        cursor.execute(sql)
+_Piece = tuple[str, Sequence[Any]]
+"""A SELECT and its values."""
+
+
+def _read_all(pieces: Sequence[_Piece], before: str = "") -> list[Any]:
+    """The rows of all of these SELECTs, by few statements that each begin with ``before``."""
+    rows: list[Any] = []
+    for start in range(0, len(pieces), _TOGETHER):
+        some = pieces[start : start + _TOGETHER]
+        sql = before + " UNION ALL ".join(sql for sql, _ in some)
+        rows += _read(sql, [value for _, values in some for value in values])
+    return rows
 
 
 def _scope(index: int, within: Within | None) -> list[Collection[str]]:
@@ -409,7 +404,7 @@ class Whole(Request):
         }
         for number, row in by_id.items():
             row.at = at[number]
-        return [{row.id: by_id[row.id] for row in each.rows if row.id in by_id} for each in asked]
+        return [by_id] * len(asked)
 
 
 _WHOLE = "SELECT id, key, store, kind, title, names, numbers, also, text FROM neural_searchrow"
@@ -552,21 +547,21 @@ class Beginning(Request):
     def answers(asked: Sequence["Beginning"]) -> list[dict[Start, list[str]]]:
         """The terms: numbers by the greatest, all others the shortest first."""
         order = "C" if is_tsvector(connections[_alias()]) else "BINARY"
-        pieces, values = [], list[Any]()
+        pieces: list[_Piece] = []
         places = [(own.index, start) for own in asked for start in own.starts]
         for place, (index, start) in enumerate(places):
             column = f'{start.column} COLLATE "{order}"'
             # As their indexes say, which are partial.
             some = "" if start.column == "token" else f" AND {start.column} <> ''"
-            pieces.append(
+            sql = (
                 f"SELECT * FROM (SELECT {place}, token FROM neural_searchterm WHERE index_id = %s"  # noqa: S608
                 f" AND {column} >= %s AND {column} < %s{some}"
                 f" ORDER BY {column}{' DESC' if start.is_number else ''} LIMIT %s) AS terms{place}"
             )
             limit = start.limit if start.is_number else _READ
-            values += [index, start.text, start.text + _LAST, limit]
+            pieces.append((sql, [index, start.text, start.text + _LAST, limit]))
         found: dict[Any, list[str]] = {}
-        for place, token in _read(" UNION ALL ".join(pieces), values) if pieces else ():
+        for place, token in _read_all(pieces):
             found.setdefault(places[place], []).append(token)
         return [
             {each: each.first(found.get((own.index, each), [])) for each in own.starts}
@@ -585,7 +580,7 @@ class Alike(Request):
     @staticmethod
     def answers(asked: Sequence["Alike"]) -> list[list[str]]:
         """The terms."""
-        pieces, values = [], list[Any]()
+        pieces: list[_Piece] = []
         for place, each in enumerate(asked):
             if each.sound:
                 counted = (
@@ -593,13 +588,13 @@ class Alike(Request):
                     f" WHERE index_id = %s AND piece IN ({_places(each.sound)})"
                     " GROUP BY term_id ORDER BY together DESC LIMIT %s"
                 )
-                pieces.append(
+                sql = (
                     f"SELECT {place}, token FROM ({counted}) AS best{place}"  # noqa: S608
                     " JOIN neural_searchterm ON id = term_id"
                 )
-                values += [each.index, *each.sound, each.limit]
+                pieces.append((sql, [each.index, *each.sound, each.limit]))
         found: list[list[str]] = [[] for _ in asked]
-        for place, token in _read(" UNION ALL ".join(pieces), values) if pieces else ():
+        for place, token in _read_all(pieces):
             found[place].append(token)
         return found
 

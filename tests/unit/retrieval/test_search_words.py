@@ -245,6 +245,21 @@ def test_the_vocabulary_has_what_rows_have_and_nothing_else(made):
     assert {each.term.token for each in SearchPiece.objects.all()} == {"=红烧肉"}
 
 
+def test_more_is_looked_up_than_one_statement_may_ask(made):
+    write(made, record("a/1", "宫保鸡丁"))
+    many = 501  # SQLite has at most 500 SELECTs in a statement
+
+    starts = [words.Start("token", f"={number}", 9) for number in range(many)]
+    starts.append(words.Start("token", "=宫保", 9))
+    (begun,) = words.read([words.Beginning(made.pk, starts)])
+    alike = words.read([words.Alike(made.pk, {"^go"}, 1)] * many)
+    ids = words.read([words.Matching(made.pk, [["=宫保鸡丁"]])] * many)
+
+    assert [start.text for start, found in begun.items() if found] == ["=宫保"]
+    assert alike == [["=宫保鸡丁"]] * many
+    assert [len(each) for each in ids] == [1] * many
+
+
 def test_terms_are_found_by_beginning_end_initials_and_sound(made):
     write(
         made, record("a/1", "宫保鸡丁"), record("a/2", "宫爆虾"), record("a/3", numbers=("S-123",))
