@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import itertools
+import logging
 import re
 import tracemalloc
 from dataclasses import replace
@@ -417,8 +418,9 @@ def test_many_streams_a_chunk_at_a_time(fake_broker, settings):
 
 
 @pytest.mark.django_db(transaction=True)  # else what waits for the commit grows
-def test_many_events_use_no_more_memory_than_few(fake_broker, settings):
+def test_many_events_use_no_more_memory_than_few(fake_broker, settings, caplog):
     settings.NEURAL = {"submit_chunk": 50}
+    caplog.set_level(logging.CRITICAL, "neural")  # else the test runner keeps each line of the log
 
     def peak(count):
         tracemalloc.start()
@@ -432,6 +434,7 @@ def test_many_events_use_no_more_memory_than_few(fake_broker, settings):
     peak(100)  # whatever is loaded on first use
     gc.freeze()
     try:
-        assert peak(1500) < 3 * peak(150)
+        # What is held would show in both; a cache that grows once shows in one.
+        assert min(peak(1500), peak(1600)) < 3 * peak(150)
     finally:
         gc.unfreeze()
