@@ -9,7 +9,9 @@ words belong together, and several processes and machines are the database's mat
 import datetime as dt
 import hashlib
 import json
+import math
 import operator
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -225,9 +227,10 @@ class Matching(Request):
         if not some:
             return found
         if is_tsvector(connections[_alias()]):
+            pieces = [_on_postgresql(*each, _sample()) for each in some]
             with transaction.atomic(using=_alias()), connections[_alias()].cursor() as cursor:
                 cursor.execute("SET LOCAL jit = off")  # to compile takes longer than any of these
-                rows = _read_all([_on_postgresql(*each) for each in some], _SAMPLE)
+                rows = _read_all(pieces)
         else:
             rows = _read_all([_on_sqlite(*each) for each in some])
         for place, number in rows:
@@ -246,28 +249,23 @@ def _on_sqlite(place: int, asked: Matching, groups: Sequence[Collection[str]]) -
     return sql, [_asked(groups, on_postgresql=False), *of_times, *of_ranges, asked.limit]
 
 
-def _on_postgresql(place: int, asked: Matching, groups: Sequence[Collection[str]]) -> "_Piece":
+def _on_postgresql(
+    place: int, asked: Matching, groups: Sequence[Collection[str]], sample: "_Sample"
+) -> "_Piece":
     words = _asked(groups, on_postgresql=True)
     times, of_times = _joined_by_and(_times("id", asked.within))
     ranges, of_ranges = _joined_by_and(_ranges("id", asked.within, on_postgresql=True))
+    limit = int(asked.limit)
+    steps = sample.steps(groups, limit)
     sql = _WALKED_OR_LOOKED_UP.format(
-        place=place, times=times, ranges=ranges, limit=int(asked.limit)
+        place=place, times=times, ranges=ranges, limit=limit, steps=steps
     )
-    return sql, [words, *of_times, words, *of_ranges, words, *of_times, *of_ranges]
+    return sql, [*of_times, words, *of_ranges, words, *of_times, *of_ranges]
 
 
-_SAMPLE = (
-    "WITH every AS MATERIALIZED (SELECT greatest(reltuples, 1) AS rows FROM pg_class"
-    " WHERE oid = 'neural_searchrow'::regclass),"
-    " sample AS MATERIALIZED (SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM"
-    " ((SELECT least(100, 30000 / rows) FROM every)) REPEATABLE (1)) "
-)
 _WALKED_OR_LOOKED_UP = (
-    "SELECT * FROM (WITH rich AS MATERIALIZED (SELECT count(*) FILTER (WHERE words @@ %s::tsquery)"
-    " > count(*) * sqrt({limit} / rows / 3) AS yes FROM sample, every GROUP BY rows)"
-    ", walked AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
-    " FROM neural_searchrow WHERE (SELECT yes FROM rich){times}"
-    " ORDER BY id DESC LIMIT (SELECT 4 * sqrt({limit} * rows) FROM every)) AS newer"
+    "SELECT * FROM (WITH walked AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
+    " FROM neural_searchrow WHERE true{times} ORDER BY id DESC LIMIT {steps}) AS newer"
     " WHERE words @@ %s::tsquery{ranges} LIMIT {limit})"
     ", found AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
     " JOIN neural_searchrow ON words @@ asked"
@@ -275,12 +273,52 @@ _WALKED_OR_LOOKED_UP = (
     " (SELECT {place}, id FROM found ORDER BY id DESC LIMIT {limit}) UNION ALL"
     " (SELECT {place}, id FROM walked WHERE NOT EXISTS (SELECT FROM found))) AS rows{place}"
 )
-"""What many of some 300 sampled rows have is found by walking from the newest row on, and all else
-by the full-text index, however often PostgreSQL takes it to be. It has no statistics of rare
-tokens, and takes a word and its index for independent, so it would walk all rows for what few have.
-To look up a row costs some three times a step of the walk (4.5 and 1.7 microseconds), so that both
-cost the same where the share of rows that have it is the root of the limit by three times all rows.
-A walk ends if the newest rows do not have it; then it is looked up."""
+"""What many rows have is found by walking from the newest row on, and all else by the full-text
+index, however often PostgreSQL takes it to be. It has no statistics of rare tokens, and takes a
+word and its index for independent, so it would walk all rows for what few have. A walk ends if the
+newest rows do not have it; then it is looked up."""
+
+
+class _Sample:
+    """The tokens of some 300 rows, by which is guessed what many rows have."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + _SAMPLED_SECONDS
+        ((every,),) = _read(_EVERY_ROW, [])
+        self.every = max(every, 1.0)
+        sql = "SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM (%s) REPEATABLE (1)"
+        rows = _read(sql, [min(100.0, 100 * _SAMPLED / self.every)])
+        self.rows = frozenset(range(len(rows)))
+        self._having: dict[str, set[int]] = {}
+        for row, (tokens,) in enumerate(rows):
+            for token in tokens_in(tokens):
+                self._having.setdefault(token, set()).add(row)
+
+    def steps(self, groups: Sequence[Collection[str]], limit: int) -> int:
+        """The most rows to walk for ``limit`` that have, of each of these groups, any token; 0 if
+        so few have them that a look-up costs less. To look up a row costs some three times a step
+        of the walk (4.5 and 1.7 microseconds), so that both cost the same where the share of rows
+        that have it is the root of the limit by three times all rows."""
+        having = [frozenset[int]().union(*map(self._of, each)) for each in groups]
+        share = len(self.rows.intersection(*having)) / (len(self.rows) or 1)
+        if share <= math.sqrt(limit / self.every / 3):
+            return 0
+        return math.ceil(4 * math.sqrt(limit * self.every))
+
+    def _of(self, token: str) -> frozenset[int]:
+        return self.rows.intersection(*(self._having.get(each, ()) for each in token.split(" ")))
+
+
+_EVERY_ROW = "SELECT reltuples FROM pg_class WHERE oid = 'neural_searchrow'::regclass"
+_SAMPLED, _SAMPLED_SECONDS = 300, 60
+_samples: list[_Sample] = []
+
+
+def _sample() -> _Sample:
+    """A sample that is not old. What it guesses makes no difference to what is found."""
+    if not _samples or _samples[0].until < time.monotonic():
+        _samples[:] = [_Sample()]
+    return _samples[0]
 
 
 def _asked(groups: Sequence[Collection[str]], *, on_postgresql: bool) -> str:
@@ -305,12 +343,12 @@ _Piece = tuple[str, Sequence[Any]]
 """A SELECT and its values."""
 
 
-def _read_all(pieces: Sequence[_Piece], before: str = "") -> list[Any]:
-    """The rows of all of these SELECTs, by few statements that each begin with ``before``."""
+def _read_all(pieces: Sequence[_Piece]) -> list[Any]:
+    """The rows of all of these SELECTs, by few statements."""
     rows: list[Any] = []
     for start in range(0, len(pieces), _TOGETHER):
         some = pieces[start : start + _TOGETHER]
-        sql = before + " UNION ALL ".join(sql for sql, _ in some)
+        sql = " UNION ALL ".join(sql for sql, _ in some)
         rows += _read(sql, [value for _, values in some for value in values])
     return rows
 
