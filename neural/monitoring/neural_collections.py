@@ -23,7 +23,6 @@ from neural.retrieval.collections.documents import Document, joined, key_of
 from neural.retrieval.collections.registry import (
     Numbered,
     Record,
-    number_in,
     permission_of,
     register_rows,
 )
@@ -63,9 +62,9 @@ class DeadRuns(Numbered):
             "at": row.failed_at,
         }
 
-    def address(self, key: str) -> str:
+    def page(self, pk: int) -> str:
         """The page of the run."""
-        return page_of(TaskRun, number_in(key))
+        return page_of(TaskRun, pk)
 
 
 def dead_run(record: Mapping[str, Any]) -> Document:

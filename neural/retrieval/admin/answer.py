@@ -6,7 +6,7 @@ nothing in particular. So a hit is shown as the document of its record with the 
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -42,6 +42,11 @@ class Section:
         with words, and one that is only near in meaning last."""
         kinds = (KINDS.index(kind) for hit in self.hits for kind in hit.why.scores)
         return min(kinds, default=len(KINDS))
+
+    def with_pages(self) -> Iterator[tuple[Hit, str]]:
+        """Each hit with the address of its page in the admin; empty if it has none."""
+        pages = self.collection.addresses([hit.key for hit in self.hits])
+        return ((hit, pages.get(hit.key, "")) for hit in self.hits)
 
 
 @dataclass(frozen=True)

@@ -192,13 +192,9 @@ def facets_of(context: Any, section: Section) -> list[tuple[Any, list[tuple[str,
     return facets
 
 
-def address_of(hit: Hit, collection: SearchCollection) -> str:
-    """The page of the record in the admin; empty if it has none."""
-    return collection.address(hit.key) if collection.address else ""
-
-
-def with_runs(section: Section, user: Any) -> list[tuple[Hit, list[TaskRun]]]:
-    """Each hit with the runs of the event that it is, as far as the user may see them."""
+def with_pages_and_runs(section: Section, user: Any) -> list[tuple[Hit, str, list[TaskRun]]]:
+    """Each hit with the address of its page (empty if it has none), and with the runs of the event
+    that it is, as far as the user may see them."""
     found: dict[str, list[TaskRun]] = {}
     if section.collection.name == EVENTS and user.has_perm("neural.view_taskrun"):
         # An ingested event may have any id, also one with too many digits for a primary key.
@@ -206,7 +202,7 @@ def with_runs(section: Section, user: Any) -> list[tuple[Hit, list[TaskRun]]]:
         runs: Any = TaskRun.objects.for_user(user).filter(event_id__in=numbers)
         for run in runs.only("event_id", "state", "handler", "task").order_by("handler", "pk"):
             found.setdefault(str(run.event_id), []).append(run)
-    return [(hit, found.get(hit.id, [])) for hit in section.hits]
+    return [(hit, address, found.get(hit.id, [])) for hit, address in section.with_pages()]
 
 
 MOST_SUGGESTED = 8
@@ -228,9 +224,9 @@ def suggested(answer: Answer, named: Named | None) -> list[tuple[str, Suggestion
     for rows in named.exact if named else ():
         for each in rows.shown:
             found[page_address(each.row)] = Suggestion(str(each.row), rows.of.label, each.store)
-    best = [(hit, section.collection) for section in answer.sections for hit in section.hits]
-    for hit, collection in sorted(best, key=lambda each: _likeliest(each[0]))[:MOST_SUGGESTED]:
-        address = address_of(hit, collection)
+    best = [(each.collection, *own) for each in answer.sections for own in each.with_pages()]
+    best = sorted(best, key=lambda each: _likeliest(each[1]))[:MOST_SUGGESTED]
+    for collection, hit, address in best:
         if not address:
             asked = urlencode({"q": hit.title, "collection": collection.name})
             address = f"{address_in_admin('neural_retrieval_search_changelist')}?{asked}"

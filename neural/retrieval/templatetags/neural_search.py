@@ -14,9 +14,8 @@ register.filter("excerpt", display.excerpt)
 register.filter("names", display.shown_names)
 register.filter("left_of", lambda names, shown: len(names) - len(shown))
 register.filter("reasons", display.reasons_of)
-register.filter("address_in", display.address_of)
 register.filter("label_in", display.label_in)
-register.filter("with_runs", display.with_runs)
+register.filter("with_pages_and_runs", display.with_pages_and_runs)
 register.simple_tag(display.facets_of, takes_context=True, name="facets_of")
 
 

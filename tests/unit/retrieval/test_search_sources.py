@@ -216,3 +216,12 @@ def test_a_record_is_seen_on_its_page_in_the_admin():
     assert collection_of("orders").address("S1/404") == ""
     assert collection_of("events").address(f"S1/{event.pk}") == world.page_of(event)
     assert collection_of("events").address("S1/ingested") == ""
+
+
+def test_the_pages_of_several_records_take_one_query(django_assert_num_queries):
+    made = {key: order(key) for key in ("1001", "1002")}
+
+    with django_assert_num_queries(1):
+        found = collection_of("orders").addresses(["S1/1001", "S1/1002", "S1/404"])
+
+    assert found == {f"S1/{key}": world.page_of(each) for key, each in made.items()}
