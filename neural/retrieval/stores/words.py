@@ -286,8 +286,9 @@ class _Sample:
         self.until = time.monotonic() + _SAMPLED_SECONDS
         ((every,),) = _read(_EVERY_ROW, [])
         self.every = max(every, 1.0)
-        sql = "SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM (%s) REPEATABLE (1)"
-        rows = _read(sql, [min(100.0, 100 * _SAMPLED / self.every)])
+        # The limit is for a table that PostgreSQL has not counted yet.
+        sql = "SELECT words FROM neural_searchrow TABLESAMPLE SYSTEM (%s) REPEATABLE (1) LIMIT %s"
+        rows = _read(sql, [min(100.0, 100 * _SAMPLED / self.every), 3 * _SAMPLED])
         self.rows = frozenset(range(len(rows)))
         self._having: dict[str, set[int]] = {}
         for row, (tokens,) in enumerate(rows):
