@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.models import NeuralEvent
 from neural.restaurant import documents
 from neural.restaurant.keys import number_of
-from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
+from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Payment, Shift
 from neural.restaurant.models.newest import event_of, moment_of
 from neural.retrieval.collections.registry import Record, Rows, of_stores, register_rows
 
@@ -24,7 +24,9 @@ class Orders(Rows):
 
     def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
         lines = OrderLine.objects.order_by("position")
-        orders = list(rows.prefetch_related(Prefetch("lines", queryset=lines)))
+        payments = Payment.objects.order_by("-amount", "pk")
+        parts = (Prefetch("lines", queryset=lines), Prefetch("payments", queryset=payments))
+        orders = list(rows.prefetch_related(*parts))
         payloads = _payloads(orders)
         for order in orders:
             order.stated = payloads.get(_stated_by(order), {})
@@ -44,6 +46,7 @@ class Orders(Rows):
             "state": row.state,
             "status": row.display_status,
             "settled": _settled(row),
+            "tenders": list(dict.fromkeys(each.tender for each in row.payments.all())),
             "placed_at": row.placed_at,
             "lines": lines,
             "cancel_reason": row.cancel_reason,
@@ -131,7 +134,9 @@ class Shifts(Rows):
         return rows.select_related("store")
 
 
-register_rows(documents.ORDERS, _("orders"), documents.order, Orders(), near_enough=0.35)
+register_rows(
+    documents.ORDERS, _("orders"), documents.order, Orders(), has_amounts=True, near_enough=0.35
+)
 register_rows(
     documents.DISHES,
     _("dishes"),
@@ -139,6 +144,7 @@ register_rows(
     Dishes(),
     vectors=("whole", "title"),
     happens=False,
+    has_amounts=True,
     near_enough=0.215,
 )
 register_rows(documents.SHIFTS, _("shifts"), documents.shift, Shifts(), near_enough=0.35)

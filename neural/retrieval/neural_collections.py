@@ -46,6 +46,8 @@ _COUNTS = frozenset({"quantity", "count", "rating", "line_id", "parent"})
 """Fields whose numbers nobody knows a record by."""
 
 
+_NEITHER = 3
+"""The rating that is neither good nor bad."""
 FEWEST_UNITS = 3
 """A text of fewer words or Chinese characters is near to anything; its words find it."""
 
@@ -69,7 +71,7 @@ def document(record: Mapping[str, Any]) -> Document:
         title=" ".join(part for part in (kind, event_id) if part),
         names=tuple(names),
         numbers=tuple(dict.fromkeys(filter(None, numbers))),
-        also=called(kind, *codes.values()),
+        also=called(kind, *codes.values(), _opinion(kind, fields)),
         facts=facts_of(
             type=kind,
             table=first_text(fields, "table"),
@@ -79,6 +81,14 @@ def document(record: Mapping[str, Any]) -> Document:
         text=joined([*texts(payload), first_text(record, "source", "event_source")]),
         meaning=meaning if len(units(meaning)) >= FEWEST_UNITS else "",
     )
+
+
+def _opinion(kind: str, fields: Mapping[str, Any]) -> str:
+    """What a guest's rating of 1 to 5 says. A review without one may be a complaint."""
+    rating = amount_of(first_text(fields, "rating"))
+    if kind != "feedback.received" or rating == _NEITHER:
+        return ""
+    return "good review" if rating is not None and rating > _NEITHER else "bad review"
 
 
 class Events(Numbered):
@@ -146,7 +156,7 @@ def refused(record: Mapping[str, Any]) -> Document:
     )
 
 
-register_rows(NAME, _("events"), document, Events(), near_enough=0.38)
+register_rows(NAME, _("events"), document, Events(), has_amounts=True, near_enough=0.38)
 register_rows(
     REFUSED, _("refused events"), refused, RefusedEvents(), in_api=False, near_enough=0.44
 )

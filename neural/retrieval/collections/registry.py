@@ -84,6 +84,8 @@ class SearchCollection:
     happens: bool = True
     """Whether the time of a record is when it happened, and not of its last change: then words like
     *yesterday* limit it."""
+    has_amounts: bool = False
+    """Whether its records have a fact ``amount``: then words like *over 50* limit it."""
     near_enough: float = 0.3
     """The least cosine by which meaning alone finds a record; less is near to nothing. It depends
     on the length of its texts and on the model (docs/explanation/search.md)."""
@@ -166,6 +168,8 @@ class Rows:
     """The column with the code of the store; empty if no row belongs to one."""
     walked_by: tuple[str, ...]
     """The columns of a unique index, in its order."""
+    is_numbered = False
+    """Whether a record's id is a primary key, which no till states."""
 
     def record(self, row: Any) -> Record:
         raise NotImplementedError
@@ -244,7 +248,7 @@ class Numbered(Rows):
     """The source of a collection whose records are rows of one model, known by primary key. A row
     that belongs to no store has the empty code."""
 
-    name, walked_by = "pk", ("pk",)
+    name, walked_by, is_numbered = "pk", ("pk",), True
 
     def addresses(self, keys: Collection[str]) -> Mapping[str, str]:
         """The pages of these records, without those that were only ingested."""

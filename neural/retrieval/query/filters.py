@@ -28,7 +28,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "tender": ("支付方式",),
     "table": ("桌号", "台号", "桌"),
     "till": ("收银机",),
-    "amount": ("金额", "总额", "total"),
+    "amount": ("金额", "总额", "total", "price", "价格"),
     "after": ("自", "从", "since"),
     "before": ("截至", "早于"),
     "day": ("日期", "on", "date"),
@@ -52,6 +52,8 @@ beside its state, and people call both a state."""
 AT, WHEN = "at", "when"
 """When a record happened: as a filter states it, or as a word like *yesterday* does. A record that
 only has a time of its last change, like a dish, is not limited by such a word."""
+MONEY = "money"
+"""An amount as words like *over 50* limit it. They limit records that have amounts."""
 
 
 class Unknown(NamedTuple):
@@ -86,7 +88,12 @@ _CALLED = {word: name for name, words in NAMES.items() for word in (name, *words
 _ORDERED = sorted(_CALLED, key=len, reverse=True)
 _LATIN = "|".join(word for word in _ORDERED if word.isascii())
 _CHINESE = "|".join(word for word in _ORDERED if not word.isascii())
-_OPERATORS = {"≥": ">=", "≤": "<=", "大于": ">", "超过": ">", "小于": "<", "低于": "<"}
+_OPERATORS = {
+    **dict.fromkeys(("大于", "超过", "高于", "over", "above", "more than"), ">"),
+    **dict.fromkeys(("小于", "低于", "不到", "under", "below", "less than"), "<"),
+    **dict.fromkeys(("≥", "以上"), ">="),
+    **dict.fromkeys(("≤", "以下", "以内"), "<="),
+}
 _FILTER = re.compile(
     rf"(?:(?<![A-Za-z0-9_.])(?P<known>{_LATIN})|(?P<chinese>{_CHINESE})"
     r"|(?<![A-Za-z0-9_.])(?P<other>[A-Za-z_]{2,}(?=:[^\s:/])))"
@@ -94,6 +101,16 @@ _FILTER = re.compile(
     r"(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>[^\s,;。\"的]+))的?",
     re.IGNORECASE,
 )
+_MONEY = r"[¥$€]?\d+(?:\.\d+)?"
+_BARE_AMOUNT = re.compile(
+    rf"(?:(?:amount|total|price|金额|总额)\s*)?(?:"
+    rf"\b(?P<operator>over|above|more than|under|below|less than)\s+(?P<number>{_MONEY})"
+    r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))(?:\s*(?:yuan|rmb))?"
+    rf"|(?P<compared>大于|超过|高于|小于|低于|不到)\s*(?P<of>{_MONEY})(?=\s|$|[元块的，])[元块]?的?"
+    rf"|(?P<money>{_MONEY})[元块](?P<side>以上|以下|以内)的?)",
+    re.IGNORECASE,
+)
+"""An amount without the name of the filter. What else is counted ("over 30 minutes") is none."""
 _QUOTES = str.maketrans("“”„‟「」『』", '""""""""')
 
 _DATE = (
@@ -116,9 +133,35 @@ def _month(day: dt.date) -> Period:
     return first, (first + 31 * _DAY).replace(day=1)
 
 
+_WEEKDAYS = (
+    *("monday|一", "tuesday|二", "wednesday|三", "thursday|四", "friday|五", "saturday|六"),
+    "sunday|(?:日|(?<=[期拜])天)",
+)
+_OTHER_WEEKS = (("last", "上个?", -7), ("this", "[本这]个?", 0), ("next", "下个?", 7))
+
+
+def _weekdays() -> Iterator[tuple[str, Callable[[dt.date, int], Period]]]:
+    """The days of a week; without the week that day which was last, today included."""
+    for number, names in enumerate(_WEEKDAYS):
+        english, day = names.split("|", 1)
+        chinese = f"(?:周|星期|礼拜){day}"
+        for before, in_chinese, days in _OTHER_WEEKS:
+            yield f"{before} {english}|{in_chinese}{chinese}", partial(_of_week, number + days)
+        yield f"{english}|{chinese}", partial(_last_of_week, number)
+
+
+def _of_week(number: int, today: dt.date, _: int) -> Period:
+    return _days(_week(today)[0] + number * _DAY)
+
+
+def _last_of_week(number: int, today: dt.date, _: int) -> Period:
+    return _days(today - (today.weekday() - number) % 7 * _DAY)
+
+
 _PERIODS: Mapping[str, Callable[[dt.date, int], Period]] = {
-    "today|今天|今日": lambda today, _: _days(today),
-    "yesterday|昨天|昨日": lambda today, _: _days(today - _DAY),
+    **dict(_weekdays()),
+    "today|tonight|今天|今日|今晚": lambda today, _: _days(today),
+    "yesterday|last night|昨天|昨日|昨晚": lambda today, _: _days(today - _DAY),
     "前天": lambda today, _: _days(today - 2 * _DAY),
     "tomorrow|明天|明日": lambda today, _: _days(today + _DAY),
     "后天": lambda today, _: _days(today + 2 * _DAY),
@@ -136,13 +179,21 @@ _PERIOD = "|".join(_PERIODS)
 _SINCE = re.compile(
     rf"({_DATE}|{_PERIOD})\s*(?P<side>之后|以后|以来|之前|以前)(?:的)?", re.IGNORECASE
 )
-_BARE = re.compile(rf"(?<![A-Za-z0-9_:])(?:{_PERIOD})(?![A-Za-z0-9_'])的?", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?:(?<![A-Za-z0-9_:])|(?<!:)(?![A-Za-z]))"
+    rf"(?:{_PERIOD})(?:(?![A-Za-z0-9_'])|(?<![A-Za-z]))的?",
+    re.IGNORECASE,
+)
+"""A word for days. Chinese is written beside other signs (S05昨天), English apart."""
 
 
 def read_filters(text: str, *, today: dt.date) -> Filtered:
     """Take the filters out of a query."""
     found = Filtered(unicodedata.normalize("NFKC", text).translate(_QUOTES))
-    for pattern, read in ((_FILTER, _named), (_SINCE, _since), (_BARE, _bare)):
+    for pattern, read in (
+        *((_FILTER, _named), (_SINCE, _since), (_BARE, _bare)),
+        (_BARE_AMOUNT, _bare_amount),
+    ):
         found.text = pattern.sub(partial(_taken, read, found, today), found.text)
     if found.conditions:
         found.text = " ".join(found.text.split()).strip(" ,;")
@@ -213,6 +264,12 @@ def _bare(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
     since, until = _period(match[0].removesuffix("的"), today)
     yield Condition(WHEN, ">=", since)
     yield Condition(WHEN, "<", until)
+
+
+def _bare_amount(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
+    operator = match["operator"] or match["compared"] or match["side"]
+    value = match["number"] or match["of"] or match["money"]
+    yield Condition(MONEY, _OPERATORS[operator.lower()], _number(value))
 
 
 def _number(value: str) -> Decimal:

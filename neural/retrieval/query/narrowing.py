@@ -2,6 +2,7 @@
 name, a type by what it is called."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from neural.events.types import event_types
 from neural.models import Store
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.collections.trade import codes_called, shown_as
-from neural.retrieval.query.filters import AT, CODES, WHEN, read_filters
+from neural.retrieval.query.filters import AT, CODES, MONEY, WHEN, read_filters
 from neural.retrieval.stores.base import FactCondition as Condition
 from neural.retrieval.stores.base import Within
 
@@ -41,9 +42,34 @@ def narrowed(
             within = replace(within, kinds=own & within.kinds if within.kinds else own)
         elif each.name == AT or (each.name == WHEN and collection.happens):
             within = _in_time(within, each)
+        elif each.name == MONEY:
+            facts += [each._replace(name="amount")] if collection.has_amounts else []
         elif each.name != WHEN:
             facts.append(each)
     return read.text, replace(within, facts=tuple(facts)), notices
+
+
+_CODE = re.compile(
+    r"(?<![\w/.:：=\"“|、-])(?=[A-Za-z-]*\d)(?P<code>[A-Za-z][A-Za-z0-9-]*)(?![A-Za-z0-9_/.-])"
+    r"(?:店(?![长员]))?",
+    re.ASCII,
+)
+
+
+def in_named_stores(text: str, within: Within) -> tuple[str, Within]:
+    """The text without the codes of stores beside other words (``S03 退款``), and the rows within
+    of these stores. A code that is all of the text is searched like any word, and so is one without
+    a letter and a digit, which may be meant otherwise."""
+    written = {form for each in _CODE.findall(text) for form in (each, each.upper())}
+    if not written or not _CODE.sub("", text).strip():
+        return text, within
+    codes = frozenset(_visible(within).filter(pk__in=written).values_list("pk", flat=True))
+
+    def left(match: re.Match[str]) -> str:
+        return match[0] if codes.isdisjoint((match["code"], match["code"].upper())) else " "
+
+    rest = _CODE.sub(left, text).strip() if codes else ""
+    return (rest, replace(within, stores=codes)) if rest else (text, within)
 
 
 def concerning(within: Within, collection: SearchCollection) -> Within:

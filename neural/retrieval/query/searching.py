@@ -30,7 +30,7 @@ from neural.retrieval.query.evidence import (
 )
 from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
 from neural.retrieval.query.looking_up import LookUp, Steps, together
-from neural.retrieval.query.narrowing import concerning, narrowed
+from neural.retrieval.query.narrowing import concerning, in_named_stores, narrowed
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
 from neural.retrieval.query.synonyms import other_words
 from neural.retrieval.stores import words
@@ -114,22 +114,28 @@ def search_each(
         since=moment(since),
         until=moment(until, days=1),
     )
+    without_codes, within = in_named_stores(text, within)
+    texts = tuple(dict.fromkeys((without_codes, text)))
     top_k = _checked(top_k)
-    searches = (_searched(text, each, within, top_k, sort, meaning) for each in collections)
+    searches = (_searched(texts, each, within, top_k, sort, meaning) for each in collections)
     return dict(zip(collections, together(searches), strict=True))
 
 
 def _searched(
-    text: str, name: str, within: Within, top_k: int, sort: str, meaning: bool
+    texts: Sequence[str], name: str, within: Within, top_k: int, sort: str, meaning: bool
 ) -> Steps[Found]:
+    """What is found by the first of these texts that finds anything, else by the last."""
     collection = collection_of(name)
-    rest, narrow, notices = narrowed(text, within, collection)
-    lists = narrow != within and not rest.strip()
-    narrow = concerning(narrow, collection)
-    find = _list if lists else partial(_search, meaning=meaning)
-    ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
-    found = yield from _asked(name, top_k, ask)
-    found.notices = (*notices, *found.notices)
+    for text in texts:
+        rest, narrow, notices = narrowed(text, within, collection)
+        lists = narrow != within and not rest.strip()
+        narrow = concerning(narrow, collection)
+        find = _list if lists else partial(_search, meaning=meaning)
+        ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
+        found = yield from _asked(name, top_k, ask)
+        found.notices = (*notices, *found.notices)
+        if found:
+            break
     return found
 
 

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from neural.retrieval.query.filters import AT, NAMES, WHEN, Condition, read_filters
+from neural.retrieval.query.filters import AT, MONEY, NAMES, WHEN, Condition, read_filters
 
 TODAY = dt.date(2026, 12, 1)  # a Tuesday
 PAID = Condition("payment", "=", "paid")
 CANCELLED = Condition("state", "=", "cancelled")
 S01 = Condition("store", "=", "S01")
 OVER_50 = Condition("amount", ">", Decimal(50))
+SAID = OVER_50._replace(name=MONEY)
 
 
 def since(*day: int) -> Condition:
@@ -41,6 +42,15 @@ def read(text: str) -> tuple[str, list[Condition]]:
         ("金额≤0.5", "", [Condition("amount", "<=", Decimal("0.5"))]),
         ("状态：取消", "", [CANCELLED]),
         ("state:canceled", "", [CANCELLED]),
+        ("price>50 dessert", "dessert", [OVER_50]),
+        ("unpaid over 50", "unpaid", [SAID]),
+        ("Over ¥50 in S03", "in S03", [SAID]),
+        ("amount more than 50 yuan, S03", "S03", [SAID]),
+        ("超过50 未付", "未付", [SAID]),
+        ("高于50元的订单", "订单", [SAID]),
+        ("desserts under 20.5", "desserts", [Condition(MONEY, "<", Decimal("20.5"))]),
+        ("300元以上的外卖", "外卖", [Condition(MONEY, ">=", Decimal(300))]),
+        ("20块以内", "", [Condition(MONEY, "<=", Decimal(20))]),
         ("渠道:堂食", "", [Condition("channel", "=", "dine_in")]),
         ("channel:delivery|takeaway", "", [Condition("channel", "in", ("delivery", "takeaway"))]),
         ("门店：S01、S02", "", [Condition("store", "in", ("S01", "S02"))]),
@@ -90,6 +100,16 @@ def test_a_filter_of_time_is_a_period(text: str, conditions: list[Condition]) ->
         ("this month", "", (2026, 12, 1), (2027, 1, 1)),
         ("last month refund", "refund", (2026, 11, 1), (2026, 12, 1)),
         ("最近3天 超时", "超时", (2026, 11, 29), (2026, 12, 2)),
+        ("S05昨天退款", "S05 退款", (2026, 11, 30), (2026, 12, 1)),
+        ("昨晚", "", (2026, 11, 30), (2026, 12, 1)),
+        ("refunds last night", "refunds", (2026, 11, 30), (2026, 12, 1)),
+        ("周二 退款", "退款", (2026, 12, 1), (2026, 12, 2)),  # today
+        ("礼拜三退款", "退款", (2026, 11, 25), (2026, 11, 26)),
+        ("S04 Monday takeaway", "S04 takeaway", (2026, 11, 30), (2026, 12, 1)),
+        ("上周一的退款", "退款", (2026, 11, 23), (2026, 11, 24)),
+        ("本周五", "", (2026, 12, 4), (2026, 12, 5)),
+        ("next friday roster", "roster", (2026, 12, 11), (2026, 12, 12)),
+        ("下个星期天", "", (2026, 12, 13), (2026, 12, 14)),
     ],
 )
 def test_a_word_for_a_time_narrows_as_one_does(
@@ -107,6 +127,14 @@ def test_a_word_for_a_time_narrows_as_one_does(
         *("麻婆豆腐", "2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "today's special"),
         *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
         *("“两个字”", "ＡＢＣ", ""),
+        *(
+            "over 30 minutes",
+            "waited more than 2 hours",
+            "超过30分钟",
+            "leftover 50",
+            "周天宇",
+            "Mondays",
+        ),
     ],
 )
 def test_what_is_no_filter_stays_as_it_was_written(text: str) -> None:

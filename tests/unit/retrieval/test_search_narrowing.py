@@ -8,7 +8,7 @@ import pytest
 import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.query.filters import Condition
-from neural.retrieval.query.narrowing import narrowed
+from neural.retrieval.query.narrowing import in_named_stores, narrowed
 from neural.retrieval.query.parsing import parse_query
 from neural.retrieval.query.synonyms import MOST, NO_OTHERS, OtherWords, other_words
 from neural.retrieval.stores.base import Within
@@ -53,6 +53,42 @@ def test_nothing_is_within_a_store_that_is_unknown_or_not_ones_own() -> None:
     assert notices == ["No store is called S01; there are: S02."]
     assert asked("store:S99 tofu")[1].stores == {"S99"}  # records may be ingested for it
     assert asked("store:S99 tofu")[2] == ["No store is called S99; there are: S01, S02, S03."]
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "codes"),
+    [
+        *(
+            ("S01 退款", "退款", {"S01"}),
+            ("yxrs s03", "yxrs", {"S03"}),
+            ("s01店退款", "退款", {"S01"}),
+        ),
+        *(("昨天S02退款", "昨天 退款", {"S02"}), ("S03店长", "店长", {"S03"})),
+        *(("S01 S02 refunds", "refunds", {"S01", "S02"}), ("S99 退款", "S99 退款", None)),
+        *(("S01", "S01", None), ("S01店", "S01店", None), ("S01/17 退款", "S01/17 退款", None)),
+        *(("store:S01 退款", "store:S01 退款", None), ("门店：S01 退款", "门店：S01 退款", None)),
+    ],
+)
+def test_the_code_of_a_store_beside_other_words_narrows_to_it(
+    text: str, rest: str, codes: set[str] | None
+) -> None:
+    found, within = in_named_stores(text, EVERYWHERE)
+
+    assert (" ".join(found.split()), within.stores) == (rest, codes)
+
+
+def test_the_code_of_a_store_that_is_not_ones_own_is_searched_as_a_word() -> None:
+    mine = Within(stores=frozenset(["S02"]))
+
+    assert in_named_stores("S01 退款", mine) == ("S01 退款", mine)
+
+
+def test_words_for_an_amount_limit_records_that_have_amounts() -> None:
+    _, orders, _ = asked("cheap over 50")
+    text, shifts, _ = asked("cheap over 50", collection="staff")
+
+    assert orders.facts == (Condition("amount", ">", 50),)
+    assert (text, shifts.facts) == ("cheap", ())
 
 
 def test_a_type_is_named_by_what_it_is_called_in_either_language() -> None:
@@ -149,6 +185,9 @@ def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
         assert titles("状态：未付 amount>=80") == ["3"]
         assert titles("state:paid 鸡丁") == []
         assert titles("桌号：A12") == ["2"]
+        assert titles("gbjd s01") == ["1", "2"]  # initials, within the store
+        assert titles("orders S02") == ["3"]  # no record has the word: all of the store
+        assert titles("鸡丁 over 50") == ["2", "3"]
         assert titles("鸡丁 store:S02", stores=["S01"]) != ["3"]
         assert titles("鸡丁 after:2026-11-02") == []
         assert titles("鸡丁 2026-11-01之后") == ["1", "2", "3"]
