@@ -35,7 +35,7 @@ _NAMED_FIELDS = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "currency
 _FACTS = (
     *("ticket", "till", "day", "business_day", "total", "bill", "channel", "table", "guests"),
     *("platform", "platform_number", "member", "staff", "invoice", "phone_last4"),
-    *("promised_at", "closed_at", "split_from", "replaces"),
+    *("promised_at", "closed_at", "split_from", "replaces", "tenders"),
 )
 
 
@@ -50,6 +50,7 @@ def order(record: Mapping[str, Any]) -> Document:
         as_text(record.get(name)) for name in ("channel", "platform", "table", "till", *_STATES)
     )
     state = first_text(record, "state", "status")
+    tenders = tuple(texts(record.get("tenders")))
     return Document(
         id=first_text(record, *_ID),
         store=store_of(record),
@@ -58,7 +59,7 @@ def order(record: Mapping[str, Any]) -> Document:
         title=first_text(record, *_NUMBER, *_ID),
         names=tuple(dict.fromkeys([*dishes, *known])),
         numbers=numbers,
-        also=(*_places(record), *called(state, status, settled, channel, platform)),
+        also=(*_places(record), *called(state, status, settled, channel, platform, *tenders)),
         facts=facts_of(
             state=status or state,
             payment=settled,
@@ -66,6 +67,7 @@ def order(record: Mapping[str, Any]) -> Document:
             platform=platform,
             table=table,
             till=till,
+            tender=next(iter(tenders), ""),
             amount=amount_of(record.get("total")),
         ),
         text=joined([*map(_line, lines), *others, *known, *numbers]),

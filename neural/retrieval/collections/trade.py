@@ -27,7 +27,9 @@ CALLED: Mapping[str, str] = {
     "staff.scheduled": "排班, 班次, 值班, 上班, 当班, shift, roster, rota",
     "staff.clocked_in": "上班打卡, 签到, clock in",
     "staff.clocked_out": "下班打卡, 签退, clock out",
-    "feedback.received": "评价, 反馈, 投诉, 差评, 意见, review, complaint, comment",
+    "feedback.received": "评价, 反馈, 意见, review, comment",
+    "bad review": "差评, 投诉, 不满, complaint",
+    "good review": "好评, 表扬, praise",
     "sales.reported": "日报, 销售, 营业额, sales report, revenue",
     "settlement": "结算, 对账, payout",
     "day.closed": "日结, 打烊, 交班, end of day, z report",
@@ -96,6 +98,7 @@ SYNONYMS: Sequence[Sequence[str]] = (
     ("饺子", "水饺", "dumpling"),
     ("馄饨", "云吞", "抄手", "wonton"),
     ("可乐", "coke", "cola"),
+    ("甜品", "甜点", "dessert"),
     ("汽水", "苏打水", "soda"),
 )
 """What else dishes and their parts are called. A chain adds its own by the setting

@@ -28,6 +28,21 @@ from tests import probe
 from tests.unit.retrieval.searching import forget_collection
 
 
+@pytest.mark.parametrize(
+    ("rating", "called"),
+    [(1, "差评"), (2, "complaint"), (3, ""), (4, "好评"), (5, "praise"), (None, "投诉")],
+)
+def test_a_review_is_called_what_its_rating_says(rating, called):
+    review = {"type": "feedback.received", "event_id": "f-1", "payload": {"rating": rating}}
+
+    also = neural_collections.document(review).also
+
+    assert "评价" in also
+    assert {"差评", "complaint", "投诉", "好评", "praise"}.intersection(also) >= {called} - {""}
+    assert ("差评" in also) == (rating in (1, 2, None))
+    assert ("好评" in also) == (rating in (4, 5))
+
+
 def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
     document = documents.order(
         {"id": "1001", "store_id": "S01", "lines": [{"name": "牛肉面", "quantity": "2"}, "可乐"]}

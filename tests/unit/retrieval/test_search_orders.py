@@ -163,6 +163,7 @@ def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
         pay("p1", payment_id="P1", tender="cash", currency="CNY")
         neural.run_due()
         paid = neural.search("paid", "orders", top_k=1)
+        in_cash = [neural.search(text, "orders") for text in ("现金", "tender:cash")]
         back = {"refund_id": "R1", "payment_id": "P1", "kind": "return", "currency": "CNY"}
         pay("r1", "refund.stated", **back)
         neural.run_due()
@@ -170,6 +171,7 @@ def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
 
     assert owed == "unpaid"
     assert [hit.title for hit in (*paid, *refunded)] == ["B017", "B017"]
+    assert [[hit.title for hit in found] for found in in_cash] == [["B017"], ["B017"]]
     assert the_document().facts["payment"] == "refunded"
 
 
