@@ -18,7 +18,7 @@ from neural.retrieval.admin.criteria import MANY, SearchCriteria
 from neural.retrieval.collections.documents import Document, parts_of
 from neural.retrieval.collections.registry import Record, SearchCollection, document_of
 from neural.retrieval.models import IngestedRecord
-from neural.retrieval.query.evidence import KINDS
+from neural.retrieval.query.evidence import MEANING
 from neural.retrieval.query.hits import Facets, Found, Hit, missing_everywhere
 from neural.retrieval.query.searching import search_each, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
@@ -37,11 +37,11 @@ class Section:
     """Whether there may be more hits."""
 
     @property
-    def strongest(self) -> int:
-        """The place of its strongest evidence: a collection with an exact number comes before one
-        with words, and one that is only near in meaning last."""
-        kinds = (KINDS.index(kind) for hit in self.hits for kind in hit.why.scores)
-        return min(kinds, default=len(KINDS))
+    def strongest(self) -> tuple[bool, float]:
+        """The place of its best evidence: a collection that is only near in meaning comes last, as
+        the nearest row of each has the same score."""
+        is_near = all(hit.why.scores.keys() <= {MEANING} for hit in self.hits)
+        return is_near, -max((hit.score for hit in self.hits), default=0.0)
 
     def with_pages(self) -> Iterator[tuple[Hit, str]]:
         """Each hit with the address of its page in the admin; empty if it has none."""

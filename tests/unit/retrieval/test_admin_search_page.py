@@ -160,15 +160,16 @@ def test_what_was_found_by_meaning_alone_comes_after_what_has_a_word_of_the_ques
     assert page.index("A-17</") < page.index("Nearest")
 
 
-def test_the_collection_with_the_strongest_evidence_comes_first(searched):
+def test_the_collection_with_the_best_hit_comes_first(searched):
     searched.finds(
-        hit("Tofu 17", scores={"words": 0.9}),
-        hit("A-17", collection="orders", scores={"number": 0.6, "words": 0.1}),
+        hit("Tofu 17", scores={"number": 0.6}),  # a short number says little
+        hit("Reopened", collection="events", scores={"words": 0.9}),
+        hit("A-17", collection="orders", scores={"number": 4.0, "words": 0.1}),
     )
 
     page = text(world.superuser(), "?q=a-17")
 
-    assert page.index("A-17</") < page.index("Tofu 17</")
+    assert page.index("A-17</") < page.index("Reopened</") < page.index("Tofu 17</")
 
 
 def test_names_that_the_text_says_anyhow_are_not_repeated(searched):
@@ -544,6 +545,13 @@ def test_an_order_that_was_found_leads_to_its_page_and_its_events(searched):
 
     assert f'href="{world.page_of(order)}"' in page
     assert "?q=A-17&amp;collection=events&amp;store=S1" in page
+
+
+def test_an_event_that_was_found_leads_to_no_events_of_its_number(searched):
+    event = world.event()
+    searched.finds(hit("e1", collection="events", identity=str(event.pk)))
+
+    assert "Its events" not in text(world.superuser(), "?q=e1&collection=events")
 
 
 def test_others_like_a_record_are_asked_for_by_its_key(searched):
