@@ -101,12 +101,8 @@ class SearchIndex(models.Model):
 
     def advance(self, *, cursor: str, done: int) -> bool:
         """Record how far the building has come; False if another slice is further."""
-        return self._change(
-            IndexState.BUILDING,
-            was_at=self.cursor,
-            cursor=cursor,
-            records_done=self.records_done + done,
-        )
+        done += self.records_done
+        return self._change(was_at=self.cursor, cursor=cursor, records_done=done)
 
     def activate(self) -> bool:
         """Make this the index that is searched, in place of the one before."""
@@ -116,21 +112,18 @@ class SearchIndex(models.Model):
             rivals = type(self).objects.active().filter(collection=self.collection)
             rivals.exclude(pk=self.pk).update(state=IndexState.RETIRED, ended_at=Now())
             changed = self._change(
-                IndexState.BUILDING,
-                state=IndexState.ACTIVE,
-                activated_at=Now(),
-                records_total=self.records_done,
+                state=IndexState.ACTIVE, activated_at=Now(), records_total=self.records_done
             )
             transaction.set_rollback(not changed)
         return changed
 
     def cancel(self) -> bool:
         """Stop building this index."""
-        return self._change(IndexState.BUILDING, state=IndexState.CANCELLED, ended_at=Now())
+        return self._change(state=IndexState.CANCELLED, ended_at=Now())
 
     def hand_to(self, task_id: str) -> None:
         """Record which run builds the index."""
-        self._change(IndexState.BUILDING, task_id=task_id)
+        self._change(task_id=task_id)
 
     def note_size(self, **facts: Any) -> None:
         """Record the size of the table as the vector store reports it."""
@@ -138,18 +131,18 @@ class SearchIndex(models.Model):
 
     def count_write(self) -> int:
         """Count one more write of the table; returns the new count."""
-        own = type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
-        with transaction.atomic(using=own.db):
-            own.update(writes=F("writes") + 1)
-            return own.values_list("writes", flat=True).first() or 0
+        with transaction.atomic(using=router.db_for_write(type(self))):
+            type(self).objects.filter(pk=self.pk).update(writes=F("writes") + 1)
+            return self.counted_writes()
 
     def counted_writes(self) -> int:
         """The count of writes, read from the primary database and not from a replica."""
         own = type(self).objects.using(router.db_for_write(type(self)))
         return own.filter(pk=self.pk).values_list("writes", flat=True).first() or 0
 
-    def _change(self, allowed: IndexState, *, was_at: str | None = None, **changes: Any) -> bool:
-        rows = type(self).objects.filter(pk=self.pk, state=allowed)
+    def _change(self, *, was_at: str | None = None, **changes: Any) -> bool:
+        """Change the index if it is still being built, and up to the cursor ``was_at``."""
+        rows = type(self).objects.building().filter(pk=self.pk)
         if was_at is not None:
             rows = rows.filter(cursor=was_at)
         changed = rows.update(**changes)
