@@ -65,20 +65,15 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
     source = collection_of(collection).source
     total = source.count() if source else 0
     total += IngestedRecord.objects.filter(collection=collection).count()
-    try:
-        with transaction.atomic():
-            index = new_index(collection, requested_by=requested_by[:150], records_total=total)
-            _ask(index)
-            return OpenedRebuild(index, True)
-    except IntegrityError:
-        found = SearchIndex.objects.building().get(collection=collection)
-        _ask(found)
-        return OpenedRebuild(found, False)
-
-
-def _ask(index: SearchIndex) -> None:
-    """Enqueue a run for it, unless one waits. An extra run does no harm: it finds nothing to do."""
+    facts = {"requested_by": requested_by[:150], "records_total": total}
     with transaction.atomic():
+        try:
+            with transaction.atomic():
+                opened = OpenedRebuild(new_index(collection, **facts), True)
+        except IntegrityError:
+            opened = OpenedRebuild(SearchIndex.objects.building().get(collection=collection), False)
+        index = opened.index
+        # Unless one waits. An extra run does no harm: it finds nothing to do.
         run = enqueue(
             task=REBUILD_TASK,
             args=[],
@@ -89,6 +84,7 @@ def _ask(index: SearchIndex) -> None:
             requested_by=index.requested_by,
         )
         index.hand_to(run.task_id)
+    return opened
 
 
 def rebuild(*, index_id: int) -> dict[str, Any]:
