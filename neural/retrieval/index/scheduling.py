@@ -230,11 +230,9 @@ def _note_trouble(this: _Pass) -> dict[str, str]:
     """The troubles that need a person, by collection. They are noted on the shard, and logged if
     they are news. Raises the error of an unavailable store or model, after the other collections
     had their turn."""
-    away = [each for each in this.troubles.values() if _is_away(each)]
+    away = [each for each in this.troubles.values() if not getattr(each, "permanent", True)]
     reasons = {
-        name: reason_of(error)
-        for name, error in sorted(this.troubles.items())
-        if not _is_away(error)
+        name: reason_of(error) for name, error in sorted(this.troubles.items()) if error not in away
     }
     trouble = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     for shard in IndexShard.objects.filter(history=this.history, number=this.shard):
@@ -246,10 +244,6 @@ def _note_trouble(this: _Pass) -> dict[str, str]:
     for error in away:
         raise error
     return reasons
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, NeuralError) and not error.permanent
 
 
 def _look_after(collections: Iterable[str]) -> None:
