@@ -2,8 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,9 +18,8 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.admin.scope import HistoryAdmin
 from neural.keyset.walks import Walk
-from neural.models.store import visible_stores
 from neural.retrieval.admin.indexes import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 
@@ -31,7 +29,7 @@ def _state(entry: OutboxEntry) -> SafeString:
 
 
 @page(OutboxEntry)
-class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
+class OutboxEntryAdmin(VerbsAdmin, HistoryAdmin):
     """A key begins with the store's code, so users see the entries of their own stores."""
 
     verbs = (RETRY,)
@@ -55,12 +53,6 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     class Media:
         css = {"all": ("neural_retrieval/search.css",)}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Limited to the user's own stores."""
-        rows: Any = super().get_queryset(request)
-        stores = visible_stores(request.user)
-        return rows if stores is None else rows.of_stores(stores)
 
     state = computed_column(gettext_lazy("state"), _state)
     error_display = computed_column(gettext_lazy("refused because"), one_line, "error")

@@ -57,9 +57,7 @@ def index_lag(
 ) -> Lag:
     """How far the index of a collection, or of all, is behind. ``now`` is the database's time, as
     that of the entries is. With ``stores``, only records of these stores are counted."""
-    entries: OutboxEntryQuerySet = OutboxEntry.objects.all()
-    if stores is not None:
-        entries = entries.of_stores(stores)
+    entries: OutboxEntryQuerySet = OutboxEntry.objects.in_stores(stores)
     if collection is not None:
         entries = entries.filter(collection=collection)
     live, history = (_first(entries.waiting(), kind) for kind in (False, True))

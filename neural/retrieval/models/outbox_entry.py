@@ -24,7 +24,7 @@ from neural.models.store import StoreScopedQuerySet
 ERROR_LENGTH = 500
 
 
-class OutboxEntryQuerySet(models.QuerySet):
+class OutboxEntryQuerySet(StoreScopedQuerySet):
     def waiting(self) -> Self:
         """Entries that an indexing run will take. The others were refused and wait for a person."""
         return self.filter(error="")
@@ -33,9 +33,11 @@ class OutboxEntryQuerySet(models.QuerySet):
         """Entries whose record cannot be a document."""
         return self.exclude(error="")
 
-    def of_stores(self, codes: Collection[str]) -> Self:
-        """Entries whose record belongs to one of these stores. A key begins with the store's
-        code."""
+    def in_stores(self, codes: Collection[str] | None) -> Self:
+        """Entries whose record belongs to one of these stores; all if ``codes`` is None. A key
+        begins with the store's code."""
+        if codes is None:
+            return self
         code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
         return self.alias(code=code).filter(code__in=codes)
 
