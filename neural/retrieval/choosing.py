@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -16,8 +16,6 @@ from neural.ledger.dialects import PostgreSQL, ledger_dialect
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import CachingEmbedder, Embedder, EmbedderRefused
 from neural.retrieval.stores.base import VectorStore
-
-Thing = TypeVar("Thing")
 
 LANCEDB, PGVECTOR, SQLITE = "lancedb", "pgvector", "sqlite"
 IN_A_DIRECTORY = (LANCEDB, SQLITE)
@@ -37,8 +35,8 @@ class StoreRefused(PermanentError):
 
 
 def _class_of(
-    kind: str, base: type[Thing], named: Mapping[str, str], refused: type[PermanentError]
-) -> type[Thing]:
+    kind: str, base: type, named: Mapping[str, str], refused: type[PermanentError]
+) -> Callable[..., Any]:
     """The class that a setting names: a built-in one by a short name, another by its dotted path.
     Raises ``refused`` for an unknown one, with the known names."""
     known = f"{', '.join(named)}, or the dotted path of a subclass of {base.__name__}"
@@ -80,8 +78,7 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
     ``options`` are the keyword arguments of the class, as text. Wrong ones raise an
     :class:`EmbedderRefused` that names the known ones.
     """
-    base: type[Embedder] = Embedder  # type: ignore[type-abstract]
-    made = _class_of(kind, base, EMBEDDERS, EmbedderRefused)
+    made: Callable[..., Embedder] = _class_of(kind, Embedder, EMBEDDERS, EmbedderRefused)
     known: dict[str, Any] = {
         name: (each.annotation, ... if each.default is each.empty else each.default)
         for name, each in inspect.signature(made, eval_str=True).parameters.items()
@@ -118,13 +115,8 @@ def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> Vecto
     Raises a :class:`StoreRefused` that names what is known.
     """
     check_store(kind, location=location)
-    made: Callable[..., VectorStore] = _store_class(kind)
+    made: Callable[..., VectorStore] = _class_of(kind, VectorStore, STORES, StoreRefused)
     return made() if kind == PGVECTOR else made(location=location, options=options)
-
-
-def _store_class(kind: str) -> type[VectorStore]:
-    base: type[VectorStore] = VectorStore  # type: ignore[type-abstract]
-    return _class_of(kind, base, STORES, StoreRefused)
 
 
 def check_store(kind: str, *, location: str) -> None:
@@ -147,7 +139,7 @@ def check_store(kind: str, *, location: str) -> None:
             "or sqlite"
         )
     if kind not in STORES:  # built-in ones load slowly, and pgvector needs a driver
-        _store_class(kind)
+        _class_of(kind, VectorStore, STORES, StoreRefused)
 
 
 def _forget(*, setting: str, **_: object) -> None:
