@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 
 # The normal form
 
@@ -61,23 +62,13 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
     one more position, the length of ``text``."""
     folded: list[str] = []
     places: list[int] = []
-    for start, cluster in _clusters(text):
-        form = fold(cluster)
+    # A combining mark is folded with the character before it.
+    starts = [at for at, each in enumerate(text) if not (at and unicodedata.combining(each))]
+    for start, end in pairwise([*starts, len(text)]):
+        form = fold(text[start:end])
         folded.append(form)
         places.extend([start] * len(form))
     return "".join(folded), [*places, len(text)]
-
-
-def _clusters(text: str) -> list[tuple[int, str]]:
-    """Characters with their combining marks, and the position of each."""
-    clusters: list[tuple[int, str]] = []
-    for place, character in enumerate(text):
-        if clusters and unicodedata.combining(character):
-            start, cluster = clusters[-1]
-            clusters[-1] = (start, cluster + character)
-        else:
-            clusters.append((place, character))
-    return clusters
 
 
 # Units and tokens
@@ -123,13 +114,6 @@ def word_of(run: str) -> str:
     if one.endswith("ie") and len(one) > _SHORTEST_PLURAL:
         return one.removesuffix("ie") + "y"  # berries: berry; cookies and cookie: cooky
     return one
-
-
-def words(folded: str) -> Iterator[tuple[int, int, str]]:
-    """The Latin words and numbers of a text: start, end, and the form that is compared."""
-    for found in _RUNS.finditer(folded):
-        if found.group(1) is None:
-            yield found.start(), found.end(), word_of(found.group())
 
 
 def without_numbers(text: str) -> str:
@@ -328,7 +312,8 @@ def _folded(text: str) -> tuple[str, range | list[int]]:
 def _covered(folded: str, tokens: Collection[str]) -> list[tuple[int, int]]:
     chinese = (token for token in tokens if token in folded and has_chinese(token))
     spans = [span for token in chinese for span in occurrences(folded, token)]
-    spans += [(start, end) for start, end, word in words(folded) if word in tokens]
+    latin = (found for found in _RUNS.finditer(folded) if found.group(1) is None)
+    spans += [found.span() for found in latin if word_of(found.group()) in tokens]
     return joined_spans(sorted(spans))
 
 
