@@ -129,7 +129,7 @@ def bounded(document: Document) -> Document:
     return replace(
         document,
         kind=_cut(document.kind, LONGEST_KIND),
-        at=_showable(document.at),
+        at=document.at if document.at and EARLIEST <= document.at <= _LATEST else None,
         title=_cut(document.title, LONGEST_NAME),
         names=tuple(_names(document.names)),
         numbers=tuple(_names(document.numbers)),
@@ -163,10 +163,6 @@ def _facts(facts: Mapping[str, Fact]) -> Iterator[tuple[str, Fact]]:
                 yield name, _cut(value, LONGEST_KIND)
         elif amount_of(str(value)) is not None:
             yield name, value
-
-
-def _showable(at: dt.datetime | None) -> dt.datetime | None:
-    return at if at is not None and EARLIEST <= at <= _LATEST else None
 
 
 # Reading records of different origin, which may name the same field differently: our own rows,

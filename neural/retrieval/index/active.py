@@ -18,9 +18,9 @@ from neural.retrieval.choosing import embedder, vector_store
 from neural.retrieval.collections.registry import SearchCollection, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
-from neural.retrieval.index.fields import TOKEN_FORM, shape_of
+from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex, SearchRow
-from neural.retrieval.stores.base import Shape, Vector, VectorStore, Within
+from neural.retrieval.stores.base import Vector, VectorStore, Within
 
 MOST_COUNTED = 20_000
 """At most this many waiting entries are read when the records that a new index lacks are
@@ -104,11 +104,6 @@ def active_index(collection: str) -> ActiveIndex | None:
     return ActiveIndex(
         index=index, store=vector_store(), embedder=its_embedder(index), notices=notices
     )
-
-
-def table_shape(index: SearchIndex) -> Shape:
-    """The shape of the index's table."""
-    return shape_of(index.vectors, index.dimensions)
 
 
 def its_embedder(index: SearchIndex) -> Embedder | None:

@@ -21,9 +21,10 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
-from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
+from neural.retrieval.index.active import is_as_the_settings_say, new_index
 from neural.retrieval.index.batches import batch_size, bisect, reason_of
 from neural.retrieval.index.compaction import compact, drop_replaced
+from neural.retrieval.index.fields import shape_of
 from neural.retrieval.index.writing import count_writes, version_now, write
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 
@@ -102,7 +103,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
             "it was begun with other settings than this worker's: when all processes have been "
             f"started again with the same, run manage.py rebuild_index {index.collection}"
         )
-    vector_store().create(index.table, table_shape(index))
+    vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
     until = time.monotonic() + conf().index_run_seconds
     for page in pages(index):
         _build(index, page)

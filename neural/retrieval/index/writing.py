@@ -24,9 +24,9 @@ from neural.retrieval.collections.registry import Record, document_of
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import EmbedderRefused, unit_length
 from neural.retrieval.embedders.base import Vectors as Embeddings
-from neural.retrieval.index.active import its_embedder, table_shape
+from neural.retrieval.index.active import its_embedder
 from neural.retrieval.index.batches import bisect, reason_of
-from neural.retrieval.index.fields import TOKEN_FORM, texts_of, tokens_of
+from neural.retrieval.index.fields import TOKEN_FORM, shape_of, texts_of, tokens_of
 from neural.retrieval.models import SearchIndex, SearchRow
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row, TableMissing, Vector
@@ -239,7 +239,7 @@ def _make_table(index: SearchIndex) -> None:
             f"table {index.table} of the index of {index.collection} is not in the vector store "
             f"any more: run manage.py rebuild_index {index.collection}"
         )
-    vector_store().create(index.table, table_shape(index))
+    vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
 
 
 def measure(indexes: Sequence[SearchIndex]) -> int:
