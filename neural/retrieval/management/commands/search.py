@@ -11,7 +11,6 @@ from django.utils import timezone
 from neural.errors import NeuralError
 from neural.management.teaching import TeachingCommand, point_in_time, wide
 from neural.models import Store
-from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found, Hit, missing_everywhere
@@ -153,8 +152,6 @@ def chosen(options: dict[str, Any]) -> list[str]:
 
 def is_known(store: str) -> bool:
     """Whether the store exists, or an ingested record names it."""
-    if UNSTORABLE.search(store):
-        return False  # from a terminal with another encoding
     if Store.objects.filter(pk=store).exists():
         return True
     return IngestedRecord.objects.filter(store_code=store).exists()
