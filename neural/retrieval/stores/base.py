@@ -11,7 +11,7 @@ that it enforces itself whose rows a user sees.
 import datetime as dt
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,6 +79,14 @@ def checked(table: str) -> str:
             f"{table!r} cannot be a table's name: at most 40 letters, digits, '_', '-', '.'"
         )
     return table
+
+
+def row_of(values: Sequence[Any], names: Sequence[str], read: Callable[[bytes], Vector]) -> Row:
+    """The row whose key, store, version and vectors of these names a database has as these values.
+    A vector that is missing is empty or None."""
+    key, store, version, *kept = values
+    vectors = {name: read(each) for name, each in zip(names, kept, strict=True) if each}
+    return Row(key=key, store=store, version=version, vectors=vectors)
 
 
 def newest_of(rows: Sequence[Row]) -> list[Row]:

@@ -29,6 +29,7 @@ from neural.retrieval.stores.base import (
     fitting,
     newest_of,
     refused_shape,
+    row_of,
 )
 
 PATIENCE_SECONDS = 30
@@ -58,8 +59,8 @@ class SqliteStore(VectorStore):
             file.execute("PRAGMA journal_mode = WAL")
             with file:
                 file.execute("BEGIN IMMEDIATE")
-                if there := _columns(file):
-                    if (made := _shape(file, there)) != shape:
+                if _columns(file):
+                    if (made := _shape(file)) != shape:
                         raise refused_shape(table, made, shape)
                     return
                 file.execute(
@@ -79,7 +80,7 @@ class SqliteStore(VectorStore):
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         with self._opened(table) as file, file:
             columns = _columns(file)
-            dimensions = _shape(file, columns).dimensions
+            dimensions = _shape(file).dimensions
             changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
             file.executemany(
                 f"INSERT INTO records VALUES ({', '.join('?' * len(columns))}) ON CONFLICT (key)"
@@ -100,7 +101,7 @@ class SqliteStore(VectorStore):
     ) -> list[Match]:
         name = _column(column)
         with self._opened(table) as file:
-            asked = fitting(vector, _shape(file, _columns(file)).dimensions)
+            asked = fitting(vector, _shape(file).dimensions)
             found = _found(file, f"key, {name}", within, f"{name} IS NOT NULL")
         if not found or not asked.any():
             return []
@@ -113,9 +114,9 @@ class SqliteStore(VectorStore):
 
     def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
         with self._opened(table) as file:
-            names = _named(_columns(file))
+            names = _shape(file).vectors
             found = _found(file, "*", within, f"key {_GIVEN}", json.dumps([*keys]))
-        return {values[0]: _row(values, names) for values in found}
+        return {values[0]: row_of(values, names, _vectors) for values in found}
 
     def compact(self, table: str) -> TableSize:
         with self._opened(table) as file:
@@ -160,15 +161,10 @@ def _columns(file: sqlite3.Connection) -> list[str]:
     return [f'"{each[1]}"' for each in file.execute("PRAGMA table_info(records)")]
 
 
-def _named(columns: Sequence[str]) -> tuple[str, ...]:
-    """The vectors that these columns are of."""
-    return tuple(name.strip('"').removeprefix("vector_") for name in columns[len(_FIXED) :])
-
-
-def _shape(file: sqlite3.Connection, columns: Sequence[str]) -> Shape:
-    return Shape(
-        vectors=_named(columns), dimensions=file.execute("PRAGMA user_version").fetchone()[0]
-    )
+def _shape(file: sqlite3.Connection) -> Shape:
+    names = [name.strip('"').removeprefix("vector_") for name in _columns(file)[len(_FIXED) :]]
+    [dimensions] = file.execute("PRAGMA user_version").fetchone()
+    return Shape(vectors=tuple(names), dimensions=dimensions)
 
 
 def _found(
@@ -190,10 +186,3 @@ def _values(row: Row, columns: Sequence[str], dimensions: int) -> list[Any]:
 
 def _vectors(kept: bytes) -> Vector:
     return np.frombuffer(kept, KEPT).astype(np.float32)
-
-
-def _row(values: Sequence[Any], names: Sequence[str]) -> Row:
-    key, store, version, *kept = values
-    found = zip(names, kept, strict=True)
-    vectors = {name: _vectors(each) for name, each in found if each}
-    return Row(key=key, store=store, version=version, vectors=vectors)

@@ -25,6 +25,7 @@ from neural.retrieval.stores.base import (
     checked,
     newest_of,
     refused_shape,
+    row_of,
 )
 from neural.retrieval.stores.pgvector.connection import (
     Binary,
@@ -115,7 +116,7 @@ class PgVectorStore(VectorStore):
                 f" WHERE key = ANY(%s::text[]) AND {only}",
                 [list(keys), *values],
             )
-            return {values[0]: _row(values, names) for values in cursor.fetchall()}
+            return {each[0]: row_of(each, names, vector_from) for each in cursor.fetchall()}
 
         return transact(table, read)
 
@@ -238,12 +239,6 @@ def _upsert_statement(table: str, vectors: Sequence[str]) -> str:
 def _value(given: Vector | None) -> Binary | None:
     """A vector of zeros has no direction and is near to nothing, so it is stored as missing."""
     return None if given is None or not given.any() else vector(given)
-
-
-def _row(values: Sequence[Any], names: Sequence[str]) -> Row:
-    key, store, version, *sent = values
-    vectors = {n: vector_from(each) for n, each in zip(names, sent, strict=True) if each}
-    return Row(key=key, store=store, version=version, vectors=vectors)
 
 
 # The nearest rows
