@@ -42,6 +42,7 @@ _CODES = {
     "tender": ("tender", "method"),
 }
 """The fields of a payload by which events can be filtered."""
+_STATED = ("type", "event_id", "source")
 _COUNTS = frozenset({"quantity", "count", "rating", "line_id", "parent"})
 """Fields whose numbers nobody knows a record by."""
 
@@ -103,10 +104,7 @@ class Events(Numbered):
     def record(self, row: NeuralEvent) -> Record:
         return {
             "id": str(row.pk),
-            "store_id": row.store_id,
-            "type": row.type,
-            "event_id": row.event_id,
-            "source": row.source,
+            **{name: getattr(row, name) for name in ("store_id", *_STATED)},
             "occurred_at": row.occurred_at,
             "payload": row.payload,
         }
@@ -129,7 +127,7 @@ class RefusedEvents(Numbered):
         return {
             "id": str(row.pk),
             "store_id": parts_of(search_key(row.store_code, row.pk))[0],
-            **{name: getattr(row, name) for name in ("type", "event_id", "source", "state")},
+            **{name: getattr(row, name) for name in (*_STATED, "state")},
             "occurred_at": row.last_refused_at,
             "problems": redacted(row.problems),
             "payload": redacted(_json_or_text(row.payload)),

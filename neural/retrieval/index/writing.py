@@ -128,19 +128,15 @@ def search_row(index: SearchIndex, key: str, document: Document, *, version: int
     return SearchRow(
         index=index,
         key=key,
-        store=document.store,
-        kind=document.kind,
-        at=document.at,
         version=version,
-        title=document.title,
-        names=document.names,
-        numbers=document.numbers,
-        also=document.also,
-        text=document.text,
         facts=facts,
         words=tokens_of(document) | scope,
         lacks_vectors=_lacks_its_model(index),
+        **{name: getattr(document, name) for name in _AS_IN_THE_DOCUMENT},
     )
+
+
+_AS_IN_THE_DOCUMENT = ("store", "kind", "at", "title", "names", "numbers", "also", "text")
 
 
 def _lacks_its_model(index: SearchIndex) -> bool:
