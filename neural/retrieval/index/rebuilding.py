@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -49,13 +49,7 @@ class OpenedRebuild:
     is_new: bool
 
 
-class Page(NamedTuple):
-    """The next records: the cursor after them, how many, and a function that reads those of them
-    that there still are."""
-
-    cursor: str
-    size: int
-    read: Callable[[], Mapping[str, Record]]
+Read = Callable[[], Mapping[str, Record]]
 
 
 def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
@@ -105,9 +99,9 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
         )
     vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
     until = time.monotonic() + conf().index_run_seconds
-    for page in pages(index):
-        _build(index, page)
-        if not index.advance(cursor=page.cursor, done=page.size):
+    for cursor, size, read in pages(index):
+        _build(index, read)
+        if not index.advance(cursor=cursor, done=size):
             return _progress(index, index_id)
         if current_run() and (time.monotonic() > until or others_wait()):
             raise Snooze(0, checkpoint=_progress(index, index_id))
@@ -128,19 +122,20 @@ def _progress(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
     }
 
 
-def pages(index: SearchIndex) -> Iterator[Page]:
+def pages(index: SearchIndex) -> Iterator[tuple[str, int, Read]]:
     """The records that are still to be read, page by page: first those of the source, then ingested
-    ones."""
+    ones. Of each page the cursor after it, how many there are, and a function that reads those of
+    them that there still are."""
     cursor, size = index.cursor, batch_size()
     source = collection_of(index.collection).source
     if source and not cursor.startswith(_INGESTED):
         for keys in source.pages(after=cursor.removeprefix(_STORED), size=size):
-            yield Page(_STORED + keys[-1], len(keys), partial(source.load, keys))
+            yield _STORED + keys[-1], len(keys), partial(source.load, keys)
     after = int(cursor.removeprefix(_INGESTED)) if cursor.startswith(_INGESTED) else 0
     ingested = IngestedRecord.objects.filter(collection=index.collection).order_by("pk")
     while found := list(ingested.filter(pk__gt=after).values_list("pk", flat=True)[:size]):
         after = found[-1]
-        yield Page(f"{_INGESTED}{after}", len(found), partial(_ingested, found))
+        yield f"{_INGESTED}{after}", len(found), partial(_ingested, found)
 
 
 def _ingested(numbers: Sequence[int]) -> dict[str, Record]:
@@ -148,9 +143,9 @@ def _ingested(numbers: Sequence[int]) -> dict[str, Record]:
     return dict(found.values_list("key", "data"))
 
 
-def _build(index: SearchIndex, page: Page) -> None:
+def _build(index: SearchIndex, read: Read) -> None:
     version = version_now()
-    records = page.read()
+    records = read()
 
     def build(items: Sequence[tuple[str, Record]]) -> Mapping[str, str]:
         return write([index], dict(items), version=version).refused
@@ -165,7 +160,7 @@ def _build(index: SearchIndex, page: Page) -> None:
     # row. Such records get new entries, as do ingested records that an event has outdated
     # meanwhile. The entries are marked as ingested: no record has changed, so they must outdate
     # none.
-    gone = records.keys() - page.read().keys()
+    gone = records.keys() - read().keys()
     OutboxEntry.objects.append(index.collection, gone, ingested=True, history=True)
 
 
