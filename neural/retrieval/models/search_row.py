@@ -11,7 +11,7 @@ the rows that have it. Nobody sees a term; people see rows, within their stores.
 
 import datetime as dt
 import random
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -92,8 +92,6 @@ class SearchRow(models.Model):
     """True from when a process without the index's model wrote it until one with it adds the
     vectors."""
 
-    objects: ClassVar[Any] = models.Manager()
-
     class Meta:
         db_table = "neural_searchrow"
         constraints = (
@@ -124,8 +122,6 @@ class SearchTerm(models.Model):
     initials = models.CharField(max_length=40)
     """The first letters of the syllables of a Chinese name."""
 
-    objects: ClassVar[Any] = models.Manager()
-
     class Meta:
         db_table = "neural_searchterm"
         constraints = (
@@ -143,8 +139,6 @@ class SearchPiece(models.Model):
     index = models.ForeignKey(SearchIndex, on_delete=models.CASCADE, db_index=False)
     piece = models.CharField(max_length=3)
     term = models.ForeignKey(SearchTerm, on_delete=models.CASCADE, db_index=True)
-
-    objects: ClassVar[Any] = models.Manager()
 
     class Meta:
         db_table = "neural_searchpiece"
