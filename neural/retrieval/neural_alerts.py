@@ -25,16 +25,14 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
     if not conf().search:
         return Judgement()
     lag = index_lag(now=view.now)
-    warning = thresholds["index_behind_seconds"]
-    critical = thresholds["index_behind_critical_seconds"]
+    severity = severity_of(
+        warning=lag.live_seconds > thresholds["index_behind_seconds"],
+        critical=lag.live_seconds > thresholds["index_behind_critical_seconds"],
+    )
+    facts: Facts = {"waiting": lag.waiting, "seconds": round(lag.oldest_seconds)}
     if lag.troubles:
-        blocked = {"found": in_turn(lag.troubles)}
-        return Judgement([Condition(severity=Severity.CRITICAL, facts=blocked)])
-    waited = lag.live_seconds
-    if severity := severity_of(warning=waited > warning, critical=waited > critical):
-        facts = {"waiting": lag.waiting, "seconds": round(lag.oldest_seconds)}
-        return Judgement([Condition(severity=severity, facts=facts)])
-    return Judgement()
+        severity, facts = Severity.CRITICAL, {"found": in_turn(lag.troubles)}
+    return Judgement([Condition(severity=severity, facts=facts)] if severity else [])
 
 
 def _sentence(subject: str, facts: Facts) -> str:
