@@ -282,9 +282,7 @@ def _count(index: SearchIndex) -> None:
 
 def knows_more_than_database(index: SearchIndex) -> bool:
     """Whether a later state of the database, or a copy of it, has written to the index. False where
-    that is unknown: no number was noted yet, or the store is unavailable."""
-    if index.store_kind != conf().vector_store:
-        return False
+    that is unknown: no number was noted yet, or the store is unavailable or another one."""
     try:
         store = vector_store()
         recorded = store.writes_noted(index.table) if store.notes_writes else None
