@@ -73,7 +73,8 @@ def _unreadable() -> Finding | None:
 
 def _of_indexes() -> Finding | None:
     notices = [notice for own in index_notices().values() for notice in own]
-    missing = _never_built()
+    have = set(SearchIndex.objects.written().values_list("collection", flat=True))
+    missing = [each.name for each in collections() if each.name not in have and has_records(each)]
     if notices or missing:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
@@ -90,9 +91,3 @@ def _of_refused(lag: Lag) -> Finding:
         _("%(told)s; records that cannot be indexed: %(refused)s") % texts,
         _("see why in the admin, under Records to index, and try them again there"),
     )
-
-
-def _never_built() -> list[str]:
-    """Collections that have records but no index."""
-    have = set(SearchIndex.objects.written().values_list("collection", flat=True))
-    return [each.name for each in collections() if each.name not in have and has_records(each)]

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -232,6 +232,6 @@ def _table_name(collection: str) -> str:
 
 def is_as_the_settings_say(index: SearchIndex) -> bool:
     """Whether an index made now would have the same vector store, model, vectors and tokens."""
-    vectors: Sequence[str] = collection_of(index.collection).vectors
     same = index.store_kind == conf().vector_store and index.token_form == TOKEN_FORM
-    return same and its_embedder(index) is not None and tuple(index.vectors) == tuple(vectors)
+    own = list(collection_of(index.collection).vectors)
+    return same and its_embedder(index) is not None and index.vectors == own

@@ -60,10 +60,7 @@ def schedule_indexing() -> None:
         if looks:
             _replace_outdated()
         for history in (False, True):
-            shards = _shards_needed(history)
-            if history and not shards:
-                shards = int(looks and has_gaps())
-            if shards:
+            if shards := _shards_needed(history) or int(history and looks and has_gaps()):
                 _ask(history, shards)
 
 
