@@ -47,16 +47,13 @@ class Source(Protocol):
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
         """Records by key; missing ones are left out."""
-        ...
 
     def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
         """The keys of all records after the key ``after`` (a cursor; ``""`` for the beginning), in
         a fixed order, at most ``size`` per page. The last key of a page is the next cursor."""
-        ...
 
     def count(self) -> int:
         """About how many records there are, to show progress."""
-        ...
 
 
 Concerns = Callable[

@@ -56,9 +56,7 @@ class TokensField(models.Field):
         quote = "'{}'" if is_tsvector(connection) else "{}"
         return " ".join(quote.format(each) for each in sorted(set(value)))
 
-    def from_db_value(
-        self, value: Any, _expression: Any, _connection: Any
-    ) -> frozenset[str] | None:
+    def from_db_value(self, value: Any, *_: Any) -> frozenset[str] | None:
         """The tokens."""
         return None if value is None else tokens_in(value)
 
