@@ -13,9 +13,9 @@ from neural.errors import NeuralError
 from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand
 from neural.models import TaskRun
-from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.index.lag import why_it_waits, why_nobody_builds_it
 from neural.retrieval.index.rebuilding import REBUILD_TASK, open_rebuild
+from neural.retrieval.management.collections import known_collections
 from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex
 from neural.worker.in_process import work_here
 
@@ -62,7 +62,7 @@ class Command(TeachingCommand):
         self, *, collections: Sequence[str], no_wait: bool, now: bool, **options: Any
     ) -> None:
         """Begin all rebuilds, wait for each, and report it."""
-        indexes = [self._open(name, options) for name in _chosen(collections)]
+        indexes = [self._open(name, options) for name in known_collections(collections)]
         if no_wait:
             return
         try:
@@ -100,16 +100,6 @@ class Command(TeachingCommand):
         if refused:
             message += f"; {refused:,} cannot be: the admin says why (Records to index)"
         self.stdout.write(f"{message}.")
-
-
-def _chosen(names: Sequence[str]) -> list[str]:
-    """These collections, or all if none is named. An unknown name is an error."""
-    try:
-        return [collection_of(name).name for name in dict.fromkeys(names)] or [
-            each.name for each in collections()
-        ]
-    except CollectionUnknown as error:
-        raise CommandError(str(error), returncode=2) from error
 
 
 def wait(number: int, *, work_here_too: bool) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from neural.errors import NeuralError
 from neural.management.teaching import TeachingCommand, point_in_time, wide
 from neural.models import Store
-from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
+from neural.retrieval.management.collections import known_collections
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found, Hit, missing_everywhere
 from neural.retrieval.query.searching import MOST, search, similar
@@ -142,12 +142,7 @@ def chosen(options: dict[str, Any]) -> list[str]:
         raise CommandError("--like KEY goes with --store and --top only.", returncode=WRONG_USAGE)
     if options["store"] and not is_known(options["store"]):
         raise CommandError(f"There is no store {options['store']!r}.", returncode=WRONG_USAGE)
-    if not options["collection"]:
-        return [each.name for each in collections()]
-    try:
-        return [collection_of(options["collection"]).name]
-    except CollectionUnknown as error:
-        raise CommandError(f"{error}.", returncode=WRONG_USAGE) from error
+    return known_collections([options["collection"]] if options["collection"] else [])
 
 
 def is_known(store: str) -> bool:
@@ -163,15 +158,8 @@ def asked(collection: str, options: dict[str, Any]) -> Found:
         if options["like"]:
             stores = [options["store"]] if options["store"] else None
             return similar(collection, options["like"], stores=stores, top_k=options["top"])
-        return search(
-            options["text"],
-            collection,
-            options["store"],
-            options["since"],
-            options["top"],
-            until=options["until"],
-            kind=options["kind"],
-        )
+        narrow = {name: options[name] for name in ("store", "since", "until", "kind")}
+        return search(options["text"], collection, top_k=options["top"], **narrow)
     except NeuralError as error:
         remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
         message = f"{collection} cannot be searched: {error}. Type: manage.py {remedy}"
