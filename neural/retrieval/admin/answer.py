@@ -89,21 +89,18 @@ def answer_to(criteria: SearchCriteria) -> Answer:
 
 def _found(criteria: SearchCriteria) -> dict[str, Found]:
     """What is found in each collection."""
+    names = [each.name for each in criteria.chosen]
     if criteria.like:
         like, stores, top = criteria.like, criteria.stores, criteria.top
-        names = [each.name for each in criteria.chosen]
         return {name: similar(name, like, stores=stores, top_k=top) for name in names}
     return search_each(
         criteria.text,
-        [each.name for each in criteria.chosen],
+        names,
         criteria.store or None,
-        criteria.since,
-        criteria.top,
-        until=criteria.until,
+        top_k=criteria.top,
         kind=criteria.kind or None,
-        stores=criteria.stores,
-        sort=criteria.sort,
         meaning=not criteria.is_typing,
+        **{name: getattr(criteria, name) for name in ("since", "until", "stores", "sort")},
     )
 
 
