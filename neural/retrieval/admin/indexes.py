@@ -3,6 +3,7 @@ rebuild.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -84,32 +85,30 @@ def _what_came_of_it(index: SearchIndex) -> tuple[int, SafeString]:
     return messages.SUCCESS, format_html(text, link(built))
 
 
-REBUILD = Verb(
+_verb = partial(Verb, permission="neural_retrieval.rebuild_searchindex")
+REBUILD = _verb(
     name="rebuild",
     label=gettext_lazy("Rebuild"),
     explanation=gettext_lazy("Rebuild: build the index of these collections anew"),
-    permission="neural_retrieval.rebuild_searchindex",
     apply=_rebuild,
     fits=lambda index: index.state == IndexState.ACTIVE or bool(why_nobody_builds_it(index)),
     change=gettext_noop("built anew: asked for (rebuild)"),
     message_for=_what_came_of_it,
     whole_chain=True,
 )
-CANCEL = Verb(
+CANCEL = _verb(
     name="cancel",
     label=gettext_lazy("Cancel"),
     explanation=gettext_lazy("Cancel: give up building; the index that is searched stays"),
-    permission="neural_retrieval.rebuild_searchindex",
     apply=lambda index, user: index.cancel(),
     fits=lambda index: index.state == IndexState.BUILDING,
     change=gettext_noop("state: being built → cancelled (cancel)"),
     whole_chain=True,
 )
-RETRY = Verb(
+RETRY = _verb(
     name="retry",
     label=gettext_lazy("Try again"),
     explanation=gettext_lazy("Try again: index these records that were refused"),
-    permission="neural_retrieval.rebuild_searchindex",
     apply=lambda entry, user: entry.retry(),
     fits=lambda entry: bool(entry.error),
     change=gettext_noop("state: refused → waiting (try again)"),
