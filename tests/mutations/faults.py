@@ -756,8 +756,8 @@ OUTBOX = (
     Fault(
         "each process keeps a copy of the weights of search",
         "neural/retrieval/embedders/usem3.py",
-        "            if self._weights:",
-        "            if False:",
+        "        if self._weights:",
+        "        if False:",
         "tests/unit/retrieval/test_search_embedders.py::test_processes_share_the_weights_which_one_of_them_has_written",
     ),
     Fault(

