@@ -165,13 +165,11 @@ def _documents(collection: SearchCollection, keys: Sequence[str]) -> Mapping[str
 
 
 def _masked(hit: Hit, document: Document | None) -> Hit:
-    title = document.title if document else redacted_text(hit.title)
-    names = tuple(document.names) if document else ()
-    text = document.text if document else ""
+    own = document or Document(id=hit.id, title=redacted_text(hit.title))
+    visible = (own.title, *own.names, own.text) if document else ()
 
     def seen(parts: Iterable[str]) -> tuple[str, ...]:
         """What matched and is not masked: the rest would tell what is."""
-        visible = (document.title, *names, text) if document else ()
         return tuple(part for part in parts if any(part in each for each in visible))
 
     why = replace(
@@ -180,4 +178,4 @@ def _masked(hit: Hit, document: Document | None) -> Hit:
         parts=seen(hit.why.parts),
         matched={kind: seen(each) for kind, each in hit.why.matched.items()},
     )
-    return replace(hit, title=title, names=names, text=text, why=why)
+    return replace(hit, title=own.title, names=tuple(own.names), text=own.text, why=why)
