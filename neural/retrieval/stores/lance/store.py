@@ -209,10 +209,9 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
     """
     import pyarrow as pa
 
-    flat = np.zeros((len(vectors), dimensions), dtype=np.float32)
-    for index, vector in enumerate(vectors):
-        if vector is not None:
-            flat[index] = fitting(vector, dimensions)
+    nothing = np.zeros(dimensions, dtype=np.float32)
+    given = [nothing if each is None else fitting(each, dimensions) for each in vectors]
+    flat = np.stack(given, dtype=np.float32)
     missing = pa.array(~flat.any(axis=1))
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), dimensions, mask=missing)
 
