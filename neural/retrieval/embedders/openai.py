@@ -75,14 +75,14 @@ class OpenAiCompatible(Embedder):
         wanted: dict[str, Any] = {"model": self._model, "input": texts}
         if self._shorten:
             wanted["dimensions"] = self.dimensions
-        answer = self._post(json.dumps(wanted).encode())
+        answer = self._post(wanted)
         if answer.status != 200:
             raise self._error(answer)
         return vectors_of(answer.data, count=len(texts), dimensions=self.dimensions)
 
-    def _post(self, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _post(self, wanted: dict[str, Any]) -> urllib3.BaseHTTPResponse:
         try:
-            return self._http.request("POST", self._url, body=body, headers=self._headers())
+            return self._http.request("POST", self._url, json=wanted, headers=self._headers())
         except urllib3.exceptions.HTTPError as error:
             if any(isinstance(each, ssl.SSLCertVerificationError) for each in error.args):
                 raise EmbedderRefused(f"{self._url}: its certificate is not valid here") from error
@@ -90,10 +90,8 @@ class OpenAiCompatible(Embedder):
             raise EmbedderUnavailable(f"{self._url} does not answer ({kind})") from error
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if self._key_variable:
-            headers["Authorization"] = f"Bearer {_key_in(self._key_variable)}"
-        return headers
+        variable = self._key_variable
+        return {"Authorization": f"Bearer {_key_in(variable)}"} if variable else {}
 
     def _error(self, answer: urllib3.BaseHTTPResponse) -> EmbedderRefused | EmbedderUnavailable:
         message = f"{self._url} answered {answer.status}"
