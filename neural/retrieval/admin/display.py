@@ -54,14 +54,14 @@ def highlight(text: str, parts: Sequence[str]) -> SafeString:
     return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
-def excerpt(text: str, parts: Sequence[str], *, longest: int = LONGEST) -> SafeString:
+def excerpt(text: str, parts: Sequence[str]) -> SafeString:
     """The text, escaped and highlighted. A long text is cut to the part around the first of
     ``parts`` that is in it."""
-    if len(text) <= longest:
+    if len(text) <= LONGEST:
         return highlight(text, parts)
     found = next((place for part in parts if part and (place := text.find(part)) >= 0), 0)
-    start = _begin_of_a_word(text, max(0, min(found - BEFORE, len(text) - longest)))
-    end = start + longest
+    start = _begin_of_a_word(text, max(0, min(found - BEFORE, len(text) - LONGEST)))
+    end = start + LONGEST
     head, tail = "…" if start else "", "…" if end < len(text) else ""
     return format_html("{}{}{}", head, highlight(text[start:end].strip(), parts), tail)
 
