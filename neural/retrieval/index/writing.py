@@ -192,7 +192,7 @@ def _write_vectors(
     columns = index.vectors
     if documents and _lacks_its_model(index):
         columns = []
-        _log_gaps(index.pk, index.collection, index.embedder)
+        _log_gaps(index)
     rows = [
         Row(key=key, store=each.store, version=version, vectors=vectors_of(each, columns, vectors))
         for key, each in documents.items()
@@ -207,16 +207,15 @@ def _write_vectors(
 
 
 @lru_cache
-def _log_gaps(number: int, collection: str, model: str) -> None:
+def _log_gaps(index: SearchIndex) -> None:
     """Cached: logged once per process and index."""
     logger.warning(
-        "event=index_of_another_model index='%s #%d' model=%s settings=%s reason='written by "
-        "words alone: a worker with its model adds the vectors, or manage.py rebuild_index %s'",
-        collection,
-        number,
-        model,
+        "event=index_of_another_model index=%r model=%s settings=%s reason='written by words "
+        "alone: a worker with its model adds the vectors, or manage.py rebuild_index %s'",
+        str(index),
+        index.embedder,
         conf().embedder,
-        collection,
+        index.collection,
     )
 
 
