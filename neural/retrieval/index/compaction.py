@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.db.models.functions import Now
@@ -24,6 +25,9 @@ COMPACT_TASK = "neural.tasks.tend_search_indexes"
 
 GRACE = dt.timedelta(minutes=10)
 """A search or a run that began before the switch may still use the table of a replaced index."""
+
+enqueue_low = partial(enqueue, args=(), queue=LOW_PRIORITY_QUEUE, priority=LOW_PRIORITY)
+"""Enqueue a run that makes room for all other work."""
 
 COMPACTION_SCHEDULE = ShippedSchedule(
     name="neural: search indexes",
@@ -94,12 +98,9 @@ def drop_replaced() -> int:
 
 def schedule_compaction() -> None:
     """Enqueue a run that compacts the indexes that have grown, unless one waits already."""
-    enqueue(
+    enqueue_low(
         task=COMPACT_TASK,
-        args=[],
         kwargs={"grown_only": True},
-        queue=LOW_PRIORITY_QUEUE,
-        priority=LOW_PRIORITY,
         unique_key=COMPACT_TASK,
         requested_by="indexing",
     )

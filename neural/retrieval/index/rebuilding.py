@@ -15,15 +15,13 @@ from django.db import IntegrityError, transaction
 
 from neural.errors import PermanentError
 from neural.ledger.pausing import others_wait
-from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, current_run
-from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index
 from neural.retrieval.index.batches import batch_size, bisect, reason_of
-from neural.retrieval.index.compaction import compact, drop_replaced
+from neural.retrieval.index.compaction import compact, drop_replaced, enqueue_low
 from neural.retrieval.index.fields import shape_of
 from neural.retrieval.index.writing import count_writes, version_now, write
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
@@ -69,12 +67,9 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
             opened = OpenedRebuild(SearchIndex.objects.building().get(collection=collection), False)
         index = opened.index
         # Unless one waits. An extra run does no harm: it finds nothing to do.
-        run = enqueue(
+        run = enqueue_low(
             task=REBUILD_TASK,
-            args=[],
             kwargs={"index_id": index.pk},
-            queue=LOW_PRIORITY_QUEUE,
-            priority=LOW_PRIORITY,
             unique_key=f"{REBUILD_TASK} {index.pk}",
             requested_by=index.requested_by,
         )
