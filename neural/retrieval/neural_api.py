@@ -108,8 +108,7 @@ def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer
     known = [each.name for each in collections() if each.in_api]
     names = [name for name in known if asked.collection in (None, name)]
     if not names:
-        all_names = ", ".join(known)
-        raise invalid("query.collection", f"is not one of: {all_names}")
+        raise invalid("query.collection", f"is not one of: {', '.join(known)}")
     found = {name: _found(name, asked, _stores(asked, caller)) for name in names}
     return SearchAnswer(
         collections=[
