@@ -81,9 +81,13 @@ def checked(table: str) -> str:
     return table
 
 
-def row_of(values: Sequence[Any], names: Sequence[str], read: Callable[[bytes], Vector]) -> Row:
-    """The row whose key, store, version and vectors of these names a database has as these values.
-    A vector that is missing is empty or None."""
+FIXED = ("key", "store", "version")
+"""The columns of every table."""
+
+
+def row_of(values: Sequence[Any], names: Sequence[str], read: Callable[[Any], Vector]) -> Row:
+    """The row that a table has as these values: those of the fixed columns, then the vectors of
+    these names, of which a missing one is empty or None."""
     key, store, version, *kept = values
     vectors = {name: read(each) for name, each in zip(names, kept, strict=True) if each}
     return Row(key=key, store=store, version=version, vectors=vectors)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from neural.retrieval.stores.base import (
+    FIXED,
     NOTED,
     Match,
     Row,
@@ -36,7 +37,6 @@ PATIENCE_SECONDS = 30
 SUFFIX = ".vectors"
 KEPT = np.float16
 """Half of the precision: half of the bytes to read, and the same rows are near."""
-_FIXED = ("key", "store", "version")
 _GIVEN = "IN (SELECT value FROM json_each(?))"
 
 
@@ -85,7 +85,7 @@ class SqliteStore(VectorStore):
             file.executemany(
                 f"INSERT INTO records VALUES ({', '.join('?' * len(columns))}) ON CONFLICT (key)"
                 f" DO UPDATE SET {changes} WHERE excluded.version >= records.version",
-                [_values(row, columns[len(_FIXED) :], dimensions) for row in newest_of(rows)],
+                [_values(row, columns[len(FIXED) :], dimensions) for row in newest_of(rows)],
             )
 
     def delete(self, table: str, keys: Collection[str]) -> None:
@@ -162,7 +162,7 @@ def _columns(file: sqlite3.Connection) -> list[str]:
 
 
 def _shape(file: sqlite3.Connection) -> Shape:
-    names = [name.strip('"').removeprefix("vector_") for name in _columns(file)[len(_FIXED) :]]
+    names = [name.strip('"').removeprefix("vector_") for name in _columns(file)[len(FIXED) :]]
     [dimensions] = file.execute("PRAGMA user_version").fetchone()
     return Shape(vectors=tuple(names), dimensions=dimensions)
 

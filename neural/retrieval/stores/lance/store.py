@@ -1,11 +1,13 @@
 """The vector store in LanceDB: tables in a directory or an ``s3://`` bucket, without a server."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from neural.retrieval.stores.base import (
+    FIXED,
     NOTED,
     Match,
     Row,
@@ -19,6 +21,7 @@ from neural.retrieval.stores.base import (
     fitting,
     newest_of,
     refused_shape,
+    row_of,
 )
 from neural.retrieval.stores.lance import indexes
 from neural.retrieval.stores.lance.connection import Connection, after_conflicts, unavailable
@@ -94,8 +97,11 @@ class LanceStore(VectorStore):
                 return {}
             conditions = [_one_of("key", set(keys)), _of_stores(within)]
             query = opened.search().where(" AND ".join(filter(None, conditions)))
-            found = query.limit(len(keys)).to_arrow().to_pylist()
-            return {each["key"]: _row(each) for each in found}
+            names = _shape_of(opened.schema).vectors
+            chosen = query.select([*FIXED, *map(_column, names)]).limit(len(keys))
+            read = partial(np.array, dtype=np.float32)
+            found = (list(each.values()) for each in chosen.to_arrow().to_pylist())
+            return {values[0]: row_of(values, names, read) for values in found}
 
     def compact(self, table: str) -> TableSize:
         with self._connection.table(table) as opened, self._connection.turn(table, COMPACTORS):
@@ -194,7 +200,7 @@ def _batch(rows: Sequence[Row], schema: Any) -> Any:
     import pyarrow as pa
 
     shape = _shape_of(schema)
-    plain = {name: [getattr(row, name) for row in rows] for name in ("key", "store", "version")}
+    plain = {name: [getattr(row, name) for row in rows] for name in FIXED}
     vectors = {
         _column(name): _vectors([row.vectors.get(name) for row in rows], shape.dimensions)
         for name in shape.vectors
@@ -214,12 +220,3 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
     flat = np.stack(given, dtype=np.float32)
     missing = pa.array(~flat.any(axis=1))
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), dimensions, mask=missing)
-
-
-def _row(stored: Mapping[str, Any]) -> Row:
-    vectors = {
-        name.removeprefix(_column("")): np.array(values, dtype=np.float32)
-        for name, values in stored.items()
-        if name.startswith(_column("")) and values is not None
-    }
-    return Row(key=stored["key"], store=stored["store"], version=stored["version"], vectors=vectors)
