@@ -44,10 +44,12 @@ MOST_HIGHLIGHTS = 500
 
 
 def highlight(text: str, parts: Sequence[str]) -> SafeString:
-    """The text, escaped, with every occurrence of these parts highlighted."""
+    """The text, escaped, with every occurrence of these parts highlighted; those that touch or
+    overlap become one."""
     pieces: list[SafeString] = []
     visible = 0
-    for start, end in _spans(text, parts):
+    found = (span for part in dict.fromkeys(parts) if part for span in occurrences(text, part))
+    for start, end in joined_spans(sorted(found)[:MOST_HIGHLIGHTS]):
         pieces.append(format_html("{}<mark>{}</mark>", text[visible:start], text[start:end]))
         visible = end
     pieces.append(format_html("{}", text[visible:]))
@@ -73,12 +75,6 @@ def _begin_of_a_word(text: str, start: int) -> int:
         return start
     space = text.find(" ", start, start + BEFORE // 2)
     return start if space < 0 else space + 1
-
-
-def _spans(text: str, parts: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the parts are; those that touch or overlap become one."""
-    found = (span for part in dict.fromkeys(parts) if part for span in occurrences(text, part))
-    return joined_spans(sorted(found)[:MOST_HIGHLIGHTS])
 
 
 def matches_of(hit: Hit) -> list[str]:
