@@ -127,9 +127,16 @@ def _stores(asked: Question, caller: Caller) -> Collection[str] | None:
 
 
 def _found(collection: str, asked: Question, stores: Collection[str] | None) -> Found:
-    narrow = {name: getattr(asked, name) for name in ("since", "until", "kind")}
     try:
-        return search(asked.q, collection, top_k=asked.limit, stores=stores, **narrow)
+        return search(
+            asked.q,
+            collection,
+            since=asked.since,
+            top_k=asked.limit,
+            until=asked.until,
+            kind=asked.kind,
+            stores=stores,
+        )
     except NeuralError as error:
         logger.warning("event=search_failed collection=%s error=%r", collection, str(error))
         remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"

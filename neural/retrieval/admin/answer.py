@@ -97,10 +97,13 @@ def _found(criteria: SearchCriteria) -> dict[str, Found]:
         criteria.text,
         names,
         criteria.store or None,
-        top_k=criteria.top,
+        criteria.since,
+        criteria.top,
+        until=criteria.until,
         kind=criteria.kind or None,
+        stores=criteria.stores,
+        sort=criteria.sort,
         meaning=not criteria.is_typing,
-        **{name: getattr(criteria, name) for name in ("since", "until", "stores", "sort")},
     )
 
 
