@@ -257,12 +257,18 @@ def _on_postgresql(
     ranges, of_ranges = _joined_by_and(_ranges("id", asked.within, on_postgresql=True))
     limit = int(asked.limit)
     steps = sample.steps(groups, limit)
-    sql = _WALKED_OR_LOOKED_UP.format(
-        place=place, times=times, ranges=ranges, limit=limit, steps=steps
-    )
-    return sql, [*of_times, words, *of_ranges, words, *of_times, *of_ranges]
+    own = {"place": place, "times": times, "ranges": ranges, "limit": limit, "steps": steps}
+    looked_up = [words, *of_times, *of_ranges]
+    if not steps:
+        return _LOOKED_UP.format(**own), looked_up
+    return _WALKED_OR_LOOKED_UP.format(**own), [*of_times, words, *of_ranges, *looked_up]
 
 
+_LOOKED_UP = (
+    "SELECT * FROM (WITH found AS MATERIALIZED (SELECT id FROM unnest(ARRAY[%s::tsquery]) AS asked"
+    " JOIN neural_searchrow ON words @@ asked WHERE true{times}{ranges})"
+    " SELECT {place}, id FROM found ORDER BY id DESC LIMIT {limit}) AS rows{place}"
+)
 _WALKED_OR_LOOKED_UP = (
     "SELECT * FROM (WITH walked AS MATERIALIZED (SELECT id FROM (SELECT id, facts, words"
     " FROM neural_searchrow WHERE true{times} ORDER BY id DESC LIMIT {steps}) AS newer"
