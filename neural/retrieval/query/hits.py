@@ -178,7 +178,8 @@ def _written(row: Any, tokens: Collection[str]) -> tuple[str, ...]:
 
 
 def _likeness(parsed: ParsedQuery, tokens: Iterable[str]) -> str:
-    asked = tuple(part.text for part in parsed.parts if part.is_number)
+    numbers = (part.tokens for part in parsed.parts if part.is_number)
+    asked = tuple(token.removeprefix("#") for tokens in numbers for token in tokens)
     alike = [
         EXACT
         if number in asked

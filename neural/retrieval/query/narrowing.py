@@ -5,20 +5,23 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from neural.events.types import event_types
 from neural.models import Store
-from neural.retrieval.collections.registry import SearchCollection
+from neural.retrieval.collections.registry import SearchCollection, collection_of
 from neural.retrieval.collections.trade import codes_called, shown_as
 from neural.retrieval.query.filters import AT, CODES, MONEY, WHEN, read_filters
+from neural.retrieval.query.parsing import parse_query
 from neural.retrieval.stores.base import FactCondition as Condition
 from neural.retrieval.stores.base import Within
+from neural.retrieval.text import fold, has_chinese
 
 MOST_NAMED = 12
 """Known values that a notice names."""
@@ -70,6 +73,28 @@ def in_named_stores(text: str, within: Within) -> tuple[str, Within]:
 
     rest = _CODE.sub(left, text).strip() if codes else ""
     return (rest, replace(within, stores=codes)) if rest else (text, within)
+
+
+_ANY = ("all", "any", "newest", "latest", "recent", "最新", "最近", "全部", "所有", "的")
+
+
+def says_nothing(text: str, collection: str) -> bool:
+    """Whether a text beside filters only says that all or the newest of the collection are sought,
+    as in *orders yesterday* and 最新的订单."""
+    rest = fold(text)
+    for name in _names_of(collection):
+        rest = rest.replace(name, " ")
+    return all(each.weight < 1 and not has_chinese(each.text) for each in parse_query(rest).parts)
+
+
+@lru_cache
+def _names_of(collection: str) -> Sequence[str]:
+    """What says which collection is meant, and that any of its records is; the longest first."""
+    names = [*_ANY, collection]
+    for language in ("en", "zh-hans"):
+        with override(language):
+            names.append(fold(str(collection_of(collection).label)))
+    return sorted({*names, *(each.removesuffix("s") for each in names)}, key=len, reverse=True)
 
 
 def concerning(within: Within, collection: SearchCollection) -> Within:

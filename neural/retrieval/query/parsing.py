@@ -31,6 +31,8 @@ _LONGEST_READ = 4_000
 _SPACED = re.compile(r"(?<![a-z0-9])\d+(?: \d+)+(?![a-z0-9])")
 """Digits in groups, as phones are written: 138 0013 8000."""
 
+_AFTER_LETTERS = re.compile(r"([a-z]+)([1-9]\d{2,})")
+
 _ENGLISH = (
     "a about all an and any are as at be by can do does did for from had has have how i in is it "
     "me my of on or our please show some that the their them there they this to us was we were "
@@ -59,7 +61,12 @@ class Part:
     @property
     def tokens(self) -> tuple[str, ...]:
         """The tokens that are exactly this part."""
-        return (f"#{self.text}", self.text) if self.is_number else (self.text,)
+        if not self.is_number:
+            return (self.text,)
+        # People leave out zeros at the beginning of an id's digits: HM4513 for HM004513.
+        zeros = range(1, 5) if (left_out := _AFTER_LETTERS.fullmatch(self.text)) else ()
+        padded = (f"#{left_out[1]}{'0' * each}{left_out[2]}" for each in zeros if left_out)
+        return (f"#{self.text}", self.text, *padded)
 
 
 @dataclass(frozen=True, kw_only=True)

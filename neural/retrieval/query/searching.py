@@ -30,7 +30,12 @@ from neural.retrieval.query.evidence import (
 )
 from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
 from neural.retrieval.query.looking_up import LookUp, Steps, together
-from neural.retrieval.query.narrowing import concerning, in_named_stores, narrowed
+from neural.retrieval.query.narrowing import (
+    concerning,
+    in_named_stores,
+    narrowed,
+    says_nothing,
+)
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
 from neural.retrieval.query.synonyms import other_words
 from neural.retrieval.stores import words
@@ -114,28 +119,31 @@ def search_each(
         since=moment(since),
         until=moment(until, days=1),
     )
-    without_codes, within = in_named_stores(text, within)
-    texts = tuple(dict.fromkeys((without_codes, text)))
     top_k = _checked(top_k)
-    searches = (_searched(texts, each, within, top_k, sort, meaning) for each in collections)
+    text, stated = in_named_stores(text, within)
+    ask = partial(_searched, text, within=stated, top_k=top_k, sort=sort, meaning=meaning)
+    searches = (ask(each, is_narrow=stated != within) for each in collections)
     return dict(zip(collections, together(searches), strict=True))
 
 
 def _searched(
-    texts: Sequence[str], name: str, within: Within, top_k: int, sort: str, meaning: bool
+    text: str,
+    name: str,
+    *,
+    within: Within,
+    is_narrow: bool,
+    top_k: int,
+    sort: str,
+    meaning: bool,
 ) -> Steps[Found]:
-    """What is found by the first of these texts that finds anything, else by the last."""
     collection = collection_of(name)
-    for text in texts:
-        rest, narrow, notices = narrowed(text, within, collection)
-        lists = narrow != within and not rest.strip()
-        narrow = concerning(narrow, collection)
-        find = _list if lists else partial(_search, meaning=meaning)
-        ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
-        found = yield from _asked(name, top_k, ask)
-        found.notices = (*notices, *found.notices)
-        if found:
-            break
+    rest, narrow, notices = narrowed(text, within, collection)
+    lists = (is_narrow or narrow != within) and says_nothing(rest, name)
+    narrow = concerning(narrow, collection)
+    find = _list if lists else partial(_search, meaning=meaning)
+    ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
+    found = yield from _asked(name, top_k, ask)
+    found.notices = (*notices, *found.notices)
     return found
 
 

@@ -141,6 +141,16 @@ def test_an_amount_is_the_same_with_and_without_needless_zeros():
     assert parse_query("46.5").parts == (Part("46.5", is_number=True),)
 
 
+def test_an_id_is_the_same_without_the_zeros_before_its_digits():
+    parsed = parse_query("hm4513")
+    (asked,) = parsed.parts
+    found = Ranked(row=row("1", "HM004513"), score=4, scores={}, tokens={NUMBER: {"#hm004513"}})
+
+    assert "#hm004513" in asked.tokens
+    assert why(parsed, found, found.row).number == EXACT
+    assert parse_query("s12").parts[0].tokens == ("#s12", "s12")  # too short to be an id's
+
+
 def test_one_slip_is_a_digit_more_or_less_another_one_or_two_swapped():
     slips = one_slip("1234", "0123456789")
 

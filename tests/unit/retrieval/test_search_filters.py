@@ -50,6 +50,7 @@ def read(text: str) -> tuple[str, list[Condition]]:
         ("高于50元的订单", "订单", [SAID]),
         ("desserts under 20.5", "desserts", [Condition(MONEY, "<", Decimal("20.5"))]),
         ("300元以上的外卖", "外卖", [Condition(MONEY, ">=", Decimal(300))]),
+        ("甜品 20以下", "甜品", [Condition(MONEY, "<=", Decimal(20))]),
         ("20块以内", "", [Condition(MONEY, "<=", Decimal(20))]),
         ("渠道:堂食", "", [Condition("channel", "=", "dine_in")]),
         ("channel:delivery|takeaway", "", [Condition("channel", "in", ("delivery", "takeaway"))]),

@@ -8,7 +8,7 @@ import pytest
 import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.query.filters import Condition
-from neural.retrieval.query.narrowing import in_named_stores, narrowed
+from neural.retrieval.query.narrowing import in_named_stores, narrowed, says_nothing
 from neural.retrieval.query.parsing import parse_query
 from neural.retrieval.query.synonyms import MOST, NO_OTHERS, OtherWords, other_words
 from neural.retrieval.stores.base import Within
@@ -81,6 +81,21 @@ def test_the_code_of_a_store_that_is_not_ones_own_is_searched_as_a_word() -> Non
     mine = Within(stores=frozenset(["S02"]))
 
     assert in_named_stores("S01 退款", mine) == ("S01 退款", mine)
+
+
+@pytest.mark.parametrize(
+    ("text", "collection", "nothing"),
+    [
+        *(("", "orders", True), ("orders", "orders", True), ("order", "orders", True)),
+        *(("show me the latest orders", "orders", True), ("最新的订单", "orders", True)),
+        *(("orders", "dishes", False), ("店长", "staff", False), ("reorders", "orders", False)),
+        *(("orders A-17", "orders", False), ("订单 豆腐", "orders", False)),
+    ],
+)
+def test_words_beside_filters_may_say_only_that_all_are_sought(
+    text: str, collection: str, nothing: bool
+) -> None:
+    assert says_nothing(text, collection) == nothing
 
 
 def test_words_for_an_amount_limit_records_that_have_amounts() -> None:
@@ -186,7 +201,9 @@ def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
         assert titles("state:paid 鸡丁") == []
         assert titles("桌号：A12") == ["2"]
         assert titles("gbjd s01") == ["1", "2"]  # initials, within the store
-        assert titles("orders S02") == ["3"]  # no record has the word: all of the store
+        assert titles("orders S02") == titles("S02最新的订单") == ["3"]
+        assert titles("refunds S02") == titles("天气 S02") == []
+        assert titles("all orders since:2026-11-01") == ["1", "2", "3"]
         assert titles("鸡丁 over 50") == ["2", "3"]
         assert titles("鸡丁 store:S02", stores=["S01"]) != ["3"]
         assert titles("鸡丁 after:2026-11-02") == []
