@@ -10,7 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from neural.models import NeuralEvent
 from neural.restaurant import documents
 from neural.restaurant.keys import number_of
-from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Payment, Shift
+from neural.restaurant.models import (
+    Dish,
+    Order,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentStatus,
+    Shift,
+)
 from neural.restaurant.models.newest import event_of, moment_of
 from neural.retrieval.collections.registry import Record, Rows, of_stores, register_rows
 
@@ -24,7 +32,7 @@ class Orders(Rows):
 
     def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
         lines = OrderLine.objects.order_by("position")
-        payments = Payment.objects.order_by("-amount", "pk")
+        payments = Payment.objects.filter(status=PaymentStatus.COMPLETED).order_by("-amount", "pk")
         parts = (Prefetch("lines", queryset=lines), Prefetch("payments", queryset=payments))
         orders = list(rows.prefetch_related(*parts))
         payloads = _payloads(orders)

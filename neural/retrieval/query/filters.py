@@ -107,7 +107,7 @@ _BARE_AMOUNT = re.compile(
     rf"\b(?P<operator>over|above|more than|under|below|less than)\s+(?P<number>{_MONEY})"
     r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))(?:\s*(?:yuan|rmb))?"
     rf"|(?P<compared>大于|超过|高于|小于|低于|不到)\s*(?P<of>{_MONEY})(?=\s|$|[元块的，])[元块]?的?"
-    rf"|(?P<money>{_MONEY})[元块]?(?P<side>以上|以下|以内)的?)",
+    rf"|(?<![A-Za-z0-9.分-])(?P<money>{_MONEY})[元块]?(?P<side>以上|以下|以内)的?)",
     re.IGNORECASE,
 )
 """An amount without the name of the filter. What else is counted ("over 30 minutes") is none."""

@@ -63,16 +63,20 @@ def in_named_stores(text: str, within: Within) -> tuple[str, Within]:
     """The text without the codes of stores beside other words (``S03 退款``), and the rows within
     of these stores. A code that is all of the text is searched like any word, and so is one without
     a letter and a digit, which may be meant otherwise."""
-    written = {form for each in _CODE.findall(text) for form in (each, each.upper())}
+    written = {form for each in _CODE.findall(text) for form in _cases(each)}
     if not written or not _CODE.sub("", text).strip():
         return text, within
     codes = frozenset(_visible(within).filter(pk__in=written).values_list("pk", flat=True))
 
     def left(match: re.Match[str]) -> str:
-        return match[0] if codes.isdisjoint((match["code"], match["code"].upper())) else " "
+        return match[0] if codes.isdisjoint(_cases(match["code"])) else " "
 
     rest = _CODE.sub(left, text).strip() if codes else ""
     return (rest, replace(within, stores=codes)) if rest else (text, within)
+
+
+def _cases(code: str) -> tuple[str, ...]:
+    return code, code.upper(), code.lower()
 
 
 _ANY = ("all", "any", "newest", "latest", "recent", "最新", "最近", "全部", "所有", "的")

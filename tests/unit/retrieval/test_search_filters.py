@@ -129,6 +129,8 @@ def test_a_word_for_a_time_narrows_as_one_does(
         *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
         *("“两个字”", "ＡＢＣ", ""),
         *(
+            "评分4.5以上",
+            "A12以下",
             "over 30 minutes",
             "waited more than 2 hours",
             "超过30分钟",

@@ -160,9 +160,11 @@ def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
         state("e2", OTHERS[0])
         neural.run_due()
         owed = the_document().facts["payment"]
+        pay("p0", payment_id="P0", tender="card", currency="CNY", status="failed")
         pay("p1", payment_id="P1", tender="cash", currency="CNY")
         neural.run_due()
         paid = neural.search("paid", "orders", top_k=1)
+        by_card = neural.search("tender:card", "orders")
         in_cash = [neural.search(text, "orders") for text in ("现金", "tender:cash")]
         back = {"refund_id": "R1", "payment_id": "P1", "kind": "return", "currency": "CNY"}
         pay("r1", "refund.stated", **back)
@@ -171,6 +173,7 @@ def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
 
     assert owed == "unpaid"
     assert [hit.title for hit in (*paid, *refunded)] == ["B017", "B017"]
+    assert list(by_card) == []
     assert [[hit.title for hit in found] for found in in_cash] == [["B017"], ["B017"]]
     assert the_document().facts["payment"] == "refunded"
 
