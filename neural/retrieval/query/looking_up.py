@@ -4,10 +4,12 @@ that have them."""
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from heapq import nlargest
 from itertools import chain
 from typing import Any, TypeVar
 
+from neural.retrieval.collections.trade import CALLED
 from neural.retrieval.query.evidence import (
     BEGINNINGS,
     NUMBER,
@@ -27,6 +29,7 @@ from neural.retrieval.text import (
     has_chinese,
     is_short_for,
     likeness,
+    name_forms,
     pieces,
     sound_of,
     syllables_of,
@@ -222,7 +225,8 @@ def _sounds(
         like = likeness(own, pieces(sound_of(name)))
         if parsed.chinese:
             like = max(like, likeness(parsed.characters, characters_of(name)))
-        if token == name:
+        is_said = name in _words_of_the_trade() and has_chinese(name) == parsed.chinese
+        if token == name or (is_said and like < 1):
             continue
         if like >= _LEAST_LIKENESS:
             found[token] = Clue(SOUNDS, min(like / _SAME, 1.0))
@@ -233,6 +237,14 @@ def _sounds(
             if token not in found or clue.quality > found[token].quality:
                 found[token] = clue
     return found
+
+
+@cache
+def _words_of_the_trade() -> frozenset[str]:
+    """Names that sound like a query of the same language only if they sound the same: unpaid is
+    not paid."""
+    said = (word for code, words in CALLED.items() for word in (code, *words.split(", ")))
+    return frozenset(form for word in said for form in name_forms(word))
 
 
 def _starts_of_names(parsed: ParsedQuery) -> dict[words.Start, Clue]:

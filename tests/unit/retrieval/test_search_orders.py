@@ -164,15 +164,22 @@ def test_an_order_is_found_as_paid_and_as_refunded_when_it_is() -> None:
         pay("p1", payment_id="P1", tender="cash", currency="CNY")
         neural.run_due()
         paid = neural.search("paid", "orders", top_k=1)
+        # They sound alike, and say the opposite.
+        unpaid = [neural.search(text, "orders") for text in ("unpaid", "未付款")]
+        payments = neural.search("unpaid", "events")
         by_card = neural.search("tender:card", "orders")
         in_cash = [neural.search(text, "orders") for text in ("现金", "tender:cash")]
         back = {"refund_id": "R1", "payment_id": "P1", "kind": "return", "currency": "CNY"}
         pay("r1", "refund.stated", **back)
         neural.run_due()
         refunded = neural.search("refunded", "orders", top_k=1)
+        misheard = neural.search("退宽", "orders")
 
     assert owed == "unpaid"
     assert [hit.title for hit in (*paid, *refunded)] == ["B017", "B017"]
+    assert [found[0].title for found in unpaid] == ["B018", "B018"]
+    assert list(payments) == []
+    assert [hit.title for hit in misheard] == ["B017"]
     assert list(by_card) == []
     assert [[hit.title for hit in found] for found in in_cash] == [["B017"], ["B017"]]
     assert the_document().facts["payment"] == "refunded"
