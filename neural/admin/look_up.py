@@ -130,8 +130,9 @@ class Answer:
 
     @property
     def is_id(self) -> bool:
-        """Whether the text looks like an id, and is not only words to search for."""
-        return " " not in self.text and any(map(str.isdigit, self.text))
+        """Whether the text looks like an id, and is no words to search for, as 12号桌 is."""
+        is_word = any(each.isspace() or "一" <= each <= "鿿" for each in self.text)
+        return not is_word and any(map(str.isdigit, self.text))
 
     @property
     def is_unknown(self) -> bool:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 import neural
 import neural.admin
+from neural.admin.look_up import Answer
 from neural.errors import NeuralError
 from neural.models import Store
 from neural.restaurant.models import Order, Payment
@@ -278,6 +279,17 @@ def test_the_box_is_in_the_header_of_every_page(of):
     page = world.superuser().get(reverse(f"admin:{of}")).content.decode()
 
     assert page.count(f'action="{PAGE}"') == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_id"),
+    [
+        *(("A-17", True), ("13800138000", True), ("K3/0061", True), ("tofu", False)),
+        *(("12号桌", False), ("S04周二退款", False), ("table 12", False)),
+    ],
+)
+def test_a_text_with_words_is_no_id_of_which_to_say_that_nothing_has_it(text, is_id):
+    assert Answer(text).is_id == is_id
 
 
 office = admin.AdminSite("office")
