@@ -102,10 +102,13 @@ _FILTER = re.compile(
     re.IGNORECASE,
 )
 _MONEY = r"[¥$€]?\d+(?:\.\d+)?"
+_NO_UNIT = r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))"
 _BARE_AMOUNT = re.compile(
     rf"(?:(?:amount|total|price|金额|总额)\s*)?(?:"
     rf"\b(?P<operator>over|above|more than|under|below|less than)\s+(?P<number>{_MONEY})"
-    r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))(?:\s*(?:yuan|rmb))?"
+    rf"{_NO_UNIT}(?:\s*(?:yuan|rmb))?"
+    rf"|\bbetween\s+(?P<least>{_MONEY})\s+and\s+(?P<most>{_MONEY}){_NO_UNIT}"
+    rf"|(?<![A-Za-z0-9.分-])(?P<first>{_MONEY})\s*[到至~-]\s*(?P<last>{_MONEY})[元块]的?"
     rf"|(?P<compared>大于|超过|高于|小于|低于|不到)\s*(?P<of>{_MONEY})(?=\s|$|[元块的，])[元块]?的?"
     rf"|(?<![A-Za-z0-9.分-])(?P<money>{_MONEY})[元块]?(?P<side>以上|以下|以内)的?)",
     re.IGNORECASE,
@@ -267,9 +270,13 @@ def _bare(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
 
 
 def _bare_amount(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
-    operator = match["operator"] or match["compared"] or match["side"]
-    value = match["number"] or match["of"] or match["money"]
-    yield Condition(MONEY, _OPERATORS[operator.lower()], _number(value))
+    if least := match["least"] or match["first"]:
+        yield Condition(MONEY, ">=", _number(least))
+        yield Condition(MONEY, "<=", _number(match["most"] or match["last"]))
+    else:
+        operator = match["operator"] or match["compared"] or match["side"]
+        value = match["number"] or match["of"] or match["money"]
+        yield Condition(MONEY, _OPERATORS[operator.lower()], _number(value))
 
 
 def _number(value: str) -> Decimal:

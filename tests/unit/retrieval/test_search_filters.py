@@ -13,6 +13,7 @@ CANCELLED = Condition("state", "=", "cancelled")
 S01 = Condition("store", "=", "S01")
 OVER_50 = Condition("amount", ">", Decimal(50))
 SAID = OVER_50._replace(name=MONEY)
+BETWEEN = [Condition(MONEY, ">=", Decimal(20)), Condition(MONEY, "<=", Decimal(50))]
 
 
 def since(*day: int) -> Condition:
@@ -51,6 +52,9 @@ def read(text: str) -> tuple[str, list[Condition]]:
         ("desserts under 20.5", "desserts", [Condition(MONEY, "<", Decimal("20.5"))]),
         ("300元以上的外卖", "外卖", [Condition(MONEY, ">=", Decimal(300))]),
         ("甜品 20以下", "甜品", [Condition(MONEY, "<=", Decimal(20))]),
+        ("orders between 20 and ¥50 in S03", "orders in S03", BETWEEN),
+        ("20到50元的订单", "订单", BETWEEN),
+        ("20-50元", "", BETWEEN),
         ("20块以内", "", [Condition(MONEY, "<=", Decimal(20))]),
         ("渠道:堂食", "", [Condition("channel", "=", "dine_in")]),
         ("channel:delivery|takeaway", "", [Condition("channel", "in", ("delivery", "takeaway"))]),
@@ -128,16 +132,8 @@ def test_a_word_for_a_time_narrows_as_one_does(
         *("麻婆豆腐", "2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "today's special"),
         *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
         *("“两个字”", "ＡＢＣ", ""),
-        *(
-            "评分4.5以上",
-            "A12以下",
-            "over 30 minutes",
-            "waited more than 2 hours",
-            "超过30分钟",
-            "leftover 50",
-            "周天宇",
-            "Mondays",
-        ),
+        *("between 20 and 50 guests", "11-12", "评分4.5以上", "A12以下", "over 30 minutes"),
+        *("waited more than 2 hours", "超过30分钟", "leftover 50", "周天宇", "Mondays"),
     ],
 )
 def test_what_is_no_filter_stays_as_it_was_written(text: str) -> None:
