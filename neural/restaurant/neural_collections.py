@@ -155,4 +155,6 @@ register_rows(
     has_amounts=True,
     near_enough=0.215,
 )
-register_rows(documents.SHIFTS, _("shifts"), documents.shift, Shifts(), near_enough=0.35)
+register_rows(
+    documents.SHIFTS, _("shifts"), documents.shift, Shifts(), lies_ahead=True, near_enough=0.35
+)

@@ -81,6 +81,9 @@ class SearchCollection:
     happens: bool = True
     """Whether the time of a record is when it happened, and not of its last change: then words like
     *yesterday* limit it."""
+    lies_ahead: bool = False
+    """Whether its records are plans, like shifts: then *friday* is the one of this week, and not
+    the last one."""
     has_amounts: bool = False
     """Whether its records have a fact ``amount``: then words like *over 50* limit it."""
     near_enough: float = 0.3

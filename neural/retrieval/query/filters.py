@@ -179,6 +179,11 @@ _PERIODS: Mapping[str, Callable[[dt.date, int], Period]] = {
 }
 """What a word means on a day; the last one has a number."""
 _PERIOD = "|".join(_PERIODS)
+_OF_NO_WEEK = re.compile(
+    r"(?<!last )(?<!this )(?<!next )\b((?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
+    r"|(?<![上下本这个])(?:周(?!天)|星期|礼拜)(?=[一二三四五六日天])",
+    re.IGNORECASE,
+)
 _SINCE = re.compile(
     rf"({_DATE}|{_PERIOD})\s*(?P<side>之后|以后|以来|之前|以前)(?:的)?", re.IGNORECASE
 )
@@ -190,9 +195,14 @@ _BARE = re.compile(
 """A word for days. Chinese is written beside other signs (S05昨天), English apart."""
 
 
-def read_filters(text: str, *, today: dt.date) -> Filtered:
-    """Take the filters out of a query."""
+def read_filters(text: str, *, today: dt.date, ahead: bool = False) -> Filtered:
+    """Take the filters out of a query. A day of no week is that which was last; ``ahead`` that of
+    this week."""
     found = Filtered(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    if ahead:
+        found.text = _OF_NO_WEEK.sub(
+            lambda match: ("this " if match[1] else "本") + match[0], found.text
+        )
     for pattern, read in (
         *((_FILTER, _named), (_SINCE, _since), (_BARE, _bare)),
         (_BARE_AMOUNT, _bare_amount),

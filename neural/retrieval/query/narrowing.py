@@ -32,7 +32,7 @@ def narrowed(
 ) -> tuple[str, Within, Sequence[str]]:
     """The text without its filters, the rows within that they leave, and notices of what is
     unknown, which is searched as words. Filters only take rows away: nobody sees more by one."""
-    read = read_filters(text, today=timezone.localdate())
+    read = read_filters(text, today=timezone.localdate(), ahead=collection.lies_ahead)
     notices = [_notice(each.written, each.name, each.known) for each in read.unknown]
     facts = list[Any](within.facts)
     for each in read.conditions:

@@ -127,6 +127,20 @@ def test_a_word_for_a_time_narrows_as_one_does(
 
 
 @pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        *(("who works friday", (12, 4)), ("周五谁上班", (12, 4)), ("monday", (11, 30))),
+        *(("星期天 周天宇", (12, 6)), ("last friday", (11, 27)), ("下周五", (12, 11))),
+    ],
+)
+def test_a_day_of_a_plan_is_that_of_this_week(text: str, day: tuple[int, int]) -> None:
+    found = read_filters(text, today=TODAY, ahead=True)
+
+    assert found.conditions[0].value == dt.date(2026, *day)
+    assert "本" not in found.text
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("麻婆豆腐", "2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "today's special"),
