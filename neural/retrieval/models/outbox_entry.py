@@ -16,7 +16,7 @@ from typing import Any, Self
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Value
-from django.db.models.functions import Mod, Now, StrIndex, Substr
+from django.db.models.functions import Concat, Mod, Now, StrIndex, Substr
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import StoreScopedQuerySet
@@ -38,7 +38,8 @@ class OutboxEntryQuerySet(StoreScopedQuerySet):
         begins with the store's code."""
         if codes is None:
             return self
-        code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
+        # With a slash after it, as PostgreSQL refuses to cut a key that has none.
+        code = Substr("key", 1, StrIndex(Concat("key", Value("/")), Value("/")) - 1)
         return self.alias(code=code).filter(code__in=codes)
 
     def in_shard(self, number: int, *, of: int, history: bool) -> Self:

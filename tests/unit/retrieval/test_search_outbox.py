@@ -77,6 +77,12 @@ def test_what_is_undone_leaves_no_entry():
     assert not OutboxEntry.objects.exists()
 
 
+def test_an_entry_is_of_the_store_that_its_key_names_if_it_names_one():
+    OutboxEntry.objects.append("orders", ["S1/1", "S2/2", "/3", "none"])
+
+    assert [each.key for each in OutboxEntry.objects.in_stores(["S1", "no"])] == ["S1/1"]
+
+
 def test_the_outbox_costs_no_more_statements_for_many_events_than_for_one():
     subscribed.forget()  # or one of the two reads it, as some seconds have passed
     with CaptureQueriesContext(connection) as one:
