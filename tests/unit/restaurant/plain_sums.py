@@ -67,9 +67,9 @@ class PlainSums:
             if kind in ("order.created", "order.updated", "order.stated"):
                 self.content[key] = event
                 # Content without a status says that the order stands.
-                self.status[key] = told.get("status") or "stands"
+                self.status[key], self.into[key] = told.get("status") or "stands", ""
             elif kind == "order.cancelled":
-                self.status[key] = "cancelled"
+                self.status[key], self.into[key] = "cancelled", ""
             elif kind in ("order.status_changed", "order.merged"):
                 self.status[key] = told.get("status", "merged")
                 self.into[key] = key_of(event, self.since, told["into"]) if "into" in told else ""
