@@ -225,8 +225,8 @@ def _sounds(
         like = likeness(own, pieces(sound_of(name)))
         if parsed.chinese:
             like = max(like, likeness(parsed.characters, characters_of(name)))
-        is_said = name in _words_of_the_trade() and has_chinese(name) == parsed.chinese
-        if token == name or (is_said and like < 1):
+        is_word = name in _words_of_the_trade() and has_chinese(name) == parsed.chinese
+        if token == name or (is_word and like < 1):
             continue
         if like >= _LEAST_LIKENESS:
             found[token] = Clue(SOUNDS, min(like / _SAME, 1.0))
@@ -243,8 +243,8 @@ def _sounds(
 def _words_of_the_trade() -> frozenset[str]:
     """Names that sound like a query of the same language only if they sound the same: unpaid is
     not paid."""
-    said = (word for code, words in CALLED.items() for word in (code, *words.split(", ")))
-    return frozenset(form for word in said for form in name_forms(word))
+    every = (word for code, words in CALLED.items() for word in (code, *words.split(", ")))
+    return frozenset(form for word in every for form in name_forms(word))
 
 
 def _starts_of_names(parsed: ParsedQuery) -> dict[words.Start, Clue]:
