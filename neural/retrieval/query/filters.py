@@ -11,11 +11,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
+from neural.retrieval.collections.documents import amount_of
 from neural.retrieval.collections.trade import codes_called
 from neural.retrieval.stores.base import FactCondition as Condition
 
@@ -101,7 +102,7 @@ _FILTER = re.compile(
     r"(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>[^\s,;。\"的]+))的?",
     re.IGNORECASE,
 )
-_MONEY = r"[¥$€]?\d+(?:\.\d+)?"
+_MONEY = r"[¥$€]?\d{1,14}(?:\.\d+)?"
 _NO_UNIT = r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))"
 _BARE_AMOUNT = re.compile(
     rf"(?:(?:amount|total|price|金额|总额)\s*)?(?:"
@@ -290,13 +291,9 @@ def _bare_amount(match: re.Match[str], today: dt.date) -> Iterator[Condition]:
 
 
 def _number(value: str) -> Decimal:
-    try:
-        number = Decimal(value.strip("¥$€元块"))
-    except InvalidOperation:
-        raise _ValueUnknown(()) from None
-    if not number.is_finite():
+    if (amount := amount_of(value.strip("¥$€元块"))) is None:
         raise _ValueUnknown(())
-    return number
+    return amount
 
 
 def _period(value: str, today: dt.date) -> Period:

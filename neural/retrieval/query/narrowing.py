@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from django.db.models import Q
@@ -52,6 +53,8 @@ def narrowed(
     return read.text, replace(within, facts=tuple(facts)), notices
 
 
+MOST_STORES = 40
+"""Only so many words of a text are looked up as codes of stores."""
 _CODE = re.compile(
     r"(?<![\w/.:：=\"“|、-])(?=[A-Za-z-]*\d)(?P<code>[A-Za-z][A-Za-z0-9-]*)(?![A-Za-z0-9_/.-])"
     r"(?:店(?![长员]))?",
@@ -63,7 +66,8 @@ def in_named_stores(text: str, within: Within) -> tuple[str, Within]:
     """The text without the codes of stores beside other words (``S03 退款``), and the rows within
     of these stores. A code that is all of the text is searched like any word, and so is one without
     a letter and a digit, which may be meant otherwise."""
-    written = {form for each in _CODE.findall(text) for form in _cases(each)}
+    codes_there = islice(_CODE.finditer(text), MOST_STORES)
+    written = {form for each in codes_there for form in _cases(each["code"])}
     if not written or not _CODE.sub("", text).strip():
         return text, within
     codes = frozenset(_visible(within).filter(pk__in=written).values_list("pk", flat=True))

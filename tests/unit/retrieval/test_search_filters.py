@@ -147,6 +147,7 @@ def test_a_day_of_a_plan_is_that_of_this_week(text: str, day: tuple[int, int]) -
         *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
         *("“两个字”", "ＡＢＣ", ""),
         *("between 20 and 50 guests", "11-12", "评分4.5以上", "A12以下", "over 30 minutes"),
+        *("over " + "9" * 400, "9" * 400 + "以上", "between 1 and " + "9" * 400),
         *("waited more than 2 hours", "超过30分钟", "leftover 50", "周天宇", "Mondays"),
     ],
 )
@@ -162,6 +163,7 @@ def test_what_is_no_filter_stays_as_it_was_written(text: str) -> None:
         ("渠道：飞船", "channel", {"dine_in", "delivery"}),
         ("amount>much", "amount", set()),
         ("amount>nan", "amount", set()),
+        ("amount>" + "9" * 400, "amount", set()),
         ("after:2026-13-01", "after", set()),
         ("状态：已付、取消", "state", {"paid"}),
     ],

@@ -8,7 +8,7 @@ import pytest
 import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.query.filters import Condition
-from neural.retrieval.query.narrowing import in_named_stores, narrowed, says_nothing
+from neural.retrieval.query.narrowing import MOST_STORES, in_named_stores, narrowed, says_nothing
 from neural.retrieval.query.parsing import parse_query
 from neural.retrieval.query.synonyms import MOST, NO_OTHERS, OtherWords, other_words
 from neural.retrieval.stores.base import Within
@@ -75,6 +75,13 @@ def test_the_code_of_a_store_beside_other_words_narrows_to_it(
     found, within = in_named_stores(text, EVERYWHERE)
 
     assert (" ".join(found.split()), within.stores) == (rest, codes)
+
+
+def test_of_very_many_codes_in_a_text_the_first_are_looked_up() -> None:
+    many = " ".join(f"X{number}" for number in range(MOST_STORES))
+
+    assert in_named_stores(f"soup S01 {many}", EVERYWHERE)[1].stores == {"S01"}
+    assert in_named_stores(f"soup {many} S01", EVERYWHERE)[1] == EVERYWHERE
 
 
 def test_the_code_of_a_store_that_is_not_ones_own_is_searched_as_a_word() -> None:

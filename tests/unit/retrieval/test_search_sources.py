@@ -218,6 +218,18 @@ def test_a_record_is_seen_on_its_page_in_the_admin():
     assert collection_of("events").address("S1/ingested") == ""
 
 
+def test_an_address_of_an_apps_own_is_asked_for_each_record():
+    class Guests(registry.Rows):
+        model = Order
+
+        def address(self, key):
+            return f"/guests/{key}"
+
+    guests = registry.SearchCollection(name="g", label="g", document=dict, address=Guests().address)
+
+    assert guests.addresses(["S1/1", "S1/2"]) == {key: f"/guests/{key}" for key in ("S1/1", "S1/2")}
+
+
 def test_the_pages_of_several_records_take_one_query(django_assert_num_queries):
     made = {key: order(key) for key in ("1001", "1002")}
 
