@@ -89,12 +89,14 @@ _CALLED = {word: name for name, words in NAMES.items() for word in (name, *words
 _ORDERED = sorted(_CALLED, key=len, reverse=True)
 _LATIN = "|".join(word for word in _ORDERED if word.isascii())
 _CHINESE = "|".join(word for word in _ORDERED if not word.isascii())
-_OPERATORS = {
-    **dict.fromkeys(("大于", "超过", "高于", "over", "above", "more than"), ">"),
-    **dict.fromkeys(("小于", "低于", "不到", "under", "below", "less than"), "<"),
-    **dict.fromkeys(("≥", "以上"), ">="),
-    **dict.fromkeys(("≤", "以下", "以内"), "<="),
-}
+_COMPARED = dict.fromkeys(("over", "above", "more than"), ">") | dict.fromkeys(
+    ("under", "below", "less than"), "<"
+)
+_COMPARED_IN_CHINESE = dict.fromkeys(("大于", "超过", "高于"), ">") | dict.fromkeys(
+    ("小于", "低于", "不到"), "<"
+)
+_SIDES = {"以上": ">=", "以下": "<=", "以内": "<="}
+_OPERATORS = {**_COMPARED, **_COMPARED_IN_CHINESE, **_SIDES, "≥": ">=", "≤": "<="}
 _FILTER = re.compile(
     rf"(?:(?<![A-Za-z0-9_.])(?P<known>{_LATIN})|(?P<chinese>{_CHINESE})"
     r"|(?<![A-Za-z0-9_.])(?P<other>[A-Za-z_]{2,}(?=:[^\s:/])))"
@@ -106,12 +108,13 @@ _MONEY = r"[¥$€]?\d{1,14}(?:\.\d+)?"
 _NO_UNIT = r"(?=\s*(?:$|[,;.]|(?:in|at|from|by|for|and|yuan|rmb)\b|[A-Za-z]+-?\d))"
 _BARE_AMOUNT = re.compile(
     rf"(?:(?:amount|total|price|金额|总额)\s*)?(?:"
-    rf"\b(?P<operator>over|above|more than|under|below|less than)\s+(?P<number>{_MONEY})"
+    rf"\b(?P<operator>{'|'.join(_COMPARED)})\s+(?P<number>{_MONEY})"
     rf"{_NO_UNIT}(?:\s*(?:yuan|rmb))?"
     rf"|\bbetween\s+(?P<least>{_MONEY})\s+and\s+(?P<most>{_MONEY}){_NO_UNIT}"
     rf"|(?<![A-Za-z0-9.分-])(?P<first>{_MONEY})\s*[到至~-]\s*(?P<last>{_MONEY})[元块]的?"
-    rf"|(?P<compared>大于|超过|高于|小于|低于|不到)\s*(?P<of>{_MONEY})(?=\s|$|[元块的，])[元块]?的?"
-    rf"|(?<![A-Za-z0-9.分-])(?P<money>{_MONEY})[元块]?(?P<side>以上|以下|以内)的?)",
+    rf"|(?P<compared>{'|'.join(_COMPARED_IN_CHINESE)})\s*(?P<of>{_MONEY})"
+    r"(?=\s|$|[元块的，])[元块]?的?"
+    rf"|(?<![A-Za-z0-9.分-])(?P<money>{_MONEY})[元块]?(?P<side>{'|'.join(_SIDES)})的?)",
     re.IGNORECASE,
 )
 """An amount without the name of the filter. What else is counted ("over 30 minutes") is none."""
@@ -181,7 +184,7 @@ _PERIODS: Mapping[str, Callable[[dt.date, int], Period]] = {
 """What a word means on a day; the last one has a number."""
 _PERIOD = "|".join(_PERIODS)
 _OF_NO_WEEK = re.compile(
-    r"(?<!last )(?<!this )(?<!next )\b((?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
+    rf"(?<!last )(?<!this )(?<!next )\b({'|'.join(each.partition('|')[0] for each in _WEEKDAYS)})\b"
     r"|(?<![上下本这个])(?:周(?!天)|星期|礼拜)(?=[一二三四五六日天])",
     re.IGNORECASE,
 )
