@@ -4,30 +4,20 @@ import datetime as dt
 import hashlib
 import json
 import math
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-PLACES = 3
-"""Decimals of an amount and of a quantity in the normal form."""
+from neural.currencies import digits_of as digits_of
+from neural.currencies import rounded_to
+
+PLACES, QUANTITY_PLACES = 3, 6
+"""Decimals of an amount, and of a quantity, in the normal form."""
 LARGEST = Decimal(10) ** 9
 """An amount of the normal form is smaller than this."""
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 
-_DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"),
-        0,
-    ),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 _FIRST_MILLISECONDS = 10**11
 """Seconds reach this in the year 5138, milliseconds reached it in 1973."""
-
-
-def digits_of(currency: str) -> int:
-    """Decimals of a currency (ISO 4217)."""
-    return _DIGITS.get(currency, 2)
 
 
 def exact(value: Any) -> Decimal | None:
@@ -43,23 +33,23 @@ def exact(value: Any) -> Decimal | None:
 
 
 def rounded(value: Decimal, digits: int = PLACES) -> Decimal:
-    """The value rounded half up, as on a bill."""
-    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    """The value rounded half up, as on a bill; by default to the places of an amount."""
+    return rounded_to(value, digits)
 
 
-def major(value: Any) -> Decimal | None:
+def major(value: Any, places: int = PLACES) -> Decimal | None:
     """An amount in major units (yuan, dollars), with at most three places; None if it is none."""
     number = exact(value)
-    return _bounded(rounded(number)) if number is not None else None
+    return _bounded(rounded(number, places)) if number is not None else None
 
 
 def minor(value: Any, digits: int) -> Decimal | None:
     """An amount in the smallest unit of a currency with so many digits (fen, cents), in major
-    units; None if it is none. A fraction of the smallest unit is none."""
+    units; None if it is none. A fraction of the smallest unit is kept, as its order is marked."""
     number = exact(value)
-    if number is None or number != number.to_integral_value():
+    if number is None or not 0 <= digits <= PLACES:
         return None
-    return _bounded(number.scaleb(-digits)) if 0 <= digits <= PLACES else None
+    return _bounded(rounded(number.scaleb(-digits)))
 
 
 def _bounded(number: Decimal) -> Decimal | None:

@@ -1,23 +1,27 @@
 """Columns for money, quantities and texts, and how many decimals a currency has (ISO 4217). Three
-decimals suffice for any currency and for grams in kilos."""
+decimals suffice for any currency; a quantity has six, for milligrams in kilos."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
+from neural.currencies import DIGITS as _DIGITS
+from neural.currencies import ORDINARY
+from neural.currencies import rounded_to as rounded_to
+
 DECIMAL_PLACES = 3
 AMOUNT_DIGITS = 12
-"""For one price, quantity or payment: below a thousand million."""
+"""For one price or payment: below a thousand million."""
+QUANTITY_PLACES = 6
+QUANTITY_DIGITS = AMOUNT_DIGITS - DECIMAL_PLACES + QUANTITY_PLACES
 TOTAL_DIGITS = 18
 """For sums of a million such amounts."""
 
-_SMALLEST = Decimal(1).scaleb(-DECIMAL_PLACES)
-
 
 def rounded(value: Decimal) -> Decimal:
-    """The value rounded to the decimals of the columns, half up as on a bill."""
-    return value.quantize(_SMALLEST, rounding=ROUND_HALF_UP)
+    """The value rounded to the decimals of money's columns, half up as on a bill."""
+    return rounded_to(value, DECIMAL_PLACES)
 
 
 def text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
@@ -33,28 +37,27 @@ def amount_field(label: Any, **options: Any) -> models.DecimalField:
     )
 
 
+class QuantityField(models.DecimalField):
+    """A quantity. PostgreSQL keeps its digits as they are written, so that this column could be
+    widened, and can be again, without rewriting its table."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options |= {"max_digits": QUANTITY_DIGITS, "decimal_places": QUANTITY_PLACES}
+        super().__init__(*args, **options)
+
+    def get_internal_type(self) -> str:
+        return "DecimalField"
+
+    def db_type(self, connection: Any) -> str | None:
+        return "numeric" if connection.vendor == "postgresql" else super().db_type(connection)
+
+
 def total_field(label: Any, **options: Any) -> models.DecimalField:
     return models.DecimalField(
         label, max_digits=TOTAL_DIGITS, decimal_places=DECIMAL_PLACES, **options
     )
 
 
-_ORDINARY = 2
-_DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"),
-        0,
-    ),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-
-
 def digits_of(currency: str) -> int:
     """Decimals of this currency; those of the columns if it is not stated."""
-    return _DIGITS.get(currency, _ORDINARY) if currency else DECIMAL_PLACES
-
-
-def rounded_to(value: Decimal, digits: int) -> Decimal:
-    """The value rounded half up, as on a bill."""
-    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    return _DIGITS.get(currency, ORDINARY) if currency else DECIMAL_PLACES

@@ -56,13 +56,15 @@ def test_currencies_have_the_digits_that_orders_are_rounded_to(code):
         (-5, "USD", "-0.05"),
         (0, "USD", "0"),
         (99_999_999_999, "USD", "999999999.99"),
+        (1079.5, "JPY", "1079.5"),
+        (1.5, "USD", "0.015"),
     ],
 )
 def test_the_smallest_units_are_exact(value, currency, amount):
     assert minor(value, digits_of(currency)) == Decimal(amount)
 
 
-@pytest.mark.parametrize("value", [None, True, "", "x", 1.5, 10**20, [], {}, "1e400", "nan"])
+@pytest.mark.parametrize("value", [None, True, "", "x", 10**20, [], {}, "1e400", "nan"])
 def test_what_is_no_amount_of_smallest_units_is_none(value):
     assert minor(value, 2) is None
 
