@@ -22,6 +22,7 @@ from django.db.migrations.operations import (
     RemoveConstraint,
 )
 from django.db.migrations.operations.base import Operation
+from django.db.models import CheckConstraint
 
 logger = logging.getLogger(__name__)
 
@@ -152,15 +153,28 @@ def _waiting_for(connection: Any, change: Callable[[], None]) -> None:
 
 
 class WidenColumn(AlterField):
-    """Let a text field take longer values. SQLite ignores the length."""
+    """Let a text field take longer values, or a number all its digits (``numeric``). SQLite ignores
+    both. PostgreSQL then writes no row anew, but reads all of them for the column's checks: here
+    while others write."""
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        if schema_editor.connection.vendor == "sqlite":
+        model = to_state.apps.get_model(app_label, self.model_name)
+        connection = schema_editor.connection
+        if connection.vendor == "sqlite" or not self.allow_migrate_model(connection.alias, model):
             return
-        change = partial(super().database_forwards, app_label, schema_editor, from_state, to_state)
-        _patiently(schema_editor, change)
+        field = model._meta.get_field(self.name)
+        column = schema_editor.quote_name(field.column)
+        known = (each for each in model._meta.constraints if isinstance(each, CheckConstraint))
+        checks = {each.name: str(each.constraint_sql(model, schema_editor)) for each in known}
+        checks = {f'"{name}"': check for name, check in checks.items() if column in check}
+        changes = [f"DROP CONSTRAINT {name}" for name in checks]
+        changes += [f"ALTER COLUMN {column} TYPE {field.db_type(connection)}"]
+        changes += [f"ADD {check} NOT VALID" for check in checks.values()]
+        for change in (", ".join(changes), *(f"VALIDATE CONSTRAINT {name}" for name in checks)):
+            statement = f"ALTER TABLE {schema_editor.quote_name(model._meta.db_table)} {change}"
+            _patiently(schema_editor, partial(schema_editor.execute, statement, None))
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from neural.online import (
     RemoveConstraintInUse,
     WidenColumn,
 )
+from neural.restaurant.models.amounts import QuantityField
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,6 +62,12 @@ def apply(state: ProjectState, operation: Any) -> tuple[ProjectState, list[str]]
         operation.database_forwards("neural", editor, state, after)
     made = [each["sql"] for each in queries.captured_queries]
     return after, [sql for sql in made if sql.startswith(("ALTER", "CREATE", "DROP", "INSERT"))]
+
+
+def fetched(query: str, *values: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchone()[0]
 
 
 def columns() -> list[str]:
@@ -145,6 +153,38 @@ def test_a_text_column_takes_longer_values(state):
     state, _ = apply(state, WidenColumn(model_name="thing", name="name", field=wider))
 
     things(state).create(name="x" * 20)
+
+
+def test_a_number_keeps_its_checks_and_takes_all_its_digits_without_a_copy_of_the_table(state):
+    """PostgreSQL reads the rows for the check after the column's lock is given back."""
+    state, _ = add(
+        state, "quantity", models.DecimalField(max_digits=12, decimal_places=3, null=True)
+    )
+    checked = models.CheckConstraint(
+        condition=models.Q(quantity__gte=0), name="online_not_negative"
+    )
+    state, _ = apply(state, AddConstraint("thing", checked))
+    things(state).create(name="known", quantity="1.5")
+    file = "SELECT pg_relation_filenode(%s)"
+    before = fetched(file, TABLE) if POSTGRESQL else None
+    widen = WidenColumn(model_name="thing", name="quantity", field=QuantityField(null=True))
+
+    state, statements = apply(state, widen)
+    _, again = apply(state, widen)  # as after an interruption
+
+    things(state).create(name="new", quantity=Decimal("0.000385"))
+    assert things(state).get(name="new").quantity == Decimal("0.000385")
+    assert things(state).get(name="known").quantity == Decimal("1.5")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        things(state).create(name="wrong", quantity=-1)
+    if POSTGRESQL:
+        assert ["NOT VALID" in each for each in statements] == [True, False]
+        assert ["VALIDATE" in each for each in again] == [False, True]
+        assert fetched(file, TABLE) == before  # a table that is written anew has another one
+        assert fetched(
+            "SELECT bool_and(convalidated) FROM pg_constraint WHERE conname = %s",
+            "online_not_negative",
+        )
 
 
 def test_an_index_is_built_beside_writers_also_over_an_incomplete_one(state):
