@@ -77,8 +77,8 @@ class Submission:
     event_pk: int | None = None
     """The primary key of ``event``, which is not built for it. None in a dry run, if it is new."""
     warnings: tuple[Problem, ...] = ()
-    """What may be wrong although the event is not refused: fields that its schema does not know,
-    and a store that no person has confirmed."""
+    """What may be wrong although the event is not refused: fields that its schema does not know, a
+    time more than a year ago that is no history, and a store that no person has confirmed."""
     planned: tuple[PlannedRun, ...] = ()
     """In a dry run, the runs that the event would have."""
 

@@ -45,6 +45,8 @@ _FIELDS = frozenset(
     )
 )
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+_LONG_AGO = dt.timedelta(days=365)
+_IS_LONG_AGO = Problem("occurred_at", "is more than a year ago; is the till's clock right?")
 Identity = tuple[str, str, str]
 """Store, source and event id."""
 
@@ -94,7 +96,7 @@ class NewEvent(NamedTuple):
     parent: str = ""
     """Task id of the run that submitted the event by a Celery call."""
     warnings: tuple[Problem, ...] = ()
-    """Fields that its schema does not know."""
+    """Fields that its schema does not know, and a time that is long ago."""
 
     @property
     def identity(self) -> Identity:
@@ -124,14 +126,14 @@ def validate_event(
     *,
     backfill: bool,
     requested_by: str,
-    strict: bool = False,
+    strict: bool | None = False,
 ) -> NewEvent:
     """Validate the arguments of one :func:`neural.submit`; returns the event to record.
 
-    ``strict`` refuses fields that the schema does not know. Raises :class:`InvalidEvent` for any
-    invalid request, also if it is not a mapping or if methods of the caller's classes raise. Only
-    errors that the request did not cause are raised as they are: an unavailable database and the
-    time limit.
+    ``strict`` refuses fields that the schema does not know; None takes a payload as it is, as long
+    as it can be handled. Raises :class:`InvalidEvent` for any invalid request, also if it is not a
+    mapping or if methods of the caller's classes raise. Only errors that the request did not cause
+    are raised as they are: an unavailable database and the time limit.
     """
     try:
         return _validated(request, clocks, backfill, requested_by, strict)
@@ -146,7 +148,7 @@ def _validated(
     clocks: StoreClocks,
     backfill: bool,
     requested_by: str,
-    strict: bool,
+    strict: bool | None,
 ) -> NewEvent:
     if not isinstance(request, Mapping):
         raise InvalidEvent(Problem("event", "must be an object"))
@@ -166,6 +168,8 @@ def _validated(
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
     priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
     occurred_at = _occurred_at(request, clocks)
+    if not backfill and dt.datetime.now(dt.UTC) - occurred_at > _LONG_AGO:
+        warnings += (_IS_LONG_AGO,)
     options = with_trace(kind.name, {"headers": trace} if trace else {})  # once nothing is refused
     return NewEvent(
         type=kind.name,

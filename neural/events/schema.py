@@ -1,7 +1,7 @@
 """The base class of payload schemas. It has a module of its own, so that a project without event
 types does not load pydantic. And what a payload has that its schema does not know."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from types import UnionType
@@ -21,6 +21,11 @@ class Payload(BaseModel):
 
     other_fields_have_a_meaning: ClassVar[bool] = False
     """Whether fields that the schema does not define are meant, so that nobody is told of them."""
+
+    def refused_when_new(self) -> Iterable[tuple[str, str]]:
+        """The fields for which this valid payload of a new event is refused, each with the reason.
+        One that was recorded before is handled, and one that a platform pushed is recorded."""
+        return ()
 
     # Errors must not contain the values, because errors are logged.
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)

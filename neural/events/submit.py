@@ -145,7 +145,8 @@ def submit_many(
     """
     remaining = iter(events)
     while True:
-        chunk, error = _next_chunk(remaining, backfill, requested_by, strict)
+        as_it_is = entry_point == EntryPoint.WEBHOOK  # nobody could correct what a platform pushed
+        chunk, error = _next_chunk(remaining, backfill, requested_by, None if as_it_is else strict)
         # While history is loaded, other transactions go first where there is one writer.
         with working_on(LOW_PRIORITY_QUEUE) if backfill else nullcontext():
             answers = _record(chunk, "" if dry_run else entry_point, requested_by, dry_run)
@@ -157,7 +158,7 @@ def submit_many(
 
 
 def _next_chunk(
-    requests: Iterator[Any], backfill: bool, requested_by: str, strict: bool
+    requests: Iterator[Any], backfill: bool, requested_by: str, strict: bool | None
 ) -> tuple[Chunk, Exception | None]:
     """Valid events and refusals of the next requests, and the error that the caller's iterable
     raised after them, or None. Each request is let go at once: kept for a whole chunk, its objects
@@ -178,7 +179,7 @@ def _next_chunk(
 
 
 def _read(
-    request: Any, clocks: StoreClocks, backfill: bool, requested_by: str, strict: bool
+    request: Any, clocks: StoreClocks, backfill: bool, requested_by: str, strict: bool | None
 ) -> NewEvent | Refusal:
     if isinstance(request, Refusal):  # for an NDJSON line that could not be read
         return request

@@ -180,18 +180,19 @@ def compiled_json() -> "TypeAdapter[Any]":
     return TypeAdapter(Any)
 
 
-def check_payload(kind: EventType, text: str, *, strict: bool = False) -> tuple[Problem, ...]:
+def check_payload(kind: EventType, text: str, *, strict: bool | None = None) -> tuple[Problem, ...]:
     """Validate a payload's JSON text by the type's schema, or raise :class:`InvalidEvent`. The text
     is validated, not the caller's objects, because handlers will read the text.
 
     Of an invalid payload, the unknown fields are named beside a missing one, which may be misspelt;
-    with ``strict`` all of them.
+    with ``strict`` all of them. Unless that is None, the payload is of a new event, and what
+    :meth:`neural.Payload.refused_when_new` names is refused, too.
 
     Returns the fields that the schema keeps without knowing them, at most :data:`MOST_UNKNOWN`.
     """
     from pydantic import ValidationError  # the schema has loaded pydantic already
 
-    from neural.events.schema import unknown_fields, unknown_in_invalid
+    from neural.events.schema import Payload, unknown_fields, unknown_in_invalid
 
     value = value_of(text)
     try:
@@ -203,6 +204,9 @@ def check_payload(kind: EventType, text: str, *, strict: bool = False) -> tuple[
         unknown = unknown_in_invalid(kind.schema, value, "payload", beside=beside)
         problems = [*map(_problem, errors), *islice(unknown, MOST_UNKNOWN)]
         raise InvalidEvent(*problems) from invalid
+    refused = valid.refused_when_new() if isinstance(valid, Payload) else ()
+    if strict is not None and (problems := [Problem(_place(at), why) for at, why in refused]):
+        raise InvalidEvent(*problems)
     return tuple(islice(unknown_fields(valid, "payload"), MOST_UNKNOWN))
 
 

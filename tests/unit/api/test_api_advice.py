@@ -1,6 +1,7 @@
 """What answers say of events beyond the verdict: fields that nobody knows, a store that nobody
 confirmed, and by `?dry_run=true` what would happen."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -321,3 +322,32 @@ def test_a_dry_run_says_that_a_newer_statement_is_known(post, store, kind):
     assert verdict() == "new"
     Till(store).tell(kind, NOON.replace(minute=30), **payload)
     assert verdict() == "superseded"
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true", "?strict=true"])
+@pytest.mark.parametrize(("days", "told"), [(366, 1), (364, 0)])
+def test_a_time_more_than_a_year_ago_is_a_warning(post, store, query, days, told):
+    at = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days)).isoformat()
+    expected = {"occurred_at": "is more than a year ago; is the till's clock right?"}
+
+    found = post({**STATED, "occurred_at": at}, query).json()
+
+    assert reasons(found["warnings"]) == (expected if told else {})
+
+
+def test_history_may_be_older_than_a_year(post, store):
+    old = {**STATED, "occurred_at": "2019-03-02T12:00:00Z"}
+
+    assert post({**old, "backfill": True}).json()["warnings"] == []
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+def test_digits_that_a_currency_lacks_are_refused(post, store, query):
+    total = {**STATED["payload"], "currency": "JPY", "total": "1079.5"}
+
+    response = post({**STATED, "payload": total}, query)
+
+    assert response.status_code == 422
+    assert reasons(response.json()["errors"]) == {
+        "payload.total": "has more than the 0 decimals of JPY"
+    }
