@@ -88,7 +88,7 @@ def money(amount: Decimal | None) -> str:
 
 def quantity(amount: Decimal | None) -> str:
     """A quantity without trailing zeros."""
-    return NOTHING if amount is None else f"{amount:.3f}".rstrip("0").rstrip(".")
+    return NOTHING if amount is None else f"{amount:.6f}".rstrip("0").rstrip(".")
 
 
 def json_block(value: Any, *, key: str = "") -> SafeString | str:

@@ -51,13 +51,15 @@ class Entry(Protocol):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sums:
     """What an order's parts add up to. ``items`` is the sum of the lines' amounts, after
-    ``line_discounts`` and less what was taken back; ``deferred`` the part of it that is no sale (a
-    card that was topped up); ``difference`` the total less its parts."""
+    ``line_discounts`` and less what was taken back; ``exchanged`` how much that is worth above the
+    bill; ``deferred`` the part of the lines that is no sale (a card that was topped up);
+    ``difference`` the total less its parts."""
 
     total: Decimal
     difference: Decimal = ZERO
     items: Decimal = ZERO
     line_discounts: Decimal = ZERO
+    exchanged: Decimal = ZERO
     deferred: Decimal = ZERO
     discounts: Decimal = ZERO
     charges: Decimal = ZERO
@@ -114,6 +116,7 @@ def add_up(
         difference=total - computed,
         items=items,
         line_discounts=line_discounts,
+        exchanged=taken_back - taken_off,
         deferred=deferred,
         discounts=discounts,
         charges=charges,

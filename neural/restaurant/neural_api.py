@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from ninja import Path, Query, Router, Schema
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from neural.api.access import Caller, KeyWith
 from neural.api.models import Scope
@@ -27,6 +27,12 @@ _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 WHICH = "The order's key, percent-encoded; or, with `till` or `day`, its number."
 
 
+def _written(quantity: Decimal) -> str:
+    """With three places, or with as many more as it needs."""
+    short = rounded(quantity)
+    return f"{short if short == quantity else quantity.normalize():f}"
+
+
 class ReadLine(Schema):
     """A line of an order."""
 
@@ -37,7 +43,7 @@ class ReadLine(Schema):
     state: str = Field(description="`sold`, `gift`, `void` or `returned`.")
     dish: str = Field(examples=["D7"])
     name: str = Field(examples=["麻婆豆腐"])
-    quantity: Money
+    quantity: Annotated[Money, PlainSerializer(_written, return_type=str)]
     price: Money
     discount: Money
     amount: Money = Field(
@@ -252,7 +258,7 @@ class DayOrders(Schema):
     rejected: int
     merged: int
     expected: int = Field(description="Only a payment or a status of them is known.")
-    unsettled: int = Field(description="Something is owed, or too much was paid.")
+    unsettled: int = Field(description="Owed, overpaid, or given back above what was paid.")
     not_adding_up: int
     given_twice: int
     late_change: int

@@ -16,6 +16,7 @@ from django.db.models import Min, Q, Sum
 from neural.events.changes import record_changed
 from neural.ledger import dialects
 from neural.ledger.work import Recomputation, works_on_history
+from neural.restaurant.bill import ZERO
 from neural.restaurant.keys import day_of, number_of, order_key
 from neural.restaurant.models import (
     Order,
@@ -211,7 +212,7 @@ def _give_to_open(tickets: list[Order]) -> None:
     for each, order in zip(payments, named, strict=True):
         if order and each.status == PaymentStatus.COMPLETED:
             undone = each.kind == PaymentKind.REFUND and each.refund_kind != RefundKind.RETURN
-            owed[order.pk] -= -each.amount if undone else each.amount
+            owed[order.pk] -= -(each.stated_amount or each.amount) if undone else each.amount
     for each, order in zip(payments, named, strict=True):
         meant = order
         if order and each.timeless and not _was_placed(order, each.occurred_at):
@@ -246,17 +247,39 @@ def _sums(orders: list[Order]) -> tuple[defaultdict[int, Sums], dict[int, dt.dat
             Payment.objects.mark_moved(order)
     rows = Payment.objects.filter(order__in=orders)
     by = rows.values_list("order", "kind", "refund_kind", "currency", "status", "moved")
-    parts = list(by.annotate(Sum("amount"), Sum("tip"), Min("business_day")))
-    moved_from = {order_id for order_id, *_, moved, _, _, _ in parts if moved}
+    parts = list(by.annotate(Sum("amount"), Sum("tip"), Min("business_day"), Sum("stated_amount")))
+    moved_from = {order_id for order_id, *_, moved, _, _, _, _ in parts if moved}
     if stay := [each for each in orders if each.pk in moved_from and not each.survivor]:
         Payment.objects.filter(order__in=stay).update(moved=False)  # the merge was taken back
         return _sums(orders)
-    for order_id, kind, refund_kind, currency, status, moved, amount, tip, day in parts:
+    whole = {row[0] for row in parts if row[-1] is not None}
+    if any([_cut_whole(order_id) for order_id in sorted(whole)]):  # noqa: C419 (each of them)
+        return _sums(orders)
+    for order_id, kind, refund_kind, currency, status, moved, amount, tip, day, _ in parts:
         if status == PaymentStatus.COMPLETED and not moved:
             sums[order_id][kind, refund_kind, currency] = (amount, tip)
         if day is not None:
             first[order_id] = min(first.get(order_id, day), day)
     return sums, first
+
+
+def _cut_whole(order: int) -> bool:
+    """Let refunds of this whole order give back what others left of what was paid. Returns whether
+    that changed one."""
+    rows = list(Payment.objects.filter(order=order).order_by("key"))
+    live = [each for each in rows if each.status == PaymentStatus.COMPLETED and not each.moved]
+    paid = sum(each.amount for each in live if each.kind == PaymentKind.PAYMENT)
+    others = (each for each in live if each.stated_amount is None)
+    back = sum(each.amount for each in others if each.kind == PaymentKind.REFUND)
+    changed = 0
+    for each in rows:
+        if (stated := each.stated_amount) is not None:
+            above = max(ZERO, stated + back - paid) if each in live else ZERO
+            amount = max(ZERO, stated - min(back, above))
+            changed += amount != each.amount
+            Payment.objects.filter(pk=each.pk).update(amount=amount)
+            back += amount if each in live else ZERO
+    return bool(changed)
 
 
 def _money(order: Order, sums: Sums) -> dict[str, Decimal]:

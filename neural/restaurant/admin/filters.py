@@ -66,7 +66,7 @@ class BeginningFilter(DayFilter):
         return ()
 
 
-UnsettledFilter = flag_filter(_("payment"), "unsettled", _("owed or overpaid"))
+UnsettledFilter = flag_filter(_("payment"), "unsettled", _("owed, overpaid or over-refunded"))
 NotAddingUpFilter = flag_filter(_("sums"), "differs", _("does not add up"), method="not_adding_up")
 ApartFilter = flag_filter(_("kept apart"), "apart", _("only payments or statuses are known"))
 LateChangeFilter = flag_filter(

@@ -35,7 +35,7 @@ from neural.restaurant.admin.order_events import MOST_NEAR, OrderEvent, events_o
 from neural.restaurant.models import Payment, PaymentKind
 from neural.restaurant.models.newest import event_of
 
-OF_REFUNDS = ("refund_of", "returned_lines")
+OF_REFUNDS = (amount_column(Payment, "stated_amount"), "refund_of", "returned_lines")
 OF_PAYMENTS = (amount_column(Payment, "given"), "change", "paid", "settled")
 
 

@@ -98,7 +98,7 @@ class Sales(Summable):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tender(Summable):
     """Payments and refunds of one tender in one currency, without tips. A refund that names no
-    tender has that of its payment."""
+    tender has that of its payment, else the only one of its order's payments."""
 
     payments: int = 0
     paid: Decimal = ZERO

@@ -16,6 +16,7 @@ from django.db.models import (
     DecimalField,
     ExpressionWrapper,
     F,
+    Max,
     OuterRef,
     Q,
     Subquery,
@@ -175,16 +176,20 @@ def _sales(orders: Any, *by: str) -> Iterable[tuple[tuple[Any, ...], Sales]]:
 def _money(days: Collection[Day]) -> Iterable[tuple[tuple[Any, ...], Money]]:
     """The completed payments and refunds of these days, by the till and, where they state none, by
     the currency of their orders."""
-    paid = Payment.objects.filter(
-        order=OuterRef("order"), reference=OuterRef("refund_of"), kind=PaymentKind.PAYMENT
-    )
+    paid = Payment.objects.filter(order=OuterRef("order"), kind=PaymentKind.PAYMENT)
+    own = paid.filter(reference=OuterRef("refund_of")).values("tender")[:1]
+    only = paid.counting().exclude(tender="").values("order")
+    only = only.alias(tenders=Count("tender", distinct=True)).filter(tenders=1)
     rows = (
         Payment.objects.counting()
         .filter(_on(days))
         .annotate(
             in_currency=Coalesce(NullIf("currency", Value("")), "order__currency"),
             by_tender=Coalesce(
-                NullIf("tender", Value("")), Subquery(paid.values("tender")[:1]), Value("")
+                NullIf("tender", Value("")),
+                NullIf(Subquery(own), Value("")),
+                Case(When(kind=PaymentKind.REFUND, then=Subquery(only.values(of=Max("tender"))))),
+                Value(""),
             ),
         )
         .values_list(

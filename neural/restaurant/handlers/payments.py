@@ -66,6 +66,7 @@ def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> Non
         event,
         stated,
         refund_of=stated.payment_id,
+        stated_amount=stated.amount if stated.whole else None,
         refund_kind=stated.kind,
         reason=stated.reason,
         lines=[line.to_keep() for line in stated.lines] or None,

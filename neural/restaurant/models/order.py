@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
-from neural.restaurant.models.amounts import text_field, total_field
+from neural.restaurant.models.amounts import digits_of, rounded_to, text_field, total_field
 from neural.restaurant.models.claims import claim, contradict, with_claims
 from neural.restaurant.models.newest import NewestQuerySet, event_of, moment_of, version_field
 from neural.restaurant.models.order_status import (
@@ -67,7 +67,8 @@ class OrderQuerySet(NewestQuerySet["Order"]):
             expected.filter(payments=None).delete()
 
     def unsettled(self) -> "OrderQuerySet":
-        """Orders for which something is owed, or for which too much was paid."""
+        """Orders for which something is owed, too much was paid, or more was given back than was
+        paid, and those whose money has digits that their currency lacks."""
         return self.filter(unsettled=True)
 
     def not_adding_up(self) -> "OrderQuerySet":
@@ -184,6 +185,7 @@ class Order(models.Model):
     bill = _json_field(_("bill"))
     items = _sum_field(_("lines"))
     line_discounts = _sum_field(_("discounts of lines"))
+    exchanged = _sum_field(_("taken back above the bill"))
     deferred = _sum_field(_("top-ups"))
     discounts = _sum_field(_("discounts"))
     charges = _sum_field(_("charges"))
@@ -287,6 +289,18 @@ class Order(models.Model):
     def reversed(self) -> Decimal:
         """Refunds that undo payments."""
         return self.refunded - self.returned
+
+    @property
+    def overreturned(self) -> Decimal:
+        """What was given back above what was paid with its tips, and above goods that were taken
+        back in exchange; 0 if it is no more."""
+        return max(Decimal(0), self.refunded - self.paid - self.tips - self.exchanged)
+
+    @property
+    def has_odd_digits(self) -> bool:
+        """Whether its money has digits that its currency lacks, as a platform may push it."""
+        digits, amounts = digits_of(self.currency), (self.counted, self.paid, self.refunded)
+        return any(amount != rounded_to(amount, digits) for amount in amounts)
 
     @property
     def net(self) -> Decimal:
@@ -413,7 +427,7 @@ class Order(models.Model):
         before = {**self.__dict__}
         self.__dict__.update(sums)
         self.expect_on(first_day)
-        self.unsettled = bool(self.balance)
+        self._look_at_money()
         return before != self.__dict__
 
     def _take_claims(self, version: bytes, placed_at: dt.datetime | None) -> bool:
@@ -472,7 +486,12 @@ class Order(models.Model):
 
     def _changed(self) -> bool:
         """Bring what follows from several aspects up to date. Returns True."""
-        if self.status in COUNTS_NOWHERE and self.status_version >= self.content_version:
+        # No delivery platform takes a cancellation back, but one may tell of a state before it with
+        # a later time.
+        statuses = {step["status"] for step in self.progress} if self.platform else set()
+        if OrderStatus.CANCELLED in statuses or (
+            self.status in COUNTS_NOWHERE and self.status_version >= self.content_version
+        ):
             self.state = OrderState.CANCELLED
         elif self.content_version:
             self.state = OrderState.PLACED
@@ -485,8 +504,11 @@ class Order(models.Model):
             closed = [each["at"] for each in self.progress if each["status"] == OrderStatus.CLOSED]
             closed_at = [dt.datetime.fromisoformat(at) for at in closed]
             self.given_twice = contradict(self.claims, closed_at)
-        self.unsettled = bool(self.balance)
+        self._look_at_money()
         return True
+
+    def _look_at_money(self) -> None:
+        self.unsettled = bool(self.balance or self.overreturned) or self.has_odd_digits
 
 
 def _utc(*moments: dt.datetime) -> Any:
@@ -497,7 +519,8 @@ MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_
 """The columns that follow from payments and refunds."""
 
 MONEY_DEPENDS_ON = (
-    *("store", "key", "state", "currency", "total", "placed_at", "day_version", "merged_into"),
+    *("store", "key", "state", "currency", "total", "exchanged"),
+    *("placed_at", "day_version", "merged_into"),
 )
 """What else of an order :meth:`Order.set_money` and its caller read."""
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import StoreScopedQuerySet
 from neural.restaurant import codes
-from neural.restaurant.models.amounts import amount_field, text_field
+from neural.restaurant.models.amounts import QuantityField, amount_field, text_field
 from neural.restaurant.models.order import Order
 from neural.restaurant.models.rows import insert
 
@@ -76,7 +76,7 @@ class OrderLine(models.Model):
         default=LineState.SOLD,
         db_default=LineState.SOLD,
     )
-    quantity = amount_field(_("quantity"))
+    quantity = QuantityField(_("quantity"))
     price = amount_field(_("price"))
     discount = amount_field(_("discount"), default=Decimal(0), db_default=Decimal(0))
     amount = amount_field(_("amount"))

@@ -114,6 +114,12 @@ class Payment(models.Model):
     )
     refund_of = text_field(_("refund of payment"), 100)
     amount = amount_field(_("amount"))
+    stated_amount = amount_field(
+        _("stated for the whole order"),
+        null=True,
+        blank=True,
+        help_text=_("The refund gives back what others left of this."),
+    )
     currency = text_field(_("currency"), 3, help_text=_("Empty means the order's currency."))
     tender = text_field(_("tender"), 50, db_column="method")
     tip = amount_field(_("tip"), default=Decimal(0), db_default=Decimal(0))

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
-from neural.restaurant.models.amounts import amount_field, text_field
+from neural.restaurant.models.amounts import QuantityField, text_field
 from neural.restaurant.models.newest import NewestQuerySet, stated_columns, version_field
 
 
@@ -97,9 +97,9 @@ class StockLevel(models.Model):
         Store, models.PROTECT, verbose_name=_("store"), related_name="stock", db_index=False
     )
     item = models.CharField(_("item"), max_length=200)
-    level = amount_field(_("level"), default=Decimal(0), db_default=Decimal(0))
+    level = QuantityField(_("level"), default=Decimal(0), db_default=Decimal(0))
     unit = text_field(_("unit"), 30)
-    threshold = amount_field(_("threshold"), null=True, blank=True)
+    threshold = QuantityField(_("threshold"), null=True, blank=True)
     reported_low = models.BooleanField(_("reported as low"), default=False, db_default=False)
     low = models.BooleanField(_("low"), default=False, db_default=False)
     level_version = version_field(_("version of the level"))

@@ -18,7 +18,14 @@ from pydantic import (
 
 from neural.events.schema import Payload
 from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
-from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, TOTAL_DIGITS, rounded
+from neural.restaurant.models.amounts import (
+    AMOUNT_DIGITS,
+    DECIMAL_PLACES,
+    QUANTITY_DIGITS,
+    QUANTITY_PLACES,
+    TOTAL_DIGITS,
+    rounded,
+)
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 LARGEST_QUANTITY = 1_000_000
@@ -78,26 +85,24 @@ Number = Annotated[
     BeforeValidator(_without_float_noise),
     BeforeValidator(_not_a_flag),
 ]
-Rate = Annotated[
+SixPlaces = Annotated[
     Decimal,
-    Field(ge=0, max_digits=AMOUNT_DIGITS, decimal_places=6, allow_inf_nan=False),
+    Field(max_digits=QUANTITY_DIGITS, decimal_places=QUANTITY_PLACES, allow_inf_nan=False),
     BeforeValidator(_without_float_noise),
     BeforeValidator(_not_a_flag),
 ]
+Level = SixPlaces
+"""A stock level. It may be negative: more was used than was booked in."""
+Threshold = Annotated[SixPlaces, Field(ge=0)]
+Quantity = Annotated[SixPlaces, Field(ge=0, lt=LARGEST_QUANTITY)]
+Rate = Annotated[SixPlaces, Field(ge=0, lt=1_000_000)]
 """Per cent: 6 is 6 %. It is for people to read and is never calculated with."""
-Price = Annotated[
-    Decimal,
-    Field(ge=0, lt=LARGEST_TOTAL, max_digits=AMOUNT_DIGITS + 3, decimal_places=6),
-    Field(allow_inf_nan=False),
-    BeforeValidator(_without_float_noise),
-    BeforeValidator(_not_a_flag),
-]
+Price = Annotated[SixPlaces, Field(ge=0, lt=LARGEST_TOTAL)]
 """Of one unit, which may have more places than money: 0.0385 for a gram. The amount of a line is
 calculated with all of them, its column keeps three."""
 StatedTax = Annotated[Price, AfterValidator(rounded)]
 """A line's share of the tax, which some tills state to more places than money has."""
 Money = Annotated[Number, Field(ge=0)]
-Quantity = Annotated[Number, Field(ge=0, lt=LARGEST_QUANTITY)]
 Total = Annotated[
     Decimal,
     Field(max_digits=TOTAL_DIGITS, decimal_places=DECIMAL_PLACES, allow_inf_nan=False),
@@ -105,8 +110,6 @@ Total = Annotated[
     BeforeValidator(_not_a_flag),
 ]
 """A sum of a whole day, which is large in some currencies."""
-Level = Number
-"""A stock level. It may be negative: more was used than was booked in."""
 
 Coerced = Annotated[str, Field(coerce_numbers_to_str=True)]
 PLAIN = BeforeValidator(_in_plain_digits)

@@ -23,6 +23,7 @@ from neural.restaurant.schemas.fields import (
     Name,
     OfDish,
     Reason,
+    Threshold,
     Till,
     Unit,
     text,
@@ -35,7 +36,7 @@ class StockPayload(Payload):
 
     item: Code
     level: Level
-    threshold: Money | None = None
+    threshold: Threshold | None = None
     unit: Unit = ""
 
 

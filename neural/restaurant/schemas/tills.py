@@ -4,7 +4,7 @@ An order is always stated whole. Amounts are never negative, because the kind sa
 rounding has one. What a till states is kept even where it does not add up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -31,7 +31,7 @@ from neural.restaurant.codes import (
     Status,
     Tender,
 )
-from neural.restaurant.models.amounts import digits_of, rounded
+from neural.restaurant.models.amounts import digits_of, rounded, rounded_to
 from neural.restaurant.schemas.fields import (
     LARGEST_TOTAL,
     MOST_LINES,
@@ -63,7 +63,23 @@ MOST_OF_A_DAY = 10_000_000
 OptionalKey = Annotated[Coerced, text(100), PLAIN]
 
 
-class OfTill(Payload):
+class InCurrency(Payload):
+    """States money. What a new event states as a total, as paid or given back has no more digits
+    than its currency, if it names one."""
+
+    def refused_when_new(self) -> Iterator[tuple[str, str]]:
+        currency = getattr(self, "currency", "")
+        digits = digits_of(currency)
+        stated = {name: getattr(self, name, None) for name in ("total", "amount", "tip", "given")}
+        if isinstance(self, DayClosed):
+            stated["sums.total"] = self.sums.get("total")
+            stated |= {f"tenders.{name}": each for name, each in self.tenders.items()}
+        for place, each in stated.items():
+            if isinstance(each, Decimal) and each != rounded_to(each, digits):
+                yield place, f"has more than the {digits} decimals of {currency}"
+
+
+class OfTill(InCurrency):
     """Which till speaks. ``day`` is stated by tills whose numbers begin again every business day;
     without it, an id is unique for ever."""
 
@@ -215,13 +231,15 @@ class ReturnedLine(Part):
 
 class RefundStated(OfOrder):
     """A refund as it stands: refund.stated. A return lowers what was sold; a reversal undoes a
-    payment, so that the guest owes it again."""
+    payment, so that the guest owes it again. One of the ``whole`` order gives back what other
+    refunds left of its amount."""
 
     refund_id: Key
     payment_id: OptionalKey = ""
     amount: Money
     currency: Currency = ""
     kind: RefundKind = "return"
+    whole: bool = False
     lines: list[ReturnedLine] = Field(default=[], max_length=MOST_LINES)
     tender: Literal["", Tender] = ""
     tip: Money = Decimal(0)
@@ -316,7 +334,7 @@ class CancellationPayload(Payload):
     reason: Reason = ""
 
 
-class PaymentPayload(Payload):
+class PaymentPayload(InCurrency):
     payment_id: Key
     order_id: Key
     amount: Money
@@ -324,7 +342,7 @@ class PaymentPayload(Payload):
     currency: Currency = ""
 
 
-class RefundPayload(Payload):
+class RefundPayload(InCurrency):
     refund_id: Key
     payment_id: Key
     order_id: Key

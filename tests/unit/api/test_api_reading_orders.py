@@ -166,3 +166,14 @@ def test_a_day_alone_is_of_the_till_without_a_name(reporter):
 
 def test_it_needs_the_scope():
     problem(Caller("S1", scopes=["search"]).get("orders/S1/1"), 403)
+
+
+@pytest.mark.parametrize(
+    ("stated_as", "shown"), [(2, "2.000"), ("0.000385", "0.000385"), ("1.2500", "1.250")]
+)
+def test_a_quantity_has_three_places_or_as_many_more_as_it_needs(reporter, stated_as, shown):
+    stated(reporter, lines=[line(quantity=stated_as)])
+
+    (only,) = read("A-17")["lines"]
+
+    assert only["quantity"] == shown

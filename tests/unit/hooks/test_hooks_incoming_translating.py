@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import threading
 from contextlib import contextmanager
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,6 +19,7 @@ from neural.hooks.incoming import fetching, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from neural.outbound.client import NoAnswer
+from neural.restaurant.models import Order
 from tests.registries import emptied, forget
 from tests.unit.api import api_world
 from tests.unit.factories import make_store
@@ -144,6 +146,22 @@ def test_a_push_of_the_recommended_form_becomes_an_event_of_its_store():
     assert event.payload == LOW["data"]
     assert event.occurred_at == dt.datetime(2026, 11, 25, 10, 30, tzinfo=dt.UTC)
     assert run().result == {"events": ["inventory.low p1"], "new": 1, "before": 0}
+
+
+def test_digits_that_a_currency_lacks_mark_the_order_of_a_push_and_leave_no_dead_run():
+    source(store="S1")
+    line = {"dish": "tuna", "quantity": 1, "price": "1079.5", "amount": "1079.5"}
+    order = {"order_id": "17", "currency": "JPY", "lines": [line], "total": "1079.5"}
+    paid = {"order_id": "17", "payment_id": "P1", "amount": "1079.5", "currency": "JPY"}
+
+    post({"type": "order.stated", "data": order}, "p1")
+    post({"type": "payment.stated", "data": paid}, "p2")
+    neural.run_due()
+
+    assert not TaskRun.objects.exclude(state=RunState.SUCCEEDED)
+    assert not RefusedEvent.objects.exists()
+    (marked,) = Order.objects.unsettled()
+    assert (marked.total, marked.balance) == (Decimal("1079.5"), 0)
 
 
 def test_a_cloud_event_keeps_its_own_id_also_if_the_push_has_the_same():

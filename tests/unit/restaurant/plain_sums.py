@@ -52,6 +52,7 @@ class PlainSums:
         self.since = since
         self.content: dict[str, NeuralEvent] = {}
         self.status: dict[str, str] = {}
+        self.cancelled: set[str] = set()
         self.into: dict[str, str] = {}
         self.money: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.keys: set[str] = set()
@@ -67,7 +68,9 @@ class PlainSums:
             if kind in ("order.created", "order.updated", "order.stated"):
                 self.content[key] = event
                 # Content without a status says that the order stands.
-                self.status[key], self.into[key] = told.get("status") or "stands", ""
+                self.status[key] = told.get("status") or "stands"
+                if told.get("status"):
+                    self.into[key] = ""
             elif kind == "order.cancelled":
                 self.status[key], self.into[key] = "cancelled", ""
             elif kind in ("order.status_changed", "order.merged"):
@@ -75,6 +78,8 @@ class PlainSums:
                 self.into[key] = key_of(event, self.since, told["into"]) if "into" in told else ""
             elif kind != "settlement.stated":
                 self._read_money(event, key)
+            if "cancelled" in (told.get("status"), kind.partition(".")[2]) and "amount" not in told:
+                self.cancelled.add(key)
 
     def _read_money(self, event: NeuralEvent, key: str) -> None:
         told = event.payload
@@ -86,26 +91,49 @@ class PlainSums:
 
     def _survivor(self, key: str) -> str:
         """The order into which this one is merged, unless that was merged into this one."""
-        into = self.into.get(key, "") if self.status.get(key) in NOWHERE else ""
-        back = self.into.get(into) == key and self.status.get(into) in NOWHERE
+        into = self.into.get(key, "") if self._state(key) == "cancelled" else ""
+        back = self.into.get(into) == key and self._state(into) == "cancelled"
         return "" if back else into
 
+    def _state(self, key: str) -> str:
+        """No platform takes a cancellation back."""
+        event = self.content.get(key)
+        of_platform = bool(event and event.payload.get("platform"))
+        if self.status.get(key) in NOWHERE or (of_platform and key in self.cancelled):
+            return "cancelled"
+        return "placed" if event else "expected"
+
     def of(self, key: str) -> Plain:
-        event, status = self.content.get(key), self.status.get(key, "")
-        state = "placed" if event else "expected"
-        state = "cancelled" if status in NOWHERE else state
+        event, state = self.content.get(key), self._state(key)
         total = self._total(event) if event else Decimal(0)
         currency = event.payload["currency"] if event else ""
         sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+        live = []
         for (order, *identity), told in self.money.items():
             mine = order == key and told.get("status", "completed") == "completed"
-            mine = mine and (self._survivor(key), *identity) not in self.money
-            if mine and not (currency and told["currency"] not in ("", currency)):
+            if mine and (self._survivor(key), *identity) not in self.money:
+                live.append((identity, told))
+        for told in self._cut([told for _, told in sorted(live, key=lambda each: each[0])]):
+            if not (currency and told["currency"] not in ("", currency)):
                 self._add(sums, told, state)
         counted = total if state == "placed" else Decimal(0)
         due = counted - sums["paid"] + sums["refunded"] - sums["returned"]
         names = ("paid", "refunded", "returned", "tips")
         return Plain(state, total, *(sums[name] for name in names), due)
+
+    def _cut(self, live: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refunds of a whole order give back what the others left of what was paid."""
+        refunds = [told for told in live if "refund_id" in told]
+        whole = [told for told in refunds if told.get("whole")]
+        paid = sum(Decimal(told["amount"]) for told in live if told not in refunds)
+        back = sum(Decimal(told["amount"]) for told in refunds if told not in whole)
+        found = [told for told in live if told not in whole]
+        for told in whole:
+            amount = Decimal(told["amount"])
+            amount -= min(back, amount, max(Decimal(0), amount + back - paid))
+            back += amount
+            found.append({**told, "amount": str(amount)})
+        return found
 
     def _add(self, sums: dict[str, Decimal], told: dict[str, Any], state: str) -> None:
         amount, tip = Decimal(told["amount"]), Decimal(told.get("tip", 0))

@@ -201,6 +201,31 @@ def test_tenders_are_payments_less_refunds_and_a_refund_has_the_tender_of_its_pa
     assert money.all.tips == 5
 
 
+@pytest.mark.parametrize(
+    ("tenders", "payment_id", "taken"),
+    [
+        (("card",), "", {"card": 6}),
+        (("card", "card"), "", {"card": 16}),
+        (("card",), "unknown", {"card": 6}),
+        (("card", "cash"), "", {"card": 10, "cash": 10, "": -4}),
+        (("card", ""), "", {"card": 6, "": 10}),
+        (("", "card"), "1", {"card": 6, "": 10}),
+    ],
+)
+def test_a_refund_without_a_tender_has_the_only_one_of_its_order(till, tenders, payment_id, taken):
+    business.order(till, "1", at(0), line("rice", 1, "20"))
+    for number, tender in enumerate(tenders, 1):
+        business.pay(till, "1", str(number), "10", at(number), tender=tender)
+    failed = {"tender": "voucher", "status": "failed"}
+    business.pay(till, "1", "9", "10", at(8), **failed)
+    refund = {"order_id": "1", "refund_id": "1", "payment_id": payment_id, "amount": "4"}
+    till.report("refund.stated", at(9), till="T1", currency="CNY", **refund)
+
+    money = only(day_of(till)).money
+
+    assert {name: tender.received for name, tender in money.tenders.items()} == taken
+
+
 def test_a_refund_of_the_next_week_lowers_the_money_of_that_week_and_the_net_of_its_order(till):
     later = 7 * 24 * 60
     business.order(till, "1", at(0), line("rice", 1, "10"))

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 import neural
 from neural.events.types import event_type
-from neural.models import Store
+from neural.models import RefusedEvent, Store
+from neural.restaurant.models import StockLevel
 from neural.restaurant.schemas.fields import LARGEST_TOTAL
 from tests.unit.restaurant.history import line
 from tests.unit.restaurant.till_story import Till, bill, the_order
@@ -153,3 +154,65 @@ def test_a_sum_or_tender_that_is_none_is_named_as_the_till_wrote_it():
 
     places = [problem.field for problem in answer.problems]
     assert places == ["payload.sums.sales", "payload.tenders.visa"]
+
+
+PAID = {"order_id": "17", "payment_id": "P1", "amount": "1079"}
+BACK = {"order_id": "17", "refund_id": "R1", "payment_id": "P1", "amount": "1079"}
+CLOSE = {"business_day": "2026-03-02", "currency": "JPY"}
+
+
+@pytest.mark.django_db
+class TestDigitsOfACurrency:
+    @pytest.mark.parametrize(
+        ("kind", "field", "payload"),
+        [
+            ("order.stated", "total", order(total="1079.5")),
+            ("payment.stated", "amount", PAID | {"amount": "1079.5"}),
+            ("payment.stated", "tip", PAID | {"tip": 0.5}),
+            ("payment.stated", "given", PAID | {"given": "1200.01"}),
+            ("payment.completed", "amount", PAID | {"amount": 1079.5}),
+            ("refund.stated", "amount", BACK | {"amount": "1079.5"}),
+            ("payment.refunded", "amount", BACK | {"amount": "1079.5"}),
+            ("day.closed", "sums.total", CLOSE | {"sums": {"total": "1079.5"}}),
+            ("day.closed", "tenders.cash", CLOSE | {"tenders": {"cash": "-0.5"}}),
+        ],
+    )
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_more_of_them_are_refused_by_submit_and_in_a_dry_run(
+        self, kind, field, payload, dry_run
+    ):
+        def submitted(currency: str) -> Any:
+            stated = {**payload, "currency": currency}
+            event = {"type": kind, "store": "S1", "source": "T1", "event_id": f"{kind}{currency}"}
+            return neural.submit(**event, payload=stated, dry_run=dry_run)
+
+        assert str(submitted("JPY").problems[0]) == (
+            f"payload.{field}: has more than the 0 decimals of JPY"
+        )
+        assert not submitted("CNY").is_refused
+        assert not submitted("").is_refused  # nobody knows how many they are
+        assert RefusedEvent.objects.count() == (0 if dry_run else 1)
+
+    def test_what_was_recorded_before_is_handled_and_marks_its_order(self):
+        till = Till(Store.objects.create(code="S1"))
+        till.order("17", 1080, currency="JPY")
+        till.paid("17", "1079.5", currency="JPY")
+        assert the_order().unsettled
+
+    def test_a_field_that_the_first_version_did_not_know_is_no_amount(self):
+        event = {"type": "payment.completed", "store": "S1", "source": "T1", "event_id": "1"}
+        stated = {**PAID, "tip": 0.5, "given": {}, "currency": "JPY"}
+        assert not neural.submit(**event, payload=stated).is_refused
+
+
+@pytest.mark.django_db
+def test_a_quantity_has_six_places_and_money_three():
+    till = Till(Store.objects.create(code="S1", time_zone="Asia/Shanghai"))
+    till.order("17", lines=[line("saffron", "0.000385", "9999")], currency="CNY")
+    saffron = the_order().lines.get()
+    assert (saffron.quantity, saffron.amount) == (Decimal("0.000385"), Decimal("3.85"))
+    till.tell("inventory.updated", item="saffron", level="-1.000385", threshold="0.0005")
+    level = StockLevel.objects.get()
+    assert (level.level, level.threshold) == (Decimal("-1.000385"), Decimal("0.0005"))
+    refused("order.stated", **order(lines=[line("saffron", "0.0000001", "9999")]))
+    refused("payment.stated", **PAID | {"amount": "0.0001"})

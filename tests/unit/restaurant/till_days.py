@@ -62,6 +62,7 @@ ORDER = st.fixed_dictionaries(
         "total": SMALL,
         "status": STATUSES,
         "ticket": st.just("A-17"),
+        "platform": st.just("eleme"),
         "placed_at": MOMENTS.map(str),
         "promised_at": MOMENTS.map(str),
         "closed_at": MOMENTS.map(str),
@@ -92,7 +93,8 @@ NEW = {
     ),
     "payment.stated": st.fixed_dictionaries(MONEY, optional=STATED_MONEY),
     "refund.stated": st.fixed_dictionaries(
-        {**MONEY, "refund_id": IDS}, optional={**STATED_MONEY, "kind": REFUND_KINDS}
+        {**MONEY, "refund_id": IDS},
+        optional={**STATED_MONEY, "kind": REFUND_KINDS, "whole": st.booleans()},
     ),
     "settlement.stated": st.fixed_dictionaries(
         {"order_id": NUMBERS, "payout": SMALL}, optional={"commission": TINY, "fees": TINY}
