@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from neural.hooks.platforms.amounts import digest, rounded
+from neural.hooks.platforms.amounts import QUANTITY_PLACES, digest, rounded
 from neural.hooks.platforms.base import (
     Credential,
     Credentials,
@@ -168,7 +168,7 @@ def _lines(
     item: Fields, digits: int, times: Decimal = Decimal(1), parent: str = ""
 ) -> Iterator[dict[str, Any]]:
     """An item and what was chosen for it. The quantity of a choice is for one piece."""
-    quantity = rounded(times * item.quantity("quantity", 1))
+    quantity = rounded(times * item.quantity("quantity", 1), QUANTITY_PLACES)
     line_id = item.place
     yield line(
         line_id=line_id[:100],

@@ -63,6 +63,7 @@ _STATUSES = {
     "invalid": "cancelled",
     "settled": "closed",
 }
+_STATUSES |= {name.upper(): meaning for name, meaning in _STATUSES.items()}
 _OTHER_GROUPS = ("extra", "discount")
 
 
@@ -225,7 +226,7 @@ class _Message:
     def is_part(self) -> bool:
         """Whether a cancellation is of some goods only: the order goes on."""
         cancelled = self.type in (_CANCEL_AGREED, _CANCEL_FORCED)
-        return cancelled and self.thing.text("refundType") == "part"
+        return cancelled and self.thing.text("refundType").lower() == "part"
 
     @property
     def needs_order(self) -> bool:
@@ -297,7 +298,7 @@ def _in_china(order: Fields, name: str) -> dt.datetime | None:
 
 def _lines(group: Fields) -> Iterator[dict[str, Any]]:
     """The items of a basket. Packing, in a basket of its own, is among the charges."""
-    if group.text("type") in _OTHER_GROUPS:
+    if group.text("type").lower() in _OTHER_GROUPS:
         return
     for item in group.each("items"):
         yield line(
@@ -347,7 +348,7 @@ def _cancelled(message: _Message, details: Any, by: str = "") -> Iterator[Transl
     yield statement.status_change(by=by, reason=message.thing.note("reason"))
     amount = _amount_back(message, details)
     if amount is not None:
-        yield statement.refund(statement.only("cancelled"), amount, tender="platform")
+        yield statement.refund(statement.only("cancelled"), amount, whole=True, tender="platform")
 
 
 def _refunded(message: _Message, details: Any) -> Iterator[Translated]:

@@ -377,6 +377,7 @@ def _whole(statement: Statement, details: Any, reason: str) -> Iterator[Translat
         yield statement.refund(
             statement.only("whole"),
             order.money("total"),
+            whole=True,
             tender="platform",
             reason=reason,
         )

@@ -13,6 +13,8 @@ from neural.hooks.platforms.amounts import (
     EARLIEST_YEAR,
     LARGEST,
     LATEST_YEAR,
+    PLACES,
+    QUANTITY_PLACES,
     exact,
     from_epoch,
     from_iso,
@@ -263,11 +265,11 @@ class Fields:
             raise self.wrong(name, "a whole number")
         return int(number)
 
-    def number(self, name: str) -> Decimal | None:
+    def number(self, name: str, places: int = PLACES) -> Decimal | None:
         """An amount in major units, with a sign; None if there is none."""
         if not self.has(name):
             return None
-        number = major(self.value[name])
+        number = major(self.value[name], places)
         if number is None:
             raise self.wrong(name, f"an amount below {LARGEST:,}")
         return number
@@ -285,17 +287,17 @@ class Fields:
             return None
         number = minor(self.value[name], digits)
         if number is None:
-            raise self.wrong(name, f"a whole number of the smallest unit, below {LARGEST:,}")
+            raise self.wrong(name, f"a number of the smallest unit, below {LARGEST:,}")
         return number
 
     def quantity(self, name: str, default: int | None = None) -> Decimal:
-        """A quantity, with at most three places. Without a default, it is required."""
+        """A quantity, with at most six places. Without a default, it is required."""
         if default is not None and not self.has(name):
             return Decimal(default)
-        number = exact(self.value.get(name))
-        if number is None or not 0 <= rounded(number) < LARGEST_QUANTITY:
+        number = major(self.value.get(name), QUANTITY_PLACES)
+        if number is None or not 0 <= number < LARGEST_QUANTITY:
             raise self.wrong(name, f"a quantity from 0 to {LARGEST_QUANTITY:,}")
-        return rounded(number)
+        return number
 
     def rate(self, name: str) -> Decimal | None:
         """A rate in per cent, for people to read; None if there is none that can be read."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from neural.hooks.platforms.amounts import digest, digits_of, rounded, written
+from neural.hooks.platforms.amounts import QUANTITY_PLACES, digest, digits_of, rounded, written
 from neural.hooks.platforms.base import (
     API_URL,
     Asked,
@@ -54,7 +54,9 @@ _REFUNDED = {
     "REJECTED": "failed",
     "FAILED": "failed",
 }
-_TENDERS = {"CARD": "card", "CASH": "cash"}
+_TENDERS = {"CARD": "card", "CASH": "cash", "THIRD_PARTY_CARD": "card"}
+_TENDERS |= {"SQUARE_GIFT_CARD": "stored_value"}
+_CAPTURED = {"AUTHORIZED": "pending", "VOIDED": "cancelled", "FAILED": "failed"}
 _WALLETS = {"ALIPAY": "alipay", "WECHAT_PAY": "wechat"}
 _EXTERNAL = {
     "CARD": "card",
@@ -105,7 +107,7 @@ class Square(Platform):
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
         pushed = _Event(push.body)
-        if pushed.topic == "refund" and pushed.thing:
+        if pushed.topic == "refund" and pushed.thing and pushed.thing.has("payment_id"):
             path = f"/v2/payments/{quote(pushed.thing.id('payment_id'), safe='')}"
         elif pushed.topic in ("order", "payment") and pushed.thing and pushed.order_id:
             path = f"/v2/orders/{quote(pushed.order_id, safe='')}"
@@ -145,7 +147,7 @@ class Square(Platform):
             order = _order(fetched.at("order")) if fetched.has("order") else ()
             return [*self.translate_alone(push), *order]
         if pushed.topic == "refund":
-            return [_refund(pushed.thing, fetched.at("payment"))]
+            return [_refund(pushed.thing, fetched)]
         return list(_stock(pushed))
 
     def translate_alone(self, push: Push) -> Sequence[Translated]:
@@ -267,6 +269,28 @@ def _order(order: Fields) -> Iterator[Translated]:
         closed_at=order.moment("closed_at"),
         **_fulfillment(order),
     )
+    for tender in order.each("tenders"):
+        if tender.text("type") != "NO_SALE":
+            yield _tendered(tender, order, money)
+
+
+def _tendered(tender: Fields, order: Fields, money: "_Money") -> Translated:
+    """The payment that an order names. It says less than the payment's own event, and is older:
+    that has a time when it was changed, which is a longer number than a version."""
+    kind, tip = tender.text("type"), money(tender, "tip_money")
+    at = (tender if tender.has("created_at") else order).instant("created_at", "updated_at")
+    version = _version(order) or 0
+    statement = Statement(till="square", order_id=order.id("id"), at=at, version=version)
+    return statement.payment(
+        tender.id_or_none("payment_id") or tender.id("id"),
+        money(tender, "amount_money") - tip,
+        currency=_currency(tender.part("amount_money")),
+        tender=_TENDERS.get(kind, "other" if kind else ""),
+        tip=tip or None,
+        given=money(tender.part("cash_details"), "buyer_tendered_money") or None,
+        status=_CAPTURED.get(tender.part("card_details").text("status"), "completed"),
+        fee=max(money(tender, "processing_fee_money"), ZERO) or None,
+    )
 
 
 def _status(order: Fields) -> str:
@@ -331,7 +355,7 @@ def _lines(item: Fields, money: _Money) -> Iterator[dict[str, Any]]:
             line_id=modifier.id_or_none("uid"),
             dish=modifier.id_or_none("catalog_object_id"),
             name=modifier.name("name") or "modifier",
-            quantity=rounded(item.quantity("quantity") * each),
+            quantity=rounded(item.quantity("quantity") * each, QUANTITY_PLACES),
             price=money(modifier, "base_price_money"),
             # Documented as the price times the quantity of the line, not of the modifier.
             amount=money.stated(modifier, "total_price_money") if each == 1 else None,
@@ -415,15 +439,22 @@ def _tender(payment: Fields) -> str:
     return _TENDERS.get(kind, "other" if kind else "")
 
 
-def _refund(refund: Fields, payment: Fields) -> Translated:
-    """The refund's own order_id may be that of the return, so the sale's is the payment's."""
-    currency = _currency(refund.at("amount_money"))
-    if payment.id("id") != refund.id("payment_id"):
-        raise CannotTranslate("details.payment is another payment than the refund's")
-    return _statement(refund, payment.id("order_id")).refund(
+def _refund(refund: Fields, fetched: Fields) -> Translated:
+    """The refund's own order_id may be that of the return, so the sale's is the payment's. One that
+    is linked to no payment has, without an order_id, an order of its own, which is marked."""
+    currency, payment_id = _currency(refund.at("amount_money")), refund.id_or_none("payment_id")
+    order_id = refund.id_or_none("order_id") or refund.id("id")
+    if payment_id:
+        payment = fetched.at("payment")
+        order_id = payment.id("order_id")
+        if payment.id("id") != payment_id:
+            raise CannotTranslate("details.payment is another payment than the refund's")
+    return _statement(refund, order_id).refund(
         refund.id("id"),
         _Money(digits_of(currency))(refund, "amount_money"),
-        payment_id=refund.id("payment_id"),
+        payment_id=payment_id,
+        # That of a payment is known from it.
+        tender="" if payment_id else _TENDERS.get(refund.text("destination_type"), "other"),
         currency=currency,
         status=refund.one_of("status", _REFUNDED),
         reason=refund.note("reason"),
@@ -449,7 +480,8 @@ def _stock(pushed: _Event) -> Iterator[Translated]:
         if count.text("state") != "IN_STOCK" or count.id_or_none("location_id") != location:
             continue
         at = count.instant("calculated_at")
-        item, level = count.id("catalog_object_id"), count.money("quantity")
+        item = count.id("catalog_object_id")
+        level = count.number("quantity", QUANTITY_PLACES) or ZERO
         kind = "item.available" if level > 0 else "item.sold_out"
         yield event(kind, item, {"dish": item, "till": "square"}, at=at)
         yield event("inventory.updated", item, {"item": item, "level": written(level)}, at=at)

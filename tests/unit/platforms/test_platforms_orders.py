@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from itertools import permutations
+from typing import Any, ClassVar
 
 import pytest
 
 from neural.events.submit import submit_many
 from neural.hooks.platforms.base import Translated
 from neural.models import Store
+from neural.restaurant.days.sums import tills_of
 from neural.restaurant.models import Order, Payment
 from neural.worker.in_process import run_due
 from tests.unit.platforms import deliverect, eleme, keruyun, meituan, square, toast
@@ -188,6 +191,136 @@ def test_a_cancelled_meituan_order_owes_nobody_anything():
     names = ("a new order", "an agreed refund of the whole order", "a cancellation")
     arrive(meituan.CASE, of(meituan.CASE, *names))
     assert summed(f"/meituan/{meituan.ORDER_ID}") == ("cancelled", 0, 0, True)
+
+
+@pytest.mark.parametrize("later", [0, 60])
+@pytest.mark.parametrize("first", ["part", "cancellation"])
+def test_a_part_and_then_all_of_a_meituan_order_give_back_what_was_paid(first, later):
+    """Also where the order is stated with a later time than its cancellation."""
+    order = {**meituan.ORDER, "utime": str(int(meituan.ORDER["utime"]) + later), "status": "4"}
+    part = named(meituan.CASE, "an agreed refund of some food")
+    when = {"utime": meituan.ORDER["utime"]}
+    cancelled = named(meituan.CASE, "a cancellation")
+    pushes = {
+        "order": translated(meituan.CASE, replace(part, body=order)),
+        "part": translated(meituan.CASE, replace(part, body={**part.body, **when})),
+        "cancellation": translated(
+            meituan.CASE, replace(cancelled, body={**cancelled.body, **when})
+        ),
+    }
+    arrive(meituan.CASE, [pushes.pop(first), *pushes.values()])
+    marked = the_order(f"/meituan/{meituan.ORDER_ID}")
+    assert (marked.state, marked.paid, marked.refunded, marked.net) == ("cancelled", 33, 33, 0)
+    assert not marked.unsettled
+
+
+@pytest.mark.parametrize("later", [0, 600])
+@pytest.mark.parametrize("rest", [17.0, 12.0])
+def test_a_part_and_then_all_of_an_eleme_order_give_back_what_was_paid(rest, later):
+    """Whether the cancellation states all or the rest, and however late the order is stated."""
+    when = {"updateTime": 1509365300 + later}
+    order = eleme.message(10, "1", {**eleme.ORDER, **when})
+    part = eleme.state(33, "2", refundId="R1", totalPrice=5.0)
+    all_of_it = eleme.state(23, "3", totalPrice=rest)
+    pushed = named(eleme.CASE, "a new order")
+    arrive(
+        eleme.CASE,
+        [translated(eleme.CASE, replace(pushed, body=each)) for each in (order, part, all_of_it)],
+    )
+    marked = the_order(f"/eleme/{eleme.ORDER_ID}")
+    assert (marked.state, marked.paid, marked.refunded, marked.net) == ("cancelled", 17, 17, 0)
+    assert not marked.unsettled
+
+
+def test_packing_of_eleme_is_a_charge_alone_however_its_group_is_written():
+    groups = [{**each, "type": each["type"].upper()} for each in eleme.PACKED["groups"]]
+    capitals = {**eleme.PACKED, "groups": groups, "status": "SETTLED"}
+    pushed = named(eleme.CASE, "a new order")
+    body = eleme.message(10, "1", capitals)
+    arrive(eleme.CASE, [translated(eleme.CASE, replace(pushed, body=body))])
+    order = the_order(f"/eleme/{capitals['orderId']}")
+    assert [each.name for each in order.lines.all()] == ["米饭"]
+    assert (order.adds_up, order.status) == (True, "closed")
+
+
+class TestTendersOfASquareOrder:
+    TENDER: ClassVar = {
+        "id": "T1",
+        "type": "CARD",
+        "created_at": square.PAYMENT["created_at"],
+        "amount_money": square.usd(3383),
+        "tip_money": square.usd(300),
+        "processing_fee_money": square.usd(98),
+        "card_details": {"status": "CAPTURED"},
+    }
+
+    def told(self, *tenders: Any, version: int = 3) -> list[Translated]:
+        order = {**square.CLOSED, "version": version, "tenders": [*tenders]}
+        pushed = named(square.CASE, "an order that is open")
+        body = square.thin(f"of {version}", version=version)
+        return translated(square.CASE, replace(pushed, body=body, details={"order": order}))
+
+    def test_they_are_its_payments_without_any_event_of_theirs(self):
+        cash = {
+            "id": "T2",
+            "type": "CASH",
+            "amount_money": square.usd(500),
+            "cash_details": {"buyer_tendered_money": square.usd(1000)},
+        }
+        card = {**self.TENDER, "amount_money": square.usd(2883)}
+        arrive(square.CASE, [self.told(card, cash, {"id": "T3", "type": "NO_SALE"})])
+        order = the_order("/square/eA3vssLHKJrv9H0IdJCM3gNqfdcZY")
+        assert (order.balance, order.tips, order.unsettled) == (0, 3, False)
+        found = {each.reference: (each.tender, each.amount, each.change) for each in payments()}
+        assert found == {"T1": ("card", Decimal("25.83"), None), "T2": ("cash", 5, 5)}
+
+    def test_a_later_state_of_one_wins(self):
+        pending = {**self.TENDER, "card_details": {"status": "AUTHORIZED"}}
+        for states in permutations([self.told(pending), self.told(self.TENDER, version=4)]):
+            with undone():
+                arrive(square.CASE, states)
+                assert [each.status for each in payments()] == ["completed"]
+
+    def test_the_payment_itself_says_more_and_wins_in_whatever_order(self):
+        wallet = {**square.PAYMENT, "updated_at": square.PAYMENT["created_at"]}
+        wallet |= {"source_type": "WALLET", "wallet_details": {"brand": "ALIPAY"}}
+        pushed = named(square.CASE, "a payment by card, with its order")
+        body = square.envelope("payment.updated", "1", {"payment": wallet})
+        paid = translated(square.CASE, replace(pushed, body=body))
+        tender = {**self.TENDER, "payment_id": wallet["id"], "type": "WALLET"}
+        for pushes in permutations([paid, self.told(tender)]):
+            with undone():
+                arrive(square.CASE, pushes)
+                assert [each.tender for each in payments()] == ["alipay"]
+
+
+def payments() -> list[Payment]:
+    return list(Payment.objects.order_by("reference"))
+
+
+@pytest.mark.parametrize("more", [{}, {"order_id": "RETURN"}])
+def test_a_refund_of_square_that_is_linked_to_no_payment_has_a_day(more):
+    refund = {
+        "id": "UNLINKED",
+        "unlinked": True,
+        "destination_type": "CASH",
+        "location_id": "FPYCBCHYMXFK1",
+        "amount_money": square.usd(1000),
+        "status": "COMPLETED",
+        "created_at": "2020-04-17T22:14:16.381Z",
+        **more,
+    }
+    pushed = named(square.CASE, "a refund, by its payment")
+    body = square.envelope("refund.created", "u1", {"refund": refund})
+    unlinked = replace(pushed, body=body, details=None)
+    assert square.CASE.platform.fetch(square.CASE.push(unlinked), {}, None) is None
+
+    arrive(square.CASE, [translated(square.CASE, unlinked)])
+
+    order = the_order(f"/square/{more.get('order_id', 'UNLINKED')}")
+    assert (order.state, order.refunded, order.unsettled) == ("expected", 10, True)
+    (day,) = tills_of([("S1", order.business_day)]).values()
+    assert day["square", "USD"].money.tenders["cash"].refunded == 10
 
 
 def test_a_keruyun_order_is_settled_on_account_and_partly_refunded():
