@@ -3,6 +3,7 @@
 Of a refused event is kept what was submitted, why it was refused, and what a person did about it.
 """
 
+import re
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -11,6 +12,30 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store, StoreScopedQuerySet
+
+
+_NUMBER = re.compile(r"(0*)([0-9]+)")
+_KEYED_NUMBER = re.compile(r"(?s)(?:[^0-9](?=[0-9]{2}))?([0-9]+)")
+_END = "\1"
+
+
+def sort_key(event_id: str) -> str:
+    """A text that sorts, by code points, as the ids do: numbers in them by their values, the rest
+    as text. Before each number of several digits is a sign that grows with their count; leading
+    zeros are counted at the end, so that 8 and 08 differ and nothing else is decided by them."""
+    zeros = "".join(chr(48 + len(each)) for each, _ in _NUMBER.findall(event_id)).rstrip("0")
+    return _NUMBER.sub(_keyed_number, event_id) + _END + zeros
+
+
+def _keyed_number(found: re.Match[str]) -> str:
+    return chr(56 + len(found[2])) * (len(found[2]) > 1) + found[2]
+
+
+def event_id_of(key: str) -> str:
+    """The id of which this is the sort key."""
+    text, _, zeros = key.rpartition(_END)
+    counts = iter(zeros)
+    return _KEYED_NUMBER.sub(lambda found: "0" * (ord(next(counts, "0")) - 48) + found[1], text)
 
 
 class NeuralEventQuerySet(StoreScopedQuerySet):
@@ -69,8 +94,9 @@ class NeuralEvent(models.Model):
 
     @property
     def version(self) -> tuple[Any, str]:
-        """Sort key: of two events about one record, the event with the higher version is newer."""
-        return (self.occurred_at, self.event_id)
+        """Sort key: of two events about one record, the event with the higher version is newer. Of
+        one time, the id decides, in which digits count as numbers."""
+        return (self.occurred_at, sort_key(self.event_id))
 
 
 # Refused events

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from neural.models.event import sort_key
 from neural.restaurant.models.newest import event_of, moment_of
 
 Claim = dict[str, Any]
@@ -44,7 +45,7 @@ def with_claims(known: Iterable[Claim], new: Iterable[Claim]) -> list[Claim]:
 
 
 def _version(each: Claim) -> tuple[str, str, str]:
-    return each["at"], each["event_id"], each["source"]
+    return each["at"], sort_key(each["event_id"]), each["source"]
 
 
 def contradict(claims: Iterable[Claim], closed_at: Sequence[dt.datetime]) -> bool:

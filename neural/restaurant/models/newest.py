@@ -1,8 +1,12 @@
 """Versions: the newest event wins, in whatever order events arrive.
 
 A row keeps the version of the event that it was written from: the event's time, id and source. A
-version is bytes that sort like these three. Every database compares bytes alike, while the order of
-text depends on a collation.
+version is bytes that sort like these three, the numbers in an id by their values. Every database
+compares bytes alike, while the order of text depends on a collation.
+
+Release 0.1.0 wrote the id as it is. A mark tells today's versions from those, and is greater than
+all of them: where a row is not read before it is compared, today's version of the same time is
+newer. Workers of that release find time and source in either form.
 """
 
 import datetime as dt
@@ -13,19 +17,31 @@ from typing import Any
 from django.db import connections, models, router
 from django.utils.translation import gettext_lazy as _
 
-from neural.models.event import NeuralEvent
+from neural.models.event import NeuralEvent, event_id_of, sort_key
 from neural.models.store import StoreScopedQuerySet
 from neural.restaurant.models.rows import objects_of
 
 _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_KEYED = "\U0010ffff"
 
 
 def version_of(event: NeuralEvent) -> bytes:
     """An event's version: a greater one is newer. No two events of a store have the same."""
-    occurred_at, event_id = event.version
-    microseconds = (occurred_at - _FIRST_MOMENT) // _MICROSECOND
-    return microseconds.to_bytes(8, "big") + event_id.encode() + b"\0" + event.source.encode()
+    microseconds = (event.occurred_at - _FIRST_MOMENT) // _MICROSECOND
+    return _joined(microseconds.to_bytes(8, "big"), event.event_id, event.source)
+
+
+def _joined(moment: bytes, event_id: str, source: str) -> bytes:
+    return moment + f"{_KEYED}{sort_key(event_id)}\0{source}".encode()
+
+
+def keyed(version: bytes) -> bytes:
+    """A version as it is written today, also if release 0.1.0 wrote it."""
+    event_id, _, source = version[8:].decode().partition("\0")
+    if not event_id or event_id.startswith(_KEYED):
+        return version
+    return _joined(version[:8], event_id, source)
 
 
 def moment_of(version: bytes) -> dt.datetime:
@@ -35,14 +51,25 @@ def moment_of(version: bytes) -> dt.datetime:
 
 def event_of(version: bytes) -> tuple[str, str]:
     """The id and source of the event of this version."""
-    event_id, _, source = bytes(version[8:]).partition(b"\0")
-    return event_id.decode(), source.decode()
+    key, _, source = bytes(version[8:]).decode().partition("\0")
+    return event_id_of(key.removeprefix(_KEYED)), source
+
+
+class VersionField(models.BinaryField):
+    """Bytes that are read as :func:`keyed`."""
+
+    def from_db_value(self, value: Any, *_: Any) -> bytes | None:
+        return None if value is None else keyed(bytes(value))
+
+    def deconstruct(self) -> Any:
+        """As the column that it is in the database."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BinaryField", args, kwargs
 
 
 def version_field(label: Any = None) -> models.BinaryField:
     """A column for the version of a row or of one aspect of it. Empty is older than every event."""
-    label = label or _("version")
-    return models.BinaryField(label, default=b"", db_default=b"", editable=False)
+    return VersionField(label or _("version"), default=b"", db_default=b"", editable=False)
 
 
 def newer_known(

@@ -85,7 +85,10 @@ class TimeCard(models.Model):
     )
     start_version = version_field(_("version of the beginning"))
     end_version = version_field(_("version of the end"))
-    person_version = version_field(_("version of the person"))
+    # Behind a byte that says whether the event has a name.
+    person_version = models.BinaryField(
+        _("version of the person"), default=b"", db_default=b"", editable=False
+    )
 
     objects = TimeCardQuerySet.as_manager()
 
