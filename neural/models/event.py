@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store, StoreScopedQuerySet
 
-
 _NUMBER = re.compile(r"(0*)([0-9]+)")
 _KEYED_NUMBER = re.compile(r"(?s)(?:[^0-9](?=[0-9]{2}))?([0-9]+)")
 _END = "\1"

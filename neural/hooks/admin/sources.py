@@ -21,6 +21,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -68,7 +69,7 @@ class OwnChoices:
 
 @page(StoreCode)
 class StoreCodeAdmin(OwnChoices, ScopedAdmin):
-    list_display = ("code", "source", "store")
+    list_display = ("code", "source", "store", "since")
     list_filter = (("source", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("store",)
     search_fields = ("code", "store__code", "store__name")
@@ -76,6 +77,9 @@ class StoreCodeAdmin(OwnChoices, ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("source").defer("source__credentials")
+
+
+register_titles_of_rows(StoreCode, [("move", _("Move orders"))])
 
 
 class StoreCodesInline(OwnChoices, admin.TabularInline):

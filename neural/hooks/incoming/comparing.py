@@ -8,9 +8,11 @@ recorded as a push, whose run translates it; what cannot be translated waits the
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from neural.hooks.incoming.fetching import FetchFailed
-from neural.hooks.incoming.recording import record, store_of
+from neural.hooks.incoming.moving import events_about, store_with
+from neural.hooks.incoming.recording import aware, record, store_of
 from neural.hooks.incoming.routing import keep_raw, no_store, refused
 from neural.hooks.incoming.translating import checked
 from neural.hooks.models import WebhookSource
@@ -19,14 +21,12 @@ from neural.models import NeuralEvent
 
 _NOT_GIVEN = range(300, 500)
 _TOO_MANY = 429
-_AFTER_DIGESTS = "g"
-"""Sorts behind what follows the colon of an event id: a number or a hexadecimal digest."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Something listed: its store, its events (None if it cannot be translated), and whether they
-    are all here."""
+    """Something listed: the store of what it tells, its events (None if it cannot be translated),
+    and whether they are all here."""
 
     push: Push
     store: str | None
@@ -39,27 +39,17 @@ def judged(
 ) -> list[Judged]:
     """Compare what was listed with what is here. Raises FetchFailed if the platform's server is
     away while details are fetched."""
-    found = [
-        (each.push, store_of(source, each.push.store_code), _events(source, platform, each, client))
-        for each in listed
-    ]
-    ids = {event.event_id for _, _, events in found for event in events or ()}
-    events = NeuralEvent.objects.filter(source=source.name, event_id__in=ids)
-    known = set(events.values_list("store_id", "event_id"))
-    return [
-        Judged(
-            push,
-            store,
-            events,
-            events is not None
-            and store is not None
-            and all(
-                (store, event.event_id) in known or _is_newest_state(source, store, event)
-                for event in events
-            ),
-        )
-        for push, store, events in found
-    ]
+    return [_judged(source, each.push, _events(source, platform, each, client)) for each in listed]
+
+
+def _judged(source: WebhookSource, push: Push, events: Sequence[Translated] | None) -> Judged:
+    at = min(filter(None, (aware(each.occurred_at) for each in events or ())), default=None)
+    store = store_of(source, push, at)
+    if store is None or not events:
+        return Judged(push, store, events, store is not None and events is not None)
+    stores = [store_with(source, each.payload, otherwise=store) for each in events]
+    here = map(partial(_is_here, source.name), stores, events)
+    return Judged(push, stores[0], events, all(here))
 
 
 def _events(
@@ -78,18 +68,14 @@ def _events(
         return None
 
 
-def _is_newest_state(source: WebhookSource, store: str, event: Translated) -> bool:
-    """Whether the newest event of this type about the same thing has the same content."""
-    subject = event.event_id.partition(":")[0] + ":"
-    about = NeuralEvent.objects.filter(
-        event_id__gte=subject,
-        event_id__lt=subject + _AFTER_DIGESTS,
-        store=store,
-        source=source.name,
-        type=event.type,
-    )
-    same = [each for each in about if each.event_id.startswith(subject)]
-    return bool(same) and max(same, key=lambda each: each.version).payload == event.payload
+def _is_here(source: str, store: str, event: Translated) -> bool:
+    """Whether a store has an event, or the newest one of its type about the same thing has the same
+    content."""
+    known = NeuralEvent.objects.filter(source=source, store=store)
+    if known.filter(event_id=event.event_id).exists():
+        return True
+    about = events_about(known.filter(type=event.type), event.event_id.partition(":")[0])
+    return bool(about) and max(about, key=lambda each: each.version).payload == event.payload
 
 
 def record_missing(source: WebhookSource, judged: Sequence[Judged]) -> dict[str, int]:

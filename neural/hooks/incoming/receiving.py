@@ -121,11 +121,11 @@ def _keep(source: WebhookSource, platform: Platform, request: Received) -> str:
 
 
 def _keep_push(source: WebhookSource, push: Push, request: Received) -> str:
-    store = store_of(source, push.store_code)
+    store = store_of(source, push)
     if store is None:
         keep_raw(source, request, push=push, reason=routing.no_store(push))
         current = WebhookSource.objects.filter(pk=source.pk).first()
-        if current is not None and store_of(current, push.store_code) is not None:
+        if current is not None and store_of(current, push) is not None:
             # A person entered its code or its store meanwhile, and did not see this row.
             routing.request_routing(source)
         return "raw"

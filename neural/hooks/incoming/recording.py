@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, OperationalError, transaction
+from django.utils import timezone
 
 from neural.events.answers import Problem, Submission
 from neural.events.readable import error_text, storable
@@ -50,15 +51,30 @@ def hash_of(content: bytes) -> str:
 PUSHED = "till.pushed"
 
 
-def store_of(source: WebhookSource, code: str) -> str | None:
-    """The store to which a platform's code belongs, else the source's own store, or None."""
-    code = storable(str(code), 100)
-    if code:
-        found = StoreCode.objects.filter(source=source, code=code)
-        mapped: str | None = found.values_list("store_id", flat=True).first()
-        if mapped is not None:
-            return mapped
+def store_of(source: WebhookSource, push: Push, at: Any = None) -> str | None:
+    """The store to which the platform's code in a push belonged when it happened (``at``, else when
+    the push says), else the source's own store, or None."""
+    codes = StoreCode.objects.filter(
+        source=source, code=storable(str(push.store_code), 100) or None
+    )
+    if (mapped := codes.select_related("store").first()) is not None:
+        return mapped.store_at(aware(at or push.occurred_at) or timezone.now())
     return source.store_id
+
+
+def aware(moment: Any) -> dt.datetime | None:
+    """A time that the database can keep: one without a time zone is not."""
+    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
+        return None
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        return None
+
+
+def by_webhook(source: str) -> str:
+    """``requested_by`` of what came as a push, and of what it tells."""
+    return f"webhook {source}"
 
 
 def record(source: WebhookSource, push: Push, *, store: str) -> Submission:
@@ -97,7 +113,7 @@ def _submit(
                 event_id=event_id,
                 payload=_payload(source, push),
                 occurred_at=occurred_at,
-                requested_by=f"webhook {source.name}",
+                requested_by=by_webhook(source.name),
                 entry_point="",
             )
     except OperationalError:

@@ -2,7 +2,6 @@
 events of a store, and gives them to their stores once a person has entered what was missing."""
 
 import base64
-import datetime as dt
 import logging
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -13,7 +12,15 @@ from django.db.models.signals import post_save
 from neural.events.answers import Submission
 from neural.events.readable import error_text, escaped, is_credential, storable
 from neural.hooks.conf import conf
-from neural.hooks.incoming.recording import bounded_id, hash_of, record, store_of, with_hash
+from neural.hooks.incoming.recording import (
+    aware,
+    bounded_id,
+    by_webhook,
+    hash_of,
+    record,
+    store_of,
+    with_hash,
+)
 from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Push, Received, SignatureRefused
 from neural.ledger.record import enqueue
@@ -82,7 +89,7 @@ def _recorded(row: UnroutedPush) -> tuple[Submission | None, str, str]:
     if push is None:
         return None, "it pushes nothing: dismiss it", row.store_code
     code = storable(str(push.store_code), 100)
-    store = store_of(row.source, code)
+    store = store_of(row.source, push)
     if store is None:
         return None, no_store(push), code
     answer = record(row.source, push, store=store)
@@ -104,7 +111,7 @@ def request_routing(source: WebhookSource) -> None:
         queue=DEFAULT_QUEUE,
         priority=DEFAULT_PRIORITY,
         unique_key=f"{ROUTE_TASK} {source.pk}",
-        requested_by=f"webhook {source.name}",
+        requested_by=by_webhook(source.name),
     )
 
 
@@ -189,20 +196,10 @@ def _row(
         store_code=storable(str(push.store_code), 100) if push else "",
         reason=storable(reason, 500),
         payload=content,
-        occurred_at=_aware(push.occurred_at) if push else None,
+        occurred_at=aware(push.occurred_at) if push else None,
     )
     UnroutedPush.objects.bulk_create([new], ignore_conflicts=True)
     return UnroutedPush.objects.get(source=source, push_id=push_id)
-
-
-def _aware(moment: Any) -> dt.datetime | None:
-    """A time that the database can keep: one without a time zone is not."""
-    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
-        return None
-    try:
-        return moment.astimezone(dt.UTC)
-    except OverflowError:
-        return None
 
 
 def written(request: Received) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from neural.events.answers import Submission
 from neural.events.readable import storable
 from neural.events.submit import submit_many
 from neural.hooks.incoming.fetching import FetchFailed, client_of
-from neural.hooks.incoming.recording import ID_PREFIX
+from neural.hooks.incoming.moving import store_with
+from neural.hooks.incoming.recording import ID_PREFIX, by_webhook
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
 from neural.ledger.retry import RetryPolicy
@@ -65,14 +66,14 @@ def translate_push(event: NeuralEvent) -> dict[str, Any]:
             f"no installed app registers the platform {vendor!r} (known: {known}): "
             "install the app that does, then retry this run"
         )
-    push = push_of(event)
+    push, source = push_of(event), _source_of(event, platform)
     try:
-        details = _details(platform, push, event)
+        details = _details(platform, push, source)
     except Exception:
         # What it says by itself counts already; the run is repeated for the rest.
-        _recorded(event, platform.translate_alone(push))
+        _recorded(event, source, platform.translate_alone(push))
         raise
-    return _recorded(event, platform.translate(push, details))
+    return _recorded(event, source, platform.translate(push, details))
 
 
 def push_of(event: NeuralEvent) -> Push:
@@ -91,10 +92,9 @@ def _payload(event: NeuralEvent) -> Mapping[str, Any]:
     return payload
 
 
-def _details(platform: Platform, push: Push, event: NeuralEvent) -> Any:
+def _details(platform: Platform, push: Push, source: WebhookSource | None) -> Any:
     """What the push leaves out. Credentials are those of the source that received it; a push from
     elsewhere has none, and so no details."""
-    source = _source_of(event, platform)
     if source is None:
         return None
     try:
@@ -134,14 +134,13 @@ def checked(each: Any) -> Translated:
     return each
 
 
-def _recorded(event: NeuralEvent, given: Sequence[Translated]) -> dict[str, Any]:
+def _recorded(
+    event: NeuralEvent, source: WebhookSource | None, given: Sequence[Translated]
+) -> dict[str, Any]:
     translated = [checked(each) for each in given]
-    requests = [_request(event, each) for each in translated]
-    answers = list(
-        submit_many(
-            requests, requested_by=f"webhook {event.source}", entry_point=EntryPoint.WEBHOOK
-        )
-    )
+    requests = [_request(event, source, each) for each in translated]
+    by = by_webhook(source.name) if source else f"push {event.source}"
+    answers = list(submit_many(requests, requested_by=by, entry_point=EntryPoint.WEBHOOK))
     refused = [pair for pair in zip(translated, answers, strict=True) if pair[1].is_refused]
     if refused:
         raise TranslationRefused(_refusals(refused, len(answers)))
@@ -153,10 +152,10 @@ def _recorded(event: NeuralEvent, given: Sequence[Translated]) -> dict[str, Any]
     }
 
 
-def _request(event: NeuralEvent, each: Translated) -> dict[str, Any]:
+def _request(event: NeuralEvent, source: WebhookSource | None, each: Translated) -> dict[str, Any]:
     return {
         "type": each.type,
-        "store": event.store_id,
+        "store": store_with(source, each.payload, otherwise=event.store_id),
         "source": event.source,
         "event_id": each.event_id,
         "payload": each.payload,

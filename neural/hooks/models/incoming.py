@@ -1,8 +1,10 @@
 """Webhooks that platforms call: the addresses, the platforms' codes of stores, and pushes that
 could not be given to a store yet."""
 
+import datetime as dt
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
@@ -70,6 +72,13 @@ class StoreCode(models.Model):
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="webhook_codes"
     )
+    since = models.DateField(
+        _("first business day"),
+        null=True,
+        blank=True,
+        help_text=_("If the code was another store's before: what happened earlier is that one's."),
+    )
+    former = models.ForeignKey(Store, models.PROTECT, related_name="+", null=True, editable=False)
 
     objects = OfSource.as_manager()
 
@@ -82,6 +91,19 @@ class StoreCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} = {self.store_id}"
+
+    def clean(self) -> None:
+        """Refuse another store unless it is said from which day on; the store before is kept for
+        what happened earlier."""
+        before = type(self).objects.filter(pk=self.pk).exclude(store=self.store_id).first()
+        if before and self.since in (None, before.since):
+            raise ValidationError({"since": _("Enter the first business day of the new store.")})
+        self.former_id = before.store_id if before else self.former_id
+
+    def store_at(self, moment: dt.datetime) -> str:
+        """The store of what happened at this moment."""
+        is_later = self.since is None or self.store.business_day(moment) >= self.since
+        return self.store_id if is_later or self.former_id is None else self.former_id
 
 
 class PushState(models.TextChoices):

@@ -181,6 +181,9 @@ class Platform:
     lists_days: ClassVar[bool] = True
     """Whether it is asked about a day of each store; False if it lists once what it could not push
     in the account."""
+    ids_are_unique: ClassVar[bool] = False
+    """Whether no two orders of all stores of an account have one id, and the events of an order
+    have ids that begin with it and a colon. If so, an order stays with the store that has it."""
     resent_for: ClassVar[float | None] = None
     """For how many seconds a push is sent again as it was; None where no time is signed."""
     sends_once: ClassVar[bool] = False

@@ -57,6 +57,7 @@ class Deliverect(Platform):
 
     name = "deliverect"
     label = "Deliverect"
+    ids_are_unique = True
     sends_once = True
     credentials = (
         Credential(

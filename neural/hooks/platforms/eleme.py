@@ -76,6 +76,7 @@ class Eleme(Platform):
 
     name = "eleme"
     label = "饿了么 Eleme"
+    ids_are_unique = True
     credentials = (
         Credential(name="app_secret", label=gettext_noop("App secret")),
         Credential(name="app_key", label=gettext_noop("App key"), required=False, secret=False),

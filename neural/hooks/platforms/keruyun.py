@@ -95,6 +95,7 @@ class Keruyun(Platform):
 
     name = "keruyun"
     label = "客如云 Keruyun"
+    ids_are_unique = True
     credentials = (
         Credential(name="path_secret", label=gettext_noop("Secret of the address, after ?secret=")),
         Credential(name="app_key", label=gettext_noop("App key"), secret=False),

@@ -76,6 +76,7 @@ class Meituan(Platform):
 
     name = "meituan"
     label = "美团外卖 Meituan"
+    ids_are_unique = True
     credentials = (
         Credential(name="app_id", label=gettext_noop("App ID"), secret=False),
         Credential(name="app_secret", label=gettext_noop("App secret")),

@@ -71,6 +71,7 @@ class Square(Platform):
 
     name = "square"
     label = "Square"
+    ids_are_unique = True
     credentials = (
         Credential(name="signature_key", label=gettext_noop("Signature key of the subscription")),
         Credential(name="access_token", label=gettext_noop("Access token"), required=False),

@@ -74,6 +74,7 @@ class Toast(Platform):
 
     name = "toast"
     label = "Toast"
+    ids_are_unique = True
     credentials = (
         Credential(name="secret", label=gettext_noop("Secret key of the webhook subscription")),
         Credential(name="client_id", label=gettext_noop("Client ID"), required=False, secret=False),

@@ -147,7 +147,7 @@ class TimeCard(models.Model):
 
     def _take_person(self, version: bytes, *, code: str, name: str, role: str) -> bool:
         rank = (b"\1" if name else b"\0") + version
-        if rank <= self.person_version:
+        if rank <= bytes(self.person_version):
             return False
         self.staff_code, self.staff_name, self.role = code, name, role
         self.person_version = rank

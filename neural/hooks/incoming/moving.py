@@ -1,0 +1,130 @@
+"""The stores of a platform's orders.
+
+A code may be given to another store. Where a platform's ids are unique, an order stays with the
+store that has it, whatever store its code leads to by now. Orders that happened since the code is
+the other store's are moved by a person: each event is submitted there under an id that ends with
+``~moved-1-in``, and another, ``~moved-1-out``, undoes it where it was. Both have its time, so they
+are newer than it and older than what follows.
+
+Events that came another way are never taken for a webhook's, whatever source they name: their runs
+tell who submitted them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from neural.events.submit import submit_many
+from neural.hooks.incoming.recording import PUSHED, by_webhook
+from neural.hooks.models import StoreCode, WebhookSource
+from neural.hooks.platforms.base import PLATFORMS
+from neural.models import NeuralEvent
+
+REASON = "moved to another store"
+_AFTER_DIGESTS = "g"
+"""Sorts behind what follows the colon of an event id: a number or a hexadecimal digest."""
+_MOVED = re.compile(r"~moved-([1-9])-(in|out)\Z")
+
+
+def events_about(events: QuerySet[NeuralEvent], subject: str) -> list[NeuralEvent]:
+    """Those of these events whose ids begin with this subject and a colon."""
+    begin = f"{subject}:"
+    found = events.filter(event_id__gte=begin, event_id__lt=begin + _AFTER_DIGESTS)
+    return [each for each in found.order_by("pk") if each.event_id.startswith(begin)]
+
+
+def events_of(source: str) -> QuerySet[NeuralEvent]:
+    """The events that pushes of a webhook source told. Of old ones the runs are deleted."""
+    told = Q(runs__requested_by=by_webhook(source)) | Q(runs=None)
+    return NeuralEvent.objects.filter(told, source=source, unhandled=False).exclude(type=PUSHED)
+
+
+def store_with(source: WebhookSource | None, payload: Mapping[str, Any], *, otherwise: str) -> str:
+    """The store that has the order of which an event of a source tells, else ``otherwise``. If
+    several have it, the one to which it was moved last, else the one that had it first."""
+    platform, order = source and PLATFORMS.find(source.platform), _order_in(payload)
+    if not (source and platform and platform.ids_are_unique and order):
+        return otherwise
+    stores = {(-1, 0): otherwise}
+    for each in events_about(events_of(source.name).defer("payload"), order):
+        moved = _MOVED.search(each.event_id)
+        if not moved or moved[2] == "in":
+            stores[int(moved[1]) if moved else 0, -each.pk] = each.store_id
+    return stores[max(stores)]
+
+
+def _order_in(payload: Mapping[str, Any]) -> str:
+    return str(payload.get("order_id") or payload.get("into") or "")
+
+
+# Moving
+
+
+def why_not(code: StoreCode) -> str:
+    """Why the orders of a code cannot be moved; empty if they can."""
+    if code.former is None:
+        return f"{code.code} was no other store's before"
+    others = StoreCode.objects.filter(source=code.source, store=code.former).exclude(pk=code.pk)
+    why = f"the former store of {code.code} has another code of its source: orders name no code"
+    return why if others.exists() else ""
+
+
+def move(code: StoreCode, *, dry_run: bool = False) -> Counter[str]:
+    """Move the events of orders between the former and the present store of a code, by the day on
+    which each order was first told of; returns how many were ``moved`` and how many ``refused``,
+    like those of which the payload is deleted.
+
+    An order that the present store alone has stays: it may have come under another code. It may be
+    stopped and repeated at any time.
+    """
+    counts: Counter[str] = Counter()
+    for store in (code.former_id, code.store_id):
+        events = events_of(code.source.name).filter(store=store)
+        for pk in list(events.order_by("pk").values_list("pk", flat=True).distinct()):
+            counts[_moved(NeuralEvent.objects.get(pk=pk), code, dry_run)] += 1
+    return counts
+
+
+def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
+    """Move one event, unless it is where it belongs; returns what became of it."""
+    order = _order_in(event.payload or {}) or event.event_id.partition(":")[0]
+    about = events_about(events_of(event.source).defer("payload"), order)
+    right = code.store_at(min(each.occurred_at for each in about)) if about else event.store_id
+    has_it = right == code.store_id or right in {each.store_id for each in about}
+    moves = _moves(event)
+    here = max((move for store, move in moves if store == event.store_id), default=(0, "in"))
+    if right == event.store_id or here[1] == "out" or not has_it:
+        return "stayed"
+    number = 1 + max((move[0] for _, move in moves), default=0)
+    base = f"{_MOVED.sub('', event.event_id)}~moved-{number}"
+    same = {"source": event.source, "occurred_at": event.occurred_at}
+    there = {"type": event.type, "payload": event.payload, "store": right, "event_id": f"{base}-in"}
+    undone = {**_undone(event, order), "store": event.store_id, "event_id": f"{base}-out"}
+    with transaction.atomic():
+        requests, by = (there | same, undone | same), by_webhook(event.source)
+        answers = list(submit_many(requests, requested_by=by, entry_point=""))
+        refused = any(answer.is_refused for answer in answers)
+        transaction.set_rollback(refused or dry_run)
+    return "refused" if refused else "moved"
+
+
+def _moves(event: NeuralEvent) -> list[tuple[str, tuple[int, str]]]:
+    """The stores between which an event was moved, each with the number of the move and its way."""
+    base = _MOVED.sub("", event.event_id)
+    ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 10) for way in ("in", "out")}
+    found = NeuralEvent.objects.filter(source=event.source, event_id__in=ids)
+    return [(store, ids[each]) for store, each in found.values_list("store_id", "event_id")]
+
+
+def _undone(event: NeuralEvent, order: str) -> dict[str, Any]:
+    """The event that undoes one: a payment is cancelled, and its order counts nowhere."""
+    payload = event.payload or {}
+    if event.type in ("payment.stated", "refund.stated"):
+        return {"type": event.type, "payload": {**payload, "status": "cancelled"}}
+    named = {name: payload[name] for name in ("till", "day") if name in payload}
+    status = {"order_id": order, "status": "voided", "reason": REASON}
+    return {"type": "order.status_changed", "payload": named | status}

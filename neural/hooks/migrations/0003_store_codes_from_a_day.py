@@ -1,0 +1,33 @@
+"""A code that is given to another store says from which day on, and keeps its former store."""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("neural_hooks", "0002_reconciliation")]
+
+    operations = [
+        migrations.AddField(
+            "storecode",
+            "since",
+            models.DateField(
+                blank=True,
+                help_text="If the code was another store's before: what happened earlier is that "
+                "one's.",
+                null=True,
+                verbose_name="first business day",
+            ),
+        ),
+        migrations.AddField(
+            "storecode",
+            "former",
+            models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="neural.store",
+            ),
+        ),
+    ]
