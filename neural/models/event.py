@@ -23,11 +23,8 @@ def sort_key(event_id: str) -> str:
     as text. Before each number of several digits is a sign that grows with their count; leading
     zeros are counted at the end, so that 8 and 08 differ and nothing else is decided by them."""
     zeros = "".join(chr(48 + len(each)) for each, _ in _NUMBER.findall(event_id)).rstrip("0")
-    return _NUMBER.sub(_keyed_number, event_id) + _END + zeros
-
-
-def _keyed_number(found: re.Match[str]) -> str:
-    return chr(56 + len(found[2])) * (len(found[2]) > 1) + found[2]
+    signed = _NUMBER.sub(lambda n: chr(56 + len(n[2])) * (len(n[2]) > 1) + n[2], event_id)
+    return signed + _END + zeros
 
 
 def event_id_of(key: str) -> str:

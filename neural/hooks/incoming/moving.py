@@ -24,16 +24,14 @@ from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS
 from neural.models import NeuralEvent
 
-REASON = "moved to another store"
-_AFTER_DIGESTS = "g"
-"""Sorts behind what follows the colon of an event id: a number or a hexadecimal digest."""
 _MOVED = re.compile(r"~moved-([1-9])-(in|out)\Z")
 
 
 def events_about(events: QuerySet[NeuralEvent], subject: str) -> list[NeuralEvent]:
     """Those of these events whose ids begin with this subject and a colon."""
     begin = f"{subject}:"
-    found = events.filter(event_id__gte=begin, event_id__lt=begin + _AFTER_DIGESTS)
+    # What follows is a number or a hexadecimal digest, whatever the database's collation.
+    found = events.filter(event_id__gte=begin, event_id__lt=f"{begin}g")
     return [each for each in found.order_by("pk") if each.event_id.startswith(begin)]
 
 
@@ -81,26 +79,25 @@ def move(code: StoreCode, *, dry_run: bool = False) -> Counter[str]:
     An order that the present store alone has stays: it may have come under another code. It may be
     stopped and repeated at any time.
     """
-    counts: Counter[str] = Counter()
-    for store in (code.former_id, code.store_id):
-        events = events_of(code.source.name).filter(store=store)
-        for pk in list(events.order_by("pk").values_list("pk", flat=True).distinct()):
-            counts[_moved(NeuralEvent.objects.get(pk=pk), code, dry_run)] += 1
-    return counts
+    events = events_of(code.source.name).filter(store__in=(code.former_id, code.store_id))
+    keys = list(events.order_by("pk").values_list("pk", flat=True).distinct())
+    return Counter(_moved(NeuralEvent.objects.get(pk=pk), code, dry_run) for pk in keys)
 
 
 def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
     """Move one event, unless it is where it belongs; returns what became of it."""
-    order = _order_in(event.payload or {}) or event.event_id.partition(":")[0]
+    order = _order_in(event.payload or {})
+    if event.payload is None and event.type.startswith("order."):
+        order = event.event_id.partition(":")[0]
     about = events_about(events_of(event.source).defer("payload"), order)
     right = code.store_at(min(each.occurred_at for each in about)) if about else event.store_id
     has_it = right == code.store_id or right in {each.store_id for each in about}
-    moves = _moves(event)
-    here = max((move for store, move in moves if store == event.store_id), default=(0, "in"))
+    base = _MOVED.sub("", event.event_id)
+    moves = _moves(event.source, base)
+    here = max((move for store, *move in moves if store == event.store_id), default=[0, "in"])
     if right == event.store_id or here[1] == "out" or not has_it:
         return "stayed"
-    number = 1 + max((move[0] for _, move in moves), default=0)
-    base = f"{_MOVED.sub('', event.event_id)}~moved-{number}"
+    base += f"~moved-{1 + max((number for _, number, _ in moves), default=0)}"
     same = {"source": event.source, "occurred_at": event.occurred_at}
     there = {"type": event.type, "payload": event.payload, "store": right, "event_id": f"{base}-in"}
     undone = {**_undone(event, order), "store": event.store_id, "event_id": f"{base}-out"}
@@ -112,12 +109,11 @@ def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
     return "refused" if refused else "moved"
 
 
-def _moves(event: NeuralEvent) -> list[tuple[str, tuple[int, str]]]:
+def _moves(source: str, base: str) -> list[tuple[str, int, str]]:
     """The stores between which an event was moved, each with the number of the move and its way."""
-    base = _MOVED.sub("", event.event_id)
     ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 10) for way in ("in", "out")}
-    found = NeuralEvent.objects.filter(source=event.source, event_id__in=ids)
-    return [(store, ids[each]) for store, each in found.values_list("store_id", "event_id")]
+    found = NeuralEvent.objects.filter(source=source, event_id__in=ids)
+    return [(store, *ids[each]) for store, each in found.values_list("store_id", "event_id")]
 
 
 def _undone(event: NeuralEvent, order: str) -> dict[str, Any]:
@@ -126,5 +122,5 @@ def _undone(event: NeuralEvent, order: str) -> dict[str, Any]:
     if event.type in ("payment.stated", "refund.stated"):
         return {"type": event.type, "payload": {**payload, "status": "cancelled"}}
     named = {name: payload[name] for name in ("till", "day") if name in payload}
-    status = {"order_id": order, "status": "voided", "reason": REASON}
+    status = {"order_id": order, "status": "voided", "reason": "moved to another store"}
     return {"type": "order.status_changed", "payload": named | status}

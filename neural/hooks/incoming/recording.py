@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -54,22 +55,19 @@ PUSHED = "till.pushed"
 def store_of(source: WebhookSource, push: Push, at: Any = None) -> str | None:
     """The store to which the platform's code in a push belonged when it happened (``at``, else when
     the push says), else the source's own store, or None."""
-    codes = StoreCode.objects.filter(
-        source=source, code=storable(str(push.store_code), 100) or None
-    )
-    if (mapped := codes.select_related("store").first()) is not None:
-        return mapped.store_at(aware(at or push.occurred_at) or timezone.now())
+    if code := storable(str(push.store_code), 100):
+        found = StoreCode.objects.select_related("store").filter(source=source, code=code).first()
+        if found is not None:
+            return found.store_at(aware(at or push.occurred_at) or timezone.now())
     return source.store_id
 
 
 def aware(moment: Any) -> dt.datetime | None:
     """A time that the database can keep: one without a time zone is not."""
-    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
-        return None
-    try:
-        return moment.astimezone(dt.UTC)
-    except OverflowError:
-        return None
+    with suppress(OverflowError):
+        is_known = isinstance(moment, dt.datetime) and moment.utcoffset() is not None
+        return moment.astimezone(dt.UTC) if is_known else None
+    return None
 
 
 def by_webhook(source: str) -> str:

@@ -138,7 +138,17 @@ def _recorded(
     event: NeuralEvent, source: WebhookSource | None, given: Sequence[Translated]
 ) -> dict[str, Any]:
     translated = [checked(each) for each in given]
-    requests = [_request(event, source, each) for each in translated]
+    requests = [
+        {
+            "type": each.type,
+            "store": store_with(source, each.payload, otherwise=event.store_id),
+            "source": event.source,
+            "event_id": each.event_id,
+            "payload": each.payload,
+            "occurred_at": each.occurred_at,
+        }
+        for each in translated
+    ]
     by = by_webhook(source.name) if source else f"push {event.source}"
     answers = list(submit_many(requests, requested_by=by, entry_point=EntryPoint.WEBHOOK))
     refused = [pair for pair in zip(translated, answers, strict=True) if pair[1].is_refused]
@@ -149,17 +159,6 @@ def _recorded(
         "events": ids[:_SHOWN_IDS],
         "new": sum(answer.is_new for answer in answers),
         "before": sum(answer.is_duplicate for answer in answers),
-    }
-
-
-def _request(event: NeuralEvent, source: WebhookSource | None, each: Translated) -> dict[str, Any]:
-    return {
-        "type": each.type,
-        "store": store_with(source, each.payload, otherwise=event.store_id),
-        "source": event.source,
-        "event_id": each.event_id,
-        "payload": each.payload,
-        "occurred_at": each.occurred_at,
     }
 
 

@@ -13,8 +13,7 @@ class Migration(migrations.Migration):
             "since",
             models.DateField(
                 blank=True,
-                help_text="If the code was another store's before: what happened earlier is that "
-                "one's.",
+                help_text="If the code was another's.",
                 null=True,
                 verbose_name="first business day",
             ),

@@ -73,11 +73,9 @@ class StoreCode(models.Model):
         Store, models.PROTECT, verbose_name=_("store"), related_name="webhook_codes"
     )
     since = models.DateField(
-        _("first business day"),
-        null=True,
-        blank=True,
-        help_text=_("If the code was another store's before: what happened earlier is that one's."),
+        _("first business day"), null=True, blank=True, help_text=_("If the code was another's.")
     )
+    """Of this store; what happened earlier with this code is the former one's."""
     former = models.ForeignKey(Store, models.PROTECT, related_name="+", null=True, editable=False)
 
     objects = OfSource.as_manager()

@@ -308,7 +308,7 @@ def test_orders_are_moved_by_the_day_and_count_once(world, server, till, sold, t
     assert not Order.objects.filter(state="cancelled").exclude(balance_is_zero()).exists()
     assert demand() == {"S1": before["S1"] / 2, "S2": before["S1"] / 2}
     gone = Order.objects.get(key="/square/O2", store="S1")
-    assert (gone.status, gone.cancel_reason) == ("voided", moving.REASON)
+    assert (gone.status, gone.cancel_reason) == ("voided", "moved to another store")
     # It may be repeated, and asked for: nothing more happens.
     events = NeuralEvent.objects.count()
     assert move(sold)["moved"] == 0
@@ -392,6 +392,22 @@ def test_what_a_refused_event_belongs_to_stays_whole(world, server, till, sold):
     work()
     assert not orders().filter(store="S2").exists()
     assert Order.objects.get(key="/square/O2", store="S1").state == "placed"
+
+
+@each_world("square")
+def test_what_is_about_no_order_is_not_moved(world, server, till, sold):
+    for number in (1, 2):
+        neural.submit(
+            type="item.sold_out",
+            store="S1",
+            source="square",
+            event_id=f"tea:{number}",
+            payload={"dish": "tea"},
+            occurred_at=dt.datetime(2026, 3, 3 + number, tzinfo=dt.UTC),
+            requested_by="webhook square",
+        ).or_raise()
+
+    assert move(sold)["moved"] == 2
 
 
 @each_world("square")

@@ -16,9 +16,8 @@ class Command(TeachingCommand):
 
     help = """
         Moves orders of a webhook source between the former and the present store of a code, by the
-        first business day that the code has in the admin. Each event is submitted to the store in
-        which it belongs. Where it was, the order is voided and its payments are cancelled, also
-        where both stores have it. It may be stopped and repeated at any time.
+        code's first business day. Where an order was, it is voided and its payments are cancelled,
+        also if both stores have it. It may be stopped and repeated at any time.
     """
     after_help = """
         examples:
@@ -40,9 +39,9 @@ class Command(TeachingCommand):
 
     def handle(self, *, source: str, code: str, dry_run: bool, **options: Any) -> None:
         """Move them, and report how many."""
-        codes = StoreCode.objects.select_related("source", "store", "former")
-        changed = codes.filter(source__name=source, code=code).first()
-        if why := why_not(changed) if changed else f"{source} has no code {code!r}":
+        changed = StoreCode.objects.filter(source__name=source, code=code).first()
+        why = why_not(changed) if changed else f"{source} has no code {code!r}"
+        if changed is None or why:
             raise CommandError(why, returncode=2)
         audit = recorded(options, action="storecode.move", query={"source": source, "code": code})
         with nullcontext(Counted()) if dry_run else audit as done:
