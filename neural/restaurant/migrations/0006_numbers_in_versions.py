@@ -8,7 +8,7 @@ from django.db import IntegrityError, migrations, transaction
 
 from neural.restaurant.models.newest import keyed
 
-SLICE = 2_000
+SLICE = 1_000
 TABLES = {
     "availability": ("version",),
     "dayclose": ("version",),

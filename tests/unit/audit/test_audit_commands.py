@@ -1,5 +1,6 @@
 """Every command that acts leaves an entry in the audit log, in the name of who asks."""
 
+import datetime as dt
 import getpass
 import json
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from django.test import override_settings
 from neural.admin.audit.titles import title_of
 from neural.admin.run_page.timeline import timeline
 from neural.api import keys
+from neural.events.submit import submit
 from neural.ledger import record
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause
@@ -76,6 +78,21 @@ def a_source_that_can_be_asked() -> None:
     hooks_world.map_code(square, "L1", "S1")
 
 
+def an_order_of_a_former_store() -> None:
+    kitchen = hooks_world.source(platform="square", credentials={"access_token": "secret"})
+    code = hooks_world.map_code(kitchen, "L1", "S2")
+    code.former, code.since = make_store("S1"), dt.date(2026, 3, 2)
+    code.save()
+    submit(
+        type="order.stated",
+        store="S1",
+        source="kitchen",
+        event_id="17:1",
+        payload={"order_id": "17", "lines": []},
+        requested_by="webhook kitchen",
+    ).or_raise()
+
+
 def a_credential_of_a_former_key() -> None:
     with override_settings(SECRET_KEY="former"):
         hooks_world.source()
@@ -90,6 +107,11 @@ ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
     "submit_event": ("event.submit", [an_event], lambda: None),
     "reencrypt": ("credentials.reencrypt", [], a_credential_of_a_former_key),
     "reconcile": ("webhooksource.reconcile", [], a_source_that_can_be_asked),
+    "move_orders": (
+        "storecode.move",
+        ["--source", "kitchen", "--code", "L1"],
+        an_order_of_a_former_store,
+    ),
     "api_key issue": (
         "apikey.add",
         ["--name", "till 3", "--scope", "search", "--every-store"],
