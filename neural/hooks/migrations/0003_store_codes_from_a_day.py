@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             "since",
             models.DateField(
                 blank=True,
-                help_text="If the code was another's.",
+                help_text="If another store had it.",
                 null=True,
                 verbose_name="first business day",
             ),

@@ -73,7 +73,7 @@ class StoreCode(models.Model):
         Store, models.PROTECT, verbose_name=_("store"), related_name="webhook_codes"
     )
     since = models.DateField(
-        _("first business day"), null=True, blank=True, help_text=_("If the code was another's.")
+        _("first business day"), null=True, blank=True, help_text=_("If another store had it.")
     )
     """Of this store; what happened earlier with this code is the former one's."""
     former = models.ForeignKey(Store, models.PROTECT, related_name="+", null=True, editable=False)
