@@ -37,8 +37,8 @@ def events_about(events: QuerySet[NeuralEvent], subject: str) -> list[NeuralEven
 
 def events_of(source: str) -> QuerySet[NeuralEvent]:
     """The events that pushes of a webhook source told. Of old ones the runs are deleted."""
-    told = Q(runs__requested_by=by_webhook(source)) | Q(runs=None)
-    return NeuralEvent.objects.filter(told, source=source, unhandled=False).exclude(type=PUSHED)
+    pushed = Q(runs__requested_by=by_webhook(source)) | Q(runs=None)
+    return NeuralEvent.objects.filter(pushed, source=source, unhandled=False).exclude(type=PUSHED)
 
 
 def store_with(source: WebhookSource | None, payload: Mapping[str, Any], *, otherwise: str) -> str:
