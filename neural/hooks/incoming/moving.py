@@ -24,7 +24,7 @@ from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS
 from neural.models import NeuralEvent
 
-_MOVED = re.compile(r"~moved-([1-9])-(in|out)\Z")
+_MOVED = re.compile(r"~moved-([1-9][0-9]?)-(in|out)\Z")
 
 
 def events_about(events: QuerySet[NeuralEvent], subject: str) -> list[NeuralEvent]:
@@ -111,7 +111,7 @@ def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
 
 def _moves(source: str, base: str) -> list[tuple[str, int, str]]:
     """The stores between which an event was moved, each with the number of the move and its way."""
-    ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 10) for way in ("in", "out")}
+    ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 100) for way in ("in", "out")}
     found = NeuralEvent.objects.filter(source=source, event_id__in=ids)
     return [(store, *ids[each]) for store, each in found.values_list("store_id", "event_id")]
 
