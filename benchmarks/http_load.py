@@ -94,7 +94,7 @@ def web_processes() -> Iterator[tuple[int, Sequence[int]]]:
         taken.bind((HOST, 0))
         port = taken.getsockname()[1]
         options = f"--bind {HOST}:{port} --workers {PROCESSES} --threads 4 --preload"
-        options += " --no-control-socket"
+        options += " --worker-class zhilian.gunicorn_worker.BufferingWorker --no-control-socket"
         command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", *options.split()]
         server = subprocess.Popen(command, stdout=sys.stderr)
         try:

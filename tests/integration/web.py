@@ -37,6 +37,7 @@ class Web:
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
         command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", "--no-control-socket"]
         command += ["--bind", f"{HOST}:{self.port}", "--workers", str(workers), "--threads", "4"]
+        command += ["--worker-class", "zhilian.gunicorn_worker.BufferingWorker"]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 dying_with_parent(command),

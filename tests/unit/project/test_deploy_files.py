@@ -307,11 +307,41 @@ def test_both_pages_of_containers_show_the_same_commands_of_the_same_files():
     )
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Procfile",
+        "deploy/supervisor/zhilian.conf",
+        "deploy/systemd/zhilian-web.service",
+        "deploy/container/Containerfile",
+        "deploy/container/compose.yaml",
+        "zhilian/management/commands/up.py",
+    ],
+)
+def test_every_web_process_waits_for_half_sent_requests_without_a_thread(path):
+    (line,) = re.findall(r"^.*--worker-class.*$", (ROOT / path).read_text(), re.M)
+
+    assert "zhilian.gunicorn_worker.BufferingWorker" in line
+
+
 def test_the_proxy_sets_the_headers_that_the_settings_believe():
     text = (DEPLOY / "nginx" / "zhilian.conf").read_text()
 
     assert re.search(r"proxy_set_header X-Forwarded-Proto +\$scheme;", text)
     assert re.search(r"proxy_set_header Host +\$host;", text)
+
+
+def test_the_proxy_logs_no_query():
+    text = (DEPLOY / "nginx" / "zhilian.conf").read_text()
+    servers = re.findall(r"^server \{(.*?)^\}", text, re.S | re.M)
+    log_format = re.search(r"log_format zhilian (.*?);", text, re.S)[1]
+
+    assert len(servers) == 2
+    for server in servers:
+        assert re.findall(r"access_log (.*);", server) == ["/var/log/nginx/zhilian.log zhilian"]
+    logged = set(re.findall(r"\$(\w+)", log_format))
+    assert "uri" in logged
+    assert not logged & {"request", "request_uri", "args", "query_string", "http_referer"}
 
 
 @needs_nginx
@@ -322,7 +352,9 @@ def test_nginx_accepts_its_configuration(tmp_path):
         [*certificate, "-out", "fullchain.pem"], cwd=tmp_path, check=True, capture_output=True
     )
     site = (DEPLOY / "nginx" / "zhilian.conf").read_text()
-    (tmp_path / "site.conf").write_text(site.replace("/etc/ssl/zhilian", str(tmp_path)))
+    for path in ("/etc/ssl/zhilian", "/var/log/nginx"):
+        site = site.replace(path, str(tmp_path))
+    (tmp_path / "site.conf").write_text(site)
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
         f"http {{ access_log off; include {tmp_path}/site.conf; }}"

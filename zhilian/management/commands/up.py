@@ -117,7 +117,7 @@ def programs(*, port: int, concurrency: int) -> dict[str, list[str]]:
     queues = ",".join(app.amqp.queues)
     gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4 --preload"
     # Its control socket is in the home directory, where two servers would share it.
-    gunicorn += " --no-control-socket"
+    gunicorn += " --worker-class zhilian.gunicorn_worker.BufferingWorker --no-control-socket"
     # Verbosity 0 and --quiet: no banner, the lines that matter follow.
     worker = "worker --verbosity 0"
     high = f"{worker} --name high --queues high_priority --concurrency 1"
