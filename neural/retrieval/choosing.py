@@ -79,11 +79,9 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
     :class:`EmbedderRefused` that names the known ones.
     """
     made: Callable[..., Embedder] = _class_of(kind, Embedder, EMBEDDERS, EmbedderRefused)
-    known: dict[str, Any] = {
-        name: (each.annotation, ... if each.default is each.empty else each.default)
-        for name, each in inspect.signature(made, eval_str=True).parameters.items()
-    }
-    read = create_model("Options", __config__=ConfigDict(extra="forbid"), **known)
+    known = {name: _field(each) for name, each in _parameters(made)}
+    rules = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    read = create_model("Options", __config__=rules, **known)
     try:
         return made(**dict(read.model_validate(dict(options))))
     except ValidationError as error:
@@ -92,6 +90,24 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
             f"NEURAL['embedder_options'] of {kind!r}: {'; '.join(wrong)}"
             f" (it knows {', '.join(known) or 'none'})"
         ) from None
+
+
+def _parameters(made: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
+    try:
+        found = inspect.signature(made, eval_str=True)
+    except NameError:  # a name that is imported for type checkers alone
+        found = inspect.signature(made)
+    packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [(name, each) for name, each in found.parameters.items() if each.kind not in packed]
+
+
+def _field(parameter: inspect.Parameter) -> Any:
+    """What pydantic reads an option by. One without a type, or whose type cannot be known here, is
+    the text that it is."""
+    kind = parameter.annotation
+    is_unknown = kind is parameter.empty or isinstance(kind, str)
+    default = ... if parameter.default is parameter.empty else parameter.default
+    return Any if is_unknown else kind, default
 
 
 # The vector store

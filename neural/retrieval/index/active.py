@@ -96,11 +96,13 @@ def active_index(collection: str) -> ActiveIndex | None:
     as it is built."""
     indexes = indexes_of(collection)
     index = indexes.get(IndexState.ACTIVE)
-    if index is None or index.store_kind != conf().vector_store:
+    if index is None:
         return None
-    notices = notices_of(index)
-    if index.token_form != TOKEN_FORM:
-        index = indexes.get(IndexState.BUILDING, index)
+    old, is_older = index, index.token_form != TOKEN_FORM
+    index = indexes.get(IndexState.BUILDING, old) if is_older else old
+    if index.store_kind != conf().vector_store:
+        return None
+    notices = notices_of(old)
     return ActiveIndex(
         index=index, store=vector_store(), embedder=its_embedder(index), notices=notices
     )

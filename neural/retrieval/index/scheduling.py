@@ -65,11 +65,10 @@ def schedule_indexing() -> None:
 
 
 def _replace_outdated() -> None:
-    """Have indexes of an older release rebuilt, whose words this one does not read."""
+    """Have indexes of an older release rebuilt, whose words this one does not read, also those in a
+    vector store that was its default."""
     known = [each.name for each in collections()]
-    here = SearchIndex.objects.active().filter(
-        store_kind=conf().vector_store, collection__in=known, token_form__lt=TOKEN_FORM
-    )
+    here = SearchIndex.objects.active().filter(collection__in=known, token_form__lt=TOKEN_FORM)
     built = SearchIndex.objects.building().values("collection")
     for index in here.exclude(collection__in=built):
         open_rebuild(index.collection, requested_by="release")

@@ -1,6 +1,7 @@
 """Embedders: texts in, vectors of length 1 out, whatever the text."""
 
 import gc
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from neural.retrieval.checks import check_search
 from neural.retrieval.choosing import embedder, make_embedder
 from neural.retrieval.embedders.base import (
     LONGEST_TEXT,
@@ -256,6 +258,42 @@ class Slow(Counting):
     def __init__(self) -> None:
         super().__init__()
         time.sleep(0.05)
+
+
+class Lock:
+    """A type that no text is."""
+
+
+class Untyped(Counting):
+    """As one that was written without a thought of types, or with types of others."""
+
+    def __init__(self, model, session: "NotImported" = None, place: Lock = None, *rest, **more):  # noqa: F821
+        super().__init__()
+        self.given = (model, session, place, rest, more)
+
+
+def test_an_embedder_without_types_gets_its_options_as_text():
+    made = make_embedder(f"{__name__}.Untyped", {"model": "7", "session": "a"})
+
+    assert made.given == ("7", "a", None, (), {})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "model: Field required"),
+        ({"model": "7", "other": "1"}, "other: Extra inputs.* .it knows model, session, place"),
+        ({"model": "7", "place": "here"}, "place: Input should be an instance of Lock"),
+    ],
+)
+def test_the_check_says_what_an_embedder_without_types_lacks(options, said, settings):
+    kind = f"{__name__}.Untyped"
+    chosen = {"search": True, "embedder": kind, "embedder_options": options}
+    settings.NEURAL = {**settings.NEURAL, **chosen}
+
+    (found,) = [each for each in check_search() if each.id == "neural.E002"]
+
+    assert re.search(said, found.msg)
 
 
 @pytest.mark.parametrize(

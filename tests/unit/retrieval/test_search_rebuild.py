@@ -429,3 +429,25 @@ def test_an_index_of_an_older_release_is_rebuilt_by_the_workers_themselves(
     assert search("Anna", "guests").notices == ()
     schedule_indexing()
     assert not SearchIndex.objects.building().exists()
+
+
+def test_an_index_of_an_older_release_is_rebuilt_also_from_a_store_that_was_the_default(
+    guests, of_an_older_release, settings, tmp_path
+):
+    """As on SQLite, whose default was LanceDB."""
+    store = {"vector_store": "sqlite", "vector_store_location": str(tmp_path / "vectors")}
+    settings.NEURAL = {**settings.NEURAL, **store}
+
+    schedule_indexing()
+    guests.put("2", title="Berta")  # by somebody, meanwhile
+    OutboxEntry.objects.append("guests", ["S1/2"])
+    index_marked(shard=0)
+    assert [hit.id for hit in search("Berta", "guests")] == ["2"]
+    run_slice()
+
+    new = SearchIndex.objects.active().get(collection="guests")
+    assert (new.store_kind, new.requested_by) == ("sqlite", "release")
+    assert [hit.id for hit in search("Anna", "guests")] == ["1"]
+    assert search("Anna", "guests").notices == ()
+    schedule_indexing()
+    assert not SearchIndex.objects.building().exists()
