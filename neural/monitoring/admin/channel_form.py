@@ -20,7 +20,11 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import SecretUnreadable
 from neural.monitoring.admin.alert_messages import explained
-from neural.monitoring.alerts.channels.delivering import HTTP_KINDS, apprise_service
+from neural.monitoring.alerts.channels.delivering import (
+    HTTP_KINDS,
+    apprise_options_of_ours,
+    apprise_service,
+)
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, ChannelKind
 from neural.outbound.client import refusal_of
@@ -89,6 +93,9 @@ class ChannelForm(forms.ModelForm):
             url = self._given_url(cleaned)
             if url and (why := apprise_service(url)[1]):
                 self.add_error("url", explained(why))
+            elif ours := apprise_options_of_ours(url):
+                problem = _("Leave out %(options)s: the same holds for every channel.")
+                self.add_error("url", problem % {"options": ours})
         elif kind in HTTP_KINDS:
             self._refuse("addresses", why=_("Only e-mail has addresses."))
             self._check_url(kind, self._given_url(cleaned))

@@ -157,6 +157,8 @@ def test_a_superuser_sets_up_a_channel_of_apprise_whose_address_is_shown_nowhere
         ("slack://nothing", "does not know"),
         ("https://hooks.slack.example/x", "alert_apprise_schemes"),
         ("", "Enter the address."),
+        (f"{SLACK}?Rto=900&cto=1&footer=no", "Leave out cto, rto:"),
+        (f"{SLACK}?verify=no", "Leave out verify:"),
     ],
 )
 def test_apprise_takes_addresses_that_it_knows_and_a_setting_allows(url, reason):

@@ -435,6 +435,18 @@ def test_apprise_sends_what_its_service_takes_and_names_no_address(
     assert "keyofours" not in caplog.text
 
 
+def test_no_address_of_apprise_says_how_long_it_is_waited_or_leaves_certificates_unverified(
+    server, settings
+):
+    """Also one that was entered when it could."""
+    settings.NEURAL = {**settings.NEURAL, "alert_apprise_schemes": "json"}
+    address = url_of(server).replace("http:", "json:")
+
+    service, _why = delivering.apprise_service(f"{address}?rto=900&CTO=800&verify=no")
+
+    assert (service.request_timeout, service.verify_certificate) == ((4.0, 4.0), True)
+
+
 def test_what_apprise_may_not_send_breaks_the_channel(server):
     channel("apprise", url_of(server).replace("http:", "json:"))
     told(alert())

@@ -9,6 +9,7 @@ import logging
 import smtplib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -29,6 +30,11 @@ HTTP_KINDS: Mapping[str, HttpKind] = {
     ChannelKind.FEISHU: FeishuRobot(),
 }
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
+_APPRISE_OPTIONS: Mapping[str, tuple[str, object]] = {
+    "cto": ("socket_connect_timeout", 4.0),
+    "rto": ("socket_read_timeout", 4.0),
+    "verify": ("verify_certificate", True),
+}
 _PERMANENT = 500
 """SMTP's codes from here on are permanent (RFC 5321, 4.2.1)."""
 
@@ -70,7 +76,7 @@ def _send_email(message: Message, destination: Destination) -> Answer:
 
 def _send_by_apprise(message: Message, destination: Destination) -> Answer:
     """Send it to one of the services that Apprise knows, which tells no more than whether it was
-    taken. Each of its requests takes four seconds at most, unless the address says otherwise."""
+    taken. Each of its requests waits four seconds at most for a connection, and for an answer."""
     service, why = apprise_service(destination.url)
     if why:
         return Answer(Verdict.MISCONFIGURED, why)
@@ -95,7 +101,17 @@ def apprise_service(url: str) -> tuple[Any, str]:
     if apprise_scheme(url) not in conf().alert_apprise_schemes.replace(" ", "").split(","):
         return None, "scheme_refused"
     service = apprise.Apprise.instantiate(url)
-    return service, "" if service else "address_unknown"
+    if not service:
+        return None, "address_unknown"
+    for name, ours in _APPRISE_OPTIONS.values():  # also of an address that was kept before
+        setattr(service, name, ours)
+    return service, ""
+
+
+def apprise_options_of_ours(url: str) -> str:
+    """The options of an address that only we set: for how long it is waited, and TLS."""
+    query = url.partition("?")[2].lower().replace("?", "&")
+    return ", ".join(sorted(_APPRISE_OPTIONS.keys() & dict(parse_qsl(query, True)).keys()))
 
 
 def apprise_scheme(url: str) -> str:
