@@ -1,5 +1,6 @@
 """The members of batches that are no runs of the ledger: they report how they ended."""
 
+import logging
 from typing import Any
 
 from django.db import transaction
@@ -7,7 +8,10 @@ from django.db.models.functions import Now
 
 from neural.batches import ending
 from neural.ledger.work_errors import ERROR_LENGTH
-from neural.models import AwaitedMember, AwaitedState, Batch
+from neural.models import AwaitedMember, AwaitedState, Batch, BatchState, RunState, TaskRun
+from neural.models.run import FINISHED_STATES
+
+logger = logging.getLogger(__name__)
 
 
 def report(
@@ -23,17 +27,38 @@ def report(
 
     The first report counts. It may come before the batch is recorded. ``value`` is as JSON can
     keep it (``neural.stored_json``), ``error`` one line about the exception. ``state`` is not OPEN.
+
+    Anybody who can write to the broker can report. So a report changes nothing if there is a run of
+    this task id that has not ended so, or if the batch was closed without such a member.
     """
     end: dict[str, Any] = {"state": state, "value": value, "error": error[:ERROR_LENGTH]}
     end["ended_at"] = Now()
     mine = {"batch_key": batch_key, "task_id": task_id}
     with transaction.atomic():
+        if why := _refusal(batch_key, task_id, state):
+            logger.warning(
+                "event=report_refused batch=%r task=%r state=%s reason=%r",
+                *(batch_key, task_id, state, why),
+            )
+            return
         awaited = AwaitedMember.objects.filter(**mine, ended_at=None)
         if not awaited.update(**end):
             early = AwaitedMember(**mine, **end, group_index=group_index)
             AwaitedMember.objects.bulk_create([early], ignore_conflicts=True)
             awaited.update(**end)  # if the batch's transaction has committed meanwhile
         _ended(batch_key, state)
+
+
+def _refusal(batch_key: str, task_id: str, state: AwaitedState) -> str:
+    runs = TaskRun.objects.filter(task_id=task_id).values_list("state", flat=True)
+    for of_run in runs:
+        has_ended = of_run in FINISHED_STATES
+        if not has_ended or (of_run == RunState.SUCCEEDED) != (state == AwaitedState.SUCCEEDED):
+            return f"its run is {of_run}"
+    closed = Batch.objects.filter(batch_id=batch_key).exclude(state=BatchState.OPEN)
+    announced = AwaitedMember.objects.filter(batch_key=batch_key, task_id=task_id)
+    # In this order: a batch may be recorded with its members at this moment.
+    return "the batch has no such member" if closed.exists() and not announced.exists() else ""
 
 
 def fail(batch_key: str, task_id: str, error: str) -> None:

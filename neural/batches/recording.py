@@ -59,7 +59,7 @@ def join(batch_key: str, runs: Sequence[NewRun], *, make: Batch | None = None) -
 
     Members that were awaited under the runs' task ids are so no longer. Without such a batch,
     ``make`` is recorded if it is given (unsaved, with this ``batch_id``), and the runs are returned
-    as they are if it is not.
+    as they are if it is not. So is a run of another store than the batch's, unless it is awaited.
     """
     batch = _held("batch_id", batch_key)
     if batch is None:
@@ -80,6 +80,8 @@ def join(batch_key: str, runs: Sequence[NewRun], *, make: Batch | None = None) -
             if places.get(run.task_id) is not None
             else run.options,
         )
+        if run.task_id in places or not _is_of_another_store(run, batch)
+        else run
         for run in runs
     ]
 
@@ -90,7 +92,8 @@ def add(batch_pk: int, members: Members) -> None:
 
     Members that were added before are left as they are, by their task ids, also when it is closed.
     Raises :class:`BatchClosed`, TaskIdTaken for the task id of a run that is no member, and
-    ValueError for a unique key: the run that waits with it may be no member.
+    ValueError for a unique key (the run that waits with it may be no member) and for a run of
+    another store than the batch's.
     """
     runs = members.runs
     if keys := [run.unique_key for run in runs if run.unique_key]:
@@ -99,6 +102,9 @@ def add(batch_pk: int, members: Members) -> None:
         batch = _held("id", batch_pk)
         if batch is None:
             raise BatchClosed("no member can be added: there is no such batch any more")
+        if others := [run for run in runs if _is_of_another_store(run, batch)]:
+            where = f"{batch} is of the store {batch.store_id}"
+            raise ValueError(f"{where}: it has no run of {others[0].store_id}")
         if not (batch.state == BatchState.OPEN or _is_open_member(batch)):
             wanted = {each.task_id for each in runs} | {each.task_id for each in members.awaited}
             if wanted == _among(batch, wanted):
@@ -117,6 +123,10 @@ def _held(column: str, value: object) -> Batch | None:
     lock = dialects.ledger_dialect().share_lock
     found = Batch.objects.raw(f"SELECT * FROM neural_batch WHERE {column} = %s {lock}", [value])
     return next(iter(found), None)
+
+
+def _is_of_another_store(run: NewRun, batch: Batch) -> bool:
+    return None not in (run.store_id, batch.store_id) and run.store_id != batch.store_id
 
 
 def _among(batch: Batch, task_ids: Collection[str]) -> set[str]:

@@ -34,7 +34,7 @@ from tests.unit.batches.world import (
     relays_ask,
     settled,
 )
-from tests.unit.factories import make_run
+from tests.unit.factories import make_run, make_store
 from tests.unit.side_by_side import in_threads, on_postgresql, while_uncommitted
 
 pytestmark = pytest.mark.django_db
@@ -457,6 +457,96 @@ def test_an_awaited_member_that_becomes_a_run_is_the_same_member():
     settled(_claimed(member(batch)))
     relays_ask()
     assert now(batch).outcome == BatchOutcome.SUCCEEDED
+
+
+# Reports and joins that are not true
+
+
+def test_a_report_about_a_member_that_a_closed_batch_never_announced_changes_nothing(caplog):
+    batch = make_batch(SUCCEEDED)
+    awaits(batch, "plain")
+
+    report(batch.batch_id, "forged", 0, AwaitedState.FAILED, error="forged")
+    report(batch.batch_id, "plain", 0, AwaitedState.SUCCEEDED, 1)
+    relays_ask()
+    report(batch.batch_id, "forged", 0, AwaitedState.FAILED, error="forged")
+
+    assert now(batch).outcome == BatchOutcome.SUCCEEDED
+    assert AwaitedMember.objects.get().task_id == "plain"
+    assert caplog.text.count("event=report_refused") == 2
+
+
+@pytest.mark.parametrize("state", [PENDING, RUNNING])
+@pytest.mark.parametrize("how", [AwaitedState.SUCCEEDED, AwaitedState.FAILED])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_report_about_a_run_that_has_not_ended_changes_nothing(state, how, is_open):
+    batch = make_batch(state, state=BatchState.OPEN if is_open else BatchState.CLOSED)
+    awaits(batch, make_run(state).task_id)
+
+    for task_id in (member(batch).task_id, AwaitedMember.objects.get().task_id):
+        report(batch.batch_id, task_id, 0, how, 7)
+
+    assert AwaitedMember.objects.get().state == AwaitedState.OPEN
+    assert now(batch).state != BatchState.ENDED
+
+
+@pytest.mark.parametrize("state", [DEAD, CANCELLED, DISCARDED])
+def test_a_run_that_has_failed_is_not_reported_as_a_success_nor_the_other_way_round(state):
+    batch = make_batch()
+    failed, succeeded = make_run(state).task_id, make_run(SUCCEEDED).task_id
+    awaits(batch, failed)
+    awaits(batch, succeeded)
+
+    report(batch.batch_id, failed, 0, AwaitedState.SUCCEEDED, 7)
+    report(batch.batch_id, succeeded, 0, AwaitedState.FAILED, error="forged")
+    assert not AwaitedMember.objects.exclude(ended_at=None).exists()
+
+    report(batch.batch_id, failed, 0, AwaitedState.FAILED, error="true")
+    report(batch.batch_id, succeeded, 0, AwaitedState.SUCCEEDED, 7)
+    relays_ask()
+    assert now(batch).outcome == BatchOutcome.FAILED
+
+
+def of_store(code: str | None, task_id: str):
+    how = {"args": [1, 2], "kwargs": {}, "queue": "default", "priority": 5, "task_id": task_id}
+    return requested(task=canvas.add.name, store=code, **how)
+
+
+@pytest.mark.parametrize(
+    ("of_batch", "of_run", "is_awaited", "joins"),
+    [
+        ("S1", "S2", False, False),
+        ("S1", "S2", True, True),  # a chain through two stores
+        ("S1", "S1", False, True),
+        ("S1", None, False, True),
+        (None, "S2", False, True),
+    ],
+)
+def test_a_run_of_one_store_joins_no_batch_of_another(of_batch, of_run, is_awaited, joins):
+    for code in ("S1", "S2"):
+        make_store(code)
+    batch = make_batch()
+    Batch.objects.filter(pk=batch.pk).update(store=of_batch)
+    if is_awaited:
+        awaits(batch, "joining")
+
+    recording.enqueue_all(recording.join(batch.batch_id, [of_store(of_run, "joining")]))
+
+    run = TaskRun.objects.get(task_id="joining")
+    assert (run.batch_id == batch.pk, run.store_id) == (joins, of_run)
+
+
+def test_no_run_of_another_store_is_added_to_a_batch():
+    for code in ("S1", "S2"):
+        make_store(code)
+    batch = make_batch(state=BatchState.OPEN)
+    Batch.objects.filter(pk=batch.pk).update(store="S1")
+    runs = [of_store("S1", "mine"), of_store("S2", "theirs")]
+
+    with pytest.raises(ValueError, match="is of the store S1: it has no run of S2"):
+        recording.add(batch.pk, Members(runs=runs, starters=[], awaited=[]))
+
+    assert not TaskRun.objects.exists()
 
 
 # Adding
