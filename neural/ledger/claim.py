@@ -46,6 +46,9 @@ _CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
 NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
 """Errors of a claim that no row has caused."""
 _DUE = "WHERE queue = %s AND state = 'pending'"
+MOST_LOSSES_IN_TURN = 1
+"""Runs that were lost more often are claimed alone. When a process dies, of those that it executes
+in turn only the one at work is lost; when its worker dies, all are."""
 FRONT = 4
 """How many due runs are looked at for each that a claim may take in turn."""
 _JSON = ("args", "kwargs", "options", "result")
@@ -79,8 +82,9 @@ def claim(
     to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
     poison, it would take its neighbours down. So is a run with options that are limits, because
     its limits must hold for it alone. The handler of a task's own runs is empty. With ``in_turn``
-    the runs are to be executed in transactions of their own: one that has only failed disturbs no
-    neighbour, and those of ``task`` among the first due ones of the queue are taken.
+    the runs are to be executed in transactions of their own: one that has failed, or was lost once
+    (:data:`MOST_LOSSES_IN_TURN`), disturbs no neighbour, and those of ``task`` among the first due
+    ones of the queue are taken.
 
     Where the database can do without, the claim of runs of ``batchable`` does not wait for the
     disk, unless it ``waits``: two-step work has effects elsewhere. ``now`` replaces the database's
@@ -263,10 +267,11 @@ def _with_batch(
     front, due, of_due = "", _DUE, [queue]
     if in_turn:
         front, due, of_due = _front(dialect, queue, task, limit, now)
+    most = MOST_LOSSES_IN_TURN if in_turn else 0
     counts = "losses" if in_turn else "failures + losses"
     statement = f"""
         WITH own AS (
-            SELECT id, event_id, {counts} > 0 OR NOT {dialect.no_limits}
+            SELECT id, event_id, {counts} > {most} OR NOT {dialect.no_limits}
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun AS run
             WHERE {own} AND {dialect.pending} AND available_at <= {moment}
@@ -274,7 +279,7 @@ def _with_batch(
               {dialect.skip_locked}
         ){front}, batch AS (
             SELECT id, event_id FROM neural_taskrun {due} AND available_at <= {moment}
-              AND {counts} = 0 AND {dialect.no_limits}
+              AND {counts} <= {most} AND {dialect.no_limits}
               AND {dialect.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
               AND NOT {_paused("%s", moment)}

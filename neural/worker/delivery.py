@@ -44,7 +44,7 @@ from neural.broker.message import RUN_HEADER
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.conf import conf
 from neural.ledger import batch, dialects, execute, ports
-from neural.ledger.claim import claim, own_claimant
+from neural.ledger.claim import MOST_LOSSES_IN_TURN, claim, own_claimant
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource, working_on
 from neural.models import AttemptOutcome, RunState, TaskRun
@@ -161,7 +161,7 @@ class Delivery:
         """
         run = outcome.run
         if self.in_turn:
-            is_poison = bool(run.losses or has_limits(run.options))
+            is_poison = run.losses > MOST_LOSSES_IN_TURN or has_limits(run.options)
             return is_poison or run.handler != self.in_turn.handler
         return run.goes_alone or run.handler not in self._batchable
 

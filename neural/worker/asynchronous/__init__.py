@@ -20,6 +20,6 @@ of the process. At its hard limit, a thread (``watchdog``) counts a lost deliver
 alone, releases the others uncounted, and ends the process.
 
 If the process is killed, nobody knows which run was at fault, and each has lost a delivery. So that
-a poison does not take the same neighbours down again, runs that were lost before are started a few
-at a time, and alone after a second loss.
+a poison does not take all its neighbours down again, runs that were lost before are started a few
+at a time, and one that another loss would leave dead beside no other of them.
 """

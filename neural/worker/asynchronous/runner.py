@@ -31,7 +31,7 @@ from neural.worker.recovery import hard_limit
 logger = logging.getLogger(__name__)
 
 SUSPECTS = 10
-"""How many runs that were lost once may be under way together."""
+"""How many runs that were lost before may be under way together."""
 Answer = Callable[[Sequence[Outcome]], object]
 """Called with the outcome of a message's run; with none if the message came late."""
 
@@ -185,7 +185,8 @@ class Runner:
         losses = [it.run.losses for it in self.under_way() if it.run.losses]
         if not run.losses or not losses:
             return True
-        return len(losses) < SUSPECTS and max(run.losses, *losses) == 1
+        is_last = max(run.losses, *losses) + 1 >= conf().max_lost_deliveries
+        return len(losses) < SUSPECTS and not is_last
 
     # Executing
 

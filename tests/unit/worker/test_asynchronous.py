@@ -337,14 +337,15 @@ def test_a_claim_that_fails_leaves_the_runs_to_their_next_messages(driven, monke
 # After a loss
 
 
-def test_runs_that_were_lost_once_are_started_a_few_at_a_time(driven):
+@pytest.mark.parametrize("losses", [1, 2])
+def test_runs_that_were_lost_before_are_started_a_few_at_a_time(driven, losses):
     most = []
 
     async def count():
         most.append(sum(it.run.losses > 0 for it in driven.runner.under_way()))
         return await wait()
 
-    driven.ask({f"r{number}": count for number in range(25)}, losses=1)
+    driven.ask({f"r{number}": count for number in range(25)}, losses=losses)
     driven.ask({f"new{number}": wait for number in range(25)})
 
     assert driven.work() == pytest.approx(3, abs=0.2)
@@ -352,14 +353,18 @@ def test_runs_that_were_lost_once_are_started_a_few_at_a_time(driven):
     assert set(states().values()) == {RunState.SUCCEEDED}
 
 
-def test_a_run_that_was_lost_twice_is_beside_no_other_suspect(driven):
+@pytest.mark.parametrize(("losses", "most"), [(3, 4), (1, 2)])
+def test_a_run_that_another_loss_would_leave_dead_is_beside_no_other_suspect(
+    driven, losses, most, settings
+):
+    settings.NEURAL = {**settings.NEURAL, "max_lost_deliveries": most}
     beside = []
 
     async def look():
         beside.append([it.run.task_id for it in driven.runner.under_way() if it.run.losses])
         return await wait()
 
-    driven.ask({"poison": look}, losses=2)
+    driven.ask({"poison": look}, losses=losses)
     driven.ask({"once": wait}, losses=1)
 
     driven.work()

@@ -121,10 +121,10 @@ def test_a_late_message_leads_to_the_others(first_claim_only):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"losses": 1}, {"options": {"time_limit": 9}}],
-    ids=["lost before", "with limits"],
+    [{"losses": 2}, {"options": {"time_limit": 9}}],
+    ids=["lost twice", "with limits"],
 )
-def test_a_run_that_was_lost_or_has_limits_of_its_own_goes_alone(fields):
+def test_a_run_that_was_lost_twice_or_has_limits_of_its_own_goes_alone(fields):
     asked_for(tasks.count, "ab")
     asked_for(tasks.count, "c", **fields)
 
@@ -134,6 +134,18 @@ def test_a_run_that_was_lost_or_has_limits_of_its_own_goes_alone(fields):
     asked_for(tasks.count, "d")
     deliver(tasks.count, "c")
     assert done() == set("abc")
+
+
+def test_a_backlog_that_was_lost_once_is_drained_together(first_claim_only):
+    """As after a worker was killed that held all of it."""
+    asked_for(tasks.count, "abcd", losses=1)
+    asked_for(tasks.count, "e", losses=2)
+
+    deliver(tasks.count, "b")
+    assert done() == set("abcd")
+
+    deliver(tasks.count, "e")
+    assert done() == set("abcde")
 
 
 def test_members_of_a_group_go_with_others(first_claim_only):
