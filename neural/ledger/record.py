@@ -294,7 +294,14 @@ class Selection:
         """Selected runs of events whose payload was pruned. They cannot be retried."""
         return self._chosen().filter(event__pruned_at__isnull=False)
 
+    def refused(self) -> TaskRunQuerySet:
+        """Dead letters of refused messages that match; they are selected by :attr:`ids` alone."""
+        return TaskRun.objects.none() if self.ids else self._matching().filter(REFUSED)
+
     def _chosen(self) -> TaskRunQuerySet:
+        return self._matching() if self.ids else self._matching().exclude(REFUSED)
+
+    def _matching(self) -> TaskRunQuerySet:
         exact: dict[str, object] = {"task": self.task, "handler": self.handler, "queue": self.queue}
         exact |= {"store": self.store, "finished_at__gte": self.since}
         exact |= {"finished_at__lt": self.until, "error__icontains": self.error}
@@ -302,7 +309,7 @@ class Selection:
         runs: TaskRunQuerySet = TaskRun.objects.in_stores(self.stores)
         runs = runs.filter(state__in=self.states, **wanted)
         if not self.ids:
-            return runs.exclude(REFUSED)
+            return runs
         keys = [int(each) for each in self.ids if each.isdecimal()]
         return runs.filter(Q(task_id__in=self.ids) | Q(pk__in=keys))
 

@@ -119,6 +119,7 @@ class RunsRetried(Schema):
     retried: int = Field(description="How many runs are due again, or would be.")
     more: bool = Field(description="Whether more runs match. Send the same request again.")
     task_ids: list[TaskId] = Field(description="The runs, the oldest first.")
+    refused: int = Field(description="Refused messages that match, left out: 1,000 at most.")
 
 
 # Before the endpoint of one run, whose task id may be any text.
@@ -152,6 +153,7 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
         retried=len(runs),
         more=more,
         task_ids=[run.task_id for run in runs],
+        refused=selection.refused()[:MOST_RETRIED].count(),
     )
 
 

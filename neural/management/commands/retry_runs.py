@@ -110,6 +110,11 @@ class Command(TeachingCommand):
                 f"{left_out:,} more {runs_are(left_out)} left out: the payload of the event was "
                 "pruned."
             )
+        if refused := selection.refused().count():
+            self.stdout.write(
+                f"{refused:,} more {runs_are(refused)} left out: refused messages are retried by "
+                "--ids."
+            )
 
     def _say_who_publishes(self) -> None:
         alive = WorkerProcess.objects.publishing().alive(conf().worker_lost_seconds)

@@ -39,6 +39,7 @@ WHY_UNFIT: Mapping[str, Any] = {
     "no_match": _("it no longer matches the filter"),
     "of_action": _("it does a bulk action, which is stopped on its own page"),
     "payload_pruned": _("its event's payload was pruned"),
+    "refused": _("its message was refused: it is retried if it is chosen itself"),
     "there_already": _("it is on that queue already"),
     "acted_on": _("another bulk action changed it meanwhile"),
 }
@@ -93,8 +94,10 @@ def _unfit(
     mine: Any = TaskRun.objects.filter(pk__in=found)
     seen = set(mine.for_user(user).values_list("pk", flat=True))
     match = seen if query is None else _still_matching(query, user, found)
-    excluded = effect.excluded(action.values)
-    out = set() if excluded is None else set(mine.filter(excluded).values_list("pk", flat=True))
+    out = {
+        reason: set(mine.filter(condition).values_list("pk", flat=True))
+        for reason, condition in effect.left_out(action.values, query).items()
+    }
     taken = _acted_on_since(action, found)
     why = {}
     for key, run in found.items():
@@ -104,7 +107,7 @@ def _unfit(
             "acted_on": key in taken,
             "state": run.state not in effect.states,
             "no_match": key not in match,
-            effect.why_excluded: key in out,
+            **{reason: key in theirs for reason, theirs in out.items()},
         }
         if reason := next((name for name, holds in checks.items() if holds), ""):
             why[key] = reason

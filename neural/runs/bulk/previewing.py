@@ -113,13 +113,13 @@ def _in_time(keys: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _fitting(verb: str, keys: Sequence[int], query: RunQuery | None, values: Values) -> int:
-    """How many are in a state for the verb. All that match a query are in the state it names."""
+    """How many it would change."""
     effect = EFFECTS[verb]
-    if query is not None:
-        return len(keys) if query.state in effect.states else 0
+    if query is not None and query.state not in effect.states:
+        return 0
     runs = TaskRun.objects.filter(pk__in=keys, state__in=effect.states).exclude(task=ACT_TASK)
-    if (excluded := effect.excluded(values)) is not None:
-        runs = runs.exclude(excluded)
+    for condition in effect.left_out(values, query).values():
+        runs = runs.exclude(condition)
     return len(runs.values_list("pk", flat=True))
 
 

@@ -3,7 +3,7 @@ people are told of it. A new one is a choice of :class:`~neural.models.BulkVerb`
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F, Q
@@ -11,18 +11,15 @@ from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, ngettext_lazy
 
+from neural.ledger.record import REFUSED
 from neural.models import BulkVerb, RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES, TaskRunQuerySet
+from neural.runs.query import RunQuery
 
 PENDING, DEAD = RunState.PENDING, RunState.DEAD
 Values = Mapping[str, Any]
 QUEUE = "queue"
 """The value that a move needs: the queue to move to."""
-
-
-def _nothing(values: Values) -> Q | None:
-    """The default for ``excluded``."""
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +45,15 @@ class Effect:
     """The change, in the audit log's entry for one run (:class:`neural.admin.actions.Verb`)."""
     needs_queue: bool = False
     """Whether it needs the queue to move to, so that nothing is done without a form."""
-    excluded: Callable[[Values], Q | None] = _nothing
-    """Runs that it leaves as they are although their state fits."""
-    why_excluded: str = ""
+    excluded: Callable[[Values], Mapping[str, Q]] = lambda values: {}
+    """Runs that it leaves as they are although their state fits, by the reason's code."""
+    chosen_alone: Mapping[str, Q] = field(default_factory=dict)
+    """Runs that it changes if they are chosen themselves, and not because a filter matches."""
+
+    def left_out(self, values: Values, query: RunQuery | None) -> Mapping[str, Q]:
+        """The runs that it leaves as they are, of a filter's or (without one) of chosen runs."""
+        by_filter = query is not None and not query.run
+        return {**self.excluded(values), **(self.chosen_alone if by_filter else {})}
 
 
 def _move(runs: TaskRunQuerySet, values: Values) -> int:
@@ -75,8 +78,8 @@ EFFECTS: Mapping[str, Effect] = {
         change_one=TaskRun.retry,
         logged="retried",
         audited=lambda run: RETRIED.get(run.state, RETRIED["dead"]),
-        excluded=lambda values: Q(event__pruned_at__isnull=False),
-        why_excluded="payload_pruned",
+        excluded=lambda values: {"payload_pruned": Q(event__pruned_at__isnull=False)},
+        chosen_alone={"refused": REFUSED},
     ),
     BulkVerb.HURRY: Effect(
         explanation=_("Retry now: start waiting runs at once"),
@@ -122,8 +125,7 @@ EFFECTS: Mapping[str, Effect] = {
         logged="moved",
         audited="",
         needs_queue=True,
-        excluded=lambda values: Q(queue=values.get(QUEUE, "")),
-        why_excluded="there_already",
+        excluded=lambda values: {"there_already": Q(queue=values.get(QUEUE, ""))},
     ),
 }
 

@@ -90,6 +90,7 @@ def test_dead_runs_of_the_keys_stores_are_retried_and_named():
         "retried": 2,
         "more": False,
         "task_ids": ["a", "b"],
+        "refused": 0,
     }
     assert {task_id for task_id, state in states().items() if state == "pending"} == {"a", "b"}
     assert TaskRun.objects.get(task_id="a").failures == 0
@@ -145,7 +146,7 @@ def test_a_dry_run_says_what_would_be_retried_and_changes_nothing():
 
     body = Caller("S1").post("runs/retry", {"dry_run": True}).json()
 
-    assert body == {"dry_run": True, "retried": 1, "more": False, "task_ids": ["t1"]}
+    assert body == {"dry_run": True, "retried": 1, "more": False, "task_ids": ["t1"], "refused": 0}
     assert states() == {"t1": "dead"}
 
 
