@@ -42,6 +42,7 @@ class BufferingWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._most_arriving = max(self.cfg.threads // 2, 1)
         self._arriving: set[TConn] = set()
         """Connections with a thread whose request has not arrived whole."""
         self._queued: deque[TConn] = deque()
@@ -57,7 +58,7 @@ class BufferingWorker(ThreadWorker):
             self._wait(conn, until, self.on_pending_socket_readable)
         elif wanted == 0:
             super().enqueue_req(conn)
-        elif len(self._arriving) < max(self.cfg.threads // 2, 1):
+        elif len(self._arriving) < self._most_arriving:
             self._arriving.add(conn)
             super().enqueue_req(conn)
         else:
@@ -73,9 +74,10 @@ class BufferingWorker(ThreadWorker):
         """Let the next connection have the thread that may wait."""
         if conn in self._arriving:
             self._arriving.discard(conn)
-            if self._queued:
-                self.enqueue_req(self._queued.popleft())
-        if self.cfg.is_ssl or fs.cancelled() or fs.exception() or fs.result():
+            while self._queued and len(self._arriving) < self._most_arriving:
+                self.enqueue_req(self._queued.popleft())  # it may have arrived whole meanwhile
+        is_closed = conn.sock.fileno() < 0
+        if is_closed or self.cfg.is_ssl or fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
             return
         # gunicorn would wait for the client to close its end, and the main loop with it.

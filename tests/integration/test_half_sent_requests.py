@@ -81,6 +81,21 @@ def test_a_form_that_comes_in_pieces_is_read_whole(web):
             assert answer.status == 403  # its token is missing
 
 
+def test_bodies_whose_rest_comes_while_they_wait_for_a_thread_are_all_answered(web):
+    request = half_of(("POST /admin/login/", "Content-Type: text/plain", "Content-Length: 2", "a"))
+    with contextlib.ExitStack() as clients:
+        opened = []
+        for _ in range(MORE_THAN_THREADS):
+            client = clients.enter_context(socket.create_connection((HOST, web.port), 60))
+            client.sendall(request)
+            opened.append(client)
+        assert web.request("GET", "/healthz")[0] == 200
+        for client in reversed(opened):  # those that have a thread come last
+            client.sendall(b"b")
+
+        assert all(client.recv(65536).startswith(b"HTTP/1.1 403 ") for client in opened)
+
+
 def test_what_ends_in_its_middle_holds_nothing(web):
     """Clients that close their half, after a part of the headers or of a form."""
     with contextlib.ExitStack() as clients:
