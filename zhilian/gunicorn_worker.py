@@ -4,8 +4,8 @@ gunicorn gives a thread to each connection as soon as it is made. The thread the
 headers and for the body, as long as the client likes: a few clients that send by half take them
 all, and nobody is answered. Here the worker's main loop waits, for headers and for the bodies of
 forms, which stay in the kernel meanwhile (``SO_RCVLOWAT`` says from how many bytes on the loop is
-woken). A body that may be read while it arrives (events, pushes, uploads) is waited for by at most
-half of the threads; the API and webhooks have shorter times of their own (``neural.bodies``).
+woken). A body that may be read while it arrives (events, pushes, uploads) is waited for in the same
+way for half a second, in which most come whole, and then by at most half of the threads; the API and webhooks have shorter times of their own (``neural.bodies``).
 
 Use it with ``--worker-class zhilian.gunicorn_worker.BufferingWorker``. It needs Linux.
 """
@@ -29,6 +29,8 @@ WHOLE_BYTES = 128 * 1024
 """The longest request that is waited for without a thread."""
 WAIT_SECONDS = 60
 """For all of such a request, and for each next piece of any other. nginx waits as long."""
+SOON_SECONDS = 0.5
+"""What may be read while it arrives is waited for so long at first: mostly it comes whole."""
 CLOSE_SECONDS = 2.0
 """How long a client may take to close its end: if we closed first, it might lose the answer."""
 _FORM = re.compile(rb"\r\ncontent-type:[ \t]*(?:application/x-www-form-url|multipart/form-)", re.I)
@@ -50,19 +52,37 @@ class BufferingWorker(ThreadWorker):
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give the connection a thread, or wait: for its bytes, or for a thread that may wait."""
-        began = getattr(conn, "wanted", 0) or 0
+        began, conn.in_parts = getattr(conn, "wanted", 0) or 0, False
         conn.wanted = wanted = 0 if self.cfg.is_ssl else _wanted(conn, began)
         _set_receiving(conn.sock, wanted or 1)
         if wanted:
             until = conn.timeout if began else time.monotonic() + WAIT_SECONDS
-            self._wait(conn, until, self.on_pending_socket_readable)
+            soon = time.monotonic() + SOON_SECONDS
+            self._wait(conn, soon if conn.in_parts else until, self.on_pending_socket_readable)
         elif wanted == 0:
             super().enqueue_req(conn)
-        elif len(self._arriving) < self._most_arriving:
+        else:
+            self._let_wait(conn)
+
+    def _let_wait(self, conn: TConn) -> None:
+        """Give it a thread that waits for the client, as soon as one may."""
+        conn.in_parts = False
+        if len(self._arriving) < self._most_arriving:
             self._arriving.add(conn)
             super().enqueue_req(conn)
         else:
             self._queued.append(conn)
+
+    def murder_pending(self) -> None:
+        """Close what has not come in time, unless it may be read while it arrives."""
+        now = time.monotonic()
+        for conn in [each for each in self.pending_conns if each.in_parts and each.timeout <= now]:
+            self.poller.unregister(conn.sock)
+            self.pending_conns.remove(conn)
+            conn.wanted = 0
+            _set_receiving(conn.sock, 1)
+            self._let_wait(conn)
+        super().murder_pending()
 
     def _wait(self, conn: TConn, until: float, on_readable: Callable[..., None]) -> None:
         conn.timeout, conn.data_ready = until, True
@@ -74,13 +94,14 @@ class BufferingWorker(ThreadWorker):
         """Let the next connection have the thread that may wait."""
         if conn in self._arriving:
             self._arriving.discard(conn)
-            while self._queued and len(self._arriving) < self._most_arriving:
-                self.enqueue_req(self._queued.popleft())  # it may have arrived whole meanwhile
+            if self._queued:
+                self._let_wait(self._queued.popleft())
         is_closed = conn.sock.fileno() < 0
         if is_closed or self.cfg.is_ssl or fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
             return
         # gunicorn would wait for the client to close its end, and the main loop with it.
+        conn.in_parts = False
         with suppress(OSError):
             conn.sock.shutdown(socket.SHUT_WR)
         self._wait(conn, time.monotonic() + CLOSE_SECONDS, self._on_closing)
@@ -123,7 +144,8 @@ def _wanted(conn: TConn, before: int) -> int | None:
     if lacking <= 0:
         return 0
     wanted = len(arrived) + lacking
-    return wanted if _FORM.search(head) and wanted <= WHOLE_BYTES else None
+    conn.in_parts = not _FORM.search(head)
+    return wanted if wanted <= WHOLE_BYTES else None
 
 
 def _set_receiving(connection: socket.socket, low_mark: int) -> None:
