@@ -5,7 +5,8 @@ headers and for the body, as long as the client likes: a few clients that send b
 all, and nobody is answered. Here the worker's main loop waits, for headers and for the bodies of
 forms, which stay in the kernel meanwhile (``SO_RCVLOWAT`` says from how many bytes on the loop is
 woken). A body that may be read while it arrives (events, pushes, uploads) is waited for in the same
-way for half a second, in which most come whole, and then by at most half of the threads; the API and webhooks have shorter times of their own (``neural.bodies``).
+way for half a second, in which most come whole, and then by at most half of the threads; the API
+and webhooks have shorter times of their own (``neural.bodies``).
 
 Use it with ``--worker-class zhilian.gunicorn_worker.BufferingWorker``. It needs Linux.
 """
