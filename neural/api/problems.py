@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.handlers.exception import response_for_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -83,6 +84,7 @@ def add_handlers(api: NinjaAPI) -> None:
     api.add_exception_handler(SuspiciousOperation, _on_suspicious)
     for error in (OperationalError, InterfaceError):
         api.add_exception_handler(error, _on_database_away)
+    api.add_exception_handler(Exception, _on_fault)
 
 
 def not_found(request: HttpRequest, **path: Any) -> HttpResponse:
@@ -144,3 +146,11 @@ def _on_suspicious(request: HttpRequest, error: Any) -> HttpResponse:
 def _on_database_away(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("event=api_without_database path=%s error=%r", request.path, str(error))
     return problem_response(database_away())
+
+
+def _on_fault(request: HttpRequest, error: Any) -> HttpResponse:
+    """Django logs and reports it as it does for a page, and the page itself is not sent."""
+    response_for_exception(request, error)
+    return problem_response(
+        ApiProblem(500, "this is a fault of the server, and its log says which")
+    )

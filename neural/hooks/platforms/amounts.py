@@ -29,7 +29,8 @@ def exact(value: Any) -> Decimal | None:
         number = Decimal(repr(round(value, 9))) if isinstance(value, float) else Decimal(value)
     except (InvalidOperation, ValueError, OverflowError):
         return None
-    return number if number.is_finite() and abs(number) < LARGEST * LARGEST else None
+    is_one = number.is_finite() and -LARGEST * LARGEST < number < LARGEST * LARGEST
+    return number if is_one else None  # compared as it is: abs() of 1e9999999 overflows
 
 
 def rounded(value: Decimal, digits: int = PLACES) -> Decimal:

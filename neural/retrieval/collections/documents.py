@@ -31,6 +31,8 @@ LONGEST_TEXT = 8_000
 MOST_FACTS = 30
 LARGEST_NUMBER = 10**15
 """A fact that is a number is smaller, in either direction."""
+MOST_PLACES = 40
+"""Digits of a number behind its point."""
 EARLIEST = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
 _LATEST = dt.datetime(9999, 12, 29, tzinfo=dt.UTC)
 """Times between these can be shown in every time zone."""
@@ -267,7 +269,10 @@ def amount_of(value: Any) -> Decimal | None:
         amount = Decimal(as_text(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and abs(amount) < LARGEST_NUMBER else None
+    # Compared, and not computed with: 1e9999999 overflows, and 1e-9999999 is written with as many
+    # digits.
+    is_plain = amount.is_finite() and int(amount.as_tuple().exponent) >= -MOST_PLACES
+    return amount if is_plain and -LARGEST_NUMBER < amount < LARGEST_NUMBER else None
 
 
 def amounts(value: Any) -> Iterator[str]:
@@ -292,9 +297,10 @@ def meaning_of(names: Iterable[str], more: Iterable[str]) -> str:
     """The text to embed for a list of names and some more texts, each once, without words with
     digits. The names are sorted, so the same dishes in any order give the same text. A code like
     ``cash`` is no text: a vector of little else is near to anything."""
-    things = sorted({without_numbers(name).strip() for name in names})
-    words = (without_numbers(text).strip() for text in more if not _CODE.fullmatch(text))
-    return "，".join(dict.fromkeys(part for part in (*things, *words) if part))
+    cut = (text[:LONGEST_TEXT] for text in more)
+    things = sorted({without_numbers(name[:LONGEST_TEXT]).strip() for name in names})
+    words = (without_numbers(text).strip() for text in cut if not _CODE.fullmatch(text))
+    return "，".join(dict.fromkeys(part for part in (*things, *words) if part))[:LONGEST_TEXT]
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Whatever is wrong with a request is a problem (RFC 9457), on every endpoint."""
 
 import pytest
+from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 
@@ -143,3 +144,21 @@ def test_a_wrong_page_of_stores_is_a_problem(query):
 
 def test_the_size_of_a_page_is_the_setting():
     assert fields(Caller("S1").get("stores", limit=conf().api_page_size + 1)) == ["query.limit"]
+
+
+def test_a_fault_of_ours_is_a_problem_and_is_logged_and_reported(monkeypatch, caplog):
+    def fails(*_, **__):
+        raise ArithmeticError("1 / 0")
+
+    monkeypatch.setattr(stores, "page_size", fails)
+    caller = Caller("S1")
+    caller.client.raise_request_exception = False
+    reported = []
+    got_request_exception.connect(reported_by := lambda **facts: reported.append(facts))
+
+    found = problem(caller.get("stores"), 500)
+
+    got_request_exception.disconnect(reported_by)
+    assert "1 / 0" not in str(found)
+    assert "1 / 0" in caplog.text
+    assert len(reported) == 1

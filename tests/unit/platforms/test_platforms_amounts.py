@@ -64,7 +64,9 @@ def test_the_smallest_units_are_exact(value, currency, amount):
     assert minor(value, digits_of(currency)) == Decimal(amount)
 
 
-@pytest.mark.parametrize("value", [None, True, "", "x", 10**20, [], {}, "1e400", "nan"])
+@pytest.mark.parametrize(
+    "value", [None, True, "", "x", 10**20, [], {}, "1e400", "1e9999999", "nan"]
+)
 def test_what_is_no_amount_of_smallest_units_is_none(value):
     assert minor(value, 2) is None
 

@@ -314,6 +314,16 @@ def test_facts_are_kept_if_a_column_can_hold_them() -> None:
     assert len(many.facts) == collected.MOST_FACTS
 
 
+@pytest.mark.parametrize("amount", ["1e9999999", "-1e9999999", "1.5e-9999999", "NaN", "9" * 4301])
+def test_an_event_of_an_amount_that_nothing_costs_is_indexed_without_it(amount: str) -> None:
+    record = {"id": "1", "store": "S", "type": "t", "event_id": "e", "payload": {"total": amount}}
+
+    kept = bounded(neural_collections.document(record))
+
+    assert "amount" not in kept.facts
+    assert "t" in tokens_of(kept)
+
+
 # What a record is, is in it
 
 
