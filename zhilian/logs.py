@@ -59,9 +59,11 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _cut(text: str) -> str:
-    """The text; of a longer one the beginning, the end and how much is left out."""
+    """The text; of a longer one the beginning, the end and how much is left out. It is masked as a
+    whole before: half of a phone number looks like none."""
     if len(text) <= LONGEST_TEXT:
         return text
+    text = masked_text(text)
     half = LONGEST_TEXT // 2
     return f"{text[:half]}… {len(text) - 2 * half} characters …{text[-half:]}"
 

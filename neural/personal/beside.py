@@ -30,11 +30,13 @@ SHORTEST = 2
 """A name of one character may be a part of any word."""
 SHORTEST_ASCII = 4
 """A shorter one is often a code or a word of a traceback: CN, in, 12."""
+LONGEST = 300
+"""A longer value is no name that an error quotes, and each place of a text is compared with it."""
 FEWEST_DIGITS = 5
 """A number with fewer may be that of a line, a port or a table."""
 MOST = 100
 """So many values are looked for: each place of a text is compared with each of them."""
-_NUMBER = re.compile(r"[+-]?\d*\.?\d*")
+_NUMBER = re.compile(r"[+-]?\d*(?:\.\d*)?")
 _RUNNING_TEXT = re.compile(
     r".*(error|exception|traceback|message|reason|notes?|remark|comment|answer|text|args|result"
     r"|备注|留言|说明)$"
@@ -71,6 +73,8 @@ class KnownValues:
 
 def is_long_enough(value: str) -> bool:
     """Whether a value can be told from other words in any text."""
+    if len(value) > LONGEST:
+        return False
     if _NUMBER.fullmatch(value):
         return sum(map(str.isdigit, value)) >= FEWEST_DIGITS
     return len(value) >= (SHORTEST_ASCII if value.isascii() else SHORTEST)
@@ -125,7 +129,7 @@ def _is_telling(text: str, kind: Kind) -> bool:
     if kind is not Kind.TEXT:
         return is_long_enough(text)
     has_number = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
-    return has_number and len(text) >= _SHORTEST_ADDRESS
+    return has_number and LONGEST >= len(text) >= _SHORTEST_ADDRESS
 
 
 @dataclass(frozen=True, kw_only=True)

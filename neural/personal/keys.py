@@ -40,8 +40,9 @@ _OF_PERSONS = (
 )
 _IN_SOME_ROLE = "*guest *customer *buyer *payer *contact *consignee *recipient"
 _PHONES = (
-    "*phone *phones *mobile *mobiles *phonenumber *phonelist tel telephone tels *手机* *电话 "
-    "*电话号码 *联系方式"
+    "*phone *phones *phoneno *phonenum *phonenumber *phonenumbers *phonelist *mobile *mobiles "
+    "*mobileno *mobilenum *mobilenumber tel tels telno telnum telnumber telephone *手机* *电话 "
+    "*电话号 *电话号码 *联系方式"
 )
 _NAMES = (
     "customer.name member.name guest.name recipient.name receiver.name consignee.name buyer.name "
@@ -79,6 +80,8 @@ DEFAULT_KEYS: Mapping[str, Kind] = {
     for pattern in patterns.split()
 }
 
+LONGEST = 300
+"""Characters of a path of keys, from its end: a sender may call a key anything."""
 _CODES = re.compile(
     r".*(id|ids|no|sn|key|code|codes|number|hash|version|sku|barcode|ticket|token|trace|parent"
     r"|amount|price|total|sum|quantity|count|time|at|timestamp|day|date|queue|task|type)$"
@@ -113,7 +116,8 @@ class KeyRules:
         plain = {_plain_pattern(pattern): kind for pattern, kind in patterns.items()}
         self._exact = {each: kind for each, kind in plain.items() if not set(".*?[") & set(each)}
         self._others = [
-            (re.compile(rf"(?s:.*\.)?{translate(each)}"), kind)
+            # One that begins with any text fits below any key as it is.
+            (re.compile(("" if each[0] == "*" else r"(?s:.*\.)?") + translate(each)), kind)
             for each, kind in plain.items()
             if each not in self._exact
         ]
@@ -122,7 +126,7 @@ class KeyRules:
         """The kind of what stands under these plain keys; None if it is not personal."""
         if found := self._exact.get(path[-1]):
             return found
-        text = ".".join(path[-4:])
+        text = ".".join(path[-4:])[-LONGEST:]
         return next((kind for pattern, kind in self._others if pattern.match(text)), None)
 
     def kind_below(self, path: tuple[str, ...], above: Kind | None) -> Kind | None:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from neural.personal.keys import KeyRules, Kind, is_code, plain_key
+from neural.personal.keys import LONGEST, KeyRules, Kind, is_code, plain_key
 from neural.personal.patterns import HIDDEN, masked, masked_text, names_nobody
 
 MOST = 20_000
@@ -44,14 +44,16 @@ class Places:
         path = (*place.path[-8:], plain)
         kind = self._rules.kind_below(path, place.kind)
         found = Place(path, kind, is_code(plain))
-        if self._remembered < MOST:
+        if self._remembered < MOST and len(plain) <= LONGEST:
             place.below[key] = found
             self._remembered += 1
         return found
 
 
 _FORM = re.compile(r"[\w.\[\]%-]+=[^&\s]*(?:&[\w.\[\]%-]+=[^&\s]*)+")
-_QUOTED = r"""(?P<quote>\\*["'])(?P<value>(?:(?!(?P=quote)).)*)"""
+# Of very many backslashes only the last are the quote's, which each place of the value is compared
+# with.
+_QUOTED = r"""(?:\\{64})*(?P<quote>\\{0,63}["'])(?P<value>(?:(?!(?P=quote)).)*)"""
 _PAIR = re.compile(
     r"""(?<![\w-])(?P<key>[\w-]+)\\*["']?\s*(?:[:=]\s*"""
     + _QUOTED

@@ -28,6 +28,8 @@ _HAN = (
 )
 _ACCENTED = range(0xC0, 0x250)
 _UNKEPT = (range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000), range(0xFFF0, 0x10000))
+_PIECES = re.compile(r".{1,300}(?!\W)|.{1,300}", re.DOTALL)
+"""A piece ends before a letter where it can: not between a letter and its accent."""
 
 
 @cache
@@ -54,7 +56,13 @@ def fold_short(text: str) -> str:
 
 def fold(text: str) -> str:
     """The normal form of a text."""
-    return unicodedata.normalize("NFKC", text).lower().translate(_simplified())
+    return compatible(text).lower().translate(_simplified())
+
+
+def compatible(text: str) -> str:
+    """The text in Unicode's form NFKC, made in pieces: Python takes quadratic time to put the
+    accents of one letter in order, and a text may be nothing but accents."""
+    return "".join(unicodedata.normalize("NFKC", each) for each in _PIECES.findall(text))
 
 
 def fold_with_places(text: str) -> tuple[str, list[int]]:
@@ -81,8 +89,10 @@ _EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 _RUNS = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+)|([{_EMOJI}])")
 _UNITS = re.compile(f"[{HAN}]|[^\\W_{HAN}]+|[{_EMOJI}]")
 _CHINESE = re.compile(f"[{HAN}]")
-_BRACKETS = re.compile(r"[(\[{<《【〔「『].*?[)\]}>》】〕」』]")
-_WITH_DIGITS = re.compile(r"[A-Za-z0-9_.:/+-]*[0-9][A-Za-z0-9_.:/+-]*")
+# Both also match what is left as it is, so that a text of brackets alone, or without any digit, is
+# read once and not again from each of its characters.
+_BRACKETS = re.compile(r"[(\[{<《【〔「『][^)\]}>》】〕」』\n]*([)\]}>》】〕」』]?)")
+_CODES = re.compile(r"[A-Za-z0-9_.:/+-]+")
 _PLURALS_IN_ES = ("ches", "shes", "sses", "xes", "zes", "oes")
 _SHORTEST_PLURAL = 4
 LONGEST_WORD = 40
@@ -118,7 +128,7 @@ def word_of(run: str) -> str:
 
 def without_numbers(text: str) -> str:
     """A text without words that have a digit: ids, amounts and times mean nothing to a model."""
-    return _WITH_DIGITS.sub("", text)
+    return _CODES.sub(lambda found: "" if has_digit(found[0]) else found[0], text)
 
 
 def has_chinese(folded: str) -> bool:
@@ -131,7 +141,8 @@ def name_forms(name: str) -> tuple[str, ...]:
     """The forms in which a whole name is compared: its units without separators, and the same
     without text in brackets, because people leave out the branch of 护国寺小吃店（护国寺总店）."""
     folded = fold_short(name)
-    forms = ("".join(units(folded)), "".join(units(_BRACKETS.sub(" ", folded))))
+    short = _BRACKETS.sub(lambda found: " " if found[1] else found[0], folded)
+    forms = ("".join(units(folded)), "".join(units(short)))
     return tuple(form for form in dict.fromkeys(forms) if form)
 
 

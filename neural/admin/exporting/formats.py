@@ -29,10 +29,10 @@ _FORMULA = re.compile(
 _DIGIT = re.compile(r"\d")
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
 """The same as a number: nothing is lost, and none of them is shown like 1.23E+11."""
-_MONTH = "(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
+_MONTH = "(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*+"
 _NUMBER_OR_DATE = re.compile(
     rf"[\s.(¥￥$€£上下午]*(?:\d|{_MONTH})"
-    rf"(?:[\s\d.,:/()%+\-e¥￥$€£年月日号时時分秒上下午]|[ap]m?|{_MONTH})*",
+    rf"(?:{_MONTH}|[\s\d.,:/()%+\-e¥￥$€£年月日号时時分秒上下午]|[ap]m?)*+",
     re.IGNORECASE,
 )
 

@@ -32,7 +32,7 @@ MOST_DIGITS = 9
 MOST_MISSING = 50
 """Numbers are no sequence, but ids, if so many are missing for each that is known."""
 
-_TICKET = re.compile(r"(?P<prefix>.*?)(?P<digits>[0-9]+)\Z", re.DOTALL)
+_TICKET = re.compile(r"(?P<prefix>(?:.*[^0-9])?)(?P<digits>[0-9]+)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

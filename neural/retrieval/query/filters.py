@@ -8,7 +8,6 @@ does a filter or a value that is unknown, which is named.
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from neural.retrieval.collections.documents import amount_of
 from neural.retrieval.collections.trade import codes_called
 from neural.retrieval.stores.base import FactCondition as Condition
+from neural.retrieval.text import compatible
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "store": ("门店", "店铺", "分店", "shop"),
@@ -202,7 +202,7 @@ _BARE = re.compile(
 def read_filters(text: str, *, today: dt.date, ahead: bool = False) -> Filtered:
     """Take the filters out of a query. A day of no week is that which was last; ``ahead`` that of
     this week."""
-    found = Filtered(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    found = Filtered(compatible(text).translate(_QUOTES))
     if ahead:
         found.text = _OF_NO_WEEK.sub(
             lambda match: ("this " if match[1] else "本") + match[0], found.text

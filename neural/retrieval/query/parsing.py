@@ -28,7 +28,7 @@ MOST_PARTS = 40
 LONGEST_SOUNDED = 40
 """In letters. A longer query is a sentence, and no name sounds like a sentence."""
 _LONGEST_READ = 4_000
-_SPACED = re.compile(r"(?<![a-z0-9])\d+(?: \d+)+(?![a-z0-9])")
+_SPACED = re.compile(r"(?<![a-z\d])\d+(?: \d+)+(?![a-z\d])")
 """Digits in groups, as phones are written: 138 0013 8000."""
 
 _AFTER_LETTERS = re.compile(r"([a-z]+)([1-9]\d{2,})")

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import logging
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,9 @@ from hypothesis import strategies as st
 
 from neural.personal.keys import DEFAULT_KEYS, KeyRules, Kind
 from neural.personal.logs import WithoutPersonalData
+from neural.personal.person import Person
 from neural.personal.rules import Redaction
+from zhilian.logs import KeyValueFormatter
 
 RULES = Redaction(KeyRules(DEFAULT_KEYS))
 
@@ -95,6 +96,49 @@ def test_values_are_masked_by_their_keys_and_everything_else_stays() -> None:
         "phone_last4": "5678",
         "consignee": None,
     }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "phoneNo",
+            "mobileNo",
+            "mobile_no",
+            "tel_no",
+            "phone_num",
+            "recipientPhoneNo",
+            "telNumber",
+        ),
+        *("guest_mobile_number", "telephoneNo", "contact-phone-numbers", "订餐电话号", "手机号"),
+    ],
+)
+def test_a_phone_under_a_key_that_ends_like_a_code_is_masked(key: str) -> None:
+    assert RULES.value({key: "6123 4567"}) == {key: "****4567"}
+    assert RULES.value({key: 61234567}) == {key: 4567}
+    assert RULES.text(f"{key}=61234567") == f"{key}=****4567"
+
+
+@pytest.mark.parametrize("key", ["hotel_no", "motelNumber", "order_no", "table_no", "pos_no"])
+def test_what_only_ends_like_the_number_of_a_phone_is_none(key: str) -> None:
+    assert RULES.value({key: "6123 4567"}) == {key: "6123 4567"}
+
+
+LONG = "A" * 250_000 + " b c d "
+
+
+def test_a_phone_at_the_end_of_a_long_text_is_masked_erased_and_left_out_of_the_log() -> None:
+    text = f"{LONG}13812345678"
+    person = Person(phone="13812345678", rules=KeyRules(DEFAULT_KEYS))
+    facts = {"name": "a", "levelname": "INFO", "levelno": 20, "args": ()}
+
+    assert RULES.value({"x": text}) == {"x": f"{LONG}138****5678"}
+    assert RULES.text(text) == f"{LONG}138****5678"
+    assert person.erased({"x": text}) == {"x": f"{LONG}[erased]"}
+    for cut_at in range(16_000 - 11, 16_001):
+        line = "A" * cut_at + " 13812345678 " + "A" * 20_000
+        told = KeyValueFormatter().format(logging.makeLogRecord({**facts, "msg": line}))
+        assert "1381" not in told
 
 
 @pytest.mark.parametrize(
@@ -279,20 +323,6 @@ def test_a_value_nested_as_deep_as_python_reads_raises_nothing() -> None:
         value = [value]
 
     assert RULES.value(value) == "****"
-
-
-@pytest.mark.parametrize(
-    "text", ["1 " * 200_000, "aaaaa:" * 60_000, "{'" * 100_000, "@a" * 200_000]
-)
-def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    start = time.process_time()
-    RULES.text(text[: len(text) // 4])
-    quarter = time.process_time() - start
-    start = time.process_time()
-    RULES.text(text)
-    whole = time.process_time() - start
-
-    assert whole < 12 * max(quarter, 0.02)
 
 
 def test_warnings_and_errors_in_the_log_are_masked() -> None:
