@@ -21,7 +21,7 @@ from django.db.models.functions import Cast, Left
 
 from neural.ledger.dialects import despite_contention
 from neural.models import TaskRun
-from neural.personal.beside import Beside, beside
+from neural.personal.beside import Beside, beside, erased_row
 from neural.personal.keys import plain_key
 from neural.personal.person import MARK, Person
 from neural.registry import Registry
@@ -120,6 +120,11 @@ def register_erasable(erasable: Erasable) -> None:
     ERASABLES.add(erasable.name, erasable)
 
 
+DERIVED: set[type[Model]] = set()
+"""Tables that workers make anew, within minutes, from rows that are erased. They are not gone
+through: what they hold of the person goes with the rows that it comes from."""
+
+
 @dataclass(frozen=True)
 class Step:
     """Some rows that were looked at."""
@@ -157,6 +162,7 @@ def erase(
             yield step if dry_run else replace(step, found=0, unread=0)
     for code, values in beside_by_store.items():
         yield from _erase_beside(person, code, frozenset(values), dry_run)
+    person = replace(person, stood_beside=frozenset[str]().union(*beside_by_store.values()))
     for number in range(0 if dry_run else MOST_ROUNDS):
         under_way = runs_under_way(store)
         if number:
@@ -281,7 +287,7 @@ def value_of(model: type[Model], name: str, text: str) -> Any:
 def _changed(values: Values, person: Person) -> dict[str, Any]:
     """The values that name the person, without them. A field's own name is the key of its value:
     a column may hold what a payload has under that key."""
-    erased = person.erased(dict(values))
+    erased = erased_row(person, dict(values))
     return {name: erased[name] for name in values if erased[name] != values[name]}
 
 
@@ -290,12 +296,13 @@ def _erase(erasable: Erasable, person: Person, keys: Sequence[Any]) -> int:
         with transaction.atomic():
             locked = erasable.model._base_manager.select_for_update(of=("self",))
             rows = list(locked.filter(erasable.only, pk__in=keys).order_by("pk"))
-            return len(_update(erasable, person, rows))
+            return len(erase_from_rows(erasable, person, rows))
 
     return despite_contention(transact)
 
 
-def _update(erasable: Erasable, person: Person, rows: Sequence[Any]) -> Sequence[Any]:
+def erase_from_rows(erasable: Erasable, person: Person, rows: Iterable[Any]) -> Sequence[Any]:
+    """Erase the person from locked rows, in the caller's transaction; returns those changed."""
     done = []
     for row in rows:
         values = {name: getattr(row, name) for name in erasable.fields}

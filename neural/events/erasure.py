@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from math import inf
+from time import monotonic
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db.models import Q
@@ -50,6 +52,7 @@ from neural.registry import Registry
 PERMISSION = "neural.erase_personal_data"
 ACTION = "person.erase"
 LONGEST_REASON = 500
+Each = TypeVar("Each")
 BESIDE = "with what stands beside the person, such as the name alone"
 Listener = Callable[[Sequence[NeuralEvent], Person], None]
 ERASED_EVENTS: Registry[Listener] = Registry("listener to erased events")
@@ -73,9 +76,13 @@ class Erasure:
     source: AuditSource = AuditSource.COMMAND
     wait_seconds: float = 60
     """How long to wait in all for runs that are at work."""
+    count_seconds: float = inf
+    """How long to count, and then to look, where nothing is erased: erasing is never cut short."""
 
     found: Counter[str] = field(default_factory=Counter)
     """Rows that named the person, by the names of the tables, and :data:`BESIDE`."""
+    is_cut: bool = False
+    """Not every table was read to its end, because the time was over: there may be more."""
     unread: int = 0
     """Rows that are nested too deep to be read."""
     under_way: int = 0
@@ -93,13 +100,14 @@ class Erasure:
         begun = self._tell(AuditOutcome.BEGUN, "begun")
         awaited = RunsAwaited(seconds=self.wait_seconds)
         try:
-            for step in erase(
+            steps = erase(
                 self.person,
                 store=self.store,
                 dry_run=self.by is None,
                 wait_for=awaited.wait_for,
                 found_beside=self._stood_beside,
-            ):
+            )
+            for step in self._in_time(steps):
                 self.found[BESIDE if step.is_beside else step.name] += step.found
                 self.unread += step.unread
                 yield step
@@ -141,8 +149,16 @@ class Erasure:
             unreadable=left.unreadable,
         )
 
+    def _in_time(self, steps: Iterator[Each]) -> Iterator[Each]:
+        until = monotonic() + (self.count_seconds if self.by is None else inf)
+        for step in steps:
+            yield step
+            if monotonic() > until:
+                self.is_cut = True
+                return
+
     def _looks(self) -> Iterator[Look]:
-        for look in not_erased(self.person, store=self.store):
+        for look in self._in_time(not_erased(self.person, store=self.store)):
             self.left.add(look)
             yield look
         values = frozenset(each for values in self._stood_beside.values() for each in values)

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections, models, transaction
 from django.db.models import Model
 
 from neural.events.erasing import (
+    DERIVED,
     ERASABLES,
     Chunk,
     Erasable,
@@ -113,9 +114,7 @@ def _tables() -> Iterator[tuple[Erasable, Places]]:
     """Every table: with the fields that are not erased, those rows of which none are, and the
     fields of which some values are not."""
     registered = {each.model: each for each in ERASABLES}
-    for model in apps.get_models():
-        if model._meta.proxy:
-            continue
+    for model in _models():
         table = registered.get(model) or _unregistered(model)
         if fields := [each for each in _texts(model) if each not in table.fields]:
             yield replace(table, fields=fields, only=models.Q()), _anywhere
@@ -127,10 +126,15 @@ def _tables() -> Iterator[tuple[Erasable, Places]]:
 
 def _all_fields() -> Iterator[tuple[Erasable, Places]]:
     registered = {each.model: each for each in ERASABLES}
-    for model in apps.get_models():
+    for model in _models():
         table = registered.get(model) or _unregistered(model)
-        if not model._meta.proxy and (fields := list(_texts(model))):
+        if fields := list(_texts(model)):
             yield replace(table, fields=fields, only=models.Q()), _anywhere
+
+
+def _models() -> Iterator[type[Model]]:
+    models = apps.get_models()
+    return (each for each in models if not each._meta.proxy and each not in DERIVED)
 
 
 def _unregistered(model: type[Model]) -> Erasable:

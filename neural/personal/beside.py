@@ -16,13 +16,13 @@ hides by its keys: numbers, and values in JSON, forms and pairs within texts, to
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from neural.personal.keys import Kind
+from neural.personal.keys import Kind, is_code
 from neural.personal.person import MARK, Person, is_document
 from neural.personal.rules import Redaction
 
@@ -108,7 +108,7 @@ def beside(person: Person, value: Any) -> set[str]:
     """What stands beside the person in a JSON value and is worth to be looked for."""
     noting = _Noting(**{each.name: getattr(person, each.name) for each in fields(person)})
     noting.erased(value)
-    return {each for each in noting.found if not person.is_in(each)}
+    return set(islice((each for each in sorted(noting.found) if not person.is_in(each)), MOST))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,3 +173,40 @@ class Beside(Person):
         if where or (isinstance(value, str) and is_document(value)):
             return super()._leaf(value, path, False)
         return value
+
+
+def erased_row(person: Person, row: Any) -> Any:
+    """A copy of a row without the person, and without what stands beside them in its texts; the row
+    itself if it does not name them."""
+    if not isinstance(person, Beside) and person.is_in(row):
+        row = in_their_rows(person, beside(person, row)).erased(row)
+    return person.erased(row)
+
+
+def in_their_rows(person: Person, values: Set[str] = frozenset()) -> Beside:
+    """These values and what stood beside the person elsewhere, to be erased from their own rows."""
+    return _InTheirRows(
+        of=person,
+        values=person.stood_beside | values,
+        rules=person.rules,
+        mark=person.mark,
+        unchanged=person.unchanged,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _InTheirRows(Beside):
+    """Here a name is the person's wherever it stands, in a note as in what a line is called: but
+    for ids, and for a namesake in a list."""
+
+    def erased(self, value: Any) -> Any:
+        return Person.erased(self, value) if self.values else value
+
+    def _of_list(self, value: Any, path: tuple[str, ...], all_of_it: bool) -> Any:
+        is_namesake = isinstance(value, dict) and self.of_somebody_else(value)
+        return value if is_namesake else super()._of_list(value, path, all_of_it)
+
+    def _leaf(self, value: Any, path: tuple[str, ...], all_of_it: bool) -> Any:
+        words = str(value)
+        is_id = path and is_code(path[-1]) and words.isascii() and len(words.split()) < 2
+        return value if is_id else Person._leaf(self, value, path, False)

@@ -44,6 +44,8 @@ class Person:
     unchanged: frozenset[tuple[str, str]] = frozenset()
     """Plain keys, each with the plain key above it, whose values stay: ids that must stay unique.
     """
+    stood_beside: frozenset[str] = frozenset()
+    """What stood beside the person in a row. It goes from the texts of each row that names them."""
 
     @cached_property
     def digits(self) -> str:

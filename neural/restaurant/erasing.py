@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from neural.events.changes import reindex
-from neural.events.erasing import Erasable, register_erasable
+from neural.events.erasing import Erasable, erase_from_rows, register_erasable
 from neural.events.erasure import register_erased_events_listener
 from neural.events.types import TYPES
 from neural.models import NeuralEvent
+from neural.personal.beside import in_their_rows
 from neural.personal.person import MARK, Person
 from neural.restaurant.models import (
     Availability,
@@ -39,6 +40,21 @@ def _lines_changed(lines: Sequence[Any], person: Person) -> None:
         reindex(collection="orders", store=line.order.store_id, ids=[line.order.key])
 
 
+ORDERS = Erasable(
+    name="orders",
+    model=Order,
+    fields=(*NAMING, "staff", "note", "phone_last4", "delivery", "progress", "cancel_reason"),
+    after=_orders_changed,
+)
+LINES = Erasable(
+    name="lines of orders",
+    model=OrderLine,
+    fields=("name", "note", "options"),
+    store="order__store",
+    after=_lines_changed,
+)
+
+
 def _shifts_changed(shifts: Sequence[Shift], person: Person) -> None:
     for shift in shifts:
         reindex(collection="staff", store=shift.store_id, ids=[shift.code])
@@ -51,14 +67,17 @@ def _dishes_changed(dishes: Sequence[Dish], person: Person) -> None:
 
 def erase_from_orders(events: Sequence[NeuralEvent], person: Person) -> None:
     """Erase the guest from the orders of these events: an order has the last digits of a phone,
-    and the number of a member, which name the person only together with the event. Orders are
-    indexed with what their events say, so they are indexed anew."""
+    and the number of a member, which name the person only together with the event, as does a name
+    in a note or in what a line is called. Orders are indexed with what their events say, so they
+    are indexed anew."""
     for event in events:
         if key := _order_of(event):
             orders = Order.objects.select_for_update().filter(store=event.store_id, key=key)
             for order in orders:
                 changes = {name: MARK for name in NAMING if getattr(order, name)}
                 Order.objects.filter(pk=order.pk).update(phone_last4="", **changes)
+                for table, rows in ((ORDERS, [order]), (LINES, order.lines.select_for_update())):
+                    erase_from_rows(table, in_their_rows(person), rows)
             reindex(collection="orders", store=event.store_id, ids=[key])
 
 
@@ -75,19 +94,8 @@ def _order_of(event: NeuralEvent) -> str:
 
 
 TABLES = (
-    Erasable(
-        name="orders",
-        model=Order,
-        fields=(*NAMING, "staff", "note", "phone_last4", "delivery", "progress", "cancel_reason"),
-        after=_orders_changed,
-    ),
-    Erasable(
-        name="lines of orders",
-        model=OrderLine,
-        fields=("note", "options"),
-        store="order__store",
-        after=_lines_changed,
-    ),
+    ORDERS,
+    LINES,
     Erasable(name="payments", model=Payment, fields=("reason", "lines")),
     Erasable(name="openings", model=OpeningState, fields=("reason",)),
     Erasable(name="availabilities", model=Availability, fields=("reason",)),

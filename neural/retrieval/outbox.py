@@ -8,13 +8,19 @@ too; rows of other collections are indexed anew because their own tables say so.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from neural.events.erasing import Erasable, register_erasable
+from neural.events.erasing import DERIVED, Erasable, register_erasable
 from neural.events.insertion import InsertHook
 from neural.events.new_event import NewEvent
 from neural.personal.person import Person
 from neural.queues import LOW_PRIORITY_QUEUE
 from neural.retrieval.conf import conf
-from neural.retrieval.models import IngestedRecord, OutboxEntry
+from neural.retrieval.models import (
+    IngestedRecord,
+    OutboxEntry,
+    SearchPiece,
+    SearchRow,
+    SearchTerm,
+)
 
 
 def append_changes(collection: str, keys: Sequence[str], history: bool) -> None:
@@ -62,3 +68,4 @@ def connect() -> None:
     """Register the tables."""
     for each in TABLES:
         register_erasable(each)
+    DERIVED.update((SearchRow, SearchTerm, SearchPiece))

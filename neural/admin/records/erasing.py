@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 PAGE = "neural_erase_person"
 WAIT_SECONDS = 30
 """Shorter than a proxy waits for the next piece of a page."""
+COUNT_SECONDS = 3
+"""Counting what names the person takes so long, and looking for what stays as long again."""
 GOES_HERE = "<!-- report -->"
 
 
@@ -90,7 +92,9 @@ class PersonForm(forms.Form):
         """What the form means; it only counts."""
         store = self.cleaned_data["store"]
         code = store.pk if store else ""
-        return Erasure(person=self.person, store=code, wait_seconds=WAIT_SECONDS)
+        return Erasure(
+            person=self.person, store=code, wait_seconds=WAIT_SECONDS, count_seconds=COUNT_SECONDS
+        )
 
 
 class ErasingForm(PersonForm):

@@ -17,6 +17,8 @@ from neural.personal.redacting import key_rules
 
 WAIT_SECONDS = 60
 LEFT = "Not erased, though they name the person:"
+WILL_STAY = "Will stay, though they name the person:"
+FOLLOWS = "Workers bring the search index up to date within minutes."
 LEFT_BESIDE = (
     "Left, with a name or an address that stood beside the person. It may be somebody else's, too:"
 )
@@ -82,8 +84,9 @@ class Command(TeachingCommand):
             self._show(counted.go())
             self._report(counted, verb="name the person")
             self._show(counted.look())
-            self._tell(counted.left, LEFT)
+            self._tell(counted.left, WILL_STAY)
             self.stdout.write("Nothing was changed. To erase: --yes --by WHO --reason WHY.")
+            self.stdout.write(f"Then these rows are changed at once. {FOLLOWS}")
             return
         user = _allowed(by)
         if not reason.strip() or len(reason) > LONGEST_REASON:
@@ -101,7 +104,7 @@ class Command(TeachingCommand):
     def _erase(self, erasure: Erasure) -> None:
         self._show(erasure.go())
         self._report(erasure, verb="were changed")
-        self.stdout.write("Workers bring the search index up to date within minutes.")
+        self.stdout.write(FOLLOWS)
         self._show(erasure.look())
         self._tell(erasure.left, LEFT)
         self._tell(erasure.left_beside, LEFT_BESIDE)

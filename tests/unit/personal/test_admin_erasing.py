@@ -43,10 +43,20 @@ def test_what_names_the_person_is_counted_and_nothing_is_changed() -> None:
     page = count(world.client_of(MAY), phone="138 1234 5678")
 
     assert "Events 1" in page
-    assert "Not erased, though they name the person Events, event_id : 1" in page
+    assert "Will stay, though they name the person Events, event_id : 1" in page
+    assert "Workers make the rows of the search index anew within minutes." in page
+    assert "before every row was read" not in page
     assert "Nothing was changed." in page
     assert NeuralEvent.objects.get(event_id="e1").payload == PAYLOAD
     assert not AuditEntry.objects.exists()
+
+
+def test_a_count_that_did_not_read_every_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    world.event("e1", payload=PAYLOAD)
+    monkeypatch.setattr(erasing, "COUNT_SECONDS", 0)
+
+    assert "before every row was read" in count(world.client_of(MAY), phone=PHONE)
+    assert "before every row was read" not in erase(world.client_of(MAY, name="kim"), phone=PHONE)
 
 
 def test_a_confirmed_person_is_erased_with_the_entries_of_the_command() -> None:

@@ -15,6 +15,7 @@ from neural.events import erasing
 from neural.events.erasing import ERASABLES, erase
 from neural.models import (
     AuditEntry,
+    AwaitedMember,
     BulkAction,
     NeuralEvent,
     RefusedEvent,
@@ -555,3 +556,81 @@ def test_the_body_of_a_push_loses_what_stands_beside_the_person_by_its_keys(anna
         "body": f"consignee=[erased]&dish={NAME}&total=3",
         "raw": '{"buyer": "[erased]"}',
     }
+
+
+# In the rows that name the person, a name goes from every text
+
+
+LINE = {"dish": "Egg tart", "name": f"{NAME} tart", "quantity": "2", "price": "7.50"}
+
+
+def test_an_order_loses_the_name_in_its_remark_and_in_what_its_lines_are_called(anna: Any) -> None:
+    event = submitted(note=f"call {NAME} first", lines=[{**LINE, "note": f"for {NAME}"}]).event
+    neural.run_due()
+    submitted("2", phone="13800000000")  # a namesake: elsewhere the name stays
+
+    erased()
+
+    event.refresh_from_db()
+    assert event.payload["note"] == "call [erased] first"
+    assert event.payload["lines"] == [{**LINE, "name": "[erased] tart", "note": "for [erased]"}]
+    order = Order.objects.get(number="A-17")
+    (line,) = order.lines.all()
+    assert NAME not in "".join((order.note, line.name, line.note))
+    assert OutboxEntry.objects.filter(collection="orders").exists()
+
+
+def test_the_arguments_of_a_chord_and_the_value_of_a_member_lose_the_name(anna: Any) -> None:
+    guest = {"phone": PHONE, "customer_name": NAME}
+    run = world.run(
+        RunState.DEAD, args=[[guest, f"table for {NAME}"], f"{NAME} again"], error=f"no {NAME}"
+    )
+    member = rows.row_of(AwaitedMember)
+    AwaitedMember.objects.filter(pk=member.pk).update(value={**guest, "said": f"{NAME} has paid"})
+
+    erased()
+
+    run.refresh_from_db()
+    member.refresh_from_db()
+    gone = {"phone": "[erased]", "customer_name": "[erased]"}
+    assert run.args == [[gone, "table for [erased]"], "[erased] again"]
+    assert run.error == "no [erased]"
+    assert member.value == {**gone, "said": "[erased] has paid"}
+
+
+def test_a_name_that_another_row_tells_goes_from_a_row_that_has_the_phone_alone(anna: Any) -> None:
+    submitted()
+    other = world.event(event_id="2", payload={"phone": PHONE, "said": f"{NAME} called"})
+
+    erased()
+
+    other.refresh_from_db()
+    assert other.payload == {"phone": "[erased]", "said": "[erased] called"}
+
+
+def test_a_namesake_in_the_same_row_and_ids_keep_the_name(anna: Any) -> None:
+    namesake = {"customer_name": "Anna Lee", "phone": "13800000000"}
+    mine = {"customer_name": "Anna Lee", "phone": PHONE, "said": "anna lee, table 4"}
+    payload = {"parties": [mine, namesake], "order_id": "4-Anna", "lines": [{"x": "Anna Lee 1"}]}
+    event = world.event(payload=payload)
+
+    erased()
+
+    event.refresh_from_db()
+    gone = {"customer_name": "[erased]", "phone": "[erased]", "said": "[erased], table 4"}
+    assert event.payload == {
+        "parties": [gone, namesake],
+        "order_id": "4-Anna",
+        "lines": [{"x": "[erased] 1"}],
+    }
+
+
+def test_an_id_that_is_the_name_stays_and_a_sentence_under_such_a_key_does_not(anna: Any) -> None:
+    payload = {"phone": PHONE, "customer_name": "Anna", "table_id": "anna", "paid": "Anna has paid"}
+    event = world.event(payload=payload)
+
+    erased()
+
+    event.refresh_from_db()
+    assert event.payload["table_id"] == "anna"
+    assert event.payload["paid"] == "[erased] has paid"
