@@ -8,8 +8,10 @@ use its arguments is for the task to say. A message that fails is read as far as
 replaced by one that says why.
 """
 
+import hashlib
 import math
 import pickle
+import sys
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from typing import Any
@@ -45,6 +47,13 @@ def printable(value: object, length: int = PRINTED_LENGTH) -> str:
         text = f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
     text = text[: length + 1].encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def sketch(content: object) -> str:
+    """What is logged of a content, which may name guests: its length, its kind and a hash."""
+    raw = content if isinstance(content, bytes) else printable(content, sys.maxsize).encode()
+    kind = type(content).__name__
+    return f"{len(raw)} bytes of {kind}, sha256 {hashlib.sha256(raw).hexdigest()[:16]}"
 
 
 def refusal(*, reason: str, task_id: object = None, content: object = "") -> dict[str, str]:
@@ -272,7 +281,7 @@ def described(message: Any, reason: str) -> dict[str, str]:
         "task": printable(facts.get("task", ""), 100),
         "id": printable(facts.get("id", ""), 100),
         "reason": printable(before["reason"] or reason, REASON_LENGTH),
-        "content": printable(before["content"] or getattr(message, "body", ""), 300),
+        "content": sketch(before["content"] or getattr(message, "body", "")),
     }
 
 

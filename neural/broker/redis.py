@@ -38,7 +38,7 @@ from typing import Any
 from kombu.transport import redis, virtual
 from redis.exceptions import ResponseError
 
-from neural.broker.envelopes import REFUSED_HEADER, is_flat, printable, refusal, survives
+from neural.broker.envelopes import REFUSED_HEADER, is_flat, printable, refusal, sketch, survives
 from neural.broker.patches import Method, Seldom, replace
 from neural.models.run_log import pairs
 
@@ -198,7 +198,7 @@ def _reading(original: Method) -> Method:
         try:
             return original(text, *arguments, **options)
         except Exception as error:
-            raise UnreadableEntry(f"{type(error).__name__}: {printable(text, 200)}") from error
+            raise UnreadableEntry(f"{type(error).__name__}: {sketch(text)}") from error
 
     return loads
 

@@ -28,6 +28,7 @@ from celery.utils.imports import symbol_by_name
 from celery.utils.time import maybe_iso8601, maybe_make_aware, timezone
 from celery.worker import state
 from celery.worker.consumer import Consumer
+from celery.worker.consumer.consumer import UNKNOWN_TASK_ERROR
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural import queues
@@ -145,6 +146,16 @@ class ValidatingConsumer:
         """Celery's hook for a message that cannot be decoded at all."""
         self.refuse(message, f"it cannot be read: {name_of(exc)}")
 
+    # Celery's own would log the body and the headers, with a guest's name and address.
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Celery's hook for a message that is of no task."""
+        self.refuse(message, "it is no message of a task")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Celery's hook for a message that its task's strategy refuses."""
+        self.refuse(message, name_of(exc))
+
     def check(self, message: Any) -> None:
         """Raise :class:`~neural.broker.envelopes.Unsound` if the message would end the worker."""
         headers = message.headers
@@ -233,6 +244,8 @@ class Held(NamedTuple):
 def take_unknown_tasks() -> None:
     """Patch Celery's consumer, once."""
     replace(Consumer, "on_unknown_task", _taking)
+    # It quotes the message, of which keep_refused has told already.
+    logging.getLogger(Consumer.__module__).addFilter(lambda it: it.msg != UNKNOWN_TASK_ERROR)
 
 
 def _taking(original: Method) -> Method:

@@ -1,14 +1,16 @@
 """Each message is looked at before Celery does anything with it, in every worker."""
 
 import logging
+import re
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 from celery import current_app, signals
-from celery.exceptions import WorkerShutdown, WorkerTerminate
+from celery.exceptions import InvalidTaskError, WorkerShutdown, WorkerTerminate
 from celery.worker import state
 from celery.worker.consumer import Consumer
+from celery.worker.consumer.consumer import UNKNOWN_TASK_ERROR
 
 from neural.broker.envelopes import REFUSED_HEADER, Unsound
 from neural.broker.redis import SoundMessage
@@ -108,6 +110,42 @@ def test_of_what_nobody_can_keep_there_is_one_line_and_it_does_not_come_back(kee
     (line,) = caplog.messages
     assert line.startswith("event=message_refused task=")
     assert len(line) < 1500
+
+
+GUEST = "王小明, 13812345678, 中山路 1 号"
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda keeper, made: keeper.refuse(made, "x"),
+        lambda keeper, made: keeper.on_unknown_message(None, made),
+        lambda keeper, made: keeper.on_invalid_task(None, made, InvalidTaskError("x")),
+    ],
+)
+def test_a_line_has_length_kind_and_hash_of_what_was_refused_and_no_guest(caplog, refuse):
+    made = message(forged.entry("x", task=forged.PLAIN_TASK, args=[GUEST]))
+    again = message(forged.entry("x", task=forged.PLAIN_TASK, args=[GUEST]))
+
+    for each in (made, again):
+        refuse(Validated(), each)
+
+    first, second = caplog.messages
+    assert first == second
+    assert re.search(r'content="\d+ bytes of (str|bytes), sha256 [0-9a-f]{16}"', first)
+    assert not any(part in caplog.text for part in ("王小明", "1381", "中山路", "738b"))
+    assert made.channel.rejected == [(made.delivery_tag, False)]
+
+
+def test_celerys_own_line_of_an_unknown_task_which_quotes_the_message_is_not_written(caplog):
+    worker = SimpleNamespace(consumer_cls=Consumer, _process_task=None)
+    message_validation.begin(sender=worker)
+    own = logging.getLogger(Consumer.__module__)
+
+    own.error(UNKNOWN_TASK_ERROR, "x", GUEST, {"argsrepr": GUEST}, {})
+    own.error("another line")
+
+    assert caplog.messages == ["another line"]
 
 
 def test_what_the_way_on_raises_is_the_messages_own_fault(caplog):
