@@ -28,7 +28,7 @@ from celery.utils.imports import symbol_by_name
 from celery.utils.time import maybe_iso8601, maybe_make_aware, timezone
 from celery.worker import state
 from celery.worker.consumer import Consumer
-from celery.worker.consumer.consumer import UNKNOWN_TASK_ERROR
+from celery.worker.consumer.consumer import UNKNOWN_TASK_ERROR  # type: ignore[attr-defined]
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural import queues

@@ -37,11 +37,11 @@ from neural.retrieval.index.fields import texts_of, tokens_of
 from neural.retrieval.query import filters, narrowing, parsing
 from zhilian.logs import KeyValueFormatter
 
-SHORT, TIMES = 2_000, 8
+SHORT, TIMES = 1_000, 8
 """Characters of the short text, and how many times as long the long one is. What is quadratic takes
 64 times as long: 24 is far from both."""
 TOO_MANY = 24
-QUICK_SECONDS = 0.002
+QUICK_SECONDS = 0.001
 """The short text counts as this at least: less is chance."""
 
 PIECES = (
@@ -51,7 +51,7 @@ PIECES = (
     *("+1 ", "138 ", "13800138000", "1380013800 ", "4111111111111111", "a@b.", "\u0301\u0316"),
     *("店", "金额 ", "store:", 'store:"', "昨天", "between ", "1到", "S1店 ", "phone", "phone:'"),
 )  # fmt: skip
-ENDS = ("", " b c d", "!", "13800138000")
+ENDS = ("", " b!")
 
 RULES = KeyRules(DEFAULT_KEYS)
 REDACTION = Redaction(RULES)
@@ -169,13 +169,13 @@ def is_too_slow(what: Callable[[str], Any], piece: str, end: str) -> bool:
 ALL = FUNCTIONS | dict(patterns())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_text_of_any_length_takes_time_in_proportion_to_it(name: str) -> None:
     what = ALL[name]
     seconds(what, "13800138000 中 A")  # what is loaded once
-    ends = ENDS if name in FUNCTIONS else ENDS[:3]
 
-    slow = [piece + end for piece in PIECES for end in ends if is_too_slow(what, piece, end)]
+    slow = [piece + end for piece in PIECES for end in ENDS if is_too_slow(what, piece, end)]
 
     assert not slow
 
