@@ -1,6 +1,7 @@
 """The commands of the page that says how to keep it, run as they are written there.
 
-Those that need root or a service manager (`systemctl`, `runuser`) are done by the test itself.
+There is no service manager here (`systemctl`), and what `runuser` would do as the user postgres is
+done as the superuser of the test's own server.
 """
 
 import gzip
@@ -19,13 +20,15 @@ import psycopg
 import pytest
 
 from tests.integration.postgresql import PostgreSQLServer, programs
+from tests.ports import HOST
 from tests.watching import wait_until
 
 ROOT = Path(__file__).parents[2]
 FIRST = ROOT / "tests" / "unit" / "ledger" / "first"
 PAGE = ROOT / "docs" / "how-to" / "keeping.md"
 PAGE_ZH = ROOT / "docs" / "zh" / "how-to" / "keeping.md"
-NOT_HERE = ("systemctl", "runuser", "export")
+NOT_HERE = ("systemctl", "export")
+AS_SUPERUSER = "runuser -u postgres -- "
 MANAGE = f"{sys.executable} {ROOT / 'manage.py'}"
 COUNTS = "SELECT (SELECT count(*) FROM neural_neuralevent), (SELECT count(*) FROM neural_taskrun)"
 
@@ -58,13 +61,15 @@ class Home:
         self.var = directory / "var"
         self.var.mkdir()
         self.database = ""
+        self.server: PostgreSQLServer | None = None
+        self.said = ""
 
     def enter(self, lines: list[str], **replaced: str) -> str:
         said = ""
         for line in lines:
-            if line.startswith(NOT_HERE):
+            if line.startswith(NOT_HERE) or self._lacks(line):
                 continue
-            for written, meant in {"manage.py": MANAGE, **replaced}.items():
+            for written, meant in {"manage.py": MANAGE, AS_SUPERUSER: "", **replaced}.items():
                 line = line.replace(written, meant)
             done = subprocess.run(
                 ["sh", "-ec", line], cwd=self.directory, env=self.environment(),
@@ -75,6 +80,14 @@ class Home:
             said += done.stdout
         return said
 
+    def _lacks(self, line: str) -> bool:
+        """Whether it is about an extension that this server has not got."""
+        if "EXTENSION" not in line or self.server is None:
+            return False
+        with self.server.connect() as connected:
+            there = "SELECT FROM pg_available_extensions WHERE name = 'vector'"
+            return connected.execute(there).fetchone() is None
+
     def environment(self) -> dict[str, str]:
         ours = ("DJANGO_", "ZHILIAN_", "NEURAL_", "CELERY_", "PYTEST_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -82,12 +95,18 @@ class Home:
         return {
             **kept,
             "PATH": tools,
+            **self._superuser(),
             "ZHILIAN_ENV_FILE": "",
             "ZHILIAN_VAR": str(self.var),
             "DATABASE_URL": self.database,
             "DATABASE": self.database,
             "CELERY_BROKER_URL": "redis://127.0.0.1:1/1",
         }
+
+    def _superuser(self) -> dict[str, str]:
+        if self.server is None:
+            return {}
+        return {"PGHOST": HOST, "PGPORT": str(self.server.port), "PGUSER": "postgres"}
 
 
 @pytest.fixture
@@ -119,7 +138,7 @@ def of_sqlite(file: Path) -> tuple[int, int]:
 
 def test_a_backup_of_sqlite_beside_live_work_is_restored(on_sqlite):
     _, by_program, by_python = commands("Back up")
-    (_, restore) = commands("Restore")
+    restore, back, keep = commands("Restore")[3:]
     before = of_sqlite(on_sqlite.var / "zhilian.sqlite3")
     reading = sqlite3.connect(on_sqlite.var / "zhilian.sqlite3")  # so that the -wal file stays
     reading.execute("CREATE TABLE in_the_wal (id integer)")
@@ -135,6 +154,14 @@ def test_a_backup_of_sqlite_beside_live_work_is_restored(on_sqlite):
     assert of_sqlite(on_sqlite.var / "zhilian.sqlite3") == before
     assert re.search(r"^ok +migrations", said, re.M)
 
+    on_sqlite.enter(back)
+
+    assert of_sqlite(on_sqlite.var / "zhilian.sqlite3") == (before[0], 0)
+    on_sqlite.enter(restore[:3])
+    on_sqlite.enter(keep)
+    assert of_sqlite(on_sqlite.var / "zhilian.sqlite3") == before
+    assert [file.name for file in on_sqlite.var.glob("*before*")] == []
+
 
 # PostgreSQL
 
@@ -149,14 +176,17 @@ def server() -> Iterator[PostgreSQLServer]:
     shutil.rmtree(directory)
 
 
-def make_database(server: PostgreSQLServer) -> str:
-    """The address of a new database of the service's user, as `runuser` would make it."""
+@pytest.fixture
+def on_postgresql(on_sqlite, server) -> Home:
+    """The same deployment, that moves to PostgreSQL as the page says."""
     with server.connect() as connected:
-        connected.execute("DROP DATABASE IF EXISTS zhilian")
-        connected.execute("DROP ROLE IF EXISTS zhilian")
         connected.execute("CREATE ROLE zhilian LOGIN")
-        connected.execute("CREATE DATABASE zhilian OWNER zhilian TEMPLATE template0")
-    return server.url.replace("postgres@", "zhilian@").replace("/postgres", "/zhilian")
+    on_sqlite.server = server
+    on_sqlite.database = server.url.replace("postgres@", "zhilian@").replace(
+        "/postgres", "/zhilian"
+    )
+    on_sqlite.said = on_sqlite.enter(commands("From SQLite to PostgreSQL")[0])
+    return on_sqlite
 
 
 def of_postgresql(url: str) -> tuple[int, int]:
@@ -165,23 +195,54 @@ def of_postgresql(url: str) -> tuple[int, int]:
 
 
 @needs_server
-def test_a_deployment_moves_from_sqlite_is_backed_up_and_restored(on_sqlite, server):
-    (move,) = commands("From SQLite to PostgreSQL")
-    before = of_sqlite(on_sqlite.var / "zhilian.sqlite3")
-    on_sqlite.database = make_database(server)
+def test_a_deployment_moves_from_sqlite_with_all_it_has(on_postgresql):
+    assert of_postgresql(on_postgresql.database) == of_sqlite(on_postgresql.var / "zhilian.sqlite3")
+    assert re.search(r"^ok +migrations", on_postgresql.said, re.M)
+    on_postgresql.enter([*commands("The secret key")[0], *commands("What a year.*?")[0]])
 
-    said = on_sqlite.enter(move)
 
-    assert of_postgresql(on_sqlite.database) == before
+@needs_server
+def test_a_dump_is_restored_and_what_was_there_goes_at_the_end_alone(on_postgresql, server):
+    restore, _, keep = commands("Restore")[:3]
+    before = of_postgresql(on_postgresql.database)
+    on_postgresql.enter(commands("Back up")[0])
+    lose_all_runs(on_postgresql)
+
+    said = on_postgresql.enter(restore)
+
+    assert of_postgresql(on_postgresql.database) == before
     assert re.search(r"^ok +migrations", said, re.M)
+    assert of_postgresql(f"{on_postgresql.database}_before") == (before[0], 0)
+    on_postgresql.enter(keep)
+    with server.connect() as connected:
+        assert databases(connected) == {"postgres", "zhilian"}
 
-    on_sqlite.enter(commands("Back up")[0])
-    on_sqlite.database = make_database(server)
-    said = on_sqlite.enter(commands("Restore")[0])
 
-    assert of_postgresql(on_sqlite.database) == before
-    assert re.search(r"^ok +migrations", said, re.M)
-    on_sqlite.enter([*commands("The secret key")[0], *commands("What a year.*?")[0]])
+@needs_server
+def test_a_dump_that_was_cut_off_costs_nothing_of_the_live_database(on_postgresql, server):
+    restore, back = commands("Restore")[:2]
+    before = of_postgresql(on_postgresql.database)
+    on_postgresql.enter(commands("Back up")[0])
+    dump = on_postgresql.directory / "zhilian.dump"
+    dump.write_bytes(dump.read_bytes()[: dump.stat().st_size // 2])
+
+    with pytest.raises(AssertionError, match="pg_restore"):
+        on_postgresql.enter(restore)
+    on_postgresql.enter(back)
+
+    assert of_postgresql(on_postgresql.database) == before
+    with server.connect() as connected:
+        assert databases(connected) == {"postgres", "zhilian"}
+
+
+def lose_all_runs(home: Home) -> None:
+    with psycopg.connect(home.database) as connected:
+        connected.execute("TRUNCATE neural_taskrun CASCADE")
+
+
+def databases(connected: psycopg.Connection) -> set[str]:
+    listed = "SELECT datname FROM pg_database WHERE NOT datistemplate"
+    return {name for (name,) in connected.execute(listed)}
 
 
 @needs_server
