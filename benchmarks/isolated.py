@@ -65,6 +65,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def set_up(*, migrates: bool) -> None:
     """Set up Django, and with ``migrates`` the tables, unless they were copied (SQLite)."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
     import django
     from django.core.management import call_command
 

@@ -9,7 +9,6 @@ succeeds has two lines, started and succeeded. Needs no database.
 
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -17,10 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-import django
+from benchmarks import isolated
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
-django.setup()
+isolated.set_up(migrates=False)
 
 from benchmarks.machine import machine
 from neural.models import NeuralEvent, TaskRun

@@ -13,9 +13,17 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.forecasts import datasets, windows
+from benchmarks.forecasts import datasets
 from benchmarks.forecasts.methods import METHODS, Method, Settings, Window
-from benchmarks.forecasts.windows import origins, task
+from benchmarks.forecasts.windows import (
+    Residuals,
+    added,
+    banded,
+    origins,
+    residuals,
+    scored,
+    task,
+)
 from neural.forecasting.core.evaluation import Sums, figures
 from neural.forecasting.core.series import Sales
 
@@ -35,7 +43,7 @@ def measured(
     """Figures by method, over all windows."""
     sums: dict[str, list[Sums]] = {name: [] for name in methods}
     seconds = dict.fromkeys(methods, 0.0)
-    earlier: windows.Residuals = []
+    earlier: Residuals = []
     days = next(iter(stores.values())).days
     for origin in origins(days, windows=windows, skipped=skipped):
         window = Window(task(stores, origin=origin, history=history, kind=kind), Settings())
@@ -43,13 +51,13 @@ def measured(
             began = time.perf_counter()
             forecasts = method(window)
             seconds[name] += time.perf_counter() - began
-            found = windows.scored(window.task, forecasts)
+            found = scored(window.task, forecasts)
             if name == BANDED:
-                found |= windows.banded(window.task, forecasts, earlier) if earlier else {}
-                earlier += windows.residuals(window.task, forecasts)
+                found |= banded(window.task, forecasts, earlier) if earlier else {}
+                earlier += residuals(window.task, forecasts)
             sums[name].append(found)
         print(f"{kind}: origin {origin} of {days} days", file=sys.stderr, flush=True)
-    return {name: _told(windows.added(sums[name]), seconds[name]) for name in methods}
+    return {name: _told(added(sums[name]), seconds[name]) for name in methods}
 
 
 def _told(sums: Sums, seconds: float) -> dict[str, Any]:

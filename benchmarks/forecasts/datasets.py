@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.isolated import set_up
 from benchmarks.machine import DataAbsent, data_file
 from neural.forecasting.core.days import calendar
 from neural.forecasting.core.series import HORIZONS, Sales
-from neural.replay import bakery
 
 FRESHRETAIL = "freshretail_daily.parquet"
 """FreshRetailNet-50K, aggregated to days."""
@@ -99,6 +99,9 @@ def _shut(quantities: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _bakery() -> pd.DataFrame:
+    set_up(migrates=False)
+    from neural.replay import bakery  # it imports models
+
     try:
         path = bakery.data_file()
     except bakery.BakeryDataMissing as missing:

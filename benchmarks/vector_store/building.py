@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import resource
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import isolated
 from benchmarks.vector_store import corpus
 from neural.retrieval.stores.base import VectorStore
 
@@ -36,10 +36,7 @@ def _lance() -> Measured:
 
 def _pgvector() -> Measured:
     """The store in the database that DATABASE_URL names; it ignores the location."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
-    import django
-
-    django.setup()
+    isolated.set_up(migrates=False)
     from benchmarks.vector_store.raw_pgvector import RawPgVector
     from neural.retrieval.stores.pgvector.store import PgVectorStore
 

@@ -1,5 +1,6 @@
 """Every benchmark still fits the code that it measures: they are run with a handful of events, on
-SQLite where they can be, and all modules are imported, also those of other packages."""
+SQLite where they can be, started as their users start them: in a process of their own, in which no
+variable says what the settings are. All modules are imported, also those of other packages."""
 
 import datetime as dt
 import fcntl
@@ -26,15 +27,13 @@ PEERS = ("celery", "django_ox", "django_q", "django_tasks", "pgqueuer", "procras
 APART = {f"benchmarks.peers.{name}_peer" for name in PEERS} | {"benchmarks.peers.models"}
 """What has other settings and packages."""
 MIGRATING = """
-import django
-from django.core.management import call_command
-django.setup()
-call_command("migrate", run_syncdb=True, verbosity=0)
+from benchmarks.isolated import set_up
+set_up(migrates=True)
 """
 IMPORTING = """
 import importlib, json, sys
-import django
-django.setup()
+from benchmarks.isolated import set_up
+set_up(migrates=False)
 missing = {}
 for name in json.load(sys.stdin):
     try:
@@ -51,8 +50,10 @@ SMALL = {
     "embedding": ["--quick"],
     "event_cost": ["--events", "10", "--repeats", "1", *HERE],
     "figures_cost": ["--events", "200", "--batch", "10", *HERE],
+    "forecasts --data": ["bakery", "--windows", "1", "--only", "seasonal naive"],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
     "first_days": ["--stores", "9", "--trees", "0"],
+    "first_days --data": ["bakery", "--trees", "0", "--history", "60"],
     "hostile_stores": ["--data", "{sales}"],
     "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", "--large", "1", *HERE],
     "indexing": ["--orders", "10", "--descriptions", "4", "--repeats", "1", *HERE],
@@ -104,10 +105,10 @@ QUERIES = '{"query": "egg tart", "relevant": ["1"]}\n'
 @pytest.fixture
 def files(tmp_path) -> dict[str, Path]:
     """Sales of a hundred and fifty days with a week's rhythm; two dishes and a question."""
-    texts = {"sales": sales(), "records": RECORDS, "queries": QUERIES}
+    texts = {"sales.csv": sales(), "records": RECORDS, "queries": QUERIES}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    return {name: tmp_path / name for name in (*texts, "kept")}
+    return {Path(name).stem: tmp_path / name for name in (*texts, "kept")}
 
 
 def sales() -> str:
@@ -132,10 +133,10 @@ def migrated(tmp_path_factory) -> Path:
 def run(arguments, *, quick="", **options):
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "BENCHMARK_QUICK": str(quick),
         "NEURAL_INDEX_PATIENCE_SECONDS": "0",
     }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
     environment |= {name: options.pop(name) for name in list(options) if name.isupper()}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -210,7 +211,7 @@ def expect_figures(command: str, options: list[str], *, quick: Path | str = "") 
     assert figures, done.stderr
     if name == "console_scale":
         assert figures["not_walked"] == {}
-    if name == "first_days":
+    if command == "first_days":
         for each in figures["wape_by_open_days"].values():
             assert each["served"] < min(each["own_mean"], each["weekday_mean"])
     if name == "search_quality":
