@@ -10,6 +10,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.broker import publisher
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
+from neural.hooks.outgoing import subscribed
 from neural.ledger import execute, ports
 from neural.monitoring.machines import views
 from neural.monitoring.rollups import folding
@@ -61,6 +62,13 @@ def _pace_unlearned():
     """How fast one test's work was is nothing to the next."""
     yield
     execute._seconds_a_run.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_subscribes(monkeypatch):
+    """That no subscription is there is known, until a test saves one: the query by which a process
+    learns it every few seconds would be counted by whichever test comes then."""
+    monkeypatch.setattr(subscribed, "_known", (frozenset(), float("inf")))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import neural
 from neural.events.changes import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
-from neural.hooks.outgoing import subscribed
 from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
@@ -84,10 +83,8 @@ def test_an_entry_is_of_the_store_that_its_key_names_if_it_names_one():
 
 
 def test_the_outbox_costs_no_more_statements_for_many_events_than_for_one():
-    subscribed.forget()  # or one of the two reads it, as some seconds have passed
     with CaptureQueriesContext(connection) as one:
         submit(**dish(0))
-    subscribed.forget()
     with CaptureQueriesContext(connection) as many:
         list(submit_many(dish(number) for number in range(1, 50)))
 
