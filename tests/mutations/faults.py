@@ -897,6 +897,13 @@ WAITING = (
         _ASYNC_TESTS + ".py::test_a_revoked_run_is_cancelled_alone",
     ),
     Fault(
+        "a coroutine goes on whose run another worker has claimed since",
+        _ASYNC + "runner.py",
+        "if mine.get(pk) != it.run.token:",
+        "if pk not in mine:",
+        _ASYNC_TESTS + ".py::test_a_run_that_another_worker_has_claimed_since_is_cancelled_here",
+    ),
+    Fault(
         "a stopping worker claims what arrives",
         _ASYNC + "runner.py",
         "            if self._claims:\n",
@@ -968,6 +975,13 @@ BATCHES = (
         "= %s",
         _BATCHES + "test_whoever_closes_waits_for_those_who_add",
         "postgresql",
+    ),
+    Fault(
+        "a member that was taken away adds others to a closed batch",
+        "neural/batches/recording.py",
+        "filter(pk=run.pk, token=run.token).exists()",
+        "filter(pk=run.pk).exists()",
+        _BATCHES + "test_a_member_that_was_taken_away_adds_none_to_a_closed_batch",
     ),
     Fault(
         "members of a batch that has not ended are pruned",
@@ -1061,6 +1075,13 @@ TILLS = (
         "(store, event.event_id) in known or _is_newest_state(source, store, event)",
         "_is_newest_state(source, store, event)",
         _MISSED + "test_a_state_that_is_here_counts_as_here_although_a_newer_one_came_since",
+    ),
+    Fault(
+        "what a page brought is kept without the position behind it",
+        "neural/hooks/incoming/reconciling.py",
+        "        with transaction.atomic():\n            counts =",
+        "        if True:\n            counts =",
+        _MISSED + "test_what_a_page_brought_goes_with_the_position_that_was_not_saved[square]",
     ),
 )
 

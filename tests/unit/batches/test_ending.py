@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from neural.batches import ending, ports, recording
@@ -618,6 +619,20 @@ def test_a_member_added_by_the_last_member_is_waited_for():
 
     assert now(batch).state == BatchState.CLOSED
     assert followed(batch) == []
+
+
+def test_a_member_that_was_taken_away_adds_none_to_a_closed_batch():
+    batch = make_batch(RUNNING)
+    frozen = member(batch)
+    TaskRun.objects.filter(pk=frozen.pk).update(token=F("token") + 1)  # claimed by another worker
+    token = current.set(frozen)
+    try:
+        with pytest.raises(recording.BatchClosed):
+            recording.add(batch.pk, Members([new()], [], []))
+    finally:
+        current.reset(token)
+
+    assert TaskRun.objects.filter(batch=batch).count() == 1
 
 
 def test_a_run_of_another_batch_or_of_none_is_no_member():

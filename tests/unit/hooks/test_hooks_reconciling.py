@@ -313,7 +313,26 @@ def test_one_that_was_killed_goes_on_with_the_page_that_it_had_not_saved(
     )
 
 
-def _killed(*args):
+@each_world("square")
+def test_what_a_page_brought_goes_with_the_position_that_was_not_saved(
+    world, server, till, monkeypatch
+):
+    for number in range(1, 6):
+        world.add(server, number)
+    row = reconciling.request(till, DAY, by="a test")
+    monkeypatch.setattr(Reconciliation, "change", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        reconciling._Asking(row).step()
+    monkeypatch.undo()
+
+    assert not orders().exists()
+    work()
+
+    row.refresh_from_db()
+    assert numbers(row) == (5, 0, 5, 0)  # none counts as here before
+
+
+def _killed(*args, **changes):
     raise KeyboardInterrupt
 
 

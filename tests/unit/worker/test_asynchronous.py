@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from celery.exceptions import Ignore
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -183,6 +184,27 @@ def test_a_revoked_run_is_cancelled_alone(driven):
     assert states() == {"revoked": RunState.CANCELLED, "other": RunState.SUCCEEDED}
     assert seen[0] < 2
     assert driven.answers["revoked"] == ()
+
+
+def test_a_run_that_another_worker_has_claimed_since_is_cancelled_here(driven):
+    seen = []
+
+    async def taken():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            seen.append(driven.clock.time())
+
+    driven.ask({"taken": taken, "other": partial_wait(seconds=3)})
+    driven.work(until=1)
+
+    TaskRun.objects.filter(task_id="taken").update(token=F("token") + 1)
+    driven.runner.drop_revoked()
+    driven.work()
+
+    assert states() == {"taken": RunState.RUNNING, "other": RunState.SUCCEEDED}
+    assert seen[0] < 2
+    assert driven.answers["taken"] == ()
 
 
 @pytest.mark.django_db(transaction=True)
