@@ -52,6 +52,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     return answer
 
 
+@pytest.fixture(autouse=True)
+def _publishes_on_purpose() -> Iterator[None]:
+    """This suite has brokers of its own; other projects' tests ask for it (`publish_in_tests`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neural.broker.publisher.is_test_environment", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def broker_url() -> Iterator[str]:
     """A broker: the one that CELERY_BROKER_URL names, else an embedded one for this run."""

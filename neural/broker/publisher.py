@@ -8,10 +8,13 @@ Losing a message costs time, never work. So publishing may fail, and must never 
 * After that failure a circuit breaker is open: nothing is published until a probe, in its own
   thread, has written to the broker again (a full broker, or a replica, can still be read).
   Meanwhile the relay publishes later.
+* In Django's test environment nothing is published unless ``publish_in_tests`` asks for it: the
+  database is the test's own, but the broker is the project's.
 """
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -65,6 +68,8 @@ class Publisher:
 
     def publish(self, messages: Sequence[RunMessage]) -> int:
         """Publish messages and return how many, or raise :class:`BrokerUnavailable`."""
+        if is_test_environment() and not conf().publish_in_tests:
+            raise BrokerUnavailable("a test publishes nothing without NEURAL['publish_in_tests']")
         sent = 0
 
         def send_all(producer: Producer) -> None:
@@ -152,6 +157,14 @@ class Publisher:
             self._open.clear()
             logger.info("event=broker_back")
             return
+
+
+def is_test_environment() -> bool:
+    """Whether Django's ``setup_test_environment`` was called in this process, as by its test runner
+    and by pytest-django. Django asks itself so, too, and has no public name for it: ``mail.outbox``
+    is also there where a project keeps its e-mails in memory."""
+    utils = sys.modules.get("django.test.utils")  # who has not imported it called nothing of it
+    return hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 def _batch(producer: Producer) -> AbstractContextManager[object]:

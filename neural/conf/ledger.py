@@ -122,6 +122,9 @@ class NeuralSettings(Settings):
     """Longest wait for the broker to connect or to answer when something is published."""
     publish_probe_seconds: float = Field(default=1, gt=0)
     """While the broker is unavailable, how often a thread checks whether it is back."""
+    publish_in_tests: bool = False
+    """Publish in Django's test environment as well, for a test with a worker and a broker of its
+    own. Processes that the test starts publish anyway."""
 
     relay_seconds: float = Field(default=1, gt=0)
     """Pause between two turns of a worker's relay."""

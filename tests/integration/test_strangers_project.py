@@ -3,11 +3,13 @@ lines."""
 
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
+from tests.integration.cluster import client
 from tests.integration.elsewhere import StrangersProject, guide_blocks
 from tests.watching import wait_until
 from zhilian.supervision.embedded import EmbeddedBroker
@@ -155,6 +157,37 @@ def test_a_user_and_what_refers_to_a_store_are_migrated_one_after_the_other(tmp_
     project.ask(MIGRATED.replace('["migrate"], ', ""))
     models.write_text(user_alone + REFERRING)
     assert project.ask(MIGRATED) == ["done"] * 3
+
+
+ITS_TESTS = """
+from django.test import TransactionTestCase, override_settings
+
+from chain.settings import NEURAL
+from kitchen.tasks import add
+
+
+class Adding(TransactionTestCase):
+    def test_adding(self):
+        for number in range(4):
+            add.delay(number, 1)
+
+    @override_settings(NEURAL={**NEURAL, "publish_in_tests": True})
+    def test_adding_by_a_worker(self):
+        add.delay(1, 1)
+"""
+
+
+def test_its_tests_put_nothing_into_its_broker_unless_they_ask_for_it(tmp_path):
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        project = StrangersProject(tmp_path, broker.url)
+        project.write()
+        (tmp_path / "kitchen" / "tests.py").write_text(ITS_TESTS)
+        test = [sys.executable, "manage.py", "test"]
+
+        project.call([*test, "kitchen.tests.Adding.test_adding"])
+        assert client(broker).llen("default") == 0
+        project.call([*test, "kitchen.tests.Adding.test_adding_by_a_worker"])
+        assert client(broker).llen("default") == 1
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,18 @@ from contextlib import contextmanager
 
 import pytest
 from celery import Celery, current_app, signals
+from django.test.utils import setup_test_environment, teardown_test_environment
 from kombu import Connection
 from kombu.transport import memory
 
 from neural.broker import message, publisher
 from neural.broker.message import ARGSREPR_LENGTH, RunMessage, run_message
-from neural.broker.publisher import BrokerUnavailable, Publisher, publish_quietly
+from neural.broker.publisher import (
+    BrokerUnavailable,
+    Publisher,
+    is_test_environment,
+    publish_quietly,
+)
 from neural.models import TaskRun
 from tests.celery_versions import since_celery_5_7
 from tests.watching import wait_until
@@ -179,6 +185,30 @@ def test_published_quietly_a_failure_is_nobodys_error(broker, monkeypatch):
     publish_quietly([MESSAGE])
 
     assert publisher.publisher().breaker_is_open
+
+
+def test_in_djangos_test_environment_nothing_goes_out_unless_it_is_asked_for(
+    broker, settings, monkeypatch
+):
+    monkeypatch.setattr(publisher, "is_test_environment", is_test_environment)
+
+    with pytest.raises(BrokerUnavailable, match="publish_in_tests"):
+        Publisher().publish([MESSAGE])
+    publish_quietly([MESSAGE])
+
+    assert (broker.attempts, broker.sent) == (0, [])
+    settings.NEURAL = {**settings.NEURAL, "publish_in_tests": True}
+    assert Publisher().publish([MESSAGE]) == 1
+
+
+def test_the_environment_is_a_tests_between_djangos_own_setup_and_teardown():
+    assert is_test_environment()
+    teardown_test_environment()
+    try:
+        assert not is_test_environment()
+    finally:
+        setup_test_environment()
+    assert is_test_environment()
 
 
 def test_many_threads_meet_a_lost_broker_once(broker, monkeypatch):
