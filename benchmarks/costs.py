@@ -11,8 +11,9 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated
@@ -21,12 +22,15 @@ OPTIONS = isolated.started(
     __name__,
     __doc__,
     runs=(100_000, "runs that a worker does"),
+    rounds=(1, "rounds, of which the least costs are shown"),
+    only_calls=(False, "leave out the worker's memory"),
 )
 
 from django.db import connection
 
 import neural
 from benchmarks.load.events import sales_report, submit_all
+from benchmarks.load.tasks import ended_at
 from benchmarks.machine import busy_seconds, children, memory_kilobytes
 from benchmarks.processes import ALL, drain_here, log_position, workers
 from neural.models import RunState, TaskRun
@@ -35,15 +39,32 @@ FEW = 1000
 LOOKS = 10
 
 
-def main(runs: int) -> None:
+def main(runs: int, rounds: int, *, only_calls: bool) -> None:
     few = min(FEW, runs)
-    figures = {
-        "submit": _cost(few, lambda: _submit_each("single", few)),
-        "submit_many": _cost(few * 10, lambda: _submit("many", few * 10)),
-        "drain": _cost(few * 11, lambda: drain_here("default")),
-        "worker": _worker(runs),
-    }
+    figures: dict[str, Any] = _least([_round(f"round{number}", few) for number in range(rounds)])
+    if not only_calls:
+        figures["worker"] = _worker(runs)
     json.dump(figures, sys.stdout)
+
+
+Costs = dict[str, dict[str, float]]
+
+
+def _round(name: str, few: int) -> Costs:
+    return {
+        "submit": _cost(few, lambda: _submit_each(f"{name}-single", few)),
+        "submit_many": _cost(few * 10, lambda: _submit(f"{name}-many", few * 10)),
+        "drain": _cost(few * 11, lambda: drain_here("default")),
+        "delay": _cost(few, lambda: _delay_each(few)),
+    }
+
+
+def _least(rounds: Sequence[Costs]) -> Costs:
+    """Of each figure the least: what it costs when nothing else disturbs."""
+    return {
+        work: {what: min(each[work][what] for each in rounds) for what in costs}
+        for work, costs in rounds[0].items()
+    }
 
 
 def _submit(source: str, number: int) -> None:
@@ -55,19 +76,42 @@ def _submit_each(source: str, number: int) -> None:
         neural.submit(**sales_report(source, each)).or_raise()
 
 
-def _cost(events: int, work: Callable[[], None]) -> dict[str, Any]:
-    """What this process and the database's server spend on each event. Anything else that runs on
-    the machine is counted as the server's."""
+def _delay_each(number: int) -> None:
+    """By calls that nobody executes."""
+    for _ in range(number):
+        ended_at.delay()
+    TaskRun.objects.filter(task=ended_at.name).delete()
+
+
+def _cost(events: int, work: Callable[[], None]) -> dict[str, float]:
+    """What this process spends on each event, and the server's process that answers it (if it is on
+    this machine). Anything else that runs on the machine is in what all spend."""
     log, own, all_of_it = log_position(), time.process_time(), busy_seconds()
+    answering = _answering_seconds()
     with _statements() as counted:
         work()
     own, all_of_it = time.process_time() - own, busy_seconds() - all_of_it
+    answering = _answering_seconds() - answering
     return {
         "processor_us_of_the_client": round(own / events * 1e6),
+        **({"processor_us_of_the_server": round(answering / events * 1e6)} if answering else {}),
         "processor_us_of_all": round(all_of_it / events * 1e6),
         "statements": round(sum(counted.values()) / events, 3),
         "log_bytes": round((log_position() - log) / events),
     }
+
+
+def _answering_seconds() -> float:
+    """Processor time of PostgreSQL's process for this connection; 0 if it is elsewhere."""
+    if connection.vendor != "postgresql":
+        return 0
+    connection.ensure_connection()
+    process = Path(f"/proc/{connection.connection.info.backend_pid}")
+    try:
+        is_the_servers = (process / "comm").read_text().startswith("postgres")
+        return int((process / "schedstat").read_text().split()[0]) / 1e9 if is_the_servers else 0
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -102,4 +146,4 @@ def _memory(parent: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    main(OPTIONS.runs)
+    main(OPTIONS.runs, OPTIONS.rounds, only_calls=OPTIONS.only_calls)

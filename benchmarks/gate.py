@@ -1,14 +1,17 @@
-"""Compares the working tree with an older revision, and fails where it has become slower.
+"""Compares the working tree with an older revision, and fails where it has become slower or dearer.
 
     python -m benchmarks.gate                the last release, or where this branch left main
     python -m benchmarks.gate --base REV     another revision
 
 Both are measured by the benchmarks of the working tree, with the same packages: the older revision
-lies in a Git worktree made for it. What is measured is Neural's part of `benchmarks.peers` on
-PostgreSQL. In each repeat the two take turns at each measurement, so that
-whatever else the machine does meets both. A ratio is the working tree's rate by the older one's in
-one pair. Ends with 1 if the median of a ratio is below its floor, and with 2 where the machine is
-not idle and nothing can be concluded.
+lies in a Git worktree made for it. What is measured on PostgreSQL are the rates of Neural's part of
+`benchmarks.peers`, and what `benchmarks.costs` tells of a submit, a `delay()` and a drain:
+processor time and statements. Rates show waiting, too, and differ by a tenth and more between
+measurements of the same code; costs show a loss of some hundredths. In each repeat the two
+revisions take turns, so that whatever else the machine does meets both. A ratio is above one where
+the working tree is better: its rate by the older one's, or the older one's cost by its own, in one
+pair. Ends with 1 if the median of a ratio is below its floor, and with 2 where the machine is not
+idle, so that rates tell nothing; --costs measures costs alone, on any machine.
 """
 
 import argparse
@@ -17,9 +20,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +32,15 @@ from benchmarks.machine import IDLE, idle_before, machine, markdown, spread
 from benchmarks.peers.measuring import NEURAL, Bench
 
 FLOOR = 0.85
-"""Equal code beside itself has had medians from .88 on."""
+"""For rates. Equal code beside itself has had medians from .88 on."""
+COST_FLOORS = {
+    "processor_us_of_the_client": 0.95,
+    "processor_us_of_the_server": 0.9,
+    "statements": 0.99,
+}
+"""A loss of 10 % is a ratio of .91."""
 LOOKS = 5
-Rates = dict[str, float]
+Figures = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,23 +64,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(_table(figures, base), file=sys.stderr)
     with open(options.json, "w") if options.json else sys.stdout as file:
         json.dump({"machine": machine(), "base": base, "figures": figures}, file, indent=2)
-    if slower := below(figures, options.floor):
-        sys.exit(f"Slower than {base[:8]}: {', '.join(slower)}.")
+    if worse := below(figures, options.floor):
+        sys.exit(f"Worse than {base[:8]}: {', '.join(worse)}.")
 
 
 def _repeat(
     bench: Bench, pair: list[Any], number: int, options: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Both rates of each figure; which is measured first alternates."""
-    rates: dict[str, Rates] = {each.name: {} for each in pair}
-    for place, measurement in enumerate(NEURAL.measurements):
-        what = f"repeat {number + 1}, {measurement.drain_figures[0]}"
-        if not (_is_idle(what) or options.busy):
+    """Both values of each figure; which is measured first alternates."""
+    found: dict[str, Figures] = {each.name: {} for each in pair}
+    steps: list[tuple[str, Callable[[Any], Figures]]] = [
+        *(
+            (each.drain_figures[0], partial(bench.measured, measurement=each))
+            for each in NEURAL.measurements
+            if not options.costs
+        ),
+        ("costs", bench.costs),
+    ]
+    for place, (what, measured) in enumerate(steps):
+        if not (options.costs or _is_idle(f"repeat {number + 1}, {what}") or options.busy):
             print("Not judged: wait until nobody uses the machine.", file=sys.stderr)
             sys.exit(2)
         for each in pair if (number + place) % 2 else reversed(pair):
-            rates[each.name] |= bench.measured(each, measurement)
-    older, newer = (rates[each.name] for each in pair)
+            found[each.name] |= measured(each)
+    older, newer = (found[each.name] for each in pair)
     return {figure: [older[figure], newer[figure]] for figure in older}
 
 
@@ -80,31 +97,44 @@ def _is_idle(what: str) -> bool:
 
 
 def summary(repeats: Sequence[dict[str, list[float]]]) -> dict[str, Any]:
-    """For each figure the rates of both, and the ratio of each pair."""
+    """For each figure the values of both, and the ratio of each pair."""
     return {
         figure: {
-            "base": spread((repeat[figure][0] for repeat in repeats), 0),
-            "here": spread((repeat[figure][1] for repeat in repeats), 0),
-            "ratio": spread((repeat[figure][1] / repeat[figure][0] for repeat in repeats), 2),
+            "base": spread((repeat[figure][0] for repeat in repeats), 3),
+            "here": spread((repeat[figure][1] for repeat in repeats), 3),
+            "ratio": spread((_ratio(figure, *repeat[figure]) for repeat in repeats), 3),
         }
         for figure in repeats[0]
     }
 
 
-def below(figures: dict[str, Any], floor: float) -> list[str]:
-    """The figures that have become slower."""
-    return [name for name, figure in figures.items() if figure["ratio"]["median"] < floor]
+def _ratio(figure: str, older: float, newer: float) -> float:
+    return older / newer if _cost(figure) else newer / older
+
+
+def _cost(figure: str) -> str:
+    """Which cost this is; empty for a rate."""
+    return next((cost for cost in COST_FLOORS if figure.endswith(cost)), "")
+
+
+def below(figures: dict[str, Any], rates_floor: float) -> list[str]:
+    """The figures that have become worse."""
+    return [
+        name
+        for name, figure in figures.items()
+        if figure["ratio"]["median"] < COST_FLOORS.get(_cost(name), rates_floor)
+    ]
 
 
 def _table(figures: dict[str, Any], base: str) -> str:
-    rows = [("", f"{base[:8]}, a second", "here", "ratio: median (min–max)")]
+    rows = [("a second, or of each", base[:8], "here", "ratio: median (min–max)")]
     for name, figure in figures.items():
         ratio = figure["ratio"]
         rows.append(
             (
                 name.replace("_", " "),
-                f"{figure['base']['median']:,}",
-                f"{figure['here']['median']:,}",
+                f"{figure['base']['median']:,g}",
+                f"{figure['here']['median']:,g}",
                 f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})",
             )
         )
@@ -116,8 +146,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", metavar="REV", help="the revision to compare with")
     parser.add_argument("--events", type=int, default=2000, help="events of each measurement")
     parser.add_argument("--repeats", type=int, default=5, help="pairs of each measurement")
-    parser.add_argument("--floor", type=float, default=FLOOR, help=f"least ratio ({FLOOR})")
+    parser.add_argument(
+        "--floor", type=float, default=FLOOR, help=f"least ratio of rates ({FLOOR})"
+    )
     parser.add_argument("--busy", action="store_true", help="measure on a busy machine as well")
+    parser.add_argument("--costs", action="store_true", help="costs alone, on any machine")
     parser.add_argument("--json", metavar="FILE", help="where to write the JSON (stdout)")
     parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
     return parser.parse_args(arguments)

@@ -17,7 +17,8 @@ from zhilian.supervision.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = "postgres://postgres@127.0.0.1:5432/postgres"
-DATABASE = "neural_benchmark"
+DATABASE = f"neural_benchmark_{os.getpid()}"
+"""Of this run alone: another benchmark on the same server has one of its own."""
 SERVER_SETTINGS = (
     "server_version",
     "shared_buffers",
@@ -96,8 +97,12 @@ def measure(module: str, arguments: Sequence[str], options: argparse.Namespace) 
             server, name = Server(options.postgresql), kept.name if kept else DATABASE
             is_there = folder is not None and folder.exists()
             url = server.url_of(name) if is_there else server.create(name)
-        with environment(url, folder) as variables:
-            figures[database] = output([sys.executable, "-m", module, *arguments], variables)
+        try:
+            with environment(url, folder) as variables:
+                figures[database] = output([sys.executable, "-m", module, *arguments], variables)
+        finally:
+            if database == "postgresql" and not kept:
+                server.drop_all()
     json.dump(figures, sys.stdout, indent=2)
     print()
 
@@ -146,9 +151,13 @@ class Server:
         return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
 
     def create(self, name: str, *, template: str = "template1") -> str:
-        """Create a database anew and return its URL; nobody may be connected to the template. A
-        checkpoint follows, so that no measurement begins with pages left to be written."""
-        self.drop(name)
+        """Create a database anew and return its URL; nobody may be connected to the template, nor
+        to a database of this name that another benchmark has created. A checkpoint follows, so that
+        no measurement begins with pages left to be written."""
+        if name in self._made:
+            self.drop(name)
+        else:
+            self._execute(f'DROP DATABASE IF EXISTS "{name}"')
         self._made.add(name)
         # Copy files rather than use the log, which would write a large database twice.
         by_files = "STRATEGY FILE_COPY" if int(self.show("server_version_num")) >= 150000 else ""
@@ -157,7 +166,7 @@ class Server:
         return self.url_of(name)
 
     def drop(self, name: str) -> None:
-        """Drop a database if it exists."""
+        """Drop a database if it exists, whoever is connected to it."""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def drop_all(self, *, keep: Collection[str] = ()) -> None:

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.isolated import ROOT, Server
+from benchmarks.isolated import MEASURES, ROOT, Server
 from benchmarks.peers.installing import python_of_peers
 from zhilian.supervision.embedded import EmbeddedBroker
 
 SINGLE = ("one_by_one_drain", "default_drain")
+ROUNDS = 10
+COSTS = ("processor_us_of_the_client", "processor_us_of_the_server", "statements")
+"""What :meth:`Bench.costs` tells of each kind of work."""
 FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain", "delay", "task_drain")
 
 
@@ -212,6 +215,22 @@ class Bench:
             rates[measurement.submit_figure] = submitted
         return rates
 
+    def costs(self, candidate: Candidate) -> dict[str, float]:
+        """What calls and a drain cost the candidate, which is Neural: processor time and
+        statements, by name (``benchmarks.costs``)."""
+        name = database_of(candidate)
+        url = self._server.create(name, template=f"{name}_template")
+        with self._environment(candidate, url) as environment:
+            command = [candidate.python, "-m", "benchmarks.costs", "--only-calls"]
+            command += ["--rounds", str(ROUNDS), "--runs", str(max(self._events // ROUNDS, 1))]
+            found = json.loads(output(command, {**environment, MEASURES: "1"}, candidate.root))
+        return {
+            f"{work}_{what}": cost
+            for work, costs in found.items()
+            for what, cost in costs.items()
+            if what in COSTS
+        }
+
     def _step(
         self, candidate: Candidate, system: str, step: str, environment: Mapping[str, str]
     ) -> float:
@@ -283,7 +302,8 @@ def _settings_of(candidate: Candidate) -> dict[str, str]:
 
 
 def database_of(candidate: Candidate) -> str:
-    return f"neural_bench_{candidate.name.replace('-', '_')}"
+    """Of this run alone: another one on the same server has its own."""
+    return f"neural_bench_{candidate.name.replace('-', '_')}_{os.getpid()}"
 
 
 def _inherited() -> dict[str, str]:

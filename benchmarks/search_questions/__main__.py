@@ -58,11 +58,15 @@ def _options() -> argparse.Namespace:
 
 
 def _apart(database: str, server: str) -> Any:
-    url = isolated.Server(server).create(isolated.DATABASE) if database == "postgresql" else ""
-    with isolated.environment(url) as variables:
-        variables["NEURAL_VECTOR_STORE"] = VECTORS[database]
-        command = [sys.executable, "-m", "benchmarks.search_questions", *sys.argv[1:]]
-        return isolated.output(command, variables)
+    servers = isolated.Server(server)
+    url = servers.create(isolated.DATABASE) if database == "postgresql" else ""
+    try:
+        with isolated.environment(url) as variables:
+            variables["NEURAL_VECTOR_STORE"] = VECTORS[database]
+            command = [sys.executable, "-m", "benchmarks.search_questions", *sys.argv[1:]]
+            return isolated.output(command, variables)
+    finally:
+        servers.drop_all()
 
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
