@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ OPTIONS = isolated.started(
     __name__,
     __doc__,
     runs=(100_000, "runs that a worker does"),
-    rounds=(1, "rounds, of which the least costs are shown"),
-    only_calls=(False, "leave out the worker's memory"),
+    on_request=(False, "a round of so many runs for each line that is read: its name"),
 )
 
 from django.db import connection
@@ -34,36 +33,28 @@ from benchmarks.load.tasks import ended_at
 from benchmarks.machine import busy_seconds, children, memory_kilobytes
 from benchmarks.processes import ALL, drain_here, log_position, workers
 from neural.models import RunState, TaskRun
+from neural.queues import LOW_PRIORITY_QUEUE
 
 FEW = 1000
 LOOKS = 10
 
 
-def main(runs: int, rounds: int, *, only_calls: bool) -> None:
-    few = min(FEW, runs)
-    figures: dict[str, Any] = _least([_round(f"round{number}", few) for number in range(rounds)])
-    if not only_calls:
-        figures["worker"] = _worker(runs)
+def main(runs: int, *, on_request: bool) -> None:
+    if on_request:
+        for line in sys.stdin:
+            print(json.dumps(_round(line.strip(), runs)), flush=True)
+        return
+    figures: dict[str, Any] = _round("round", min(FEW, runs))
+    figures["worker"] = _worker(runs)
     json.dump(figures, sys.stdout)
 
 
-Costs = dict[str, dict[str, float]]
-
-
-def _round(name: str, few: int) -> Costs:
+def _round(name: str, few: int) -> dict[str, dict[str, float]]:
     return {
         "submit": _cost(few, lambda: _submit_each(f"{name}-single", few)),
         "submit_many": _cost(few * 10, lambda: _submit(f"{name}-many", few * 10)),
         "drain": _cost(few * 11, lambda: drain_here("default")),
         "delay": _cost(few, lambda: _delay_each(few)),
-    }
-
-
-def _least(rounds: Sequence[Costs]) -> Costs:
-    """Of each figure the least: what it costs when nothing else disturbs."""
-    return {
-        work: {what: min(each[work][what] for each in rounds) for what in costs}
-        for work, costs in rounds[0].items()
     }
 
 
@@ -77,10 +68,9 @@ def _submit_each(source: str, number: int) -> None:
 
 
 def _delay_each(number: int) -> None:
-    """By calls that nobody executes."""
+    """By calls to a queue that nobody drains here."""
     for _ in range(number):
-        ended_at.delay()
-    TaskRun.objects.filter(task=ended_at.name).delete()
+        ended_at.apply_async(queue=LOW_PRIORITY_QUEUE)
 
 
 def _cost(events: int, work: Callable[[], None]) -> dict[str, float]:
@@ -129,7 +119,7 @@ def _statements() -> Iterator[Counter[str]]:
 def _worker(runs: int) -> dict[str, Any]:
     """Resident memory of the parent and of each pool process while the runs are processed."""
     _submit("worker", runs)
-    left = TaskRun.objects.filter(state=RunState.PENDING)
+    left = TaskRun.objects.filter(state=RunState.PENDING, queue="default")
     looks = []
     with workers(ALL) as (worker,):
         for step in range(1, LOOKS + 1):
@@ -146,4 +136,4 @@ def _memory(parent: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    main(OPTIONS.runs, OPTIONS.rounds, only_calls=OPTIONS.only_calls)
+    main(OPTIONS.runs, on_request=OPTIONS.on_request)

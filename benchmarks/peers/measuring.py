@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.isolated import MEASURES, ROOT, Server
 from benchmarks.peers.installing import python_of_peers
 from zhilian.supervision.embedded import EmbeddedBroker
 
 SINGLE = ("one_by_one_drain", "default_drain")
-ROUNDS = 10
 COSTS = ("processor_us_of_the_client", "processor_us_of_the_server", "statements")
 """What :meth:`Bench.costs` tells of each kind of work."""
 FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain", "delay", "task_drain")
@@ -215,21 +215,34 @@ class Bench:
             rates[measurement.submit_figure] = submitted
         return rates
 
-    def costs(self, candidate: Candidate) -> dict[str, float]:
-        """What calls and a drain cost the candidate, which is Neural: processor time and
-        statements, by name (``benchmarks.costs``)."""
+    @contextlib.contextmanager
+    def costs(self, candidate: Candidate, runs: int) -> Iterator[Callable[[str], dict[str, float]]]:
+        """Yield a function that measures a round of so many calls under a name of its own: what
+        they cost Neural in processor time and statements (``benchmarks.costs``)."""
         name = database_of(candidate)
         url = self._server.create(name, template=f"{name}_template")
-        with self._environment(candidate, url) as environment:
-            command = [candidate.python, "-m", "benchmarks.costs", "--only-calls"]
-            command += ["--rounds", str(ROUNDS), "--runs", str(max(self._events // ROUNDS, 1))]
-            found = json.loads(output(command, {**environment, MEASURES: "1"}, candidate.root))
-        return {
-            f"{work}_{what}": cost
-            for work, costs in found.items()
-            for what, cost in costs.items()
-            if what in COSTS
-        }
+        command = [candidate.python, "-m", "benchmarks.costs", "--on-request", "--runs", str(runs)]
+        pipe: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with (
+            self._environment(candidate, url) as environment,
+            subprocess.Popen(
+                command, env={**environment, MEASURES: "1"}, cwd=candidate.root, **pipe
+            ) as process,
+        ):
+
+            def ask(round_name: str) -> dict[str, float]:
+                print(round_name, file=process.stdin, flush=True)
+                answer = process.stdout.readline()
+                if not answer:
+                    raise StepFailed(f"no answer from {' '.join(command[1:])}")
+                return {
+                    f"{work}_{what}": cost
+                    for work, costs in json.loads(answer).items()
+                    for what, cost in costs.items()
+                    if what in COSTS
+                }
+
+            yield ask
 
     def _step(
         self, candidate: Candidate, system: str, step: str, environment: Mapping[str, str]

@@ -15,6 +15,7 @@ from django.db import connection
 from neural.api import keys
 from neural.api.models import Scope
 from neural.models import TaskRun
+from neural.queues import LOW_PRIORITY_QUEUE
 from neural.tasks import process_neural_event
 from tests.integration.beats import Beat
 from tests.integration.cluster import ROOT, Cluster, Worker
@@ -25,6 +26,7 @@ from zhilian.supervision.die_with_parent import dying_with_parent
 
 SUBMITTERS = 2
 WORKERS = 2
+"""Beside one for coroutines, which reads the low queue alone: what misbehaves would end it."""
 OLD_SHARE = 0.3
 """Of the workers that are started, as in a rolling upgrade that takes its time."""
 WRONG_SHARE = 0.2
@@ -65,6 +67,7 @@ class Chaos:
         self.told_to_stop: list[Worker] = []
         self.old: Worker | None = None
         """Its version knows nothing of the newest handlers and types."""
+        self.asynchronous: Worker | None = None
         self.frozen: dict[Worker, float] = {}
         """Workers that were frozen at work, and until when."""
         self.settings = {**LIMITS, "vector_store_location": str(cluster.directory / "index")}
@@ -84,7 +87,11 @@ class Chaos:
 
     def start_workers(self, *, may_be_old: bool = True) -> None:
         """As many as there are to be. At most one of them is of an old version."""
-        for _ in range(WORKERS - len(self.awake())):
+        if self.asynchronous not in self.awake():
+            self.asynchronous = self.cluster.start_worker(
+                pool="async", queues=LOW_PRIORITY_QUEUE, **self.settings
+            )
+        for _ in range(WORKERS + 1 - len(self.awake())):
             is_old = may_be_old and self.old not in self.living() and self.dice.random() < OLD_SHARE
             environment = ({"PROBE_OLD": "1"} if is_old else {}) | self._clock()
             worker = self.cluster.start_worker(
@@ -132,7 +139,7 @@ class Chaos:
                 "event_type": f"probe.{kind}",
                 "event_source": "chaos",
                 "store_id": "S1",
-                "data": {"key": name, when: SLOW_SECONDS},
+                "data": {"key": name, when: SLOW_SECONDS, "result": "process"},
             },
             time_limit=250,
         )

@@ -2,7 +2,8 @@
 
     python -m tests.chaos.submitter NAME SEED FILE PORT KEY
 
-Every third group of events goes over HTTP, to the web server on PORT, once that answers.
+Every third group of events goes over HTTP, to the web server on PORT, once that answers. Beside one
+group in four goes a call without an event (:mod:`tests.chaos.calls`).
 
 A line goes into FILE only when the answer has come: what stands there was accepted. The
 event that was under way when this process is killed may be recorded or not; it is not
@@ -49,6 +50,8 @@ def main(name: str, seed: str, path: str, port: str, key: str) -> None:
     django.setup()
     from django.db import DatabaseError
 
+    from tests.chaos.calls import call
+
     dice = random.Random(f"{seed}/{name}")
     with open(path, "a", buffering=1) as accepted:
         for number in range(10**9):
@@ -57,6 +60,8 @@ def main(name: str, seed: str, path: str, port: str, key: str) -> None:
             way = over_http(requests, port, key) if dice.random() < 0.3 else directly(requests)
             try:
                 for each in way:
+                    accepted.write(f"{each}\n")
+                for each in call(f"{name}-{number}", dice) if dice.random() < 0.25 else ():
                     accepted.write(f"{each}\n")
             except (DatabaseError, OSError, http.client.HTTPException):
                 continue  # not accepted; nobody counts on it

@@ -22,6 +22,7 @@ from neural.models import RunState, TaskRun
 from neural.retrieval.models import OutboxEntry
 from tests.chaos import comparing
 from tests.chaos.acts import record_old_runs
+from tests.chaos.calls import MARK
 from tests.chaos.faults import freeze_who_holds_a_run, strike
 from tests.chaos.processes import LIBFAKETIME, Chaos
 from tests.integration.beats import every
@@ -64,6 +65,7 @@ def chaos(cluster, settings, erp):
     yield chaos
     chaos.end()
     print(f"faults: {dict(chaos.done)}")
+    print(f"left: {what_is_left(chaos)}")
     lines = (line for worker in cluster.workers for line in worker.text.splitlines())
     print(*(line for line in lines if "event=stop_" in line), sep="\n")
     for log in sorted(cluster.directory.glob("p*.log")):
@@ -87,6 +89,7 @@ def test_random_faults_under_load_lose_nothing_and_double_nothing(chaos, erp, ca
     with capsys.disabled():
         print(f"\n  chaos {chaos.seed}: {len(accepted):,} accepted, {summary(chaos)}")
     comparing.compare_effects(accepted, chaos.done)
+    comparing.compare_results()
     comparing.compare_attempts()
     comparing.compare_figures()
     comparing.compare_index()
@@ -113,17 +116,29 @@ def finish(chaos) -> None:
     chaos.start_workers(may_be_old=False)
     wait_until(lambda: TaskRun.objects.filter(task="probe.give_back").exists(), 180)
     chaos.beat.kill()
-    left = unfinished()
+    left = unfinished(chaos)
     while left:
-        wait_until(lambda: unfinished() < left, 180)  # noqa: B023
-        left = unfinished()
+        wait_until(lambda: unfinished(chaos) < left, 180)  # noqa: B023
+        left = unfinished(chaos)
 
 
-def unfinished() -> int:
-    """Runs, deliveries and records to index that are not through."""
+def unfinished(chaos) -> int:
+    """Runs, deliveries and records to index that are not through, and calls without their effects:
+    what follows members is recorded when the last one has been."""
     runs = TaskRun.objects.filter(state__in=(RunState.PENDING, RunState.RUNNING))
     deliveries = Delivery.objects.filter(state=DeliveryState.PENDING)
-    return runs.count() + deliveries.count() + OutboxEntry.objects.waiting().count()
+    rest = deliveries.count() + OutboxEntry.objects.waiting().count()
+    return runs.count() + rest + len(calls_without_effects(chaos))
+
+
+def calls_without_effects(chaos) -> set[str]:
+    return {key for key in chaos.accepted() if MARK in key}.difference(Effect.counts())
+
+
+def what_is_left(chaos) -> str:
+    runs = TaskRun.objects.filter(state__in=(RunState.PENDING, RunState.RUNNING))
+    those = list(runs.values_list("task", "handler", "state", "queue", "losses", "error")[:20])
+    return f"{those}, calls {sorted(calls_without_effects(chaos))[:20]}"
 
 
 def summary(chaos) -> str:

@@ -3,21 +3,18 @@ SQLite where they can be, started as their users start them: in a process of the
 variable says what the settings are. All modules are imported, also those of other packages."""
 
 import datetime as dt
-import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection
 
-from benchmarks import gate
+from benchmarks import gate, isolated
 from benchmarks.peers import installing
 from tests.conftest import database_url
 
@@ -184,16 +181,7 @@ def test_each_comes_to_its_end(command, files, migrated):
 @pytest.mark.parametrize("command", SMALL_ON_POSTGRESQL)
 def test_each_of_postgresql_comes_to_its_end(transactional_db, command):
     server = database_url()
-    with alone():
-        expect_figures(command, [*SMALL_ON_POSTGRESQL[command], "--postgresql", server])
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """One at a time on this machine: each makes databases of the same names on the server anew."""
-    with Path(tempfile.gettempdir(), "zhilian-tests-benchmarks.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    expect_figures(command, [*SMALL_ON_POSTGRESQL[command], "--postgresql", server])
 
 
 def expect_figures(command: str, options: list[str], *, quick: Path | str = "") -> None:
@@ -239,6 +227,36 @@ def test_the_gate_fails_where_the_median_of_the_pairs_is_below_the_floor():
     pairs = [{"delay": [100, 80], "drain": [100, new]} for new in (50, 99, 120)]
 
     assert gate.below(gate.summary(pairs), 0.9) == ["delay"]
+
+
+@pytest.mark.quick
+@pytest.mark.once
+def test_the_gate_fails_for_a_tenth_more_processor_time_or_a_statement_in_fifty():
+    costs = {
+        "delay_processor_us_of_the_client": [1000, 1100],
+        "drain_processor_us_of_the_client": [1000, 1030],
+        "submit_statements": [1, 1.02],
+        "delay_statements": [1.002, 1.0],
+    }
+
+    worse = gate.below(gate.summary([costs]), 0.85)
+
+    assert worse == ["delay_processor_us_of_the_client", "submit_statements"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a server's databases")
+def test_no_benchmark_drops_a_database_to_which_another_one_is_connected(transactional_db):
+    first, second = (isolated.Server(database_url()) for _ in range(2))
+    name = f"neural_test_of_benchmarks_{os.getpid()}"
+    try:
+        with psycopg.connect(first.create(name)):
+            with pytest.raises(psycopg.errors.ObjectInUse):
+                second.create(name)
+            second.drop_all()
+            assert first.show("server_version")
+        assert second.create(name)
+    finally:
+        first.drop_all()
 
 
 @pytest.mark.once

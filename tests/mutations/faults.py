@@ -1081,7 +1081,7 @@ TILLS = (
         "neural/hooks/incoming/reconciling.py",
         "        with transaction.atomic():\n            counts =",
         "        if True:\n            counts =",
-        _MISSED + "test_what_a_page_brought_goes_with_the_position_that_was_not_saved[square]",
+        _MISSED + "test_what_a_page_brought_goes_with_the_position_that_was_not_saved",
     ),
 )
 

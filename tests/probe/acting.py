@@ -40,6 +40,7 @@ class Order(Payload):
     """Fail, until the run failed so often."""
     permanent: bool = False
     result: str = "done"
+    """``process``: the id of the process that did it."""
     case: str = ""
     """What `tests.probe.misbehaving` has under this name, once."""
 
@@ -90,7 +91,7 @@ def misbehave(order: Order, run: TaskRun | None = None) -> str:
         raise Failing(f"failure {run.failures + 1} of {order.fail_times}")
     if order.permanent:
         raise NeverAgain("there is no use in trying again")
-    return order.result
+    return str(os.getpid()) if order.result == "process" else order.result
 
 
 def directory() -> Path:
