@@ -13,8 +13,8 @@ import neural
 from neural.queues import LOW_PRIORITY_QUEUE
 from tests.probe import django_tasks, tasks
 
-MARK = "/"
-"""In each key of a call, and in no event's."""
+MARK = "~"
+"""In each key of a call, and in no event's; a key is part of a file's name."""
 
 
 def a_task(key: str) -> list[str]:

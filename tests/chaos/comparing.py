@@ -57,6 +57,8 @@ def compare_effects(accepted: list[str], acts: Counter[str]) -> None:
     done = forged_messages().exclude(state__in=kept).values_list("task", "state", "task_id")
     assert not done.exists(), f"a forged message was done: {list(done)}"
     repaired = forged_messages().filter(state=RunState.SUCCEEDED).count()
+    others = TaskRun.objects.dead().filter(event=None).exclude(requested_by=BY_MESSAGE)
+    assert not others.exists(), list(others.values_list("task", "error"))
     assert not NeuralEvent.objects.filter(payload__has_key="deep").exists()
 
     expected = dict.fromkeys((recorded - dead) | called, 1)
