@@ -207,7 +207,8 @@ def failing_attempts(situation: Situation) -> Finding:
 
 
 def _failed_recently(situation: Situation) -> list[TaskAttempt]:
-    newest = TaskAttempt.objects.order_by("-pk").select_related("run")
+    attempts = situation.mine(TaskAttempt.objects.all(), "-pk", store="run__store")
+    newest = attempts.order_by("-pk").select_related("run")
     columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
     since = situation.now - RECENTLY_FAILED
     return [
@@ -257,7 +258,8 @@ def dead_letters(situation: Situation) -> Finding:
 
 def _dead_recently(situation: Situation) -> list[TaskRun]:
     columns = ("task_id", "task", "handler", "error", "finished_at")
-    newest = TaskRun.objects.dead().order_by("-pk").only(*columns)[:COUNTED]
+    dead = situation.mine(TaskRun.objects.dead(), "-pk")
+    newest = dead.order_by("-pk").only(*columns)[:COUNTED]
     since = situation.now - RECENTLY_DEAD
     return [run for run in newest if (run.finished_at or situation.now) > since]
 
@@ -268,7 +270,7 @@ def refused_events(situation: Situation) -> Finding:
         last_refused_at__gt=situation.now - RECENTLY_REFUSED
     )
     columns = ("type", "event_id", "store_code", "source", "problems", "last_refused_at")
-    newest = lately.order_by("-last_refused_at").only(*columns)
+    newest = lately.in_stores(situation.stores).order_by("-last_refused_at").only(*columns)
     found = situation.once("refused events", lambda: list(newest[:COUNTED]))
     within = {"span": span(RECENTLY_REFUSED.total_seconds())}
     if not found:

@@ -4,10 +4,12 @@ Those run after the core's, on a database that answers.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from django.db.models import Min, QuerySet
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
@@ -21,6 +23,11 @@ from neural.registry import Registry
 
 Fact = TypeVar("Fact")
 
+LOOKED_AT = 5 * COUNTED
+"""Rows of every store that are looked at to find those of some stores."""
+IN_TURN = ("-priority", "available_at")
+"""The order in which the due runs of a queue are taken."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
@@ -33,9 +40,15 @@ class Waiting:
 
 
 class Situation:
-    """The state of workers, queues and broker. Each part is read once, when first used."""
+    """The state of workers, queues and broker. Each part is read once, when first used.
 
-    def __init__(self) -> None:
+    With ``stores``, runs and refused events are those of these stores alone, as far as they are
+    among the next :data:`LOOKED_AT`; the probes of these, and the rules of alerts that are judged
+    ``of_stores``, then tell of nothing else.
+    """
+
+    def __init__(self, stores: Collection[str] | None = None) -> None:
+        self.stores = stores
         self._facts: dict[str, object] = {}
         self.database_answers = False
         """Whether the probe of the database got an answer, even if it did not like that."""
@@ -49,6 +62,14 @@ class Situation:
         if name not in self._facts:
             self._facts[name] = read()
         return self._facts[name]  # type: ignore[return-value]
+
+    def mine(self, rows: QuerySet, *order: str, store: str = "store") -> Any:
+        """Of these rows those of the situation's stores, looked for among the first in this order,
+        in which an index has them."""
+        if self.stores is None:
+            return rows
+        first = rows.order_by(*order).values("pk")[:LOOKED_AT]
+        return rows.filter(pk__in=first, **{f"{store}__in": self.stores})
 
     @cached_property
     def now(self) -> dt.datetime:
@@ -92,11 +113,15 @@ class Situation:
         return {each.queue: each for each in found if each is not None}
 
     def _waiting_on(self, queue: str) -> Waiting | None:
-        due = TaskRun.objects.due(self.now).filter(queue=queue)
+        due = self.mine(TaskRun.objects.due(self.now).filter(queue=queue), *IN_TURN)
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        since = oldest_due(queue, self.now) or self.now  # claimed meanwhile
+        if self.stores is None:
+            since = oldest_due(queue, self.now)
+        else:
+            since = due.aggregate(oldest=Min("available_at"))["oldest"]
+        since = since or self.now  # claimed meanwhile
         return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
 
 

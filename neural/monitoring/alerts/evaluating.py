@@ -49,13 +49,34 @@ def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> N
     database's time. Several relays may do this at once. A rule that fails is logged, and leaves its
     alerts as they are.
     """
-    settings = {row.name: row for row in AlertRule.objects.all()}
-    own = {name: row.thresholds for name, row in settings.items()}
-    view = View(situation=situation, findings=by_probe(findings), now=now, own_thresholds=own)
+    settings, view = _view_of(situation, findings, now=now)
     judged = {rule.name: _judge(rule, view, settings.get(rule.name)) for rule in RULES}
     with transaction.atomic(using=dialects.ledger_connection().alias):
         _advance(judged, now=now)
     tell_news(now=now, muted=_muted(settings, now=now))
+
+
+def _view_of(
+    situation: Situation, findings: Findings, *, now: dt.datetime
+) -> tuple[Mapping[str, AlertRule], View]:
+    settings = {row.name: row for row in AlertRule.objects.all()}
+    own = {name: row.thresholds for name, row in settings.items()}
+    view = View(situation=situation, findings=by_probe(findings), now=now, own_thresholds=own)
+    return settings, view
+
+
+def found_now(situation: Situation, *, now: dt.datetime) -> list[Alert]:
+    """What the rules that are judged of stores find now in those of the situation, as alerts that
+    no table has: nobody is told of them, and they end with what they tell of."""
+    settings, view = _view_of(situation, (), now=now)
+    judged = (
+        (rule, _judge(rule, view, settings.get(rule.name))) for rule in RULES if rule.of_stores
+    )
+    return [
+        Alert(rule=rule.name, subject=each.subject, severity=each.severity, facts=dict(each.facts))
+        for rule, judgement in judged
+        for each in (judgement.conditions if judgement else ())
+    ]
 
 
 def _judge(rule: Rule, view: View, setting: AlertRule | None) -> Judgement | None:

@@ -37,12 +37,17 @@ from neural.monitoring.console.spans import (
     LAST_WEEK,
     Span,
     Timeline,
-    all_queues,
     cached_timeline,
-    failed_share,
     spans_of,
+    usual_share,
 )
-from neural.monitoring.console.verdict import Watched, open_alerts, verdict, watched
+from neural.monitoring.console.verdict import (
+    Watched,
+    found_of_stores,
+    open_alerts,
+    verdict,
+    watched,
+)
 from neural.monitoring.errors.groups import GroupFigures, open_count, open_groups
 from neural.monitoring.models import Examination
 from neural.monitoring.rollups import reading
@@ -105,6 +110,11 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
     watch = seen.content or Watched(timezone.now())
     lines = _Timelines(viewer, watch.now)
     alerts = part("alerts", lambda: open_alerts(viewer.user))
+    findings = watch.findings
+    if viewer.stores is not None:
+        own = part("own stores", lambda: found_of_stores(viewer, watch.now))
+        judged, findings = own.content or ((), ())
+        alerts = Part([*(alerts.content or ()), *judged], failed=alerts.failed or own.failed)
     silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.content or ()))
     chosen = _chosen(viewer, span)
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)
@@ -112,7 +122,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
         "viewer": viewer,
         "examined": seen,
         "watched": watch,
-        "verdict": verdict(viewer, watch, alerts.content or ()),
+        "verdict": verdict(viewer, watch, alerts, findings),
         "alerts": alerts,
         "late_figures": part("figures", lambda: _late(watch.now)),
         "tiles": _tiles(viewer, watch, lines, silent),
@@ -147,15 +157,14 @@ class _Timelines:
         return cached_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
 
     def usual(self) -> float | None:
-        """The share of attempts that failed in the last week."""
-        key = f"{self._viewer.scope}.usual"
-        found: float | None = remembered(key, self._share_of_week, seconds=USUAL_SECONDS)
-        return None if found is None or found < 0 else found
+        """The share of attempts that usually fails in the time of the shortest span."""
 
-    def _share_of_week(self) -> float:
-        week = self.of(LAST_WEEK)
-        share = None if week.failed else failed_share(all_queues(week.content.total))
-        return -1.0 if share is None else share  # a cache cannot keep None
+        def share() -> float:
+            found = usual_share(self.shortest, now=self._now, stores=self._viewer.stores)
+            return -1.0 if found is None else found  # a cache cannot keep None
+
+        found: float = remembered(f"{self._viewer.scope}.usual", share, seconds=USUAL_SECONDS)
+        return None if found < 0 else found
 
 
 def _chosen(viewer: Viewer, name: str) -> Span:

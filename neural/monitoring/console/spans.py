@@ -4,10 +4,13 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
+from statistics import median
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from neural.monitoring.alerts.rules.silence import like_hours
 from neural.monitoring.console.page import remembered
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import added
@@ -75,6 +78,24 @@ def cached_timeline(
     return Timeline(span, moments, steps)
 
 
+def usual_share(span: Span, *, now: dt.datetime, stores: Collection[str] | None) -> float | None:
+    """The share of failed attempts that is usual in the hours of a span that ends now: the median
+    of the same hours of past weeks. The present ones are left out: an incident is not usual. None
+    if there are no figures of a full week."""
+    first, last = floor(moments_of(span, now)[0], HOUR), floor(now, HOUR) + HOUR
+    counted = reading.counted_since()
+    shares = []
+    for begin in like_hours(first, timezone.get_default_timezone()):
+        if counted is not None and counted <= begin:
+            hours = reading.by_hour(begin, begin + (last - first), stores=stores)
+            shares.append(failed_share(all_queues(total_of([*map(_by_queue, hours.values())]))))
+    return median(found) if (found := [each for each in shares if each is not None]) else None
+
+
+def _by_queue(found: Mapping[reading.Key, Figures]) -> ByQueue:
+    return {key[0]: each for key, each in found.items()}
+
+
 def _as_json(figures: Figures) -> dict[str, Any]:
     names = (field.name for field in fields(figures))
     found = {name: getattr(figures, name) for name in names}
@@ -95,7 +116,7 @@ def _read(
         found = reading.by_minute(moments[0], until, by=("queue",))
     else:
         found = reading.by_hour(moments[0], until, by=("queue",), stores=stores)
-    return [{key[0]: each for key, each in found.get(m, {}).items()} for m in moments]
+    return [_by_queue(found.get(moment, {})) for moment in moments]
 
 
 def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:

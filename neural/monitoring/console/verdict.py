@@ -10,17 +10,25 @@ from django.utils.text import slugify
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
 
+from neural.health.examination import OF_LEDGER, ask
 from neural.health.findings import Finding, Status
+from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
+from neural.monitoring.alerts.evaluating import found_now
 from neural.monitoring.conf import conf
-from neural.monitoring.console.page import ACKNOWLEDGE, Viewer
+from neural.monitoring.console.page import ACKNOWLEDGE, Part, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
+from neural.personal.redacting import redacted_text
 from neural.sites import address_if_there
 
 STALE = dt.timedelta(minutes=2)
+OF_STORES = [
+    each for each in OF_LEDGER if each[0] in ("failures", "dead letters", "refused events")
+]
+"""The probes that can be asked of some stores alone."""
 MOST_ALERTS = 50
 
 
@@ -170,6 +178,23 @@ def open_alerts(user: Any, *, most: int = MOST_ALERTS) -> list[Item]:
     return [_of_alert(alert, user) for alert in alerts.order_by(urgency, "-since", "-pk")[:most]]
 
 
+def found_of_stores(viewer: Viewer, now: dt.datetime) -> tuple[list[Item], list[Finding]]:
+    """What the rules of alerts and the probes find now in the stores of a viewer who does not see
+    all of them, and may see their runs."""
+    situation = Situation(viewer.stores)
+    items = []
+    if "neural.taskrun" in viewer.lists:
+        for alert in found_now(situation, now=now):
+            name = slugify(f"{alert.rule}-{alert.subject}")
+            items.append(replace(_of_alert(alert, viewer.user), name=name, link="", since=None))
+    findings = [
+        ask(name, probe, situation) for name, probe in OF_STORES if LISTS[name] in viewer.lists
+    ]
+    # The home is made once for all who see the same, whether they may see personal data or not.
+    hidden = [replace(each, found=redacted_text(each.found), remedy="") for each in findings]
+    return items, hidden
+
+
 def _of_alert(alert: Alert, user: Any) -> Item:
     return Item(
         name=f"alert-{alert.pk}",
@@ -208,37 +233,41 @@ class Verdict:
     """How many checks found nothing."""
 
 
-def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[Item]) -> Verdict:
-    """What needs somebody: open alerts, and what the probes found besides.
+def verdict(
+    viewer: Viewer, watched: Watched, read: Part, findings: Sequence[Finding]
+) -> Verdict:
+    """What needs somebody: open alerts (the part that read them), and what the probes found
+    besides.
 
-    Users who are limited to stores see their stores' alerts, and of the probes only whether
-    anybody looks and whether the broker is away: the texts of others name runs of every store.
+    Users who are limited to stores see what :func:`found_of_stores` finds there, whether anybody
+    looks and whether the broker is away: the texts of other probes name runs of every store.
     """
+    alerts: Sequence[Item] = read.content or ()
     items = [_for_viewer(alert, watched, viewer) for alert in alerts]
-    findings = [each for each in watched.findings if _is_news(each, alerts)]
-    if viewer.stores is None:
-        items += [_of_finding(each, watched, viewer) for each in findings]
-    elif watched.is_broker_away:
+    news = [each for each in findings if _is_news(each, alerts)]
+    items += [_of_finding(each, watched, viewer) for each in news]
+    if viewer.stores is not None and watched.is_broker_away:
         items.append(_broker_away(watched))
     if watched.is_stale:
         items.insert(0, _unwatched(watched))
     items.sort(key=lambda item: (not item.is_open, not item.is_critical))
     open_ones = [item for item in items if item.is_open]
     well = sum(each.status == Status.OK for each in watched.findings)
-    return Verdict(_kind(open_ones, watched), _headline(open_ones), items, well)
+    kind = _kind(open_ones, is_known=not (watched.is_stale or read.failed))
+    return Verdict(kind, _headline(open_ones, kind), items, well)
 
 
-def _kind(items: Sequence[Item], watched: Watched) -> str:
+def _kind(items: Sequence[Item], *, is_known: bool) -> str:
     if any(item.is_critical for item in items):
         return PROBLEM
-    if watched.is_stale:
+    if not is_known:
         return UNKNOWN
     return WARNING if items else GOOD
 
 
-def _headline(items: Sequence[Item]) -> str:
+def _headline(items: Sequence[Item], kind: str) -> str:
     if not items:
-        return _("All flows")
+        return _("All flows") if kind == GOOD else _("The alerts cannot be read now.")
     number = len(items)
     return ngettext("%(count)d thing needs you", "%(count)d things need you", number) % {
         "count": number
@@ -246,10 +275,11 @@ def _headline(items: Sequence[Item]) -> str:
 
 
 def _is_news(finding: Finding, alerts: Sequence[Item]) -> bool:
-    """Whether no alert says the same already."""
+    """Whether no alert says the same already. One that is over says that it is not so."""
     if finding.status not in (Status.PROBLEM, Status.WARNING):
         return False
-    return not any(finding.probe in _probes_of(alert) for alert in alerts)
+    holding = (each for each in alerts if not each.is_over)
+    return not any(finding.probe in _probes_of(alert) for alert in holding)
 
 
 COVERED = {
@@ -292,7 +322,7 @@ def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
         name=slugify(finding.probe),
         title=TITLES.get(finding.probe, finding.probe),
         text=finding.found,
-        since=watched.since(finding.probe),
+        since=watched.since(finding.probe) if viewer.stores is None else None,
         is_critical=finding.status == Status.PROBLEM,
         remedy=finding.remedy,
         link=_place_of(finding.probe, viewer),

@@ -121,6 +121,11 @@ def counted_until() -> dt.datetime | None:
     return min(times) if len(times) == len(MARKS) else None
 
 
+def counted_since() -> dt.datetime | None:
+    """The first hour of which there are figures; None if there are none."""
+    return HourFigures.objects.order_by("hour").values_list("hour", flat=True).first()
+
+
 _COUNTS = ("submitted", "succeeded", "failed", "lost", "dead")
 _HISTOGRAMS = ("wait", "duration")
 _FIGURES = (*_COUNTS, *_HISTOGRAMS)

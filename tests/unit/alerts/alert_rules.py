@@ -29,10 +29,11 @@ class Seen(SimpleNamespace):
         return {each.queue: each for each in QueuePause.objects.in_force(self.now)}
 
 
-def situation(*, waiting=(), readers=(), messages=None, error="", hosts=()):
+def situation(*, waiting=(), readers=(), messages=None, error="", hosts=(), stores=None):
     """What a relay sees: ``waiting`` are (queue, runs, oldest seconds)."""
     return Seen(
         now=NOON,
+        stores=stores,
         waiting={
             queue: Waiting(queue=queue, runs=runs, oldest_seconds=seconds)
             for queue, runs, seconds in waiting

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -22,7 +23,7 @@ from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
 from neural.health.workers import schedules_off
-from neural.models import SchedulePolicy, TaskRun, WorkerProcess
+from neural.models import RefusedEvent, SchedulePolicy, Store, TaskRun, WorkerProcess
 from neural.monitoring.console import home, tables, verdict
 from neural.monitoring.console import page as console_page
 from neural.monitoring.console.page import Viewer
@@ -85,6 +86,7 @@ class Figured:
         self.counted: dt.timedelta | None = dt.timedelta(seconds=3)
         self.asked: list[str] = []
         self.now = timezone.now()
+        self.age = dt.timedelta(days=60)
 
     def by_minute(self, since: Any, until: Any, *, by: Any = ("queue",)) -> Any:
         self.asked.append("by_minute")
@@ -112,6 +114,9 @@ class Figured:
             if stores is None or code in stores
         }
 
+    def counted_since(self) -> Any:
+        return self.now - self.age
+
     def counted_until(self) -> Any:
         return None if self.counted is None else verdict.database_clock() - self.counted
 
@@ -126,7 +131,8 @@ def _steps(since: dt.datetime, until: dt.datetime, step: dt.timedelta) -> Iterat
 @pytest.fixture(autouse=True)
 def figures(monkeypatch) -> Figured:
     figured = Figured()
-    for name in ("by_minute", "by_hour", "events_by_hour", "last_events", "counted_until"):
+    names = ("by_minute", "by_hour", "events_by_hour", "last_events")
+    for name in (*names, "counted_since", "counted_until"):
         monkeypatch.setattr(reading, name, getattr(figured, name))
     return figured
 
@@ -331,6 +337,20 @@ def test_an_alert_that_is_over_is_listed_but_needs_nobody(alerts):
     assert "Acknowledge " not in told
 
 
+def test_an_alert_that_is_over_hides_nothing_that_a_probe_finds(alerts):
+    """The last run died eleven minutes ago, and of 224 nobody has decided what becomes of them."""
+    over = {"is_over": True, "rule": "dead_letters"}
+    alerts.append(Item(name="a", title="Runs die", text="over since 14:05", **over))
+    finding = {"status": Status.WARNING, "found": "224 runs died in the last 24 h"}
+    examined(Finding(probe="dead letters", **finding))
+
+    told = text_of(page())
+
+    assert "1 thing needs you" in told
+    assert "over since 14:05" in told
+    assert "224 runs died in the last 24 h" in told
+
+
 def test_an_alert_about_a_finding_leads_to_the_rows_to_which_the_finding_leads(alerts):
     alerts.append(alert(rule="finding", subject="stuck runs", link="/admin/alert/"))
     examined()
@@ -383,6 +403,43 @@ def test_failed_attempts_are_a_share_of_all_that_ended(figures):
     assert " 25 %" in told
     assert "600 of 2,400 · usually 1.0 %" in told
     assert "console-tile console-bad" in page()
+
+
+def test_what_is_usual_is_the_same_hours_of_past_weeks_without_the_present_ones(
+    figures, monkeypatch
+):
+    """The hours of an incident, of the present week and of another weekday say nothing of it."""
+    figures.minute = {("default",): Figures(succeeded=19, failed=81)}
+    hour = floor(verdict.database_clock(), HOUR)
+    weeks = {hour - dt.timedelta(weeks=n): share for n, share in ((1, 1), (2, 3), (3, 90), (4, 2))}
+
+    def by_hour(since: Any, until: Any, *, by: Any = ("queue",), stores: Any = None) -> Any:
+        of = {each: weeks.get(each, 81) for each in _steps(since, until, HOUR)}
+        if until > hour - dt.timedelta(days=6):
+            return {}  # the chart's own
+        assert until - since <= 2 * HOUR
+        share = of[hour - round((hour - since) / dt.timedelta(weeks=1)) * dt.timedelta(weeks=1)]
+        return {until - HOUR: {("default",): Figures(succeeded=100 - share, failed=share)}}
+
+    monkeypatch.setattr(reading, "by_hour", by_hour)
+    examined()
+
+    told = tile(page(), "failed")
+
+    assert "usually 2.5 %" in told
+    assert "console-tile console-bad" in page()
+
+
+@pytest.mark.parametrize(("days", "told"), [(6.9, ""), (7.2, "usually 1.0 %")])
+def test_before_figures_are_a_week_old_nothing_is_usual(figures, days, told):
+    figures.hours = {None: {("default",): Figures(succeeded=99, failed=1)}}
+    figures.age = dt.timedelta(days=days)
+    examined()
+
+    shown = tile(page(), "failed")
+
+    assert told in shown
+    assert ("usually" in shown) is bool(told)
 
 
 def test_dead_letters_are_counted_and_those_of_a_day_are_new(figures):
@@ -676,6 +733,12 @@ def test_an_empty_database_is_no_error(figures):
 # Whose rows
 
 
+def refused(store: Any) -> None:
+    RefusedEvent.objects.create(
+        type="order.created", store_code=store.pk, payload="{}", fingerprint=store.pk
+    )
+
+
 @pytest.fixture
 def two_stores(figures) -> Any:
     """Every number of OTHER is 7777 or has it in it; the client sees S1."""
@@ -730,6 +793,81 @@ def test_a_user_of_one_store_sees_no_worker_but_whether_anybody_works(two_stores
     told = text_of(page(two_stores))
     assert "No relay has looked" in told
     assert "The broker is away" in told
+
+
+def an_operator(store: Any) -> Any:
+    seen = ("view_examination", "view_taskrun", "view_refusedevent")
+    return world.client_of(*seen, stores=[store], name="operator")
+
+
+def test_the_verdict_is_judged_for_the_stores_that_the_viewer_sees(two_stores, figures):
+    mine = Store.objects.get(pk="S1")
+    figures.hours["S1"] = {("app.weigh",): Figures(succeeded=6, failed=26, dead=27)}
+    world.run("dead", task_id="told", store=mine, error="no scale for guest 13800138000")
+    refused(mine)
+    refused(Store.objects.get(pk="OTHER"))
+
+    html = page(an_operator(mine))
+    told = text_of(html)
+
+    assert "All flows" not in told
+    assert "console-is-problem" in html
+    assert "27 of app.weigh" in told
+    assert "of app.weigh failed within" in told
+    assert "(81 %)" in told
+    assert "1 event was refused in the last 24 h" in told
+    assert "OTHER" not in told
+    assert "7777" not in told
+    assert "13800138000" not in html
+
+
+def test_a_store_of_which_nothing_is_wrong_flows_whatever_there_is_elsewhere(two_stores, figures):
+    figures.hours["S1"] = {("app.weigh",): Figures(succeeded=5)}
+    TaskRun.objects.filter(store="S1").delete()
+    refused(Store.objects.get(pk="OTHER"))
+
+    told = text_of(page(an_operator(Store.objects.get(pk="S1"))))
+
+    assert "All flows" in told
+
+
+def test_dead_runs_of_a_store_are_told_when_the_hour_of_their_alert_is_over(two_stores, figures):
+    figures.hours["S1"] = {}
+
+    told = text_of(page(an_operator(Store.objects.get(pk="S1"))))
+
+    assert "1 thing needs you" in told
+    assert "1 run died in the last 24 h" in told
+    assert "manage.py" not in told
+
+
+def test_runs_of_a_store_that_nobody_takes_are_told_with_their_number_alone(two_stores, figures):
+    figures.hours["S1"] = {}
+    TaskRun.objects.all().delete()
+    due = {"available_at": timezone.now() - dt.timedelta(hours=1), "queue": "unread"}
+    for number, store in enumerate(("S1", "OTHER", "OTHER")):
+        world.run("pending", task_id=f"due{number}", store=Store.objects.get(pk=store), **due)
+
+    told = text_of(page(an_operator(Store.objects.get(pk="S1"))))
+
+    assert "no worker reads unread; unread: 1 due run, the oldest for 60 min" in told
+
+
+def test_without_the_right_to_see_runs_a_user_hears_of_none(two_stores):
+    Permission.objects.get(codename="view_taskrun").user_set.clear()
+
+    told = text_of(page(two_stores))
+
+    assert "All flows" in told
+
+
+def test_a_store_that_cannot_be_judged_is_not_said_to_flow(two_stores, monkeypatch):
+    monkeypatch.setattr(verdict, "found_now", lambda *args, **options: 1 / 0)
+
+    told = text_of(page(an_operator(Store.objects.get(pk="S1"))))
+
+    assert "All flows" not in told
+    assert "cannot be read now" in told
 
 
 def test_a_user_of_no_store_sees_nothing(two_stores):

@@ -115,6 +115,11 @@ class View:
     own_thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Thresholds that people have set, by rule."""
 
+    @property
+    def stores(self) -> Collection[str] | None:
+        """The stores of which the rules are judged; None: the whole chain."""
+        return self.situation.stores
+
     def thresholds_of(self, rule: "Rule") -> Thresholds:
         """The values of a rule's thresholds: those that people have set, else the settings'."""
         return rule.values(self.own_thresholds.get(rule.name, {}))
@@ -204,6 +209,9 @@ class Rule:
     """How long it must be gone before an alert that people were told of is resolved."""
     covers: Collection[str] = ()
     """Probes of doctor that look at the same: the general rule of findings leaves them out."""
+    of_stores: bool = False
+    """Whether it may be judged of some stores alone (``view.stores``), for the home of those who
+    see no others; its facts then tell of nothing else."""
     page: str = ""
     """The admin page to look at, as in ``neural_taskrun_changelist``."""
     rows: Callable[[str, Facts], Mapping[str, str]] = lambda subject, facts: {}

@@ -22,27 +22,34 @@ from neural.monitoring.alerts.rules import (
     register_rule,
     severity_of,
 )
+from neural.monitoring.alerts.rules.silence import hour_of
 from neural.monitoring.rollups import reading
 from neural.runs.query import EVER
 
 RUNS_PAGE = "neural_taskrun_changelist"
 
 
-def _lately(view: View, seconds: float) -> Mapping[str, Counter[str]]:
-    """Attempts, failed attempts and dead runs of the last so many seconds, by work."""
+def _lately(view: View, seconds: float) -> tuple[float, Mapping[str, Counter[str]]]:
+    """Attempts, failed attempts and dead runs of the last so many seconds, by work; and how many
+    seconds these are. Figures of stores are by hour: the hour in which the time began is whole."""
     since = view.now - dt.timedelta(seconds=seconds)
+    if view.stores is None:
+        figures = reading.by_minute(since, view.now, by=("work",))
+    else:
+        since = hour_of(since)
+        figures = reading.by_hour(since, view.now, by=("work",), stores=view.stores)
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for minute in reading.by_minute(since, view.now, by=("work",)).values():
-        for (work,), own in minute.items():
+    for by_work in figures.values():
+        for (work,), own in by_work.items():
             sums[work].update(attempts=own.attempts, failed=own.failed, dead=own.dead)
-    return sums
+    return (view.now - since).total_seconds(), sums
 
 
 def _dead_letters(view: View, thresholds: Thresholds) -> Judgement:
     if not view.has_figures:
         return UNKNOWN
-    seconds = thresholds["dead_letters_seconds"]
-    by_work = {work: own["dead"] for work, own in _lately(view, seconds).items() if own["dead"]}
+    seconds, lately = _lately(view, thresholds["dead_letters_seconds"])
+    by_work = {work: own["dead"] for work, own in lately.items() if own["dead"]}
     dead = sum(by_work.values())
     warning, critical = thresholds["dead_letters"], thresholds["dead_letters_critical"]
     severity = severity_of(warning=dead >= warning, critical=dead >= critical)
@@ -71,6 +78,7 @@ DEAD_LETTERS = Rule(
     sentence=_dead_sentence,
     well=_dead_sentence,
     covers=("dead letters",),
+    of_stores=True,
     page=RUNS_PAGE,
     rows=lambda subject, facts: {"state": RunState.DEAD.value, "period": EVER},
     thresholds=from_settings(
@@ -84,8 +92,8 @@ DEAD_LETTERS = Rule(
 def _failure_rate(view: View, thresholds: Thresholds) -> Judgement:
     if not view.has_figures:
         return UNKNOWN
-    found, seconds = [], thresholds["failure_rate_seconds"]
-    lately = _lately(view, seconds)
+    found = []
+    seconds, lately = _lately(view, thresholds["failure_rate_seconds"])
     for work, own in lately.items():
         share = own["failed"] / own["attempts"] if own["attempts"] else 0.0
         warning, critical = thresholds["failure_rate"], thresholds["failure_rate_critical"]
@@ -119,6 +127,7 @@ FAILURE_RATE = Rule(
     well=_failure_sentence,
     subject_title=work_title,
     covers=("failures",),
+    of_stores=True,
     page=RUNS_PAGE,
     rows=lambda work, facts: {"work": work, "tries": "1"},
     thresholds=from_settings(
