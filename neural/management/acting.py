@@ -56,14 +56,16 @@ def recorded(options: Mapping[str, Any], *, action: str, **facts: Any) -> Iterat
     """Record what is done in this block, in several transactions, and how many rows it changed.
 
     That it has begun is recorded first, and stays to be seen if the process is killed. If the block
-    ends early, by Ctrl-C or by an error, what was done until then is recorded as failed.
+    ends early, what was done until then is recorded: as stopped by Ctrl-C, as failed by an error.
     """
     counted, facts = Counted(), {"action": action, **_command(options), **facts}
     begun = record(outcome=AuditOutcome.BEGUN, **facts)
     try:
         yield counted
-    except BaseException:
-        record_end(ends=begun, outcome=AuditOutcome.FAILED, count=counted.count, **facts)
+    except BaseException as error:
+        is_stopped = isinstance(error, KeyboardInterrupt)
+        outcome = AuditOutcome.STOPPED if is_stopped else AuditOutcome.FAILED
+        record_end(ends=begun, outcome=outcome, count=counted.count, **facts)
         raise
     if counted.entry is None:
         record_end(ends=begun, count=counted.count, **facts)

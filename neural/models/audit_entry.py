@@ -100,6 +100,8 @@ class AuditOutcome(models.TextChoices):
     DONE = "done", pgettext_lazy("act", "done")
     REFUSED = "refused", pgettext_lazy("act", "refused")
     FAILED = "failed", pgettext_lazy("act", "failed")
+    STOPPED = "stopped", pgettext_lazy("act", "stopped")
+    """A person ended it before its end; what was changed until then stays."""
 
 
 class AuditEntry(AppendOnlyModel):

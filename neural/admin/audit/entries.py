@@ -63,6 +63,7 @@ COLOURS: dict[str, str] = {
     AuditOutcome.DONE: "succeeded",
     AuditOutcome.REFUSED: "discarded",
     AuditOutcome.FAILED: "failed",
+    AuditOutcome.STOPPED: "lost",
 }
 SHOWN = 10
 

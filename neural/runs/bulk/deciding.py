@@ -137,7 +137,8 @@ def stop_for(action: BulkAction, why: str) -> None:
 def _stop(action: BulkAction, **why: str) -> bool:
     stopped = action.stop(**why)
     if stopped:
-        record(action, AuditOutcome.FAILED, stopped=why)
+        outcome = AuditOutcome.STOPPED if "by" in why else AuditOutcome.FAILED
+        record(action, outcome, stopped=why)
     return stopped
 
 

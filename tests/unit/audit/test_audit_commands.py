@@ -258,7 +258,7 @@ def test_what_was_done_before_an_interruption_is_recorded_and_that_it_ended_earl
 
     acted, ended = AuditEntry.objects.standing().order_by("pk")
     assert (acted.outcome, acted.count, acted.target_ids) == ("done", 1, [str(done.pk)])
-    assert (ended.action, ended.outcome, ended.count) == ("run.retry", "failed", 0)
+    assert (ended.action, ended.outcome, ended.count) == ("run.retry", "stopped", 0)
 
 
 @pytest.mark.usefixtures("_chain")
@@ -288,7 +288,7 @@ def test_a_command_that_is_killed_leaves_an_entry_that_says_begun(
 
     assert seen == [(action, "begun")]
     entry = AuditEntry.objects.standing().get()
-    assert (entry.action, entry.outcome) == (action, "failed")
+    assert (entry.action, entry.outcome) == (action, "stopped")
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a file's connection cannot be cut")

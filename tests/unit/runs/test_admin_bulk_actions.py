@@ -1,10 +1,13 @@
 """The page of a bulk action: progress, outcomes, stop and resume, and who sees it."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 
 from neural.models import BulkActionItem, RunState
 from neural.personal import redacting
@@ -74,6 +77,22 @@ def test_progress_is_a_fragment_that_loads_the_page_again_when_the_state_changes
     assert same.content.decode().lstrip().startswith("<section")
     bulk_world.finish(action)
     assert client.get(address, {"state": "waiting"})["HX-Refresh"] == "true"
+
+
+def test_what_a_person_has_stopped_is_called_so_with_what_was_changed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(acting, "SLICE_RUNS", 3)
+    bulk_world.make_runs(6)
+    client = operator()
+    action = begin(client)
+    acting.do_slice(action, get_user_model().objects.get(username="lee"), now=timezone.now())
+    client.post(reverse("admin:neural_bulkaction_act", args=[action.pk, "stop"]))
+
+    audit = world.superuser().get(reverse("admin:neural_auditentry_changelist")).content.decode()
+    own = world.superuser().get(page_of(action)).content.decode()
+
+    assert re.search(r">stopped</span> × 3", audit)
+    assert "<small>stopped</small>" in own
+    assert 'neural-failed">' not in audit
 
 
 def test_stop_and_resume_are_buttons_that_need_the_verbs_permission() -> None:

@@ -124,7 +124,7 @@ def test_a_stopped_action_changes_nothing_until_it_is_resumed() -> None:
     assert world.work(action) is None
     assert world.states() == {"pending": 3, "dead": 3}
     assert action.stopped_by == "lee"
-    assert told() == [("runs.bulk.retry", "failed", 3)]
+    assert told() == [("runs.bulk.retry", "stopped", 3)]
 
     assert deciding.resume(action=action, user=user)
     world.finish(action)
