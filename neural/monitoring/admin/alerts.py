@@ -36,6 +36,7 @@ from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.news import wants
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.console.page import ACKNOWLEDGE, Viewer
+from neural.monitoring.console.verdict import shown_to
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,
@@ -168,12 +169,18 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return page_of_few(queryset, **options)
         return super().find(request, queryset, **options)
 
+    def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """The alert, with what the home shows of it."""
+        alert: Any = super().get_object(request, *args, **options)
+        if alert is not None:
+            alert.shown = shown_to(Viewer(request, self.admin_site), alert)
+        return alert
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the page to look at if the user may not open it. Channels are of the whole chain:
         other users do not read where messages went."""
         (name, display), sent, history = self.fieldsets
-        viewer = Viewer(request, self.admin_site)
-        if obj is None or not viewer.may_open(texts.page_to_look_at(obj)):
+        if obj is None or obj.shown.link in ("", texts.link(obj)):
             fields = [each for each in display["fields"] if each != "where_to_look"]
             display = {**display, "fields": fields}
         return [(name, display), *([sent] if sees_every_store(request.user) else []), history]
@@ -184,9 +191,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     what = computed_column(pgettext_lazy("monitoring", "alert"), texts.title)
     finding = computed_column(_("what was found"), texts.sentence)
 
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, alert: Alert) -> str:
-        return texts.remedy(alert) or NOTHING
+    what_to_do = computed_column(_("what to do"), lambda alert: alert.shown.remedy or NOTHING)
 
     @admin.display(description=_("severity"))
     def severity_badge(self, alert: Alert) -> SafeString:
@@ -219,11 +224,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     last_seen = computed_column(_("last seen"), instant, "seen_at")
 
     @admin.display(description=_("where to look"))
-    def where_to_look(self, alert: Alert) -> Any:
-        address = texts.where_to_look(alert)
-        if not address:
-            return NOTHING
-        return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
+    def where_to_look(self, alert: Any) -> SafeString:
+        return format_html('<a href="{}">{}</a>', alert.shown.link, alert.shown.title)
 
     receivers = computed_column(_("who is told"), lambda alert: receivers(alert))
     sent_messages = computed_column(_("who was told"), lambda alert: sent_messages(alert))

@@ -4,18 +4,20 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, pgettext_lazy
 
 from neural.admin.actions import Verb
-from neural.admin.bulk.words import preview_address
+from neural.admin.bulk.words import CHOSEN, preview_address
 from neural.admin.display import page_address
 from neural.ledger.clock import database_clock
 from neural.models import BulkVerb, RunState
 from neural.monitoring.errors.acting import FILTER, mute, reopen, resolve
-from neural.monitoring.models import ErrorGroup, ErrorGroupState
+from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.runs.query import EVER
+from neural.sites import address_in_admin
 
 DECIDE = "neural_monitoring.decide_errorgroup"
 MUTED = gettext_noop("state: muted (mute)")
@@ -40,6 +42,16 @@ def _muting(days: int, label: Any, explanation: Any) -> Verb:
     )
 
 
+def asking_about_dead(groups: Iterable[Any]) -> str:
+    """The address of the page that asks what becomes of the dead runs of these groups; empty if
+    they have none."""
+    keys = [group.pk for group in groups]
+    if not FailedRun.objects.filter(group__in=keys, dead=True).exists():
+        return ""
+    query = urlencode({CHOSEN: keys}, doseq=True)
+    return f"{address_in_admin('neural_monitoring_errorgroup_resolve')}?{query}"
+
+
 RESOLVE = Verb(
     name="resolve",
     label=_("Resolve"),
@@ -49,6 +61,8 @@ RESOLVE = Verb(
     fits=lambda group: group.state != ErrorGroupState.RESOLVED,
     change=lambda group: RESOLVED,
     whole_chain=True,
+    leads_to=asking_about_dead,
+    asks_for_one=True,
 )
 OPEN = Verb(
     name="open",

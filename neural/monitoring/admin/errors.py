@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import VerbsAdmin
+from neural.admin.actions import VerbsAdmin, address_of_preview, do_with_reason
+from neural.admin.bulk.words import CHOSEN
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -24,8 +26,9 @@ from neural.admin.display import (
     short_instant,
     state_column,
 )
+from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.paging import OrderedChangeList
+from neural.admin.paging import OrderedChangeList, key_in
 from neural.admin.panels import Panel, register_panel
 from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import ReadOnlyAdmin, section
@@ -40,8 +43,15 @@ from neural.monitoring.admin.error_filters import (
     PeriodFilter,
     WorkFilter,
 )
-from neural.monitoring.admin.error_verbs import DECISIONS, VERBS, acts_on
-from neural.monitoring.errors.acting import FILTER
+from neural.monitoring.admin.error_verbs import (
+    DECISIONS,
+    DISCARD_RUNS,
+    RESOLVE,
+    RETRY_RUNS,
+    VERBS,
+    acts_on,
+)
+from neural.monitoring.errors.acting import FILTER, MOST_GROUPS
 from neural.monitoring.errors.fingerprint import LOST
 from neural.monitoring.errors.groups import (
     Codes,
@@ -56,6 +66,7 @@ from neural.monitoring.errors.groups import (
 )
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.personal.redacting import for_user
+from neural.sites import address_in_admin
 
 SAMPLES = 5
 LISTED = 50
@@ -162,6 +173,26 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the group hits, samples and dead runs."""
         return super().row_context(request, row) | _about(row, request)
+
+    @address("resolve/", "_resolve")
+    def resolve_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask what becomes of the dead runs of chosen groups; sent, resolve these and leave the
+        runs dead."""
+        if not RESOLVE.is_permitted(request.user):
+            raise PermissionDenied
+        keys = filter(None, map(key_in, request.GET.getlist(CHOSEN)[:MOST_GROUPS]))
+        groups = self.get_queryset(request).filter(pk__in=list(keys)).order_by("pk")
+        if request.method == "POST":
+            do_with_reason(self, request, RESOLVE, groups)
+            return HttpResponseRedirect(address_in_admin("neural_monitoring_errorgroup_changelist"))
+        verbs = [each for each in (RETRY_RUNS, DISCARD_RUNS) if each.is_permitted(request.user)]
+        return self.own_page(
+            request,
+            "admin/neural_monitoring/errorgroup/resolve.html",
+            title=RESOLVE.label,
+            figures=figures_of(list(groups), None),
+            first=[(each.label, address_of_preview(each, groups)) for each in verbs],
+        )
 
     # Columns
 

@@ -63,9 +63,10 @@ def _over(alert: Alert, rule: Rule) -> str:
 
 
 def remedy(alert: Alert) -> str:
-    """What to do about it, if the alert is about a finding of doctor; else empty."""
+    """What to do about it, by the finding of doctor that it is about, or by its rule."""
     facts = alert.facts if isinstance(alert.facts, Mapping) else {}
-    return in_language(facts.get("remedy"))
+    rule = RULES.find(alert.rule)
+    return in_language(facts.get("remedy")) or (str(rule.remedy) if rule else "")
 
 
 def link(alert: Alert) -> str:

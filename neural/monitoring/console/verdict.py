@@ -128,6 +128,7 @@ STATES = {
     "schedules off": "?off=1",
     "dead letters": "?state=dead&period=all",
     "stuck runs": "?state=running&period=all",
+    "refused events": "?state=open",
 }
 
 
@@ -233,9 +234,7 @@ class Verdict:
     """How many checks found nothing."""
 
 
-def verdict(
-    viewer: Viewer, watched: Watched, read: Part, findings: Sequence[Finding]
-) -> Verdict:
+def verdict(viewer: Viewer, watched: Watched, read: Part, findings: Sequence[Finding]) -> Verdict:
     """What needs somebody: open alerts (the part that read them), and what the probes found
     besides.
 
@@ -302,6 +301,11 @@ FINDING = "finding"
 
 def _probes_of(alert: Item) -> Sequence[str]:
     return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
+
+
+def shown_to(viewer: Viewer, alert: Alert) -> Item:
+    """The alert as the home shows it."""
+    return _for_viewer(_of_alert(alert, viewer.user), watched(), viewer)
 
 
 def _for_viewer(alert: Item, watched: Watched, viewer: Viewer) -> Item:

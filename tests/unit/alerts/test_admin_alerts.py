@@ -11,15 +11,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from neural.health.findings import Finding, Status
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.console.verdict import open_alerts
+from neural.monitoring.examining import duty
 from neural.monitoring.models import (
     Alert,
     AlertChannel,
     AlertMessage,
     AlertRule,
     AlertState,
+    Examination,
     Severity,
 )
 from tests.unit.admin import admin_world as world
@@ -231,6 +234,42 @@ def test_a_finding_shows_what_to_do():
         facts={"found": {"en": "it is stuck"}, "remedy": {"en": "restart it"}},
     )
     assert "restart it" in text_of(world.client_of(*SEE).get(world.page_of(alert)))
+
+
+def test_an_alerts_page_has_the_remedy_and_the_place_that_the_home_has():
+    """Here a probe says it; of a silent store, the rule."""
+    found = Finding(
+        probe="workers", status=Status.PROBLEM, found="nobody reads night", remedy="start a worker"
+    )
+    stored = duty.as_json({"en": [found]})
+    Examination.objects.create(pk=1, ended_at=timezone.now(), findings=stored, facts={})
+    alert = an_alert("no_worker", subject="night", facts={"runs": 2, "seconds": 90})
+    unread, silent = world.page_of(alert), world.page_of(of_store("S1"))
+
+    client, operator = world.client_of(*SEE), limited(*SEE, name="kim")
+
+    assert "start a worker" in text_of(client.get(unread))
+    assert "?queue=night" in text_of(world.superuser().get(unread))
+    for who in (client, operator):
+        page = text_of(who.get(silent))
+        assert "ask the store whether its till is on" in page
+        assert "/neuralevent/?store=S1" in page
+
+
+@pytest.mark.parametrize(
+    ("of_work", "rows"),
+    [(233, "?state=dead&period=all&work=trial.weigh"), (200, "?state=dead&period=all")],
+)
+def test_of_dead_runs_of_one_work_the_very_rows_are_shown(of_work, rows):
+    facts = {"dead": 233, "seconds": 600, "work": "trial.weigh", "of_work": of_work}
+    assert texts.where_to_look(an_alert("dead_letters", facts=facts)).endswith(f"/{rows}")
+
+
+def test_a_list_to_which_an_alert_leads_says_that_it_has_no_such_rows():
+    page = text_of(world.superuser().get(texts.where_to_look(of_store("S1"))))
+
+    assert "No events match." in page
+    assert '<a href="?">Show all</a>' in page
 
 
 def test_an_alert_of_an_unknown_rule_or_with_other_facts_is_shown_by_its_names():

@@ -212,6 +212,8 @@ class Rule:
     of_stores: bool = False
     """Whether it may be judged of some stores alone (``view.stores``), for the home of those who
     see no others; its facts then tell of nothing else."""
+    remedy: Any = ""
+    """What to do, where no probe of doctor says it; translated lazily."""
     page: str = ""
     """The admin page to look at, as in ``neural_taskrun_changelist``."""
     rows: Callable[[str, Facts], Mapping[str, str]] = lambda subject, facts: {}

@@ -71,6 +71,12 @@ def _dead_sentence(subject: str, facts: Facts) -> str:
     return text % {**facts, "work": work, "span": span(facts["seconds"])}
 
 
+def _dead_rows(subject: str, facts: Facts) -> Mapping[str, str]:
+    rows = {"state": RunState.DEAD.value, "period": EVER}
+    is_one_work = facts.get("dead") and facts["of_work"] == facts["dead"]
+    return rows | ({"work": facts["work"]} if is_one_work else {})
+
+
 DEAD_LETTERS = Rule(
     name="dead_letters",
     title=gettext_lazy("Runs die"),
@@ -80,7 +86,7 @@ DEAD_LETTERS = Rule(
     covers=("dead letters",),
     of_stores=True,
     page=RUNS_PAGE,
-    rows=lambda subject, facts: {"state": RunState.DEAD.value, "period": EVER},
+    rows=_dead_rows,
     thresholds=from_settings(
         dead_letters=gettext_lazy("warning (dead runs)"),
         dead_letters_critical=gettext_lazy("critical (dead runs)"),

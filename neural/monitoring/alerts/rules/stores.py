@@ -160,6 +160,10 @@ SILENT_STORE = Rule(
     chain_title=gettext_lazy("Many stores are silent"),
     judge=_silent_store,
     sentence=_silent_sentence,
+    remedy=gettext_lazy(
+        "ask the store whether its till is on and has a network; what it sends and is refused is "
+        "under Refused events"
+    ),
     page="neural_neuralevent_changelist",
     rows=lambda store, facts: {"store": store} if store else {},
     thresholds=from_settings(
