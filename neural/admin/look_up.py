@@ -4,7 +4,7 @@ order, a run, an event or a store. An id is found, or the answer says that it is
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from neural.admin.scope import NeuralAdmin
 from neural.admin.store_links import may_view
 from neural.admin.tabs import tabs_of
 from neural.errors import NeuralError
-from neural.keyset.exact import MOST_FOUND, named_exactly
+from neural.keyset.exact import MOST_FOUND, Find, names_nothing
 from neural.models import Store
 from neural.personal.redacting import redacted_text, sees_personal_data
 from neural.registry import Registry
@@ -33,22 +33,9 @@ logger = logging.getLogger(__name__)
 MOST_SHOWN = 20
 LONGEST = 200
 
-Find = Callable[[QuerySet, str, Any], Iterable[Any]]
-"""Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
-rows, by an index."""
 PAGE = "neural_look_up"
 SUGGESTIONS = "neural_look_up_suggest"
 """The page of what is likely meant while one types. The app of search has it."""
-
-
-def by_columns(*columns: str) -> Find:
-    """Rows in which a column equals the id (:func:`~neural.keyset.exact.named_exactly`)."""
-    return lambda rows, text, user: named_exactly(rows, text, columns)
-
-
-def names_nothing(rows: QuerySet, text: str, user: Any) -> Iterable[Any]:
-    """The default: finds nothing."""
-    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +43,19 @@ class LookUp:
     """What an app knows by an id.
 
     ``find`` finds the rows of ``model`` that an id names exactly, for users who may view the model
-    and for whom ``may_ask`` is true; ``label`` is what the id then names, like "order". Where it
-    finds none, ``near`` finds others, and ``sentence`` says so: a lazy ``ngettext`` with
-    ``%(count)s`` like "%(count)s run begins so", whose number is ``number``. ``moment`` is the
-    field with the time that is shown, and ``about`` says more about the shown rows, by their keys.
+    and for whom ``may_ask`` is true; ``label`` is what the id then names, like "order". Where no
+    look-up finds any, ``through`` finds those that belong to a row of another model which the id
+    names, as payments belong to an order. Where ``find`` finds none, ``near`` finds others, and
+    ``sentence`` says so: a lazy ``ngettext`` with ``%(count)s`` like "%(count)s run begins so",
+    whose number is ``number``. ``moment`` is the field with the time that is shown, and ``about``
+    says more about the shown rows, by their keys.
     """
 
     name: str
     model: type[Model]
     label: Any = ""
     find: Find = names_nothing
+    through: Find = names_nothing
     near: Find = names_nothing
     sentence: Any = ""
     moment: str = ""
@@ -179,8 +169,7 @@ def look_up(text: str, user: Any, *, store: str = "", without: Collection[str] =
         rows = _rows_of(each, user, code)
         try:
             if exact := list(each.find(rows, own, user)):
-                title = str(each.model._meta.verbose_name_plural)
-                answer.exact.append(_shown(each, rows, exact, title, user))
+                answer.exact.append(_shown(each, rows, exact, "", user))
             elif near := list(each.near(rows, own, user)):
                 count = f"{len(near):,}" + ("+" if len(near) == MOST_FOUND else "")
                 message = each.sentence % {"number": len(near), "count": count}
@@ -190,6 +179,10 @@ def look_up(text: str, user: Any, *, store: str = "", without: Collection[str] =
             answer.asked.remove(each)
             values = {"kind": each.label, "error": error}
             answer.notices.append(_("Not looked for as %(kind)s: %(error)s") % values)
+    for each in answer.asked if own and not answer.exact else ():
+        rows = _rows_of(each, user, code)
+        if found := list(each.through(rows, own, user)):
+            answer.exact.append(_shown(each, rows, found, "", user))
     if redacted_text(own) != own and not sees_personal_data(user):
         answer.notices.append(_("Phones are looked up for those alone who may see personal data."))
     return answer
@@ -228,6 +221,7 @@ def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, use
         )
         for row in found
     ]
+    title = title or str(rows.model._meta.verbose_name_plural)
     return Rows(look_up, title, visible, is_more=len(keys) > MOST_SHOWN)
 
 

@@ -20,14 +20,13 @@ from neural.admin.guards import GuardedPages
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.keyset.bounded import KeyPage, find, page_of_few
+from neural.keyset.exact import Find, by_columns
 from neural.keyset.planning import SEARCHED, STORE, plan
 from neural.keyset.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN, sees_every_store
 
 FEW = "few"
-MOST_FOUND = 1000
-"""The most rows that a search shows: one event id may exist in every store."""
 ACTS = ("module", "view", "add", "change", "delete")
 CHANGES = ("add", "change", "delete")
 
@@ -158,8 +157,10 @@ class ReadOnlyAdmin(NeuralAdmin):
     sortable_by = ()
     list_per_page = 50
     search_keys: tuple[str, ...] = ()
-    """Fields that a search compares exactly, one after the other. Each is the first column of an
-    index unless the table is small. ``store`` is the last."""
+    """Fields that a search compares exactly. Each is the first column of an index unless the table
+    is small. ``store`` counts where no other has the term."""
+    finds: Find | None = None
+    """What a search finds by an id, where the look-up of ids knows more than these fields."""
     from_outside: tuple[str, ...] = ()
     """JSON fields with content from outside. They are read as text, and only when shown."""
     walks: tuple[Walk, ...] = ()
@@ -190,24 +191,21 @@ class ReadOnlyAdmin(NeuralAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Rows in which a key equals the term; the first key with a match decides.
-
-        Each query compares one key (there is no OR over all keys), so each is served by an index
-        alone. Matches are few, except for a store's rows, through which the list pages.
-        """
+        """Rows that the term names, as the look-up of ids finds them; else those of the store with
+        this code, through which the list pages: all others are few."""
         term = search_term.strip()
         if not term:
             return queryset, False
         if "\0" in term:  # from autocompletion, whose address belongs to the site
             return queryset.none(), False
         request.searched = FEW  # type: ignore[attr-defined]
-        for key in self.search_keys:
-            if key == STORE:
-                request.searched = term  # type: ignore[attr-defined]
-                return queryset.filter(store=term), False
-            if keys := _keys(queryset.filter(**{key: term})):
-                return queryset.filter(pk__in=keys), False
-        return queryset.none(), False
+        find = type(self).finds or by_columns(*(key for key in self.search_keys if key != STORE))
+        if keys := list(find(queryset, term, request.user)):
+            return queryset.filter(pk__in=keys), False
+        if STORE not in self.search_keys:
+            return queryset.none(), False
+        request.searched = term  # type: ignore[attr-defined]
+        return queryset.filter(store=term), False
 
     def find(
         self, request: HttpRequest, queryset: QuerySet, *, place: Place, **options: Any
@@ -247,10 +245,6 @@ class ReadOnlyAdmin(NeuralAdmin):
         data["select_across"] = "0"
         request.POST = data  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **kwargs)
-
-
-def _keys(queryset: QuerySet) -> list[int]:
-    return list(queryset.order_by().values_list("pk", flat=True)[:MOST_FOUND])
 
 
 class HistoryAdmin(ReadOnlyAdmin, ScopedAdmin):

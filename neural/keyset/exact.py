@@ -1,6 +1,6 @@
 """Rows by an id, compared exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,13 +14,32 @@ MOST_FOUND = 1000
 def named_exactly(
     rows: QuerySet, text: str, columns: Sequence[str], *, most: int = MOST_FOUND
 ) -> list[Any]:
-    """Keys of the rows in which a column equals the text, the newest first. The first column with a
-    match decides. Each is the first column of an index, which the query follows."""
+    """Keys of the rows in which one of the columns equals the text, the newest first. Each is the
+    first column of an index, which the query follows."""
+    found: set[Any] = set()
     for column in columns:
         # Not '=': it would take the column out of the ordering, and the reason for its index.
         named = rows.filter(**{f"{column}__gte": text, f"{column}__lte": text})
         with indexes_alone(rows.db):
-            keys = list(named.order_by(column, "-pk").values_list("pk", flat=True)[:most])
-        if keys:
-            return keys
-    return []
+            found.update(named.order_by(column, "-pk").values_list("pk", flat=True)[:most])
+    return sorted(found, reverse=True)[:most]
+
+
+Find = Callable[[QuerySet, str, Any], Iterable[Any]]
+"""Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
+rows, by an index."""
+
+
+def by_columns(*columns: str) -> Find:
+    """Rows in which a column equals the id (:func:`named_exactly`)."""
+    return lambda rows, text, user: named_exactly(rows, text, columns)
+
+
+def by_any(*finds: Find) -> Find:
+    """Rows that one of these finds."""
+    return lambda rows, text, user: {key for find in finds for key in find(rows, text, user)}
+
+
+def names_nothing(rows: QuerySet, text: str, user: Any) -> Iterable[Any]:
+    """Finds nothing."""
+    return ()

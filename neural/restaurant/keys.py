@@ -38,7 +38,7 @@ def payment_key(*, payment_id: str, order: str, till: str = "", day: dt.date | N
     """The key of a payment or refund within its store: of a day if its order's key (``order``) is
     one of a day."""
     if day is not None:
-        return _cut(f"{order}/{_quoted(payment_id)}", KEY_LENGTH)
+        return _cut(f"{order}/{quoted(payment_id)}", KEY_LENGTH)
     return _joined(till, payment_id) if till else plain_key(payment_id)
 
 
@@ -47,8 +47,8 @@ def plain_key(name: str) -> str:
     too, but for an id that begins with a slash or a percent sign."""
     if not name.startswith(_SIGNS):
         return name
-    quoted = _quoted(name)
-    return quoted if len(quoted) <= KEY_LENGTH else _cut(quoted, LONGEST_CUT_PART)
+    key = quoted(name)
+    return key if len(key) <= KEY_LENGTH else _cut(key, LONGEST_CUT_PART)
 
 
 def is_plain(key: str) -> bool:
@@ -80,14 +80,15 @@ def day_of(key: str) -> dt.date | None:
 
 
 def _joined(*parts: str) -> str:
-    quoted = [_quoted(part) for part in parts]
-    key = "".join(f"/{part}" for part in quoted)
+    own = [quoted(part) for part in parts]
+    key = "".join(f"/{part}" for part in own)
     if len(key) <= KEY_LENGTH:
         return key
-    return "".join(f"/{_cut(part, LONGEST_CUT_PART)}" for part in quoted)
+    return "".join(f"/{_cut(part, LONGEST_CUT_PART)}" for part in own)
 
 
-def _quoted(part: str) -> str:
+def quoted(part: str) -> str:
+    """A part as keys have it."""
     return part.replace("%", "%25").replace("/", "%2F")
 
 

@@ -23,7 +23,7 @@ from neural.keyset import bounded
 from neural.keyset.exact import named_exactly
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant import models, schemas
-from neural.restaurant.keys import payment_key
+from neural.restaurant.keys import number_of, payment_key, quoted
 from neural.restaurant.models.newest import event_of, version_of
 from neural.restaurant.normal_form import key_of, normal_form, ticket_day
 from neural.runs.about import About, register_about
@@ -203,16 +203,18 @@ def _events_of_order(user: Any, text: str, most: int) -> list[int]:
     from neural.restaurant.admin.order_events import events_of
 
     found: list[int] = []
-    for order in _orders_named(user, text):
+    mine = models.Order.objects.for_user(user)
+    for order in mine.filter(pk__in=orders_named(mine, text, user)[:MOST_ORDERS]):
         payments = order.payments.order_by("-pk")[:MOST_PAYMENTS]
         found += [each.event.pk for each in events_of(order, payments)]
     return found[:most]
 
 
-def _orders_named(user: Any, text: str) -> Sequence[models.Order]:
-    mine = models.Order.objects.for_user(user)
-    keys = named_exactly(mine, text, ORDER_IDS, most=MOST_ORDERS)
-    return list(models.Order.objects.filter(pk__in=keys))
+def orders_named(rows: QuerySet, text: str, user: Any) -> Sequence[int]:
+    """Keys of the orders with this number, platform's number or key, or of which this is the id
+    that events have; the newest first."""
+    by_id = named_exactly(rows, quoted(text), ["key__last_part"])
+    return sorted({*named_exactly(rows, text, ORDER_IDS), *by_id}, reverse=True)
 
 
 def _events_of_payment(user: Any, text: str, most: int) -> list[int]:
@@ -245,11 +247,12 @@ def orders_of(events: Sequence[NeuralEvent], user: Any) -> Mapping[int, Sequence
     known: dict[tuple[str, str], list[int]] = defaultdict(list)
     if user.has_perm("neural_restaurant.view_order"):
         stores = {event.store_id for event in events}
-        rows = models.Order.objects.filter(number__in={*numbers.values()}, store__in=stores)
-        for pk, number, store in rows.order_by().values_list("pk", "number", "store_id")[
+        ids = {*map(quoted, numbers.values())}
+        rows = models.Order.objects.filter(key__last_part__in=ids, store__in=stores)
+        for pk, key, store in rows.order_by().values_list("pk", "key", "store_id")[
             : bounded.MOST_ROWS
         ]:
-            known[store, number].append(pk)
+            known[store, number_of(key)].append(pk)
     named = {}
     for event in events:
         if number := numbers.get(event.pk):

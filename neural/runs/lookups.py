@@ -11,13 +11,12 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from neural.keyset.exact import MOST_FOUND
 from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.query import QueryRefused, RunQuery
 
-MOST_FOUND = 1000
-"""The most runs that an id finds: one event id may exist in every store."""
 SHORTEST_PREFIX = 6
 PREFIX_ROWS = 200
 """How many ids behind a beginning are looked at."""

@@ -21,7 +21,8 @@ from django.utils.translation import npgettext, pgettext_lazy
 from neural.admin.audit.titles import kind_of, models_by_noun, title_of
 from neural.admin.display import NOTHING, link, name_of, one_line
 from neural.admin.filters import EqualityFilter, TextFilter, choice_filter
-from neural.admin.scope import FEW, MOST_FOUND
+from neural.admin.scope import FEW
+from neural.keyset.exact import MOST_FOUND
 from neural.ledger.clock import database_clock
 from neural.models import AuditedRow, AuditEntry, AuditOutcome, AuditSource, TaskRun
 

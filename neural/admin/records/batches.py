@@ -114,6 +114,14 @@ class BatchList(KeysetChangeList):
         return found
 
 
+def _named(rows: QuerySet, text: str, user: Any) -> Sequence[int]:
+    """By its id; or the newest of this name."""
+    if found := named_exactly(rows, text, ("batch_id",)):
+        return found
+    named = rows.filter(name=text)
+    return find(named, walks=(), limits={"name"}, place=Place(), size=MOST_SHOWN).keys
+
+
 @page(Batch)
 class BatchAdmin(VerbsAdmin, HistoryAdmin):
     """Batches of the user's stores; those without a store are of the whole chain."""
@@ -144,6 +152,7 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
         by_store(condition=Q(store__isnull=False)),
     )
     search_keys = ("batch_id",)
+    finds = _named
     search_help_text = _("The whole id of a batch.")
     export_left_out = ("options",)
     from_outside = ("options",)
@@ -238,14 +247,6 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
 
     id_display = computed_column(_("batch id"), code, "batch_id")
     parent = computed_column(_("started by"), link_to_run, "parent_task_id")
-
-
-def _named(rows: QuerySet, text: str, user: Any) -> Sequence[int]:
-    """By its id; or the newest of this name."""
-    if found := named_exactly(rows, text, ("batch_id",)):
-        return found
-    named = rows.filter(name=text)
-    return find(named, walks=(), limits={"name"}, place=Place(), size=MOST_SHOWN).keys
 
 
 def _page_of_batch(user: Any, value: str) -> FilterPage | None:

@@ -25,18 +25,20 @@ from neural.admin.display import (
     value_of,
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
-from neural.admin.look_up import LookUp, by_columns, register_look_up
+from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.records.erasing import ErasingAdmin
 from neural.admin.scope import HistoryAdmin
 from neural.errors import NeuralError
 from neural.events.recording import missing_handlers, replay
+from neural.keyset.exact import MOST_FOUND, by_any, by_columns
 from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 from neural.models.attempt import Attempt, attempts_of
 from neural.personal.redacting import for_user, masking_values_of
 from neural.runs.about import about_events
+from neural.runs.filters import RUN_FINDERS
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:
@@ -55,6 +57,15 @@ REPLAY = Verb(
     fits=lambda event: event.pruned_at is None and bool(missing_handlers(event)),
     change=gettext_noop("runs: those of missing handlers (replay)"),
 )
+
+
+NAMED = by_columns("event_id", "runs__task_id")
+
+
+def _through(rows: QuerySet, text: str, user: Any) -> QuerySet:
+    """The events of what apps know by an id, such as an order."""
+    keys = {key for each in RUN_FINDERS for key in each.find(user, text, MOST_FOUND)}
+    return rows.filter(pk__in=keys).values_list("pk", flat=True)
 
 
 @page(NeuralEvent)
@@ -78,7 +89,10 @@ class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
         Walk(parameter="type", column="type"),
     )
     search_keys = ("event_id", "runs__task_id", "store")
-    search_help_text = _("A whole event id, task id of a run or store code.")
+    finds = by_any(NAMED, _through)
+    search_help_text = _(
+        "A whole event id, task id of a run or store code; or an order's or payment's id."
+    )
     fields = (
         "type",
         "event_id",
@@ -159,6 +173,7 @@ register_look_up(
         model=NeuralEvent,
         label=_("event"),
         find=by_columns("event_id"),
+        through=_through,
         moment="occurred_at",
         about=about_events,
     )

@@ -14,11 +14,12 @@ from django.utils.translation import gettext_noop, ngettext_lazy
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
-from neural.admin.look_up import LookUp, by_columns, register_look_up
+from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.admin.store_links import store_links
 from neural.events.changes import reindex_store
+from neural.keyset.exact import by_columns
 from neural.models import Store
 from neural.models.store import sees_every_store
 from neural.runs.lookups import stores_named

@@ -24,7 +24,7 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
-from neural.admin.look_up import LookUp, by_columns, register_look_up
+from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, section
 from neural.keyset.planning import by_store
@@ -43,7 +43,7 @@ from neural.restaurant.admin.filters import (
 from neural.restaurant.admin.receipt import order_page
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, OrderState
-from neural.restaurant.run_pages import ORDER_IDS
+from neural.restaurant.run_pages import ORDER_IDS, orders_named
 
 MOST_LINKS = 50
 
@@ -145,6 +145,7 @@ class OrderAdmin(HistoryAdmin):
         by_store("business_day", day="day"),
     )
     search_keys = (*ORDER_IDS, "store")
+    finds = orders_named
     search_help_text = _("A whole order number, platform's number, key or store code.")
 
     class Media:
@@ -231,7 +232,7 @@ register_look_up(
         place=10,
         model=Order,
         label=_("order"),
-        find=by_columns(*ORDER_IDS),
+        find=orders_named,
         moment="placed_at",
     )
 )

@@ -23,20 +23,31 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
-from neural.admin.look_up import LookUp, by_columns, register_look_up
+from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import HistoryAdmin, section
+from neural.keyset.exact import MOST_FOUND, by_any, by_columns
 from neural.keyset.planning import by_store
 from neural.restaurant.admin import amounts
 from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import BusinessDayFilter, PaymentStatusFilter
 from neural.restaurant.admin.order_events import MOST_NEAR, OrderEvent, events_of, runs_by_event
-from neural.restaurant.models import Payment, PaymentKind
+from neural.restaurant.models import Order, Payment, PaymentKind
 from neural.restaurant.models.newest import event_of
+from neural.restaurant.run_pages import orders_named
 
 OF_REFUNDS = (amount_column(Payment, "stated_amount"), "refund_of", "returned_lines")
 OF_PAYMENTS = (amount_column(Payment, "given"), "change", "paid", "settled")
+
+
+NAMED = by_columns("reference", "key")
+
+
+def _of_orders(rows: QuerySet, text: str, user: Any) -> QuerySet:
+    """The payments of the orders that an id names."""
+    orders = list(orders_named(Order.objects.for_user(user), text, user))
+    return rows.filter(order__in=orders).order_by("-pk").values_list("pk", flat=True)[:MOST_FOUND]
 
 
 @page(Payment)
@@ -55,7 +66,8 @@ class PaymentAdmin(HistoryAdmin):
     )
     list_filter = (PaymentStatusFilter, StoreFilter, BusinessDayFilter)
     walks = (by_store("business_day", day="day", also="day"), by_store())
-    search_keys = ("reference", "key", "order__number", "store")
+    search_keys = ("reference", "key", "store")
+    finds = by_any(NAMED, _of_orders)
     search_help_text = _("A whole reference, key, order number or store code.")
 
     class Media:
@@ -162,7 +174,8 @@ register_look_up(
         place=20,
         model=Payment,
         label=_("payment"),
-        find=by_columns("reference", "key"),
+        find=NAMED,
+        through=_of_orders,
         moment="occurred_at",
     )
 )

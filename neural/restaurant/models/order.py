@@ -125,6 +125,17 @@ def _json_field(label: Any, default: type[list] | type[dict] = list) -> models.J
     )
 
 
+class LastPart(models.Transform):
+    """Of a key, what follows its last slash: the order's id, or all of a key without one."""
+
+    lookup_name = "last_part"
+    output_field = models.CharField()
+    template = (
+        "SUBSTR(%(expressions)s,"
+        " LENGTH(RTRIM(%(expressions)s, REPLACE(%(expressions)s, '/', ''))) + 1)"
+    )
+
+
 class Order(models.Model):
     """A guest's order.
 
@@ -245,6 +256,8 @@ class Order(models.Model):
             models.Index(fields=("store", "business_day"), name="neural_order_by_day"),
             # For a search by the number that people see; the newest of many is found first.
             models.Index(fields=("number", "-id"), name="neural_order_by_number"),
+            # The same for the id that events have, where a till shows another number.
+            models.Index(LastPart("key"), models.F("id").desc(), name="neural_order_by_id"),
             # The same for the number that a delivery platform gave.
             models.Index(fields=("platform_number", "-id"), name="neural_order_by_platform"),
             # For the orders from which a payment may have moved.
@@ -514,6 +527,8 @@ class Order(models.Model):
 def _utc(*moments: dt.datetime) -> Any:
     return tuple(moment.astimezone(dt.UTC).isoformat() for moment in moments)
 
+
+Order._meta.get_field("key").register_lookup(LastPart)
 
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")
 """The columns that follow from payments and refunds."""

@@ -37,7 +37,8 @@ KINDS = (NUMBER, NAMES, WORDS, BEGINNINGS, SPELLING, SOUNDS, MEANING)
 """The kinds of evidence, the strongest first."""
 _OF_WORDS = (WORDS, BEGINNINGS, SPELLING)
 
-_NUMBER, _COMMON_NUMBER, _SHORT_NUMBER = 4.0, 1.2, 0.6
+ONE_NUMBER, _COMMON_NUMBER, _SHORT_NUMBER = 4.0, 1.2, 0.6
+"""What a number adds that the record has exactly and few others have; less for others."""
 _PART_OF_A_NAME = _OTHER_NAME = 0.9
 """Of a name: a part of it, and one that is another word for the same."""
 _SOUND, _SOUND_BESIDE_NAMES = 1.5, 0.4
@@ -287,7 +288,7 @@ class Judged:
         for sought, _, _, clue in self.held:
             if sought.part.is_number:
                 is_short = len(sought.part.text) < _DIGITS
-                most = _COMMON_NUMBER if sought.is_common else _NUMBER
+                most = _COMMON_NUMBER if sought.is_common else ONE_NUMBER
                 worth += (_SHORT_NUMBER if is_short else most) * clue.quality
         return worth
 

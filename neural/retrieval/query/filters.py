@@ -68,10 +68,13 @@ class Unknown(NamedTuple):
 
 @dataclass
 class Filtered:
-    """A query without its filters, and the filters."""
+    """A query without its filters, and the filters. Those that stand as words are ``guessed``:
+    ``words`` are these words."""
 
     text: str
     conditions: list[Condition] = field(default_factory=list)
+    guessed: list[Condition] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
 
 
@@ -226,7 +229,11 @@ def _taken(read: _Read, found: Filtered, today: dt.date, match: re.Match[str]) -
         found.unknown.append(Unknown(match["other"], "", tuple(NAMES)))
         return match[0]
     try:
-        found.conditions += read(match, today)
+        conditions = list(read(match, today))
+        found.conditions += conditions
+        if read is not _named:
+            found.guessed += conditions
+            found.words.append(match[0].strip())
     except _ValueUnknown as error:
         written = match["quoted"] or match["plain"] if read is _named else match[1]
         found.unknown.append(Unknown(written, name, error.args[0]))

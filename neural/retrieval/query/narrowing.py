@@ -29,14 +29,17 @@ MOST_NAMED = 12
 
 
 def narrowed(
-    text: str, within: Within, collection: SearchCollection
+    text: str, within: Within, collection: SearchCollection, *, guessing: bool = True
 ) -> tuple[str, Within, Sequence[str]]:
-    """The text without its filters, the rows within that they leave, and notices of what is
-    unknown, which is searched as words. Filters only take rows away: nobody sees more by one."""
+    """The text without its filters, the rows within that they leave, and notices: of what is
+    unknown, which is searched as words, and of words that limit the search. These are guessed to
+    mean a filter; without ``guessing`` they leave all rows. Filters only take rows away: nobody
+    sees more by one."""
     read = read_filters(text, today=timezone.localdate(), ahead=collection.lies_ahead)
     notices = [_notice(each.written, each.name, each.known) for each in read.unknown]
-    facts = list[Any](within.facts)
-    for each in read.conditions:
+    facts, everything = list[Any](within.facts), within
+    conditions = [each for each in read.conditions if guessing or each not in read.guessed]
+    for each in conditions:
         if each.name == "store":
             codes, unknown = _stores(each, within)
             notices += [_no_store(value, within) for value in unknown]
@@ -50,7 +53,15 @@ def narrowed(
             facts += [each._replace(name="amount")] if collection.has_amounts else []
         elif each.name != WHEN:
             facts.append(each)
-    return read.text, replace(within, facts=tuple(facts)), notices
+    within = replace(within, facts=tuple(facts))
+    if read.words and within != everything:
+        notices.append(limited_by(read.words))
+    return read.text, within, notices
+
+
+def limited_by(words: Iterable[str]) -> str:
+    """The notice of words that limit a search."""
+    return _("Limited by the words %(words)s.") % {"words": _(", ").join(words)}
 
 
 MOST_STORES = 40

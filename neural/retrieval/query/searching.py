@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +22,8 @@ from neural.retrieval.index.indexing import present
 from neural.retrieval.index.lag import why_nothing_is_searched
 from neural.retrieval.models import OutboxEntry
 from neural.retrieval.query.evidence import (
+    NUMBER,
+    ONE_NUMBER,
     Question,
     Ranked,
     judge,
@@ -28,11 +31,12 @@ from neural.retrieval.query.evidence import (
     rank,
     speaks_for_itself,
 )
-from neural.retrieval.query.hits import Found, facets_of, hit_of, missing_parts
+from neural.retrieval.query.hits import EXACT, Found, facets_of, hit_of, missing_parts
 from neural.retrieval.query.looking_up import LookUp, Steps, together
 from neural.retrieval.query.narrowing import (
     concerning,
     in_named_stores,
+    limited_by,
     narrowed,
     says_nothing,
 )
@@ -120,10 +124,10 @@ def search_each(
         until=moment(until, days=1),
     )
     top_k = _checked(top_k)
-    text, stated = in_named_stores(text, within)
-    ask = partial(_searched, text, within=stated, top_k=top_k, sort=sort, meaning=meaning)
-    searches = (ask(each, is_narrow=stated != within) for each in collections)
-    return dict(zip(collections, together(searches), strict=True))
+    rest, named = in_named_stores(text, within)
+    options: dict[str, Any] = {"top_k": top_k, "sort": sort, "meaning": meaning}
+    ask = partial(_searched, rest, within=within, named=named, **options)
+    return dict(zip(collections, together(map(ask, collections)), strict=True))
 
 
 def _searched(
@@ -131,20 +135,45 @@ def _searched(
     name: str,
     *,
     within: Within,
-    is_narrow: bool,
+    named: Within,
     top_k: int,
     sort: str,
     meaning: bool,
 ) -> Steps[Found]:
+    """What is found within, limited to the stores whose codes the text names (``named``)."""
     collection = collection_of(name)
-    rest, narrow, notices = narrowed(text, within, collection)
-    lists = (is_narrow or narrow != within) and says_nothing(rest, name)
+    rest, narrow, notices = narrowed(text, named, collection)
+    lists = narrow != within and says_nothing(rest, name)
+    if named != within:
+        notices = (*notices, limited_by(sorted(named.stores or ())))
     narrow = concerning(narrow, collection)
     find = _list if lists else partial(_search, meaning=meaning)
     ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
     found = yield from _asked(name, top_k, ask)
     found.notices = (*notices, *found.notices)
-    return found
+    if found.missing == ():
+        return found
+    wide = concerning(narrowed(text, within, collection, guessing=False)[1], collection)
+    if wide == narrow:
+        return found
+    asked = rest if found.missing is None else " ".join(found.missing)
+    ask = partial(_search, text=asked, within=wide, top_k=top_k, sort=sort, meaning=False)
+    return _with_ids(found, (yield from _asked(name, top_k, ask)), top_k, sort)
+
+
+def _with_ids(found: Found, wide: Found, top_k: int, sort: str) -> Found:
+    """What was found within the limits that words of the query set, and before it the records with
+    an exact number that none within has. What no record without these limits has is missing."""
+    ids = [hit for hit in wide if hit.why.number == EXACT and hit.why.scores[NUMBER] >= ONE_NUMBER]
+    hits = [*ids, *found]
+    if sort == TIME:
+        hits.sort(key=lambda hit: hit.at.timestamp() if hit.at else 0.0, reverse=True)
+    notices = found.notices
+    if ids:
+        numbers = dict.fromkeys(hit.why.matched[NUMBER][0] for hit in ids)
+        text = _("What has the number %(numbers)s is shown whatever these words say.")
+        notices = (*notices, text % {"numbers": _(", ").join(numbers)})
+    return Found(hits[:top_k], notices=notices, missing=wide.missing, facets=found.facets)
 
 
 def similar(

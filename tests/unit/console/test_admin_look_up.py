@@ -100,6 +100,86 @@ def test_an_order_that_was_refused_is_said_not_to_be_and_its_refused_event_is_na
     assert "A-18" not in page
 
 
+def stated(at="S02", *, lines=(), event_id="e1", **more):
+    """An order by its till, with the ticket that the guest has; and its payment."""
+    own = {"order_id": "A-17", "till": "1", "day": "2026-12-02", "currency": "CNY"}
+    sent = {"store": world.store(at).pk, "source": "till"}
+    order = own | {"ticket": "T109", "lines": lines} | more
+    neural.submit(type="order.stated", event_id=event_id, payload=order, **sent)
+    payment = own | {"payment_id": "P-3", "amount": "1.00"}
+    neural.submit(type="payment.stated", event_id=f"{event_id} paid", payload=payment, **sent)
+    neural.run_due()
+    return Order.objects.filter(store=at, till="1").first()
+
+
+def listed(client, model, text):
+    answer = client.get(reverse(f"admin:{model}_changelist"), {"q": text})
+    return list(answer.context["cl"].result_list)
+
+
+def test_an_order_is_found_by_its_id_its_ticket_and_its_key_wherever_it_is_asked_for():
+    order(number="A-18", at="S02")
+    row = stated()
+    client = world.superuser()
+
+    for text in ("A-17", "T109", "/1/2026-12-02/A-17"):
+        assert asked(client, f"{text} S02")["Location"] == world.page_of(row)
+        assert listed(client, "neural_restaurant_order", text) == [row]
+        assert listed(client, "neural_restaurant_payment", text) == list(row.payments.all())
+        events = listed(client, "neural_neuralevent", text)
+        assert [each.event_id for each in events] == ["e1 paid", "e1"]
+        suggested = asked(client, text, page=reverse("admin:neural_look_up_suggest"))
+        assert world.page_of(row) in suggested.content.decode()
+
+
+def test_a_number_of_one_order_hides_no_other_that_has_it_as_its_id():
+    first, second = order(number="A-17", at="S1"), stated()
+    client = world.superuser()
+
+    page = asked(client, "A-17").content.decode()
+
+    assert world.page_of(first) in page
+    assert world.page_of(second) in page
+    assert listed(client, "neural_restaurant_order", "A-17") == [second, first]
+
+
+def test_an_id_with_a_slash_is_found_as_it_is_typed():
+    row = stated(order_id="A/17%")
+
+    assert asked(world.superuser(), "A/17% S02")["Location"] == world.page_of(row)
+
+
+def test_an_order_that_was_refused_and_corrected_is_found():
+    refused(at="S02")
+    row = stated(event_id="e2")
+
+    page = told(world.superuser(), "A-17 S02")
+
+    assert "No order" not in page
+    assert "1 refused event names it" in page
+    assert world.page_of(row) in asked(world.superuser(), "A-17 S02").content.decode()
+
+
+def test_who_may_see_no_order_is_told_of_its_events_and_payments():
+    stated()
+    names = ("view_payment", "view_refusedevent")
+
+    page = told(world.client_of(*names), "A-17 S02")
+
+    assert "No payment" not in page
+    assert "P-3" in page
+    assert "order.stated" in page
+
+
+def test_of_an_order_of_another_store_nothing_is_found_by_any_way():
+    stated()
+    client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
+
+    assert "No order, payment" in told(client, "A-17")
+    for model in ("neural_restaurant_order", "neural_restaurant_payment", "neural_neuralevent"):
+        assert listed(client, model, "A-17") == []
+
+
 def test_an_id_of_several_stores_is_listed_unless_a_store_stands_beside_it():
     first, second = order(at="S1"), order(at="S2")
     client = world.superuser()

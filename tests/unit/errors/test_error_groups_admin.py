@@ -386,7 +386,7 @@ def test_resolving_asks_what_becomes_of_dead_runs_and_hides_none_by_one_click() 
     for answer in answers:
         asked = client.get(answer["Location"])
         text = asked.content.decode()
-        assert [each.dead for each in asked.context["figures"]][0] == 2
+        assert next(each.dead for each in asked.context["figures"]) == 2
         assert "Resolve, and leave them dead" in text
         for label, address in asked.context["first"]:
             assert str(label) in ("Retry dead runs", "Discard dead runs")
