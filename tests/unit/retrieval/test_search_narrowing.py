@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 import neural
 from neural.retrieval.collections.registry import collection_of
@@ -227,3 +228,62 @@ def test_conditions_say_what_a_fact_must_be() -> None:
     facts = asked("state:paid|unpaid amount>=5")[1].facts
 
     assert facts == (Condition("payment", "in", ("paid", "unpaid")), Condition("amount", ">=", 5))
+
+
+COMPLAINT = "客人说昨天点的宫保鸡丁一直没有送到，单号是 A-1755，请查一下"
+
+
+@pytest.fixture
+def two_guests(fake_broker: Any) -> Any:
+    """The order of the complaint is of the day before yesterday, that of another guest of
+    yesterday."""
+    with neural.temporary_search_index(embedder=EMBEDDER):
+        now = timezone.now()
+        days = (("A-1755", "S01", 2), ("B-2044", "S02", 1))
+        for number, store, ago in days:
+            placed_at = (now - dt.timedelta(days=ago)).isoformat()
+            order(number, store, 40, placed_at=placed_at)
+        neural.run_due()
+        yield
+
+
+@pytest.mark.usefixtures("two_guests")
+@pytest.mark.parametrize("sort", ["best", "time"])
+def test_an_exact_id_is_found_whatever_the_words_around_it_seem_to_limit(sort: str) -> None:
+    found = neural.search(COMPLAINT, "orders", sort=sort)
+    of_another_store = neural.search("S02 宫保鸡丁 A-1755", "orders", sort=sort)
+
+    for each, limit in ((found, "昨天"), (of_another_store, "S02")):
+        assert {hit.title for hit in each} == {"A-1755", "B-2044"}
+        assert each[0].title == ("A-1755" if sort == "best" else "B-2044")
+        assert each.missing is not None
+        assert not any("1755" in part for part in each.missing)
+        limited, but_for = each.notices
+        assert limited == f"Limited by the words {limit}."
+        assert but_for == "What has the number A-1755 is shown whatever these words say."
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_what_is_missing_is_missing_everywhere_that_the_user_may_see() -> None:
+    found = neural.search("昨天 宫保鸡丁 C-4041", "orders")
+    theirs = neural.search(COMPLAINT, "orders", stores=["S02"])
+    stated = neural.search("A-1755 store:S02", "orders")
+
+    assert found.missing == ("c4041",)
+    assert [hit.title for hit in found] == ["B-2044"]
+    assert found.notices == ("Limited by the words 昨天.",)
+    assert [hit.title for hit in theirs] == ["B-2044"]  # nothing is told of another store
+    assert "a1755" in (theirs.missing or ())
+    assert [hit.title for hit in stated] == []  # a filter that is stated holds
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_a_number_that_says_little_lifts_no_limit() -> None:
+    found = neural.search("昨天 宫保鸡丁 40 份", "orders")
+
+    assert [hit.title for hit in found] == ["B-2044"]
+
+
+def test_words_that_limit_nothing_of_a_collection_are_not_named() -> None:
+    assert asked("今天有没有豆腐", collection="dishes")[2] == []
+    assert asked("今天有没有豆腐")[2] == ["Limited by the words 今天."]
