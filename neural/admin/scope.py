@@ -20,7 +20,7 @@ from neural.admin.guards import GuardedPages
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.keyset.bounded import KeyPage, find, page_of_few
-from neural.keyset.exact import Find, by_columns
+from neural.keyset.exact import by_columns
 from neural.keyset.planning import SEARCHED, STORE, plan
 from neural.keyset.walks import Place, Walk
 from neural.models import Store
@@ -159,8 +159,8 @@ class ReadOnlyAdmin(NeuralAdmin):
     search_keys: tuple[str, ...] = ()
     """Fields that a search compares exactly. Each is the first column of an index unless the table
     is small. ``store`` counts where no other has the term."""
-    finds: Find | None = None
-    """What a search finds by an id, where the look-up of ids knows more than these fields."""
+    finds: Any = None
+    """A ``neural.keyset.exact.Find``, where the look-up of ids knows more than these fields."""
     from_outside: tuple[str, ...] = ()
     """JSON fields with content from outside. They are read as text, and only when shown."""
     walks: tuple[Walk, ...] = ()

@@ -25,8 +25,6 @@ Fact = TypeVar("Fact")
 
 LOOKED_AT = 5 * COUNTED
 """Rows of every store that are looked at to find those of some stores."""
-IN_TURN = ("-priority", "available_at")
-"""The order in which the due runs of a queue are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +111,16 @@ class Situation:
         return {each.queue: each for each in found if each is not None}
 
     def _waiting_on(self, queue: str) -> Waiting | None:
-        due = self.mine(TaskRun.objects.due(self.now).filter(queue=queue), *IN_TURN)
+        due = TaskRun.objects.due(self.now).filter(queue=queue)
+        due = self.mine(due, "-priority", "available_at")
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        if self.stores is None:
-            since = oldest_due(queue, self.now)
-        else:
-            since = due.aggregate(oldest=Min("available_at"))["oldest"]
-        since = since or self.now  # claimed meanwhile
+        of_all = self.stores is None
+        oldest = (
+            oldest_due(queue, self.now) if of_all else due.aggregate(at=Min("available_at"))["at"]
+        )
+        since = oldest or self.now  # claimed meanwhile
         return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
 
 

@@ -49,32 +49,29 @@ def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> N
     database's time. Several relays may do this at once. A rule that fails is logged, and leaves its
     alerts as they are.
     """
-    settings, view = _view_of(situation, findings, now=now)
-    judged = {rule.name: _judge(rule, view, settings.get(rule.name)) for rule in RULES}
+    settings, judged = _judged(RULES, situation, findings, now=now)
     with transaction.atomic(using=dialects.ledger_connection().alias):
         _advance(judged, now=now)
     tell_news(now=now, muted=_muted(settings, now=now))
 
 
-def _view_of(
-    situation: Situation, findings: Findings, *, now: dt.datetime
-) -> tuple[Mapping[str, AlertRule], View]:
+def _judged(
+    rules: Iterable[Rule], situation: Situation, findings: Findings, *, now: dt.datetime
+) -> tuple[Mapping[str, AlertRule], Mapping[str, Judgement | None]]:
+    """What people have set for rules, and what these rules find."""
     settings = {row.name: row for row in AlertRule.objects.all()}
     own = {name: row.thresholds for name, row in settings.items()}
     view = View(situation=situation, findings=by_probe(findings), now=now, own_thresholds=own)
-    return settings, view
+    return settings, {rule.name: _judge(rule, view, settings.get(rule.name)) for rule in rules}
 
 
 def found_now(situation: Situation, *, now: dt.datetime) -> list[Alert]:
     """What the rules that are judged of stores find now in those of the situation, as alerts that
     no table has: nobody is told of them, and they end with what they tell of."""
-    settings, view = _view_of(situation, (), now=now)
-    judged = (
-        (rule, _judge(rule, view, settings.get(rule.name))) for rule in RULES if rule.of_stores
-    )
+    _, judged = _judged([each for each in RULES if each.of_stores], situation, (), now=now)
     return [
-        Alert(rule=rule.name, subject=each.subject, severity=each.severity, facts=dict(each.facts))
-        for rule, judgement in judged
+        Alert(rule=name, subject=each.subject, severity=each.severity, facts=dict(each.facts))
+        for name, judgement in judged.items()
         for each in (judgement.conditions if judgement else ())
     ]
 

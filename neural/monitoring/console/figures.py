@@ -12,6 +12,7 @@ from neural import charts
 from neural.charts import line_of
 from neural.health.findings import COUNTED
 from neural.health.findings import span as span_text
+from neural.health.situation import Situation
 from neural.health.workers import patience_seconds
 from neural.models import TaskRun
 from neural.monitoring.console.page import Viewer
@@ -42,8 +43,6 @@ TABLE_ROWS = 12
 UNUSUAL = 3
 """A share of failures is unusual from so many times the usual one on, and from 5 %."""
 BAD_SHARE = 0.05
-DEAD_LOOKED_AT = 5 * COUNTED
-"""Dead runs that are looked at to count those of some stores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,14 +293,9 @@ def dead_tile(viewer: Viewer, day: Timeline, groups: int | None) -> Tile:
 
 
 def dead_runs(viewer: Viewer) -> int:
-    """How many runs are dead, up to COUNTED. For users limited to stores, the newest
-    DEAD_LOOKED_AT dead runs are looked at."""
-    dead = TaskRun.objects.dead().order_by("-pk")
-    if viewer.stores is None:
-        return len(dead.values_list("pk")[:COUNTED])
-    mine = set(viewer.stores)
-    stores = dead.values_list("store_id", flat=True)[:DEAD_LOOKED_AT]
-    return min(sum(store in mine for store in stores), COUNTED)
+    """How many runs are dead in the viewer's stores, up to COUNTED."""
+    dead = Situation(viewer.stores).mine(TaskRun.objects.dead(), "-pk")
+    return len(dead.order_by("-pk").values_list("pk")[:COUNTED])
 
 
 def wait_tile(recent: Timeline) -> Tile:

@@ -159,12 +159,12 @@ class _Timelines:
     def usual(self) -> float | None:
         """The share of attempts that usually fails in the time of the shortest span."""
 
-        def share() -> float:
-            found = usual_share(self.shortest, now=self._now, stores=self._viewer.stores)
-            return -1.0 if found is None else found  # a cache cannot keep None
+        def read() -> list[float | None]:  # a cache cannot keep None
+            return [usual_share(self.shortest, now=self._now, stores=self._viewer.stores)]
 
-        found: float = remembered(f"{self._viewer.scope}.usual", share, seconds=USUAL_SECONDS)
-        return None if found < 0 else found
+        key = f"{self._viewer.scope}.usual_share"
+        share: float | None = remembered(key, read, seconds=USUAL_SECONDS)[0]
+        return share
 
 
 def _chosen(viewer: Viewer, name: str) -> Span:

@@ -83,17 +83,12 @@ def usual_share(span: Span, *, now: dt.datetime, stores: Collection[str] | None)
     of the same hours of past weeks. The present ones are left out: an incident is not usual. None
     if there are no figures of a full week."""
     first, last = floor(moments_of(span, now)[0], HOUR), floor(now, HOUR) + HOUR
-    counted = reading.counted_since()
-    shares = []
+    counted, shares = reading.counted_since() or now, []
     for begin in like_hours(first, timezone.get_default_timezone()):
-        if counted is not None and counted <= begin:
+        if counted <= begin:
             hours = reading.by_hour(begin, begin + (last - first), stores=stores)
-            shares.append(failed_share(all_queues(total_of([*map(_by_queue, hours.values())]))))
-    return median(found) if (found := [each for each in shares if each is not None]) else None
-
-
-def _by_queue(found: Mapping[reading.Key, Figures]) -> ByQueue:
-    return {key[0]: each for key, each in found.items()}
+            shares.append(failed_share(reduce(plus, map(all_queues, hours.values()), Figures())))
+    return median(known) if (known := [each for each in shares if each is not None]) else None
 
 
 def _as_json(figures: Figures) -> dict[str, Any]:
@@ -116,7 +111,7 @@ def _read(
         found = reading.by_minute(moments[0], until, by=("queue",))
     else:
         found = reading.by_hour(moments[0], until, by=("queue",), stores=stores)
-    return [_by_queue(found.get(moment, {})) for moment in moments]
+    return [{key[0]: each for key, each in found.get(m, {}).items()} for m in moments]
 
 
 def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
@@ -134,7 +129,7 @@ def total_of(steps: Sequence[ByQueue]) -> ByQueue:
     return found
 
 
-def all_queues(figures: ByQueue) -> Figures:
+def all_queues(figures: Mapping[Any, Figures]) -> Figures:
     """The sum over all queues."""
     return reduce(plus, figures.values(), Figures())
 

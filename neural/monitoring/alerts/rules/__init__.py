@@ -115,11 +115,6 @@ class View:
     own_thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Thresholds that people have set, by rule."""
 
-    @property
-    def stores(self) -> Collection[str] | None:
-        """The stores of which the rules are judged; None: the whole chain."""
-        return self.situation.stores
-
     def thresholds_of(self, rule: "Rule") -> Thresholds:
         """The values of a rule's thresholds: those that people have set, else the settings'."""
         return rule.values(self.own_thresholds.get(rule.name, {}))
@@ -210,8 +205,8 @@ class Rule:
     covers: Collection[str] = ()
     """Probes of doctor that look at the same: the general rule of findings leaves them out."""
     of_stores: bool = False
-    """Whether it may be judged of some stores alone (``view.stores``), for the home of those who
-    see no others; its facts then tell of nothing else."""
+    """Whether it may be judged of some stores alone (``view.situation.stores``), for the home of
+    those who see no others; its facts then tell of nothing else."""
     remedy: Any = ""
     """What to do, where no probe of doctor says it; translated lazily."""
     page: str = ""

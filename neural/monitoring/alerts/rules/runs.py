@@ -33,11 +33,11 @@ def _lately(view: View, seconds: float) -> tuple[float, Mapping[str, Counter[str
     """Attempts, failed attempts and dead runs of the last so many seconds, by work; and how many
     seconds these are. Figures of stores are by hour: the hour in which the time began is whole."""
     since = view.now - dt.timedelta(seconds=seconds)
-    if view.stores is None:
+    if view.situation.stores is None:
         figures = reading.by_minute(since, view.now, by=("work",))
     else:
         since = hour_of(since)
-        figures = reading.by_hour(since, view.now, by=("work",), stores=view.stores)
+        figures = reading.by_hour(since, view.now, by=("work",), stores=view.situation.stores)
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for by_work in figures.values():
         for (work,), own in by_work.items():
