@@ -63,7 +63,7 @@ def note(ended: Sequence[Ended]) -> None:
     """Listen to runs that end (``neural.ledger.ports.when_ended``)."""
     batches = {each.run.batch_id for each in ended if each.run.batch_id is not None}
     if batches:
-        dead = {each.run.batch_id for each in ended if each.state == RunState.DEAD}
+        dead = {each.run.batch_id for each in ended if each.state in _DEAD}
         note_deaths(dead - {None})
         _noted.batches |= batches
         transaction.on_commit(_ask_noted, robust=True)
@@ -107,7 +107,7 @@ def ask_all() -> "list[Look]":
     """Ask the next page of all batches that have not ended; returns what was seen of them."""
     global _position
     page = Batch.objects.filter(ended_at=None, pk__gt=_position).order_by("pk")[:PAGE]
-    looks = _see_to(page)
+    looks = _see_to(page, cancels=True)
     _position = looks[-1].pk if len(looks) == PAGE else 0
     return looks
 
@@ -146,11 +146,11 @@ def _looks(batches: QuerySet[Batch]) -> list[Look]:
     return [Look(*each) for each in found.values_list(*Look._fields)]
 
 
-def _see_to(batches: QuerySet[Batch]) -> list[Look]:
+def _see_to(batches: QuerySet[Batch], *, cancels: bool = False) -> list[Look]:
     looks = _looks(batches)
     for look in looks:
         try:
-            _act_on(look)
+            _act_on(look, cancels)
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # the other batches must not wait for this one
@@ -158,11 +158,12 @@ def _see_to(batches: QuerySet[Batch]) -> list[Look]:
     return looks
 
 
-def _act_on(look: Look) -> None:
+def _act_on(look: Look, cancels: bool) -> None:
     if look.unnoted is not None:
         with transaction.atomic():
             note_deaths([look.pk])
-    if look.outcome == BatchOutcome.CANCELLED and not look.is_over:
+    # By relays alone, a slice in each turn: each slice that was committed has the batch asked.
+    if cancels and look.outcome == BatchOutcome.CANCELLED and not look.is_over:
         _cancel_slice(look.pk, look.batch_id)
     if look.is_over:
         _end(look.pk)

@@ -35,6 +35,11 @@ logger = logging.getLogger(__name__)
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
 COUNT_TASK = "neural.tasks.count_in_chord"
 """The task whose run tells a result backend that a member of a chord has ended."""
+_AWAITED = {
+    RunState.SUCCEEDED: AwaitedState.SUCCEEDED,
+    RunState.DEAD: AwaitedState.FAILED,
+    RunState.CANCELLED: AwaitedState.REVOKED,
+}
 _LINKS = ("link", "link_error")
 _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id", *_LINKS}
 """A group's options that are its own, or are added to those of its members."""
@@ -43,12 +48,12 @@ _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id"
 def follow(ended: Sequence[Ended]) -> None:
     """Start what the options of runs ask for, now that they have ended."""
     for run, state, _kind, value in ended:
-        if not run.options:
+        if not run.options or state == RunState.DISCARDED:  # its death was followed, or it is none
             continue
         _tell_its_chord(run, state, value)
         if state == RunState.SUCCEEDED:
             _follow_success(run, value)
-        else:
+        elif state == RunState.DEAD:
             _follow_death(run)
 
 
@@ -60,15 +65,10 @@ def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
     if batch_id := run.options.get(chords.AWAITED_BY):
         what = f"the result of {run.task_id}"
         if state == RunState.SUCCEEDED:
-            how: tuple[Any, ...] = (AwaitedState.SUCCEEDED, plain(value, what=what))
+            how: tuple[Any, ...] = (_AWAITED[state], plain(value, what=what))
         else:
-            how = (AwaitedState.FAILED, None, _error_of(run))
+            how = (_AWAITED[state], None, _error_of(run))
         awaited.report(batch_id, run.task_id, None, *how)
-    tell_backend(run)
-
-
-def tell_backend(run: TaskRun) -> None:
-    """Have the result backend told of the end of a run, if it counts the chord of that run."""
     if run.options.get("chord"):
         _ask(COUNT_TASK, [{"task_id": run.task_id}, ""], _origin(run))
 

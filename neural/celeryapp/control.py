@@ -55,10 +55,7 @@ class Control(CeleryControl):
         )
 
     def _terminate_run(self, run: "TaskRun", signal: str, destination: Any) -> None:
-        if not run.revoke():
-            return
-        _tell_chords([run])
-        if run.started_at:
+        if run.revoke() and run.started_at:
             arguments = {"task_id": run.task_id, "signal": signal}
             tell = partial(
                 self.broadcast, "terminate_run", arguments=arguments, destination=destination
@@ -77,15 +74,7 @@ def _cancel(runs: "Iterable[TaskRun]") -> None:
         cancelled = list(waiting.order_by("pk").select_for_update(of=("self",)))
         if cancelled:
             waiting.cancel()
-            _tell_chords(cancelled)
             transaction.on_commit(lambda: log_change("cancelled", cancelled), robust=True)
-
-
-def _tell_chords(revoked: "Iterable[TaskRun]") -> None:
-    from neural.celeryapp.callbacks import tell_backend
-
-    for run in revoked:
-        tell_backend(run)
 
 
 def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":

@@ -28,7 +28,6 @@ from django.apps import apps
 from django.db import router, transaction
 
 from neural.celeryapp import chords
-from neural.celeryapp.callbacks import tell_backend
 from neural.celeryapp.celery_view import meta_of, metas_of
 from neural.celeryapp.groups import CELERYS_INTERVAL, is_called_here
 from neural.ledger import dialects
@@ -78,8 +77,6 @@ class LedgerResults:
         if run is None:
             return super().mark_as_revoked(task_id, reason, **options)  # type: ignore[misc]
         changed = run.revoke() if reason == TERMINATED else run.cancel()
-        if changed:
-            tell_backend(run)
         worker_state.revoked.discard(task_id)
         if not dialects.ledger_connection().in_atomic_block:
             dialects.ledger_connection().close()  # the worker's main process keeps none

@@ -22,7 +22,7 @@ from neural.ledger import ports
 from neural.ledger.clock import database_clock
 from neural.ledger.record import enqueue
 from neural.ledger.work import Work, current_run
-from neural.models import TaskRun
+from neural.models import RunState, TaskRun
 
 
 def record(backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -156,7 +156,8 @@ def _as_json(value: Any) -> Any:
 
 def _signal_when_committed(ended: Sequence[ports.Ended]) -> None:
     for each in ended:
-        if registry.known(each.run.task) is not None:
+        # A discarded one was ignored, or has ended before.
+        if each.state != RunState.DISCARDED and registry.known(each.run.task) is not None:
             _signal_on_commit(each.run.task_id)
 
 

@@ -25,8 +25,11 @@ class ForecastingConfig(AppConfig):
             shipped,
             tasks,  # noqa: F401  (known to the relay)
         )
+        from neural.forecasting.rounds import closing
+        from neural.ledger.ports import when_ended
         from neural.ledger.prune import register_prunable
 
+        when_ended("training rounds", closing.fail_with_run)
         register_prunable(shipped.FORECASTS)
         shipped_schedules.connect(self, [shipped.TRAINING_SCHEDULE])
         shipped.connect(self)

@@ -11,8 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from neural.models import RunState, TaskRun
+from neural.models import TaskRun
 from neural.models.new_run import NewRun
+from neural.models.run_ends import Ended as Ended
+from neural.models.run_ends import notify_ended as notify_ended
+from neural.models.run_ends import when_ended as when_ended
+from neural.models.run_ends import without_success as without_success
 
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]
@@ -55,37 +59,6 @@ def connect(*, announcing: Announce, having_queue: HasQueue) -> None:
     """Set these two functions; they replace those set before."""
     global announce, has_queue
     announce, has_queue = announcing, having_queue
-
-
-class Ended(NamedTuple):
-    """A run that succeeded or is dead; ``error_type`` names the class of a dead run's exception, or
-    is empty if its deliveries were lost. ``value`` is that of a run that succeeded."""
-
-    run: TaskRun
-    state: RunState
-    error_type: str
-    value: Any = None
-
-
-EndListener: TypeAlias = Callable[[Sequence[Ended]], object]
-
-_end_listeners: dict[str, EndListener] = {}
-
-
-def when_ended(name: str, listener: EndListener) -> None:
-    """Call a function for the runs of every task when they succeed or are dead, many at once.
-
-    It is called in the transaction of their outcomes, so that what it records is neither lost nor
-    doubled; an error rolls that transaction back. It is called whenever a worker settles, so it
-    looks first whether one of the runs concerns it, which must be cheap.
-    """
-    _end_listeners[name] = listener
-
-
-def notify_ended(ended: Sequence[Ended]) -> None:
-    """Call the functions that :func:`when_ended` set, in the order in which they were set."""
-    for listener in _end_listeners.values():
-        listener(ended)
 
 
 class Insert(NamedTuple):

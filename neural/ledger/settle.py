@@ -18,6 +18,7 @@ from neural.ledger.exception_facts import facts_of
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
+from neural.models.run import FINISHED_STATES
 from neural.models.run_log import log_change
 
 
@@ -51,13 +52,10 @@ def settle(outcomes: Sequence[Outcome], *, waits: bool = True) -> None:
                 )
             if not along:
                 _insert_each(cursor, inserts)
-        if ended := [_ended(outcome) for outcome in outcomes if outcome.state in _ENDS]:
+        if ended := [_ended(each) for each in outcomes if each.state in FINISHED_STATES]:
             ports.notify_ended(ended)
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
-
-
-_ENDS = (RunState.SUCCEEDED, RunState.DEAD)
 
 
 def _ended(outcome: Outcome) -> ports.Ended:
@@ -224,7 +222,7 @@ def _take_away(
             holder = WorkerProcess.objects.filter(pk=run.worker_id)
             holder.update(recovered_runs=F("recovered_runs") + 1)
         if is_dead:
-            ports.notify_ended([ports.Ended(run, state, "")])
+            ports.notify_ended([ports.Ended(run, state)])
         if outcome == AttemptOutcome.LOST:
             note_settled([_lost(attempt, state)])
         transaction.on_commit(lambda: _log(run, outcome, error, state, losses), robust=True)

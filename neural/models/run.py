@@ -9,14 +9,17 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Self
 
+from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import F, Func, JSONField, Q, Value
 from django.db.models.functions import Coalesce, Now
+from django.db.models.sql import UpdateQuery
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.batch import Batch
 from neural.models.event import NeuralEvent
+from neural.models.run_ends import Ended, notify_ended
 from neural.models.run_log import log_change
 from neural.models.store import Store, StoreScopedQuerySet
 from neural.models.worker import WorkerProcess
@@ -80,6 +83,8 @@ _RETRIED: dict[str, Any] = {
 _HURRIED: dict[str, Any] = {"available_at": Now(), "publish_at": Now()}
 _CANCELLED: dict[str, Any] = {"state": RunState.CANCELLED, "finished_at": Now()}
 _DISCARDED: dict[str, Any] = {"state": RunState.DISCARDED}
+_TOLD = "id, task_id, task, handler, event_id, store_id, queue, batch_id, options, state"
+"""The columns that are loaded of runs that people end, for those who are told."""
 
 
 class TaskRunQuerySet(StoreScopedQuerySet):
@@ -124,12 +129,28 @@ class TaskRunQuerySet(StoreScopedQuerySet):
 
     def cancel(self) -> int:
         """Cancel those of these runs that are pending. Returns how many there were."""
-        return self.filter(state=RunState.PENDING).update(**_CANCELLED)
+        return self.filter(state=RunState.PENDING)._end(**_CANCELLED)
 
     def discard(self) -> int:
         """Decide that those of these runs that are dead stay undone. Returns how many there
         were."""
-        return self.dead().update(**_DISCARDED)
+        return self.dead()._end(**_DISCARDED)
+
+    def _end(self, **changes: Any) -> int:
+        """Update these runs and tell who listens to runs that end, in one transaction; Django's
+        ``update()`` does not say which they were."""
+        query: Any = self.query.chain(UpdateQuery)
+        query.add_update_values(changes)
+        try:
+            update, values = query.get_compiler(self.db).as_sql()
+        except EmptyResultSet:
+            return 0
+        with transaction.atomic(savepoint=False):
+            runs = TaskRun.objects.raw(f"{update} RETURNING {_TOLD}", values)
+            ended = [Ended(run, RunState(run.state)) for run in runs]
+            if ended:
+                notify_ended(ended)
+        return len(ended)
 
 
 class TaskRun(models.Model):
@@ -366,6 +387,12 @@ class TaskRun(models.Model):
             return None
         return self.finished_at - self.started_at
 
+    def has_twin(self) -> bool:
+        """Whether another run waits or works for the same call."""
+        same = type(self).objects.filter(task=self.task, event=None, kwargs=self.kwargs)
+        unfinished = same.filter(state__in=(RunState.PENDING, RunState.RUNNING))
+        return unfinished.exclude(pk=self.pk).exists()
+
     # Changes by people. Each returns whether the run was in a state that allows the change.
 
     def retry(self) -> bool:
@@ -384,12 +411,12 @@ class TaskRun(models.Model):
         it was set aside, or waited for its next attempt."""
         finished_at = Coalesce("finished_at", Now())
         changes = {"state": RunState.DISCARDED, "finished_at": finished_at}
-        return self._change("superseded", EDITABLE_STATES, **changes)
+        return self._end("superseded", EDITABLE_STATES, **changes)
 
     def revoke(self) -> bool:
         """Cancel a pending or running run. A worker that has it is fenced: it can no longer settle
         the run. Returns whether the run was pending or running."""
-        return self._change(
+        return self._end(
             "revoked",
             (RunState.PENDING, RunState.RUNNING),
             state=RunState.CANCELLED,
@@ -403,11 +430,11 @@ class TaskRun(models.Model):
 
     def cancel(self) -> bool:
         """Cancel a pending run. Returns whether it was pending."""
-        return self._change("cancelled", RunState.PENDING, **_CANCELLED)
+        return self._end("cancelled", RunState.PENDING, **_CANCELLED)
 
     def discard(self) -> bool:
         """Decide that a dead run will not be retried. Returns whether it was dead."""
-        return self._change("discarded", RunState.DEAD, **_DISCARDED)
+        return self._end("discarded", RunState.DEAD, **_DISCARDED)
 
     def _retry(self, name: str, allowed: tuple[RunState, ...], **changes: Any) -> bool:
         if self.batch_id is None:
@@ -416,6 +443,13 @@ class TaskRun(models.Model):
             mine = type(self).objects.filter(pk=self.pk, state__in=allowed)
             Batch.objects.reopen(mine)
             return self._change(name, allowed, **changes)
+
+    def _end(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
+        with transaction.atomic(savepoint=False):
+            changed = self._change(name, allowed, **changes)
+            if changed:
+                notify_ended([Ended(self, RunState(self.state))])
+        return changed
 
     def _change(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
         states = (allowed,) if isinstance(allowed, RunState) else allowed

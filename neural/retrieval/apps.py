@@ -23,9 +23,11 @@ class RetrievalConfig(AppConfig):
         from neural.events.insertion import register_insert_hook
         from neural.health.database import register_place
         from neural.health.situation import register_probe
+        from neural.ledger.ports import when_ended
         from neural.retrieval import checks, outbox  # noqa: F401  (registers the system checks)
         from neural.retrieval.health import index_directory, search_index, waiting_records
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
+        from neural.retrieval.index.rebuilding import cancel_with_run
         from neural.retrieval.index.scheduling import schedule_indexing
         from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
         from neural.worker.relay import register_duty
@@ -33,6 +35,7 @@ class RetrievalConfig(AppConfig):
         outbox.connect()
         register_listener("search", append_changes)
         register_insert_hook("search", EVENTS_OUTBOX)
+        when_ended("search indexes", cancel_with_run)
         register_duty("indexing", schedule_indexing)
         register_probe("search", search_index, in_relays=waiting_records)
         register_place("search", index_directory)

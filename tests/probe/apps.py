@@ -54,11 +54,11 @@ def _die_if_first() -> None:
 
 def know_no_batches() -> None:
     """As a worker of a version before them."""
-    from neural.ledger import ports
+    from neural.models import run_ends
     from neural.worker import relay
 
     for name in ("batches", "members of batches"):
-        ports._end_listeners.pop(name, None)
+        run_ends._listeners.pop(name, None)
     relay.DUTIES._things.pop("batches")
     relay.DUTIES._changed()
 

@@ -63,6 +63,7 @@ ROUND_REASONS = {
     "privacy_budget": _("the privacy budget is spent"),
     "program": _("the program refused or failed"),
     "by_a_person": _("cancelled by a person"),
+    "run_ended": _("the run that keeps its deadlines was cancelled, or is dead"),
 }
 """The reasons for which rounds end, by code."""
 
@@ -229,13 +230,18 @@ class TrainingRound(models.Model):
     def cancel(self, *, now: dt.datetime) -> bool:
         """End the round without a version on a person's request, whatever its state. Returns False
         if it was closed already."""
+        return self.give_up(RoundState.CANCELLED, "by_a_person", now=now)
+
+    def give_up(self, state: RoundState, reason: str, *, now: dt.datetime) -> bool:
+        """End the round without a version, whatever its state. Returns False if it was closed
+        already."""
         rounds = type(self).objects
         while True:
             found = rounds.only("state", "exchange").get(pk=self.pk)
             if not found.is_open:
                 return False
             self.state, self.exchange = found.state, found.exchange
-            if self.close(RoundState.CANCELLED, "by_a_person", now=now):
+            if self.close(state, reason, now=now):
                 return True
 
     def close(self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime) -> bool:

@@ -22,8 +22,10 @@ from neural.forecasting.models import (
     TrainingRound,
 )
 from neural.forecasting.models.round import CLOSED_STATES
-from neural.forecasting.rounds.asking import FORECAST_TASK, LOW, TRAIN_TASK
+from neural.forecasting.rounds.asking import ADVANCE_TASK, FORECAST_TASK, LOW, TRAIN_TASK
 from neural.forecasting.rounds.exchange import Exchange, store_cache
+from neural.ledger.clock import database_clock
+from neural.ledger.ports import Ended, without_success
 from neural.ledger.record import enqueue
 from neural.models import RunState, TaskRun
 
@@ -104,6 +106,15 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
             return False
         after_close(training)
     return True
+
+
+def fail_with_run(ended: Sequence[Ended]) -> None:
+    """End the rounds whose run, which keeps their deadlines, ended before them, in the same
+    transaction: one that waits for a store would wait until somebody opens the next."""
+    for _each, key in without_success(ended, task=ADVANCE_TASK, argument="round_id"):
+        training, now = TrainingRound.objects.open().filter(pk=key).first(), database_clock()
+        if training and training.give_up(RoundState.FAILED_ERROR, "run_ended", now=now):
+            after_close(training)
 
 
 def after_close(training: TrainingRound) -> None:

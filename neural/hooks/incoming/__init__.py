@@ -10,8 +10,10 @@ def connect() -> None:
     from neural.health.situation import register_probe
     from neural.hooks import tasks  # noqa: F401  (known to the relay)
     from neural.hooks.health import NAME, webhook_sources
-    from neural.hooks.incoming import pruning, routing
+    from neural.hooks.incoming import pruning, reconciling, routing
+    from neural.ledger.ports import when_ended
 
     routing.connect()
     pruning.connect()
+    when_ended("reconciliations", reconciling.end_with_run)
     register_probe(NAME, webhook_sources)

@@ -28,6 +28,7 @@ from neural.hooks.incoming.translating import wait_or
 from neural.hooks.models import Reconciliation, ReconciliationState, StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Asked, Client
 from neural.ledger.clock import database_clock
+from neural.ledger.ports import Ended, without_success
 from neural.ledger.prune import Prunable
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze
@@ -171,6 +172,26 @@ def outcome(row: Reconciliation) -> dict[str, Any]:
     return {"day": row.day.isoformat(), **{name: getattr(row, name) for name in names}}
 
 
+def end_with_run(ended: Sequence[Ended]) -> None:
+    """End the reconciliations whose runs ended before them and that no other run goes on with, in
+    the same transaction: the nightly schedule, or a person, asks for the day again."""
+    for each, key in without_success(ended, task=TASK, argument="reconciliation"):
+        # Locked, so that of two runs that end at once the second sees the end of the first.
+        row = Reconciliation.objects.select_for_update(of=("self",)).filter(pk=key).first()
+        if row is not None and not each.run.has_twin():
+            _end(row, f"its run ended before it: {each.state}")
+
+
+def _end(row: Reconciliation, why: str = "") -> bool:
+    """Ask for nothing more; ``why`` is empty if all was asked for."""
+    failures = [*row.failures, *([{"code": "", "reason": storable(why, 500)}] if why else [])]
+    state = ReconciliationState.FAILED if failures else ReconciliationState.DONE
+    ended = row.change(state=state, ended_at=database_clock(), failures=failures)
+    if ended:
+        logger.info("event=reconciled source=%s facts=%r", row.source.name, outcome(row))
+    return ended
+
+
 class _Asking:
     """Asks for one row. ``step`` makes one request, and returns whether the row is still ours."""
 
@@ -183,11 +204,11 @@ class _Asking:
     def step(self) -> bool:
         row, source = self._row, self._source
         if why := why_not(source):
-            return self._end(failures=[*row.failures, {"code": "", "reason": storable(why, 500)}])
+            return _end(row, why)
         platform = PLATFORMS.get(source.platform)
         stores = _stores(source) if platform.lists_days else [("", None)]
         if row.stores_done >= len(stores):
-            return self._end()
+            return _end(row)
         code, zone = stores[row.stores_done]
         asked = _asked(row, code, zone, self._shared)
         try:
@@ -227,15 +248,6 @@ class _Asking:
         """Go on with the next store; the rest of this one's day is left out."""
         row, failure = self._row, {"code": code, "reason": storable(reason, 500)}
         return row.change(failures=[*row.failures, failure], **_next_store(row), **changes)
-
-    def _end(self, **changes: Any) -> bool:
-        row = self._row
-        failed = changes.get("failures", row.failures)
-        state = ReconciliationState.FAILED if failed else ReconciliationState.DONE
-        ended = row.change(state=state, ended_at=database_clock(), **changes)
-        if ended:
-            logger.info("event=reconciled source=%s facts=%r", self._source.name, outcome(row))
-        return ended
 
 
 def _next_store(row: Reconciliation) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 
 from neural.errors import PermanentError
 from neural.ledger.pausing import others_wait
+from neural.ledger.ports import Ended, without_success
 from neural.ledger.work import Snooze, current_run
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
@@ -87,7 +88,6 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     if index is None or index.state != IndexState.BUILDING:
         return _progress(index, index_id)
     if not is_as_the_settings_say(index):
-        index.cancel()
         raise SettingsChanged(
             "it was begun with other settings than this worker's: when all processes have been "
             f"started again with the same, run manage.py rebuild_index {index.collection}"
@@ -102,6 +102,16 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
             raise Snooze(0, checkpoint=_progress(index, index_id))
     _switch(index)
     return _progress(index, index_id)
+
+
+def cancel_with_run(ended: Sequence[Ended]) -> None:
+    """Cancel the indexes whose runs ended before them and that no other run builds, in the same
+    transaction: nobody would go on with them."""
+    for each, key in without_success(ended, task=REBUILD_TASK, argument="index_id"):
+        # Locked, so that of two runs that end at once the second sees the end of the first.
+        index = SearchIndex.objects.building().select_for_update().filter(pk=key).first()
+        if index is not None and not each.run.has_twin():
+            index.cancel()
 
 
 def _progress(index: SearchIndex | None, index_id: int) -> dict[str, Any]:

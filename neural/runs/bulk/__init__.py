@@ -11,8 +11,8 @@ def connect() -> None:
     """Connect this room with the ledger; called when the app is ready."""
     from neural.ledger.ports import when_ended
     from neural.ledger.prune import register_prunable
-    from neural.runs.bulk.deciding import stop_dead
+    from neural.runs.bulk.deciding import stop_with_run
     from neural.runs.bulk.progress import OUTCOMES
 
-    when_ended("bulk actions", stop_dead)
+    when_ended("bulk actions", stop_with_run)
     register_prunable(OUTCOMES)

@@ -87,10 +87,11 @@ def _details(action: BulkAction) -> dict[str, Any]:
     return found | action.values
 
 
-NOT_PERMITTED, RUN_DEAD = "not_permitted", "run_dead"
+NOT_PERMITTED, RUN_DEAD, RUN_CANCELLED = "not_permitted", "run_dead", "run_cancelled"
 WHY_STOPPED: Mapping[str, Any] = {
     NOT_PERMITTED: _("The user who asked for it may not do this any more."),
     RUN_DEAD: _("The run that does it failed again and again; its page says why."),
+    RUN_CANCELLED: _("The run that does it was cancelled."),
 }
 """Why an action stopped that nobody stopped, for people, by the code that it keeps."""
 
@@ -142,10 +143,10 @@ def _stop(action: BulkAction, **why: str) -> bool:
     return stopped
 
 
-def stop_dead(ended: Sequence[Ended]) -> None:
-    """Stop the actions whose runs are dead, in the transaction of their outcomes."""
+def stop_with_run(ended: Sequence[Ended]) -> None:
+    """Stop the actions whose runs ended before them, in the same transaction."""
     for run, state, *_rest in ended:
-        if state == RunState.DEAD and run.task == ACT_TASK:
+        if state != RunState.SUCCEEDED and run.task == ACT_TASK:
             action = BulkAction.objects.filter(state__in=UNDER_WAY, run=run).first()
             if action is not None:
-                stop_for(action, RUN_DEAD)
+                stop_for(action, RUN_DEAD if state == RunState.DEAD else RUN_CANCELLED)

@@ -8,7 +8,7 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import enqueue
 from neural.ledger.settle import mark_lost, settle
-from neural.models import RunState, TaskRun
+from neural.models import RunState, TaskRun, run_ends
 from neural.worker import relay
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ def by_itself(monkeypatch):
     """A ledger that nobody has connected anything to."""
     monkeypatch.setattr(ports, "announce", ports._left_to_the_relay)
     monkeypatch.setattr(ports, "has_queue", ports._every_queue)
-    monkeypatch.setattr(ports, "_end_listeners", {})
+    monkeypatch.setattr(run_ends, "_listeners", {})
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def ends(monkeypatch):
     def listen(ended):
         heard.extend((each.run.task_id, each.state, each.value) for each in ended)
 
-    monkeypatch.setattr(ports, "_end_listeners", {"a listener": listen})
+    monkeypatch.setattr(run_ends, "_listeners", {"a listener": listen})
     return heard
 
 

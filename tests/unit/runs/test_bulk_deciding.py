@@ -179,7 +179,7 @@ def test_an_action_whose_run_is_dead_stops_and_can_be_resumed() -> None:
     TaskRun.objects.filter(pk=run.pk).update(state=DEAD, finished_at=timezone.now())
     assert action.is_stalled
 
-    deciding.stop_dead([Ended(run, RunState.DEAD, "")])
+    deciding.stop_with_run([Ended(run, RunState.DEAD, "")])
 
     action.refresh_from_db()
     assert (action.state, action.stop_reason) == ("stopped", deciding.RUN_DEAD)
@@ -189,12 +189,36 @@ def test_an_action_whose_run_is_dead_stops_and_can_be_resumed() -> None:
     assert action.changed == 2
 
 
-def test_an_action_whose_run_somebody_cancelled_can_be_resumed() -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda run: run.cancel(),
+        lambda run: run.revoke(),
+        lambda run: TaskRun.objects.filter(pk=run.pk).cancel(),
+    ],
+    ids=["cancelled", "revoked", "cancelled with others"],
+)
+def test_an_action_whose_run_somebody_cancelled_stops_with_it_and_can_be_resumed(end) -> None:
+    world.make_runs(2)
     user = world.operator()
     action = world.act_on_all(user)
     assert not action.can_resume
-    TaskRun.objects.get(pk=action.run_id).cancel()
-    assert action.can_resume
+
+    end(TaskRun.objects.get(pk=action.run_id))
+
+    action.refresh_from_db()
+    assert (action.state, action.stop_reason) == ("stopped", deciding.RUN_CANCELLED)
+    assert deciding.resume(action=action, user=user)
+    world.finish(action)
+    assert action.changed == 2
+
+
+def test_an_action_that_an_older_release_left_without_a_run_is_stalled_and_can_be_resumed() -> None:
+    user = world.operator()
+    action = world.act_on_all(user)
+    TaskRun.objects.filter(pk=action.run_id).update(state="cancelled", finished_at=timezone.now())
+
+    assert action.is_stalled
     assert deciding.resume(action=action, user=user)
     assert not action.is_stalled
 

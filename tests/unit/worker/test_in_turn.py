@@ -8,7 +8,7 @@ from neural.errors import PermanentError
 from neural.ledger import dialects, execute, ports
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, WorkSource, default_retry
-from neural.models import RunState, TaskRun
+from neural.models import RunState, TaskRun, run_ends
 from neural.worker.in_turn import pace_of, run_in_turn
 from tests.probe.models import Effect
 from tests.unit.factories import ago, make_run
@@ -154,7 +154,7 @@ def test_what_tells_of_an_outcome_waits_for_the_disk(atomic, heard, monkeypatch)
     def tell(ended):
         transaction.on_commit(lambda: heard.append(f"told {ended[0].run.task_id}"))
 
-    monkeypatch.setattr(ports, "_end_listeners", {"test": tell})
+    monkeypatch.setattr(run_ends, "_listeners", {"test": tell})
 
     perform({key: leaving(key) for key in "ab"}, atomic=atomic)
 
