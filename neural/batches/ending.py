@@ -6,6 +6,7 @@ the last two at once do not see each other. If the process dies before it has as
 all batches that have not ended are asked in turn, a page each second.
 """
 
+import datetime as dt
 import logging
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -21,11 +22,13 @@ from neural.models import (
     AwaitedMember,
     AwaitedState,
     Batch,
+    BatchKind,
     BatchOutcome,
     BatchState,
     RunState,
     TaskRun,
 )
+from neural.models.batch import IF_ORPHANED, TIED
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ PAGE = 1000
 SLICE = 1000
 """How many runs are cancelled in a transaction."""
 MOST_WITNESSES = 10_000
+CALLING = dt.timedelta(hours=1)
+"""A chord that was called outside of runs is recorded whole within this time, or never."""
 # Ranges of states in alphabetical order: one walk of the index neural_run_by_batch, which is the
 # only one in this order. With a single state, PostgreSQL might read the whole backlog instead, by
 # an index of pending runs that held none when its statistics were made.
@@ -43,6 +48,13 @@ NOT_SUCCEEDED = (RunState.CANCELLED, RunState.DISCARDED)  # and DEAD, which is b
 _WAITING = (RunState.PENDING, RunState.PENDING)
 _ALL_ALIVE = Q(death_noted_at=None, options__has_key="on_death")
 """Batches with an ``on_death`` that has not been started."""
+
+_TIED = Q(state=BatchState.OPEN) & (
+    Q(options__has_key=TIED)
+    | Q(kind=BatchKind.CHORD) & (~Q(parent_task_id="") | Q(created_at__lt=Now() - CALLING))
+)
+"""Open batches that a run is to close: those of its ``with`` blocks, and chords that it calls. And
+chords that are being called outside of runs for too long: it takes no time to speak of."""
 
 _witnesses: dict[int, int] = {}
 """By batches, a run of each that was open when it was looked at last, with a high key: it is likely
@@ -125,6 +137,10 @@ class Look(NamedTuple):
     """An open member that is no run, if there is one."""
     unnoted: int | None
     """A dead run, if ``on_death`` is to be started and has not been."""
+    is_tied: bool
+    """Whether a run is to close it, or nobody."""
+    maker: int | None
+    """That run, if it waits or works."""
 
     @property
     def is_over(self) -> bool:
@@ -138,10 +154,13 @@ def _looks(batches: QuerySet[Batch]) -> list[Look]:
     open_runs = runs.filter(state__range=_OPEN).order_by("state", "-pk")
     awaited = AwaitedMember.objects.filter(batch_key=OuterRef("batch_id"), ended_at=None)
     dead = runs.filter(state__range=_DEAD).order_by("state", "-pk")
+    makers = TaskRun.objects.filter(task_id=OuterRef("parent_task_id"), state__in=_OPEN)
     found = batches.annotate(
         waiting=Subquery(open_runs.values("pk")[:1]),
         awaited=Subquery(awaited.order_by("task_id").values("pk")[:1]),
         unnoted=Case(When(_ALL_ALIVE, then=Subquery(dead.values("pk")[:1]))),
+        is_tied=Case(When(_TIED, then=True), default=False),
+        maker=Case(When(_TIED, then=Subquery(makers.values("pk")[:1]))),
     )
     return [Look(*each) for each in found.values_list(*Look._fields)]
 
@@ -165,6 +184,8 @@ def _act_on(look: Look, cancels: bool) -> None:
     # By relays alone, a slice in each turn: each slice that was committed has the batch asked.
     if cancels and look.outcome == BatchOutcome.CANCELLED and not look.is_over:
         _cancel_slice(look.pk, look.batch_id)
+    if cancels and look.is_tied and look.maker is None:
+        _give_up(look.pk)
     if look.is_over:
         _end(look.pk)
     elif look.waiting is not None:
@@ -212,6 +233,18 @@ def _outcome(batch: Batch) -> BatchOutcome:
 
 
 # Closing and cancelling
+
+
+@transaction.atomic
+def _give_up(batch_pk: int) -> None:
+    """Cancel a batch, or close it if it was made so, whose maker has ended without closing it, if
+    that is still so."""
+    batch = _locked(batch_pk, BatchState.OPEN)
+    look = _looks(Batch.objects.filter(pk=batch_pk))[0]
+    if batch is not None and look.is_tied and look.maker is None:
+        (close if batch.options.get(IF_ORPHANED) == "close" else begin_to_cancel)(batch_pk)
+        facts = (batch.batch_id, batch.parent_task_id)
+        logger.warning("event=batch_orphaned batch=%s maker=%s", *facts)
 
 
 @transaction.atomic

@@ -7,15 +7,15 @@ with neural.batch("statements", on_complete=report.s()) as batch:
 import uuid
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from neural import models
-from neural.batches import ending, ports, recording, results
+from neural.batches import ending, naming, ports, recording, results
 from neural.errors import PermanentError
 from neural.ledger import dialects
-from neural.ledger.work import current_run
-from neural.models import BatchKind, BatchState
-from neural.models.batch import NAME_LENGTH
+from neural.ledger.work import Snooze, current_run
+from neural.models import BatchKind, BatchOutcome, BatchState
+from neural.models.batch import IF_ORPHANED, NAME_LENGTH, TIED
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import plain
 
@@ -34,7 +34,11 @@ class Progress(NamedTuple):
 class Batch:
     """A batch: members are added while it is open, and what follows starts once, when all have
     ended. A block of ``with`` closes it at its end; one that raises cancels it if it is still
-    open, and lets the error pass."""
+    open, and lets the error pass.
+
+    In a run, a block that raises leaves it open to the next attempt, unless it raises ``Snooze``. A
+    relay cancels a batch that is open when the run of its block has ended.
+    """
 
     def __init__(self, row: models.Batch) -> None:
         self.row = row
@@ -91,11 +95,17 @@ class Batch:
         return Progress(ended, sum(counts.values()))
 
     def __enter__(self) -> Self:
+        if run := current_run():
+            mine = models.Batch.objects.filter(pk=self.row.pk, state=BatchState.OPEN)
+            options = {**self.row.options, TIED: True}
+            mine.update(parent_task_id=run.task_id, options=options)
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is None:
             self.close()
+        elif current_run() and not isinstance(error, Snooze):
+            return
         elif not dialects.ledger_connection().needs_rollback and self._is_open():
             self.cancel()
 
@@ -119,6 +129,7 @@ def batch(
     store: str | None = None,
     requested_by: str = "",
     batch_id: str | None = None,
+    if_orphaned: Literal["cancel", "close"] = "cancel",
 ) -> Batch:
     """Record an open batch, in the caller's transaction if there is one.
 
@@ -127,27 +138,43 @@ def batch(
     ``on_death`` when the first one is dead. With ``reopens``, a retry of a member that was dead,
     cancelled or discarded lets a batch that has ended end anew. ``store`` is the code of the store
     whose users see the batch. With a ``batch_id`` that was used before, that batch is returned as
-    it is: a caller that is repeated goes on with what it has begun. Its members then need task ids
-    of their own, by which those that were added before are known.
+    it is: a caller that is repeated goes on with what it has begun. Outside of runs, its members
+    then need task ids of their own, by which those that were added before are known.
 
-    Raises TypeError for a callback that is neither, and ValueError for a name that is too long.
+    In a run, batch and members have ids of their own by default, which are the same when the run is
+    repeated. ``if_orphaned`` says what becomes of the batch if the run of its ``with`` block ends
+    and leaves it open: ``"cancel"`` it, or ``"close"`` it, so that the members that there are
+    decide.
+
+    Raises TypeError for a callback that is neither, and ValueError for a name that is too long and
+    for another ``if_orphaned``.
     """
+    if if_orphaned not in ("cancel", "close"):
+        raise ValueError(f'if_orphaned is "cancel" or "close", not {if_orphaned!r}')
     if len(name) > NAME_LENGTH:
         raise ValueError(f"a batch's name has up to {NAME_LENGTH} characters, not {len(name)}")
     callbacks = {"on_complete": on_complete, "on_success": on_success, "on_death": on_death}
-    options = {what: _signature(each) for what, each in callbacks.items() if each is not None}
+    options: dict[str, Any] = {
+        what: _signature(each) for what, each in callbacks.items() if each is not None
+    }
+    options |= {"reopens": True} if reopens else {}
+    options |= {IF_ORPHANED: if_orphaned} if if_orphaned != "cancel" else {}
     run = current_run()
     row = models.Batch(
-        batch_id=batch_id or str(uuid.uuid4()),
         kind=BatchKind.BATCH,
         state=BatchState.OPEN,
         name=name,
-        options=plain({**options, **({"reopens": True} if reopens else {})}, what="a batch"),
+        options=plain(options, what="a batch"),
         store_id=store,
         requested_by=requested_by,
         parent_task_id=run.task_id if run else "",
     )
-    return Batch(recording.record(row))
+    ids = [batch_id or str(uuid.uuid4())] if batch_id or run is None else naming.batch_ids(run)
+    for row.batch_id in ids:
+        found = recording.record(row)
+        if found.outcome != BatchOutcome.CANCELLED:
+            break
+    return Batch(found)
 
 
 def current_batch() -> Batch | None:

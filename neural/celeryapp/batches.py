@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import current_app, signature
 
+from neural.batches.naming import member_id
 from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome, checked_signature
 from neural.celeryapp import callbacks, chords
 from neural.celeryapp.call import OptionNotKept, taking_calls
@@ -12,7 +13,7 @@ from neural.celeryapp.celery_view import SEND_TASK
 from neural.events.insertion import EVENT_TASK
 from neural.ledger.record import requested
 from neural.models import AwaitedMember, Batch, BatchKind
-from neural.models.new_run import NewRun, new_task_id
+from neural.models.new_run import NewRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
 _STARTED = {
@@ -69,13 +70,13 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
     kind = given.get("task")
     if kind in _NO_MEMBERS:
         raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
+    task_id = (given.get("options") or {}).get("task_id") or member_id(batch_id, given)
     on_ledger = callbacks.begins_on_the_ledger(given)
     if on_ledger and kind != "celery.chain":
         with taking_calls() as runs:
-            given.apply_async()
+            given.apply_async(task_id=task_id)
         found.runs.extend(runs)
         return
-    task_id = (given.get("options") or {}).get("task_id") or new_task_id()
     options = {"task_id": task_id, "group_id": batch_id, "chord": _MARK}
     if on_ledger:
         with taking_calls() as runs:

@@ -34,6 +34,7 @@ from neural.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.insertion import Inserted
 from neural.ledger.record import enqueue_all
+from neural.ledger.work import current_run
 from neural.ledger.work_errors import describe
 from neural.models import (
     AwaitedMember,
@@ -116,6 +117,7 @@ def plan(app: Any, header: tuple[str, Iterable[Any]], body: Any) -> bool:
     is_nested = any(isinstance(each, GroupResult) for each in found)
     options = {"body": stored, **({"shape": _shape(found)} if is_nested else {})}
     batch = Batch(batch_id=group_id, kind=BatchKind.CHORD, options=options, size=len(leaves))
+    batch.parent_task_id = run.task_id if (run := current_run()) else ""
     # An application that is no LedgerCelery calls the members of a group one by one: they join.
     together = hasattr(app, "records_together")
     batch.state = BatchState.OPEN if together else BatchState.CLOSED

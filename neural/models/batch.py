@@ -17,6 +17,10 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 NAME_LENGTH = 200
 BATCH_ID_LENGTH = 255
+TIED = "tied"
+"""The option of a batch that the run named by its ``parent_task_id`` closes, or nobody."""
+IF_ORPHANED = "if_orphaned"
+"""The option that says "close" for such a batch if that run ends without having closed it."""
 
 
 class BatchKind(models.TextChoices):
@@ -95,7 +99,7 @@ class Batch(models.Model):
         _("options"), default=dict, blank=True, encoder=DjangoJSONEncoder, editable=False
     )
     """Of a chord: ``body``, Celery's signature. Of a batch: the signatures ``on_complete``,
-    ``on_success`` and ``on_death``, and ``reopens``."""
+    ``on_success`` and ``on_death``, ``reopens``, :data:`TIED` and :data:`IF_ORPHANED`."""
     size = models.PositiveIntegerField(_("members"), null=True, blank=True)
     """How many members a chord has, as far as that is known."""
     death_noted_at = models.DateTimeField(_("first death noted at"), null=True, blank=True)

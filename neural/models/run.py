@@ -6,7 +6,9 @@ many runs in one statement (``neural.ledger.claim`` and ``neural.ledger.settle``
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from django.core.exceptions import EmptyResultSet
@@ -352,6 +354,12 @@ class TaskRun(models.Model):
         neighbours down. So does a run with limits of its own.
         """
         return bool(self.failures or self.losses or has_limits(self.options))
+
+    @cached_property
+    def given_names(self) -> Counter[int]:
+        """How often the attempt for which this row was claimed has given names
+        (``neural.batches.naming``), by their hashes."""
+        return Counter()
 
     @property
     def root_id(self) -> str:
