@@ -3,12 +3,11 @@
     python -m benchmarks.cancelling
 
 Cancels the same number of waiting runs by one statement, in turn without telling anybody and as
-``TaskRun.objects.cancel()`` does, of no batch and of one. Prints JSON: seconds, processor time a
-run, and by how many megabytes the process has grown at most.
+``TaskRun.objects.cancel()`` does, of no batch and of one. Prints JSON: seconds, and processor time
+a run.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -62,7 +61,7 @@ def _measure(batch: Batch | None, cancel: Cancel) -> dict[str, float]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE neural_taskrun")
-    before, began, processor = _megabytes(), time.perf_counter(), time.process_time()
+    began, processor = time.perf_counter(), time.process_time()
     with transaction.atomic():
         cancelled = cancel(mine)
     seconds, processor = time.perf_counter() - began, time.process_time() - processor
@@ -70,7 +69,6 @@ def _measure(batch: Batch | None, cancel: Cancel) -> dict[str, float]:
     return {
         "seconds": seconds,
         "processor_us_a_run": processor / runs * 1e6,
-        "grown_mb": _megabytes() - before,
     }
 
 
@@ -82,13 +80,8 @@ def _filled(runs: int) -> Batch:
     return batch
 
 
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
-    found = {key: round(median(each[key] for each in measured), 2) for key in measured[0]}
-    return found | {"grown_mb": round(max(each["grown_mb"] for each in measured), 1)}
+    return {key: round(median(each[key] for each in measured), 2) for key in measured[0]}
 
 
 if __name__ == "__main__":

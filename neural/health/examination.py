@@ -63,6 +63,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("failures", runs.failing_attempts),
     ("dead letters", runs.dead_letters),
     ("refused events", runs.refused_events),
+    ("batches", runs.batches),
     ("unregistered", runs.unregistered_work),
     ("versions", workers.versions),
     ("worker clocks", workers.clocks),

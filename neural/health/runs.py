@@ -1,5 +1,5 @@
-"""Probes of runs that need a person: those that do not finish by themselves, and failures (failed
-attempts, dead runs, refused events).
+"""Probes of runs that need a person: those that do not finish by themselves, failures (failed
+attempts, dead runs, refused events), and batches that nothing ends.
 """
 
 import datetime as dt
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from celery import current_app
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -29,7 +29,14 @@ from neural.health.findings import (
 from neural.health.situation import Situation
 from neural.health.workers import known_work
 from neural.ledger.work import work_text
-from neural.models import AttemptOutcome, RefusedEvent, RunState, TaskAttempt, TaskRun
+from neural.models import (
+    AttemptOutcome,
+    Batch,
+    RefusedEvent,
+    RunState,
+    TaskAttempt,
+    TaskRun,
+)
 from neural.models.run import TaskRunQuerySet
 
 # Seconds that a worker needs after the hard limit to end the process and to record it.
@@ -41,6 +48,8 @@ Number = tuple[str, str, int]
 """A kind of work, its name, and how many runs of it are open."""
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
 RECENTLY_FAILED = dt.timedelta(minutes=10)
+FORGOTTEN = dt.timedelta(days=1)
+"""A batch of this age of which no run waits or works is one that somebody has forgotten."""
 MANY = 10
 """From this many failed attempts on, the probe warns. Retries are meant for fewer."""
 
@@ -298,3 +307,31 @@ def _refusal_text(refused: RefusedEvent) -> str:
     why = next(("{field}: {reason}".format(**each) for each in refused.problems), "?")
     named = _("%(event)s of store %(store)s") % about
     return f"{named} ({why})"
+
+
+# Batches
+
+
+def batches(situation: Situation) -> Finding:
+    """Every batch has ended, is young, or has a run that waits or works."""
+    found = situation.once("batches", lambda: _forgotten(situation))
+    about = {"span": span(FORGOTTEN.total_seconds())}
+    if not found:
+        return ok("batches", _("none waits for longer than %(span)s without a run") % about)
+    text = ngettext(
+        "%(count)s batch is older than %(span)s and has no run that waits or works: %(name)s",
+        "%(count)s batches are older than %(span)s and have no run that waits or works, such as "
+        "%(name)s",
+        len(found),
+    )
+    about |= {"count": f"{len(found):,}", "name": str(found[0])}
+    remedy = _("close it where it is made (Batch.close()), or cancel the rest on its page")
+    return warning("batches", text % about, remedy)
+
+
+def _forgotten(situation: Situation) -> list[Batch]:
+    # A range, in the order of the index of runs by batch (neural.batches.ending).
+    runs = TaskRun.objects.filter(batch=OuterRef("pk"))
+    unfinished = runs.filter(state__range=(RunState.PENDING, RunState.RUNNING))
+    old = Batch.objects.filter(ended_at=None, created_at__lt=situation.now - FORGOTTEN)
+    return list(old.filter(~Exists(unfinished)).order_by("pk")[:COUNTED])

@@ -65,6 +65,7 @@ SMALL = {
     "search_quality": ["--records", "{records}", "--queries", "{queries}"],
     "search_questions": ["--filling", "10", *HERE],
     "attempt_rows": ["--runs", "20", *HERE],
+    "cancelling": ["--runs", "20", "--repeats", "1", *HERE],
     "urgent_wait": [
         *("--low", "200", "--urgent", "2", "--history", "20", "--settled", "0"),
         *HERE,

@@ -98,6 +98,7 @@ TITLES: Mapping[str, Any] = {
     "failures": gettext_lazy("Failed attempts"),
     "dead letters": gettext_lazy("Dead letters"),
     "refused events": gettext_lazy("Refused events"),
+    "batches": gettext_lazy("Batches"),
     "unregistered": gettext_lazy("Unregistered work"),
     "versions": gettext_lazy("Versions of workers"),
     "worker clocks": gettext_lazy("Clocks of workers"),
@@ -122,6 +123,7 @@ LISTS = {
     "stuck runs": "neural.taskrun",
     "unregistered": "neural.taskrun",
     "refused events": "neural.refusedevent",
+    "batches": "neural.batch",
 }
 """Where a person sees more of what a probe found."""
 STATES = {

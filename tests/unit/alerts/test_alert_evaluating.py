@@ -138,7 +138,16 @@ def test_resolved_alerts_are_deleted_after_a_year_and_open_ones_never():
 
 def test_every_rule_that_comes_with_us_is_registered():
     assert set(RULES.names()) == {
-        *("beat_silent", "broker", "database", "dead_letters", "disk", "failure_rate", "finding"),
+        *(
+            "batches",
+            "beat_silent",
+            "broker",
+            "database",
+            "dead_letters",
+            "disk",
+            "failure_rate",
+            "finding",
+        ),
         *("index_behind", "no_worker", "oldest_due", "relay_behind", "schedule_overdue"),
         *("pushes_missed", "silent_store", "stalled_queue", "training_failed"),
     }

@@ -64,6 +64,22 @@ def _finding(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement(problems, knows=lambda probe: view.status(probe) != Status.UNKNOWN)
 
 
+def _batches(view: View, thresholds: Thresholds) -> Judgement:
+    if view.status("batches") != Status.WARNING:
+        return Judgement(knows=lambda subject: view.status("batches") == Status.OK)
+    return Judgement([Condition(facts=view.findings["batches"].facts)])
+
+
+BATCHES = Rule(
+    name="batches",
+    title=gettext_lazy("A batch is not ended by anything"),
+    judge=_batches,
+    sentence=finding_sentence,
+    covers=("batches",),
+    page="neural_batch_changelist",
+)
+
+
 FINDING = Rule(
     name="finding",
     title=gettext_lazy("Doctor finds a problem"),
@@ -117,5 +133,5 @@ DISK = Rule(
     ),
 )
 
-for each in (DATABASE, BROKER, FINDING, DISK):
+for each in (DATABASE, BROKER, BATCHES, FINDING, DISK):
     register_rule(each)
