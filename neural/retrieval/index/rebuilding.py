@@ -88,6 +88,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     if index is None or index.state != IndexState.BUILDING:
         return _progress(index, index_id)
     if not is_as_the_settings_say(index):
+        index.cancel()
         raise SettingsChanged(
             "it was begun with other settings than this worker's: when all processes have been "
             f"started again with the same, run manage.py rebuild_index {index.collection}"

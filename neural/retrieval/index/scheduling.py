@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from neural.errors import NeuralError
@@ -38,7 +38,7 @@ from neural.retrieval.index.indexing import (
 )
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.index.writing import count_writes, measure
-from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
+from neural.retrieval.models import IndexShard, IndexState, OutboxEntry, SearchIndex
 
 INDEX_TASK = "neural.tasks.index_marked"
 _WHERE: dict[bool, dict[str, Any]] = {
@@ -50,6 +50,8 @@ RESTS_FOR_A_SLICE = 9
 """While other work waits, a slice is followed by a rest this many times as long, so that indexing
 uses a tenth of one process."""
 LONGEST_REST = dt.timedelta(seconds=60)
+AGAIN = dt.timedelta(hours=1)
+"""A rebuild that was cancelled, by a person or with its run, is not begun again for so long."""
 
 
 def schedule_indexing() -> None:
@@ -68,9 +70,10 @@ def _replace_outdated() -> None:
     """Have indexes of an older release rebuilt, whose words this one does not read, also those in a
     vector store that was its default."""
     known = [each.name for each in collections()]
-    here = SearchIndex.objects.active().filter(collection__in=known, token_form__lt=TOKEN_FORM)
-    built = SearchIndex.objects.building().values("collection")
-    for index in here.exclude(collection__in=built):
+    outdated = SearchIndex.objects.active().filter(collection__in=known, token_form__lt=TOKEN_FORM)
+    tried = Q(state=IndexState.BUILDING) | Q(ended_at__gt=Now() - AGAIN, state=IndexState.CANCELLED)
+    in_work = SearchIndex.objects.filter(tried).values("collection")
+    for index in outdated.exclude(collection__in=in_work):
         open_rebuild(index.collection, requested_by="release")
 
 
