@@ -8,7 +8,7 @@ from neural.health.situation import Situation
 from neural.models import AwaitedMember, Batch, RunState
 from neural.monitoring.alerts.rules.findings import BATCHES, FINDING
 from tests.probe import canvas
-from tests.unit.alerts.alert_rules import found, view
+from tests.unit.alerts.alert_rules import found, judged, view
 from tests.unit.factories import ago, make_run
 from tests.unit.health.doctoring import is_found
 
@@ -58,7 +58,9 @@ def test_an_alert_says_the_same_and_ends_with_it():
     batch = old_batch()
     finding = runs.batches(Situation())
 
-    assert batch.batch_id in found(BATCHES, view(finding))[""]
+    (condition,) = judged(BATCHES, view(finding)).conditions
+    assert condition.severity == "warning"
+    assert batch.batch_id in BATCHES.sentence("", condition.facts)
     assert found(FINDING, view(finding)) == {}
 
     neural.Batch(batch).close()
