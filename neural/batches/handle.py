@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Literal, NamedTuple, Self
 
+from django.db import transaction
+
 from neural import models
 from neural.batches import ending, naming, ports, recording, results
 from neural.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.work import Snooze, current_run
-from neural.models import BatchKind, BatchOutcome, BatchState
-from neural.models.batch import IF_ORPHANED, NAME_LENGTH, TIED
+from neural.models import BatchKind, BatchOutcome, BatchState, TaskRun
+from neural.models.batch import IF_ORPHANED, LAST, NAME_LENGTH, TIED
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import plain
 
@@ -169,12 +171,36 @@ def batch(
         requested_by=requested_by,
         parent_task_id=run.task_id if run else "",
     )
-    ids = [batch_id or str(uuid.uuid4())] if batch_id or run is None else naming.batch_ids(run)
-    for row.batch_id in ids:
-        found = recording.record(row)
-        if found.outcome != BatchOutcome.CANCELLED:
+    if run is not None and not batch_id:
+        return Batch(_begun_or_new(row, run))
+    row.batch_id = batch_id or str(uuid.uuid4())
+    return Batch(recording.record(row))
+
+
+@transaction.atomic
+def _begun_or_new(row: models.Batch, run: TaskRun) -> models.Batch:
+    """The batch that the attempt before has begun, if this one repeats it, or a new one.
+
+    An attempt that follows a ``Snooze`` repeats none: nothing has failed. A batch that was
+    cancelled is not gone on with. The first batch knows the number of the last one.
+    """
+    row.batch_id = name = naming.batch_id(run)
+    first = recording.record(row)
+    if first is row:
+        return row
+    number = first.options.get(LAST, 1)
+    if run.error:  # what failed, was lost, or was handed back
+        last = name if number == 1 else f"{name}.{number}"
+        begun = models.Batch.objects.filter(batch_id=last).first()
+        if begun is not None and begun.outcome != BatchOutcome.CANCELLED:
+            return begun
+    while True:
+        number += 1
+        row.batch_id = f"{name}.{number}"
+        if recording.record(row) is row:
             break
-    return Batch(found)
+    models.Batch.objects.filter(pk=first.pk).update(options={**first.options, LAST: number})
+    return row
 
 
 def current_batch() -> Batch | None:

@@ -2,8 +2,6 @@
 the batch that it has begun, and adds no member twice."""
 
 import hashlib
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -17,13 +15,11 @@ LONGEST = 200
 """So much of an id is taken over into another."""
 
 
-def batch_ids(run: TaskRun) -> Iterator[str]:
-    """The id of the next batch that this attempt makes: the run's task id and an ordinal. Then
-    those that follow it: a batch that was cancelled is not gone on with."""
-    slept = "" if run.result is None else f".{_digest(run.result)}"
-    first = f"{run.task_id[:LONGEST]}.{_ordinal(run, 'batch')}{slept}"
-    yield first
-    yield from (f"{first}.{number}" for number in count(2))
+def batch_id(run: TaskRun) -> str:
+    """The id of the next batch that this attempt makes: the run's task id and an ordinal."""
+    long = len(run.task_id) > LONGEST
+    whose = f"{run.task_id[:LONGEST]}.{_digest(run.task_id)}" if long else run.task_id
+    return f"{whose}.{_ordinal(run, 'batch')}"
 
 
 def member_id(batch_id: str, signature: Any) -> str:

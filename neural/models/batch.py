@@ -19,6 +19,8 @@ NAME_LENGTH = 200
 BATCH_ID_LENGTH = 255
 TIED = "tied"
 """The option of a batch that the run named by its ``parent_task_id`` closes, or nobody."""
+LAST = "last"
+"""The option of the first batch that a run makes: the number of the last one in its place."""
 IF_ORPHANED = "if_orphaned"
 """The option that says "close" for such a batch if that run ends without having closed it."""
 

@@ -11,7 +11,7 @@ import neural
 from neural.batches import ending
 from neural.celeryapp import chords
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.settle import mark_lost
+from neural.ledger.settle import mark_lost, release
 from neural.ledger.work import current
 from neural.models import AwaitedMember, Batch, BatchState, RunState, TaskRun
 from tests.probe import canvas
@@ -211,6 +211,45 @@ def test_each_slice_of_a_run_that_snoozes_makes_a_batch_of_its_own():
     assert list(Batch.objects.order_by("pk").values_list("name", "state")) == [
         (f"day {day}", "ended") for day in (1, 2, 3)
     ]
+
+
+def test_a_run_that_looks_again_and_again_makes_a_batch_each_time_and_goes_on_with_the_last():
+    attempts = []
+
+    def look():
+        attempts.append(None)
+        number = len(attempts)
+        with neural.batch(f"look {number}") as batch:
+            batch.add(canvas.add.s(min(number, 3), 0))
+            if number == 3:
+                raise ZeroDivisionError
+        if number < 6:
+            raise neural.Snooze(1)
+
+    with ledger_task(look) as task:
+        task.delay()
+        run_all()
+
+    assert list(Batch.objects.order_by("pk").values_list("name", "state")) == [
+        (f"look {number}", "ended") for number in (1, 2, 3, 5, 6)
+    ]  # the fourth was the third, repeated
+    assert len(members(Batch.objects.get(name="look 3"))) == 1
+
+
+def test_a_maker_that_was_handed_back_goes_on(maker):
+    release([killed(maker, two_members(then=die))], why="the worker stops")
+
+    killed(maker, two_members())
+
+    assert len(members(Batch.objects.get())) == 2
+
+
+def test_two_runs_with_long_ids_of_one_beginning_make_a_batch_each():
+    for last in "ab":
+        run = make_run(task=canvas.add.name, args=[1, 2], task_id="x" * 254 + last)
+        killed(run, two_members())
+
+    assert Batch.objects.count() == 2
 
 
 def test_a_block_that_snoozes_is_cancelled_and_the_next_attempt_makes_another():
