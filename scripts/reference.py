@@ -312,7 +312,8 @@ def log_lines() -> list[str]:
 
     written = set(re.findall(r'"event=([a-z_]+[a-z])\b', source()))
     written |= set(re.findall(r'\b_log\("(alert_\w+)"', source()))
-    change = r'\b(?:log_change|_change|lines|_retry)\(\s*"(\w+)"|_log(?:\(|, )\[?run\]?, "(\w+)"'
+    change = r'\b(?:log_change|_change|self\._end|lines|_retry)\(\s*"(\w+)"'
+    change += r'|_log(?:\(|, )\[?run\]?, "(\w+)"'
     changes = {first or second for first, second in re.findall(change, source())}
     changes |= {each for each, _ in outcome._CHANGES.values()} | {"requeued", "failed"}
     written |= {f"run_{each}" for each in changes}

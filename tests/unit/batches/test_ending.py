@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from neural.batches import ending, ports, recording
 from neural.batches.awaited import fail, report
 from neural.batches.ports import Members
+from neural.celeryapp.callbacks import COUNT_TASK
 from neural.ledger.record import requested
 from neural.ledger.settle import mark_lost, settle
 from neural.ledger.work import current
@@ -706,3 +707,59 @@ def test_a_relay_asks_all_in_one_statement_page_by_page(monkeypatch, django_asse
 
     assert followed(late) == ["complete"]
     assert {now(each).state for each in batches} == {BatchState.CLOSED}
+
+
+# Ends without a worker, of what a batch or a result backend counts
+
+
+def test_an_event_that_a_chord_awaits_and_somebody_cancels_ends_the_chord():
+    batch = make_batch()
+    awaits(batch, "event")
+    run = make_run(task_id="event", options={"awaited_by": batch.batch_id})
+
+    run.cancel()
+    relays_ask()
+
+    assert now(batch).outcome == BatchOutcome.CANCELLED
+
+
+@committed
+@pytest.mark.parametrize("many", [False, True])
+def test_a_cancelled_member_has_the_batch_asked_at_once(many):
+    batch = make_batch(PENDING)
+
+    (TaskRun.objects.filter(batch=batch) if many else member(batch)).cancel()
+
+    assert followed(batch) == ["complete"]
+
+
+def test_a_run_that_a_result_backend_counts_tells_it_once_however_it_ends():
+    def counted(state=RUNNING):
+        body = {"task": canvas.note.name, "args": [], "kwargs": {}, "options": {}}
+        return make_run(state, task=canvas.add.name, options={"chord": body, "group_id": "g"})
+
+    def told(run):
+        return TaskRun.objects.filter(task=COUNT_TASK, args__0__task_id=run.task_id).count()
+
+    expired, cancelled, revoked, dead = counted(), counted(PENDING), counted(), counted()
+    settled(expired, CANCELLED)
+    cancelled.cancel()
+    revoked.revoke()
+    settled(dead, DEAD)
+    TaskRun.objects.get(pk=dead.pk).discard()
+
+    assert [told(run) for run in (expired, cancelled, revoked, dead)] == [1, 1, 1, 1]
+
+
+def test_a_batch_that_is_cancelled_is_cancelled_slice_by_slice_by_relays(monkeypatch):
+    monkeypatch.setattr(ending, "SLICE", 2)
+    batch = make_batch(*[PENDING] * 5)
+    ending.begin_to_cancel(batch.pk)
+
+    waiting = TaskRun.objects.filter(batch=batch, state=PENDING)
+    left = []
+    for _turn in range(3):
+        relays_ask()
+        left.append(waiting.count())
+
+    assert left == [3, 1, 0]
