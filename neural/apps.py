@@ -28,7 +28,7 @@ class NeuralConfig(AppConfig):
         from neural.batches import ports as batches
         from neural.broker import message, patches, publisher
         from neural.celeryapp import batches as batches_of_celery
-        from neural.celeryapp import callbacks, chords, task
+        from neural.celeryapp import callbacks, chords, frozen, task
         from neural.djangotasks import registry as django_tasks
         from neural.events import erasure
         from neural.events.changes import REFUSED_EVENTS
@@ -54,6 +54,7 @@ class NeuralConfig(AppConfig):
         work.connect(title_of_task=task.title_of_task)
         connection_created.connect(dialects.prepare, dispatch_uid="neural.dialects")
         patches.survive_a_lost_broker()
+        frozen.connect()
         worker.connect()
         bulk.connect()
         batches_of_runs.connect()

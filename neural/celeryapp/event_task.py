@@ -46,7 +46,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import AwaitedState, EntryPoint, NeuralEvent, TaskRun
-from neural.models.new_run import new_task_id
+from neural.models.new_run import is_frozen, new_task_id
 from neural.worker.delivery import InTurn
 from neural.worker.refusing import RefusedCall, unfit_here, unknown_here
 
@@ -311,6 +311,8 @@ def _record(new_event: NewEvent) -> Submission:
         with transaction.atomic():  # a savepoint: the caller's transaction continues
             return recording.record([new_event])[0]
     except IntegrityError as error:
+        if is_frozen(new_event.task_id):  # a canvas that is called again, with another event
+            return _record(new_event._replace(task_id=None))
         raise TaskIdTaken(f"task id {new_event.task_id!r} was recorded before") from error
 
 

@@ -23,7 +23,7 @@ from neural.ledger.insertion import Inserted, insert, row_of
 from neural.ledger.on_commit import call_on_commit
 from neural.ledger.ports import with_trace
 from neural.models import RunEdit, RunState, TaskRun
-from neural.models.new_run import NOTHING, NewRun, new_run
+from neural.models.new_run import NOTHING, NewRun, is_frozen, is_random, new_run, new_task_id
 from neural.models.run import TaskRunQuerySet
 from neural.models.run_log import lines, logger
 from neural.queues import PRIORITIES
@@ -232,6 +232,8 @@ def _later(due_in: float | None, due_at: dt.datetime | None) -> dt.datetime | dt
 def _found_instead(run: NewRun) -> Inserted | TaskRun:
     """The recorded run because of whose task id or unique key this one was not inserted."""
     found = TaskRun.objects.filter(task_id=run.task_id).first()
+    if found is not None and _is_another_call(found, run):
+        found, run = None, run._replace(task_id=new_task_id())
     if found is not None and not _same_work(found, run):
         raise TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
     if found is None and run.unique_key:
@@ -240,6 +242,22 @@ def _found_instead(run: NewRun) -> Inserted | TaskRun:
         return found
     (recorded,) = enqueue_all([run])  # the waiting one has started meanwhile
     return recorded
+
+
+def _is_another_call(found: TaskRun, run: NewRun) -> bool:
+    """Whether a canvas was called again with the ids of an earlier call, which has another root.
+
+    That goes for ids that freezing has made, and for those that a plain client's canvas brings, in
+    which nobody replaces them. An id that a caller has chosen stays that of one run.
+    """
+    root = run.options.get("root_id")
+    is_message = run.requested_by == BY_MESSAGE
+    if root == found.options.get("root_id") and (root or is_message):
+        return False  # the same call, which is repeated
+    if is_frozen(run.task_id):
+        return True
+    of_messages = TaskRun.objects.filter(task_id=root, requested_by=BY_MESSAGE)
+    return bool(root) and is_random(run.task_id) and (is_message or of_messages.exists())
 
 
 def _waiting(unique_key: str) -> TaskRun | None:

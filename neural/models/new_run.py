@@ -127,3 +127,23 @@ def new_task_id() -> str:
     value = value & ~(3 << 62) | 2 << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_FROZEN = "8ce1"
+"""The third group of an id that freezing has made: version 8 (custom, RFC 9562), and 'ce1'."""
+
+
+def new_frozen_id() -> str:
+    """A new id as Celery's freezing gives it to a task or group: one call of a canvas uses it."""
+    text = new_task_id()
+    return f"{text[:14]}{_FROZEN}{text[18:]}"
+
+
+def is_frozen(task_id: Any) -> bool:
+    """Whether an id was made by freezing, and not chosen by a caller."""
+    return isinstance(task_id, str) and len(task_id) == 36 and task_id[14:18] == _FROZEN
+
+
+def is_random(task_id: str) -> bool:
+    """Whether an id is a UUID of version 4, as plain Celery makes all of its ids."""
+    return len(task_id) == 36 and task_id[14] == "4"

@@ -7,6 +7,7 @@ from tests.integration.cluster import wait_for_runs
 from tests.probe.acting import Failing
 from tests.probe.canvas import add, fail, note, on_error, plain_add, plain_fail, plain_note, total
 from tests.probe.models import Effect
+from tests.probe.shapes import SHAPES
 from tests.watching import wait_until
 
 pytestmark = [
@@ -39,6 +40,21 @@ def test_a_chains_result_is_its_last_tasks_whatever_its_members_are(surface):
     assert mixed.get(timeout=60) == 15
     assert begins_plain.get(timeout=60) == 6
     assert mixed.parent.get(timeout=60) == 10
+
+
+def test_every_canvas_that_is_called_three_times_is_done_three_times(surface):
+    """With equal arguments and with others, each call with results of its own."""
+    values = (1, 1, 2)
+    results = []
+    for make in SHAPES.values():
+        canvas = make()
+        results.append([canvas.apply_async((value,)) for value in values])
+    surface.worker()
+
+    for shape, (first, second, third) in zip(SHAPES, results, strict=True):
+        found = [each.get(timeout=60) for each in (first, second, third)]
+        assert found[0] == found[1] != found[2], shape
+    assert len({result.id for each in results for result in each}) == 3 * len(SHAPES)
 
 
 def test_a_chain_goes_on_after_its_message_is_lost(surface):

@@ -1,0 +1,112 @@
+"""Canvases that are called again: each call of one has task ids of its own.
+
+Celery freezes a canvas when it is called: it gives its tasks their ids. It leaves the id of the
+last task in a chain that was called, and all of them in what its caller has frozen. Plain Celery
+sends the next call under the same ids; to the ledger, a task of the same id is the same run. So an
+id that freezing has made has a form of its own (``neural.models.new_run.is_frozen``) and is used by
+one call. Whether a canvas that comes from JSON was called before is read from the ledger, and
+whoever records a run looks again (``neural.ledger.record``). Ids that a caller has chosen are kept.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from celery import canvas
+
+from neural.broker.patches import replace
+from neural.celeryapp.call import asked_by
+from neural.models import TaskRun
+from neural.models.new_run import is_frozen, new_frozen_id
+
+Call = Callable[..., Any]
+LOOKED_FOR = 100
+"""Task ids of a canvas by which runs of an earlier call are looked for."""
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "celery.chain": ("tasks",),
+    "celery.group": ("tasks",),
+    "celery.chord": ("header", "body"),
+}
+
+
+class Frozen(str):
+    """An id that this process has made, for the next call of what it has frozen."""
+
+
+class Used(Frozen):
+    """The id of a canvas that has been called with it."""
+
+
+def connect() -> None:
+    """Let Celery make ids in the form of frozen ones, and let no call use those of another."""
+    celerys: Any = canvas
+    celerys.uuid = lambda: Frozen(new_frozen_id())
+    for kind in (celerys.Signature, celerys._chain, celerys.group, celerys._chord):
+        replace(kind, "apply_async", _with_own_ids)
+
+
+def _with_own_ids(apply_async: Call) -> Call:
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        called = self
+        if _was_called(self, options):
+            called = thawed(self)
+        elif self.task == "celery.chain":  # no other thread must see the id that this call leaves
+            called = _copy(self)
+        result = apply_async(called, *args, **options)
+        if is_frozen(task_id := called.options.get("task_id")):
+            self.options["task_id"] = Used(task_id)
+        return result
+
+    return call
+
+
+def _was_called(given: Any, options: Mapping[str, Any]) -> bool:
+    """Whether a canvas has the ids of another call. What one call repeats has the same root.
+
+    Of what follows a run, whoever records it looks; but a chord counts before it records.
+    """
+    task_id = given.options.get("task_id")
+    if isinstance(task_id, Frozen) or not is_frozen(task_id):
+        return isinstance(task_id, Used)
+    if "root_id" in options and given.task != "celery.chord":
+        return False
+    runs = TaskRun.objects.filter(task_id__in=list(islice(_frozen_ids(given), LOOKED_FOR)))
+    root = asked_by(root=options.get("root_id")).root
+    return (runs.exclude(options__root_id=root) if root else runs).exists()
+
+
+def _frozen_ids(given: Mapping[str, Any]) -> Iterator[str]:
+    if is_frozen(task_id := given["options"].get("task_id")):
+        yield task_id
+    for part in _PARTS.get(given["task"], ()):
+        each = given["kwargs"].get(part) or ()
+        for one in (each,) if isinstance(each, Mapping) else each:
+            yield from _frozen_ids(one)
+
+
+def thawed(given: Mapping[str, Any]) -> Any:
+    """A copy of a signature without the ids that freezing has made."""
+    copy = _copy(given)
+    for name in ("task_id", "group_id"):
+        if is_frozen(copy["options"].get(name)):
+            del copy["options"][name]
+    parts = _PARTS.get(copy["task"], ())
+    kwargs = copy["kwargs"]
+    copy["kwargs"] = {**kwargs, **{each: _thawed_part(kwargs.get(each)) for each in parts}}
+    return copy
+
+
+def _thawed_part(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return thawed(given)
+    return given and [thawed(each) for each in given]
+
+
+def _copy(given: Any) -> Any:
+    """A shallow copy with options of its own; Celery's ``clone`` forgets that it is immutable."""
+    kind: Any = type(given)
+    copy = dict.__new__(kind)
+    copy.update(given, options=dict(given.get("options") or {}))
+    if attributes := getattr(given, "__dict__", None):
+        vars(copy).update(attributes)
+    return copy
