@@ -44,7 +44,7 @@ class NeuralConfig(AppConfig):
         )
         ports.when_ended("callbacks", callbacks.follow)
         ports.when_ended("batches", ending.note)
-        ports.when_ended("members of batches", callbacks.fail_members)
+        ports.when_ended("what never starts", callbacks.fail_unstarted)
         batches.connect(
             starting_what_follows=batches_of_celery.follow,
             having_members_of=batches_of_celery.members_of,

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext_lazy as _
 
 from neural.conf import conf
 from neural.ledger.prune import Prunable
 from neural.models import AwaitedMember, Batch, TaskRun
+from neural.models.batch import OF_NO_BATCH
+from neural.models.run import SET_ASIDE_STATES
 
 
 def _without_runs(batches: QuerySet[Any]) -> QuerySet[Any]:
@@ -25,7 +28,11 @@ def _delete(batches: QuerySet[Any]) -> int:
 
 
 def _of_no_batch(members: QuerySet[Any]) -> QuerySet[Any]:
-    return members.filter(~Exists(Batch.objects.filter(batch_id=OuterRef("batch_key"))))
+    leader = TaskRun.objects.filter(task_id=KeyTextTransform(0, OuterRef("led_by")))
+    is_dead = Exists(leader.filter(state__in=SET_ASIDE_STATES))
+    return members.filter(~Exists(Batch.objects.filter(batch_id=OuterRef("batch_key")))).exclude(
+        is_dead, batch_key=OF_NO_BATCH
+    )
 
 
 BATCHES = Prunable(
@@ -42,7 +49,8 @@ BATCHES = Prunable(
 )
 REPORTS = Prunable(
     name="members of batches",
-    which="reports of members of batches that were never recorded, by the same setting",
+    which="reports of members of batches that were never recorded, by the same setting, and what "
+    "a run that is no longer dead has not started",
     model=AwaitedMember,
     made_at="created_at",
     kept_days=lambda: conf().succeeded_kept_days,

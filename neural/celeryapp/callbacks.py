@@ -10,19 +10,21 @@ import functools
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from celery import current_app, signature
 from celery.utils.functional import arity_greater
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q
 
 from neural.batches import awaited
 from neural.batches.ports import Outcome
-from neural.celeryapp import chords
+from neural.celeryapp import chords, unstarted
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
+from neural.celeryapp.frozen import ids_in
 from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
@@ -94,7 +96,11 @@ def _follow_death(run: TaskRun) -> None:
     Callbacks of one argument are started with the task id, as Celery does. Those of three (request,
     error, traceback) are called by a run of ``call_error_callback``.
     """
-    for callback in signatures(run, "link_error"):
+    callbacks = signatures(run, "link_error")
+    if callbacks and chords.HEADER in run.options:
+        theirs = _around(run.batch_id, _unstarted(run))
+        callbacks = [each for each in callbacks if each not in theirs]
+    for callback in callbacks:
         try:
             with transaction.atomic():
                 if _takes_three(callback):
@@ -107,16 +113,29 @@ def _follow_death(run: TaskRun) -> None:
             logger.exception("event=error_callback_lost run=%s", run.task_id)
 
 
-def fail_members(ended: Sequence[Ended]) -> None:
-    """Fail the members of chords and batches that dead runs should have started, themselves or by
-    the rest of their chain: they would be awaited for ever."""
+def _around(batch_pk: int | None, rest: Iterable[Mapping[str, Any]]) -> Sequence[Any]:
+    """The error callbacks of the chord in whose header a chord is of which this body's run is a
+    member, or one of the ``rest``. Celery links those to both bodies, and the outer one calls
+    them."""
+    keys = [found["group_id"] for each in rest for found in chords.members_in(each)]
+    around = Batch.objects.filter(Q(pk=batch_pk) | Q(batch_id__in=keys))
+    bodies = around.values_list("options__body__options__link_error", flat=True)
+    return [from_json(json.dumps(each)) for links in bodies for each in links or ()]
+
+
+def fail_unstarted(ended: Sequence[Ended]) -> None:
+    """Fail what dead runs should have started, themselves or by the rest of their chain: it would
+    be awaited for ever, by its caller and by the chords and batches of which it is a member."""
     for run, state, *_ in ended:
         if state != RunState.DEAD or not (run.options.get("chain") or run.task == SEND_TASK):
             continue
         try:
-            lost = [options for each in _unstarted(run) for options in chords.members_in(each)]
+            never = list(_unstarted(run))
+            lost = [options for each in never for options in chords.members_in(each)]
+            task_ids = [task_id for each in never for task_id in ids_in(each)]
         except (LookupError, TypeError, ValueError, AttributeError):  # of a forged message
             continue
+        unstarted.note(task_ids, led_by=run)
         error = _error_of(run) if lost else ""
         for options in lost:
             if chords.is_counted(options["chord"]):
@@ -147,7 +166,10 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
         return
     body = from_json(json.dumps(stored))
     while outcome != Outcome.SUCCEEDED and body.get("task") == "celery.chord":
-        body = body["kwargs"]["body"]
+        links = (body.get("options") or {}).get("link_error") or ()
+        body = signature(body["kwargs"]["body"], app=current_app)
+        for callback in links:
+            body.append_to_list_option("link_error", callback)
     members = batch.runs.order_by("state", "-pk").only("task_id", "options")
     parent: TaskRun | Origin | None = members.first()
     if parent is None:  # as of a header of chains
@@ -298,6 +320,9 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
         try:
             args = [*chords.values(_header(what, batch_pk)), *args]
         except chords.ChordError as error:
+            theirs = _around(None, [what])
+            links = what.options.get("link_error") or ()
+            what.options["link_error"] = [each for each in links if each not in theirs]
             current_app.backend.chord_error_from_stack(what, exc=error)
             raise
     return str(what.apply_async(tuple(args), **options).id)

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from celery import states
+from celery import current_app, states
 from celery.app.task import Context
 
-from neural.models import AttemptOutcome, RunState, TaskRun
+from neural.batches.results import first_failure
+from neural.models import AttemptOutcome, Batch, RunState, TaskRun
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import from_json, to_json
 
@@ -21,6 +22,7 @@ _STATES = {
     RunState.DEAD: states.FAILURE,
     RunState.CANCELLED: states.REVOKED,
 }
+UNKNOWN: Mapping[str, Any] = {"status": states.PENDING, "result": None}
 _LOST = {"exc_type": "WorkerLostError", "exc_module": "billiard.exceptions"}
 _REVOKED = {"exc_type": "TaskRevokedError", "exc_module": "celery.exceptions"}
 
@@ -80,12 +82,18 @@ def _result(run: TaskRun, state: str) -> tuple[Any, str | None]:
     return from_json(to_json(run.result, what="the result")), None
 
 
-def failure_of(run: TaskRun) -> tuple[dict[str, Any], str | None]:
+def failure_of(run: TaskRun) -> tuple[Any, str | None]:
     """The last error of a run, as Celery's result backends keep one, and its traceback."""
     last = run.attempts.exclude(outcome=AttemptOutcome.RELEASED).last()
     if last is None or last.outcome == AttemptOutcome.LOST:
         return {**_LOST, "exc_message": (run.error,)}, None
     kind, _, message = last.error.partition(": ")
+    if kind == "ChordError" and (header := run.options.get("header")):
+        body = {"pk": header["batch"], "options__body__task": "celery.group"}
+        failure = first_failure(batch) if (batch := Batch.objects.filter(**body).first()) else None
+        meta = current_app.backend.get_task_meta(failure.task_id) if failure else UNKNOWN
+        if meta["status"] in states.PROPAGATE_STATES:  # as in Celery: of a group, the member's own
+            return meta["result"], meta["traceback"]
     where = home_of(kind, last.traceback)
     return {"exc_type": kind, "exc_module": where, "exc_message": (message,)}, last.traceback
 

@@ -70,18 +70,21 @@ def _was_called(given: Any, options: Mapping[str, Any]) -> bool:
         return isinstance(task_id, Used)
     if "root_id" in options and given.task != "celery.chord":
         return False
-    runs = TaskRun.objects.filter(task_id__in=list(islice(_frozen_ids(given), LOOKED_FOR)))
+    task_ids = list(islice(filter(is_frozen, ids_in(given)), LOOKED_FOR))
+    runs = TaskRun.objects.filter(task_id__in=task_ids)
     root = asked_by(root=options.get("root_id")).root
     return (runs.exclude(options__root_id=root) if root else runs).exists()
 
 
-def _frozen_ids(given: Mapping[str, Any]) -> Iterator[str]:
-    if is_frozen(task_id := given["options"].get("task_id")):
-        yield task_id
-    for part in _PARTS.get(given["task"], ()):
-        each = given["kwargs"].get(part) or ()
+def ids_in(given: Mapping[str, Any]) -> Iterator[Any]:
+    """The ids of a signature's tasks and groups, as far as they have some, and of the rest of its
+    chain."""
+    options, kwargs = given.get("options") or {}, given.get("kwargs") or {}
+    yield options.get("task_id")
+    inner = [kwargs.get(part) or () for part in _PARTS.get(given["task"], ())]
+    for each in (*inner, options.get("chain") or ()):
         for one in (each,) if isinstance(each, Mapping) else each:
-            yield from _frozen_ids(one)
+            yield from ids_in(one)
 
 
 def thawed(given: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ Celery application, name one of these: ``neural.celeryapp.results.DatabaseResult
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -27,13 +27,14 @@ from celery.worker import state as worker_state
 from django.apps import apps
 from django.db import router, transaction
 
-from neural.celeryapp import chords
-from neural.celeryapp.celery_view import meta_of, metas_of
+from neural.celeryapp import chords, unstarted
+from neural.celeryapp.celery_view import UNKNOWN, metas_of
 from neural.celeryapp.groups import CELERYS_INTERVAL, is_called_here
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
+from neural.models.batch import OF_NO_BATCH
 from neural.models.run import FINISHED_STATES
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 TERMINATED = "terminated"
 SHORTEST_PAUSE_SECONDS = 0.002
 READ_AT_ONCE = 1000
-UNKNOWN = {"status": states.PENDING, "result": None}
+UNSTARTED = "unstarted"
 
 
 class LedgerResults:
@@ -57,10 +58,10 @@ class LedgerResults:
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
         """State, value and the rest of a task. A run's is never cached: a person may retry it."""
-        run = _run(task_id)
-        if run is None:
+        meta = unstarted.meta(task_id)
+        if meta is None:
             return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
-        return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
+        return self.meta_from_decoded(meta)  # type: ignore[attr-defined]
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether the id is known. A run is known from the moment in which it was recorded."""
@@ -193,10 +194,15 @@ class LedgerResults:
             for meta in metas_of(runs.select_related("worker").order_by("finished_at")):
                 if meta["status"] in states.READY_STATES:
                     yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
-        if others := [each for each in asked if each not in known]:
+        others = {each for each in asked if known.get(each, UNSTARTED) == UNSTARTED}
+        never = [each for each in others if each in known]
+        for meta in unstarted.metas(never) if never else ():
+            others.discard(meta["task_id"])
+            yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
+        if others:
             yield from self._ended_elsewhere(others)
 
-    def _ended_elsewhere(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    def _ended_elsewhere(self, task_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
         """Those of these tasks, which are not the ledger's, that have ended."""
         backend: Any = super()
         if issubclass(type(self), BaseKeyValueStoreBackend):  # reads many at once
@@ -209,14 +215,18 @@ class LedgerResults:
 
 
 def _states(task_ids: Iterable[str]) -> dict[str, str]:
-    """The states of those of these tasks that are runs of the ledger."""
+    """The states of those of these tasks that are runs of the ledger, or of which it is noted that
+    a dead run has not started them."""
     dialect = dialects.ledger_dialect()
     with dialects.preparing_cursor() as cursor:
+        are_asked, asked = dialect.is_one_of("task_id"), dialect.bound_list(task_ids)
         cursor.execute(
-            f"SELECT task_id, state FROM neural_taskrun WHERE {dialect.is_one_of('task_id')}",
-            [dialect.bound_list(task_ids)],
+            f"SELECT task_id, '{UNSTARTED}' FROM neural_awaitedmember "
+            f"WHERE batch_key = '{OF_NO_BATCH}' AND {are_asked} "
+            f"UNION ALL SELECT task_id, state FROM neural_taskrun WHERE {are_asked}",
+            [asked, asked],
         )
-        return dict(cursor.fetchall())
+        return dict(sorted(cursor.fetchall(), key=lambda row: row[1] != UNSTARTED))
 
 
 def _pause(passed: float) -> float:
@@ -233,8 +243,8 @@ class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
         """The run's state and value. An id that is not the ledger's counts as pending."""
-        run = _run(task_id)
-        return self.meta_from_decoded(meta_of(run)) if run else dict(UNKNOWN)
+        meta = unstarted.meta(task_id)
+        return self.meta_from_decoded(meta) if meta else dict(UNKNOWN)
 
     def task_result_exists(self, task_id: str) -> bool:
         return _run(task_id) is not None
@@ -275,12 +285,15 @@ if apps.is_installed("django_celery_results"):
         """django-celery-results for plain tasks, the ledger for ledger tasks."""
 
         def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
-            """Do not store a ledger task's result, even if a plain client's message asks for it."""
-            if _is_on_ledger(self.app, options.get("request")):
+            """Do not store a ledger task's result, even if a plain client's message asks for it;
+            but that it never starts, because a plain task before it in its chain has failed."""
+            if _is_on_ledger(self.app, options.get("request")) and (
+                state not in states.PROPAGATE_STATES or _run(task_id)
+            ):
                 return result
             return super().store_result(task_id, result, state, **options)
 
-        def _ended_elsewhere(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        def _ended_elsewhere(self, task_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
             ended = self.TaskModel.objects.filter(
                 task_id__in=task_ids, status__in=states.READY_STATES
             )

@@ -163,6 +163,10 @@ AS_RUNS = {
 """The states of runs (``RunState``, whose module needs this one) that say the same."""
 
 
+OF_NO_BATCH = ""
+"""The ``batch_key`` of tasks that a dead run has not started."""
+
+
 class AwaitedMember(models.Model):
     """A member that is no run of the ledger (a plain Celery task), or none yet (the last task of a
     chain, the body of an inner chord). No foreign key: a plain worker may report its end before the

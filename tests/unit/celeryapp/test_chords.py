@@ -3,7 +3,7 @@
 import pytest
 from celery import Celery, chain, chord, current_app, group
 from celery.app.task import Context
-from celery.exceptions import ChordError, TaskRevokedError
+from celery.exceptions import ChordError, CPendingDeprecationWarning, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from django.db import connection
 from django.db.models import QuerySet
@@ -698,3 +698,70 @@ def test_a_member_that_goes_on_is_waited_for(backend):
     leading.ask_all()
 
     assert batches() == [("closed", "")]
+
+
+# Error callbacks of chords in chords
+
+
+def linked(chord_, how):
+    """The chord with an error callback, linked in one of Celery's two ways, after all is done."""
+    callback = canvas.plain_note.s("dead")
+    if how == "call":
+        return chord_.apply_async(link_error=callback)
+    with pytest.warns(CPendingDeprecationWarning):
+        chord_.link_error(callback)
+    return chord_.apply_async()
+
+
+@pytest.mark.parametrize("how", ["call", "link"])
+@pytest.mark.parametrize(
+    "inner_body", [total.s(), plain_add.s(1), chain(total.s(), add.s(1))], ids=repr
+)
+@pytest.mark.parametrize("failing", [fail, canvas.plain_fail])
+def test_a_chord_in_a_header_does_not_call_the_outer_error_callback_besides(
+    sent, failing, inner_body, how
+):
+    inner = chord([failing.s("what"), add.s(1, 1)], inner_body)
+    result = linked(chord([inner, add.s(2, 2)], total.s()), how)
+
+    all_done(sent)
+
+    assert Effect.counts() == {f"dead:{result.id}": 1}
+
+
+def test_a_chord_in_a_header_calls_its_own_error_callback(sent):
+    inner_body = total.s().on_error(canvas.plain_note.s("inner"))
+    inner = chord([fail.s("what"), add.s(1, 1)], inner_body)
+    linked(chord([inner, add.s(2, 2)], total.s()), "call")
+
+    all_done(sent)
+
+    assert sorted(key.partition(":")[0] for key in Effect.counts()) == ["dead", "inner"]
+
+
+@pytest.mark.parametrize("how", ["call", "link"])
+@pytest.mark.parametrize("fails_in", ["outer", "inner"])
+def test_a_body_that_is_a_chord_calls_the_error_callback_once(sent, fails_in, how):
+    first, second = (
+        (fail.si("what"), total.s()) if fails_in == "outer" else (add.s(1, 1), fail.si())
+    )
+    result = linked(chord([first, add.s(1, 1)], chord([second, total.s()], total.s())), how)
+
+    all_done(sent)
+
+    assert Effect.counts() == {f"dead:{result.id}": 1}
+
+
+@pytest.mark.parametrize("how", ["call", "link"])
+@pytest.mark.parametrize("failing", [fail, canvas.plain_fail])
+def test_each_task_of_a_body_that_is_a_group_has_the_members_own_error(sent, failing, how, backend):
+    body = group(total.s(), add.s(1))
+    result = linked(chord([failing.s("what"), add.s(1, 1)], body), how)
+
+    all_done(sent)
+
+    assert Effect.counts() == {f"dead:{each.id}": 1 for each in result.results}
+    if failing is fail or backend is DatabaseResults:
+        with pytest.raises(Failing, match="what"):
+            result.get(timeout=1)
+    assert {run.error.partition(":")[0] for run in runs_of(total)} == {"ChordError"}
