@@ -248,6 +248,8 @@ def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
         if (limit := given.get(name)) and limit < LEAST_LIMIT_SECONDS:
             least = f"give {LEAST_LIMIT_SECONDS:g} seconds or more"
             raise ValueError(f"{task.name}: {name} {limit} strikes before the task begins: {least}")
+    if hard is None and soft is None and usual_soft != conf.task_soft_time_limit:
+        soft = usual_soft if (usual_soft or 0) > (usual_hard or usual_soft) else None
     if hard is None and soft is None and not _is_late(usual_soft, usual_hard):
         return {}
     longest = hard or usual_hard

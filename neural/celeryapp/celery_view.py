@@ -1,14 +1,20 @@
 """A run in Celery's terms: state, result, traceback, children, and ``self.request``."""
 
+import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import FunctionType, ModuleType
 from typing import Any
 
 from celery import current_app, states
 from celery.app.task import Context
+from celery.utils.serialization import create_exception_cls
 
 from neural.batches.results import first_failure
+from neural.ledger.exception_facts import RAISED
 from neural.models import AttemptOutcome, Batch, RunState, TaskRun
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import from_json, to_json
@@ -94,8 +100,49 @@ def failure_of(run: TaskRun) -> tuple[Any, str | None]:
         meta = current_app.backend.get_task_meta(failure.task_id) if failure else UNKNOWN
         if meta["status"] in states.PROPAGATE_STATES:  # as in Celery: of a group, the member's own
             return meta["result"], meta["traceback"]
-    where = home_of(kind, last.traceback)
-    return {"exc_type": kind, "exc_module": where, "exc_message": (message,)}, last.traceback
+    text = {"exc_module": home_of(kind, last.traceback), "exc_type": kind, "exc_message": [message]}
+    return exception_of((last.exception_facts or {}).get(RAISED) or text), last.traceback
+
+
+def exception_of(raised: Mapping[str, Any]) -> Exception:
+    """The exception that work raised. Its class is looked up in what is loaded already, and taken
+    only from modules that tasks import (CVE-2021-23727); else it is one of the same name."""
+    found: Any = sys.modules.get(raised["exc_module"])
+    for name in raised["exc_type"].split("."):
+        found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
+    is_known = isinstance(found, type) and issubclass(found, Exception)
+    if not is_known or raised["exc_module"] not in _imported(_registered()):
+        found = create_exception_cls(raised["exc_type"], __name__)
+    arguments = from_json(json.dumps(raised["exc_message"]))
+    try:
+        return found(*arguments)
+    except Exception:  # noqa: BLE001 (its class takes other arguments than it keeps)
+        error = found.__new__(found, *arguments)
+        error.args = tuple(arguments)
+        return error
+
+
+def _registered() -> frozenset[str]:
+    """The modules of registered tasks and of their bases."""
+    kinds = {base for task in current_app.tasks.values() for base in type(task).__mro__}
+    return frozenset(kind.__module__ for kind in kinds)
+
+
+@lru_cache(maxsize=1)
+def _imported(modules: frozenset[str]) -> frozenset[str]:
+    """These modules and those that they import."""
+    found, waiting = set(), ["builtins", *modules]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in sys.modules:
+            continue
+        found.add(name)
+        for value in list(vars(sys.modules[name]).values()):
+            if isinstance(value, ModuleType):
+                waiting.append(value.__name__)
+            elif isinstance(value, type | FunctionType):
+                waiting.append(value.__module__)
+    return frozenset(found)
 
 
 def home_of(kind: str, traceback: str) -> str:
@@ -157,6 +204,13 @@ def request_of(run: TaskRun) -> dict[str, Any]:
         "stamps": options.get("stamps"),
         "_children": None,
     }
+
+
+def was_delivered(run: TaskRun) -> bool:
+    """Whether the run comes again because its last attempt was lost or released, as rejected; a
+    retry is a delivery of its own."""
+    last = run.attempts.last() if run.error else None
+    return last is not None and last.outcome in (AttemptOutcome.LOST, AttemptOutcome.RELEASED)
 
 
 def context_of(run: TaskRun) -> Context:

@@ -14,7 +14,7 @@ from celery.app.task import Context
 from celery.app.trace import TraceInfo
 from celery.exceptions import Ignore, Retry
 
-from neural.celeryapp.celery_view import request_of
+from neural.celeryapp.celery_view import request_of, was_delivered
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
@@ -46,7 +46,9 @@ def as_celery_sees_it(outcome: Outcome | None) -> Any:
 def request_for(task: Any, run: TaskRun) -> dict[str, Any]:
     """The values of ``self.request`` for a run of the task: the run's own, and of the message at
     work what is not of another run alone."""
-    message = vars(task.request)
+    message = dict(vars(task.request))
+    delivered = {**(message.get("delivery_info") or {}), "redelivered": was_delivered(run)}
+    message["delivery_info"] = delivered
     if task.request.id == run.task_id:
         return {**message, **request_of(run)}
     of_any = {name: value for name, value in message.items() if hasattr(type(task.request), name)}

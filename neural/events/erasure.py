@@ -56,6 +56,7 @@ Each = TypeVar("Each")
 BESIDE = "with what stands beside the person, such as the name alone"
 Listener = Callable[[Sequence[NeuralEvent], Person], None]
 ERASED_EVENTS: Registry[Listener] = Registry("listener to erased events")
+FACTS = ("type", "place", "frame", "root", "root_place", "code", "members")
 IDS = ("task_id", "root_id", "parent_id", "group_id")
 """Of runs, and of those that follow them: they must stay what others refer to."""
 
@@ -264,7 +265,13 @@ TABLES = (
         unchanged_paths=tuple(f"options.{each}" for each in IDS),
         after=lambda rows, _: runs_changed((each.store_id, each.pk) for each in rows),
     ),
-    Erasable(name="attempts", model=TaskAttempt, fields=("error", "traceback"), store="run__store"),
+    Erasable(
+        name="attempts",
+        model=TaskAttempt,
+        fields=("error", "traceback", "exception_facts"),
+        store="run__store",
+        unchanged_paths=tuple(f"exception_facts.{each}" for each in FACTS),
+    ),
     Erasable(name="batches", model=Batch, fields=("options",)),
     Erasable(name="members of batches", model=AwaitedMember, fields=("value", "error"), store=""),
     Erasable(name="edits", model=RunEdit, fields=("before", "after", "reason"), store=""),

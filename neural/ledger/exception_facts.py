@@ -15,8 +15,17 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 
-from neural.ledger.work_errors import AttemptFailed, NotAnException, only_exceptions, storable
+from neural.ledger.work_errors import (
+    ERROR_LENGTH,
+    AttemptFailed,
+    NotAnException,
+    only_exceptions,
+    storable,
+)
+from neural.stored_json import NotStorable, plain
 
+LONGEST_ARGUMENT_BYTES = 10_000
+RAISED = "raised"
 LONGEST_NAME = 255
 MOST_MEMBERS = 10
 _MACHINERY = frozenset(["billiard", "celery", "kombu", "vine"])
@@ -67,6 +76,26 @@ def facts_of(error: BaseException) -> dict[str, Any]:
             return {name: value for name, value in _facts(error) if value}
     except Exception:  # noqa: BLE001 (an object of foreign code: whatever it raises)
         return {}
+
+
+def raised(error: BaseException) -> dict[str, Any]:
+    """An error as Celery's result backends keep one, which holds values of its message: its class,
+    and its arguments as JSON, or as text where one is longer or no JSON. Empty like
+    :func:`facts_of`."""
+    try:
+        with only_exceptions():
+            arguments = error.__reduce__()[1] if isinstance(error, OSError) else error.args
+            kind = {"exc_module": type(error).__module__, "exc_type": type(error).__qualname__}
+            return {**kind, "exc_message": [_argument(each) for each in arguments[:MOST_MEMBERS]]}
+    except Exception:  # noqa: BLE001 (whatever it raises)
+        return {}
+
+
+def _argument(value: Any) -> Any:
+    try:
+        return plain(value, what="an argument", most_bytes=LONGEST_ARGUMENT_BYTES)
+    except NotStorable:
+        return storable(str(value)[:ERROR_LENGTH])
 
 
 def _facts(error: BaseException) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from django.db.transaction import TransactionManagementError
 
 from neural.errors import NeuralError
 from neural.ledger import dialects, ports
-from neural.ledger.exception_facts import facts_of
+from neural.ledger.exception_facts import RAISED, facts_of, raised
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
@@ -76,7 +76,8 @@ def _attempt_row(outcome: Outcome) -> TaskAttempt:
         traceback=outcome.traceback,
     )
     if outcome.exception and outcome.attempt_outcome == AttemptOutcome.FAILED:
-        attempt.exception_facts = facts_of(outcome.exception)
+        facts, error = facts_of(outcome.exception), raised(outcome.exception)
+        attempt.exception_facts = {**facts, RAISED: error} if error else facts
     return attempt
 
 

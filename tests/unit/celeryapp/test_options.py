@@ -157,6 +157,19 @@ def test_a_soft_limit_beyond_the_hard_one_is_refused(fake_broker, asked):
         ask(**asked)
 
 
+@pytest.mark.parametrize(
+    "declared", [{"time_limit": 5, "soft_time_limit": 6}, {"soft_time_limit": 301}]
+)
+def test_a_soft_limit_beyond_the_hard_one_that_a_task_declares_is_refused(fake_broker, declared):
+    with (
+        ledger_task(one, **declared) as task,
+        pytest.raises(ValueError, match="is beyond time_limit"),
+    ):
+        task.delay()
+
+    assert not TaskRun.objects.exists()
+
+
 @pytest.mark.parametrize("name", ["time_limit", "soft_time_limit"])
 def test_a_limit_that_strikes_before_the_task_begins_is_refused(fake_broker, name):
     with pytest.raises(ValueError, match=rf"{name} 0\.001 strikes before .* 0\.5 seconds or more"):

@@ -293,7 +293,6 @@ KEPT_AS_IT_IS = {
     *("Order.replaces", "Order.merged_into", "Payment.refund_of", "SchedulePolicy.skipped_why"),
     *(
         "SearchIndex.vectors",
-        "TaskAttempt.exception_facts",
         "AwaitedMember.led_by",
         "IndexShard.trouble",
         "ApiKey.scopes",
