@@ -168,8 +168,7 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
     while outcome != Outcome.SUCCEEDED and body.get("task") == "celery.chord":
         links = (body.get("options") or {}).get("link_error") or ()
         body = signature(body["kwargs"]["body"], app=current_app)
-        for callback in links:
-            body.append_to_list_option("link_error", callback)
+        body.extend_list_option("link_error", links)
     members = batch.runs.order_by("state", "-pk").only("task_id", "options")
     parent: TaskRun | Origin | None = members.first()
     if parent is None:  # as of a header of chains

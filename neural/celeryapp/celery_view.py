@@ -111,7 +111,9 @@ def exception_of(raised: Mapping[str, Any]) -> Exception:
     for name in raised["exc_type"].split("."):
         found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
     is_known = isinstance(found, type) and issubclass(found, Exception)
-    if not is_known or raised["exc_module"] not in _imported(_registered()):
+    kinds = {base for task in current_app.tasks.values() for base in type(task).__mro__}
+    known = _imported(frozenset(kind.__module__ for kind in kinds))
+    if not is_known or raised["exc_module"] not in known:
         found = create_exception_cls(raised["exc_type"], __name__)
     arguments = from_json(json.dumps(raised["exc_message"]))
     try:
@@ -120,12 +122,6 @@ def exception_of(raised: Mapping[str, Any]) -> Exception:
         error = found.__new__(found, *arguments)
         error.args = tuple(arguments)
         return error
-
-
-def _registered() -> frozenset[str]:
-    """The modules of registered tasks and of their bases."""
-    kinds = {base for task in current_app.tasks.values() for base in type(task).__mro__}
-    return frozenset(kind.__module__ for kind in kinds)
 
 
 @lru_cache(maxsize=1)

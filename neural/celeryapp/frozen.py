@@ -9,7 +9,6 @@ whoever records a run looks again (``neural.ledger.record``). Ids that a caller 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 from celery import canvas
@@ -20,8 +19,6 @@ from neural.models import TaskRun
 from neural.models.new_run import is_frozen, new_frozen_id
 
 Call = Callable[..., Any]
-LOOKED_FOR = 100
-"""Task ids of a canvas by which runs of an earlier call are looked for."""
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "celery.chain": ("tasks",),
     "celery.group": ("tasks",),
@@ -70,8 +67,7 @@ def _was_called(given: Any, options: Mapping[str, Any]) -> bool:
         return isinstance(task_id, Used)
     if "root_id" in options and given.task != "celery.chord":
         return False
-    task_ids = list(islice(filter(is_frozen, ids_in(given)), LOOKED_FOR))
-    runs = TaskRun.objects.filter(task_id__in=task_ids)
+    runs = TaskRun.objects.filter(task_id__in=list(filter(is_frozen, ids_in(given))))
     root = asked_by(root=options.get("root_id")).root
     return (runs.exclude(options__root_id=root) if root else runs).exists()
 
@@ -93,16 +89,13 @@ def thawed(given: Mapping[str, Any]) -> Any:
     for name in ("task_id", "group_id"):
         if is_frozen(copy["options"].get(name)):
             del copy["options"][name]
-    parts = _PARTS.get(copy["task"], ())
-    kwargs = copy["kwargs"]
-    copy["kwargs"] = {**kwargs, **{each: _thawed_part(kwargs.get(each)) for each in parts}}
+    kwargs = copy["kwargs"] = dict(copy["kwargs"])
+    for part in _PARTS.get(copy["task"], ()):
+        if isinstance(inner := kwargs.get(part), Mapping):
+            kwargs[part] = thawed(inner)
+        elif inner:
+            kwargs[part] = [thawed(each) for each in inner]
     return copy
-
-
-def _thawed_part(given: Any) -> Any:
-    if isinstance(given, Mapping):
-        return thawed(given)
-    return given and [thawed(each) for each in given]
 
 
 def _copy(given: Any) -> Any:

@@ -195,10 +195,10 @@ class LedgerResults:
                 if meta["status"] in states.READY_STATES:
                     yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
         others = {each for each in asked if known.get(each, UNSTARTED) == UNSTARTED}
-        never = [each for each in others if each in known]
-        for meta in unstarted.metas(never) if never else ():
-            others.discard(meta["task_id"])
-            yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
+        for task_id in others & known.keys():
+            if never := unstarted.meta(task_id):
+                others.discard(task_id)
+                yield task_id, self.meta_from_decoded(never)  # type: ignore[attr-defined]
         if others:
             yield from self._ended_elsewhere(others)
 

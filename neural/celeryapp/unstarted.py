@@ -5,7 +5,7 @@ the run dies, each is noted as a member of no batch that is led by it. How it st
 the run, and from its own as soon as it has one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from celery import states
@@ -13,7 +13,7 @@ from django.db.models import Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
-from neural.celeryapp.celery_view import meta_of, metas_of
+from neural.celeryapp.celery_view import meta_of
 from neural.ledger.record import TASK_ID_LENGTH
 from neural.models import AwaitedMember, AwaitedState, TaskRun
 from neural.models.batch import OF_NO_BATCH
@@ -50,20 +50,7 @@ def meta(task_id: str) -> dict[str, Any] | None:
     found = {run.task_id: run for run in either.select_related("worker")}
     if task_id in found:
         return meta_of(found[task_id])
-    return next((each for run in found.values() for each in _as_of(meta_of(run), task_id)), None)
-
-
-def metas(task_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Those of these tasks, which have no runs, that a dead run has not started."""
-    noted = AwaitedMember.objects.filter(batch_key=OF_NO_BATCH, task_id__in=list(task_ids))
-    leaders = {task_id: leader for task_id, (leader, *_) in noted.values_list("task_id", "led_by")}
-    runs = TaskRun.objects.filter(task_id__in=set(leaders.values())).select_related("worker")
-    found = {each["task_id"]: each for each in metas_of(runs)}
-    for task_id, leader in leaders.items():
-        if leader in found:
-            yield from _as_of(found[leader], task_id)
-
-
-def _as_of(leader: Mapping[str, Any], task_id: str) -> Iterator[dict[str, Any]]:
-    if leader["status"] in states.PROPAGATE_STATES:
-        yield {**leader, "task_id": task_id, "children": []}
+    for each in map(meta_of, found.values()):
+        if each["status"] in states.PROPAGATE_STATES:
+            return {**each, "task_id": task_id, "children": []}
+    return None

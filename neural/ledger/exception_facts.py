@@ -15,13 +15,7 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 
-from neural.ledger.work_errors import (
-    ERROR_LENGTH,
-    AttemptFailed,
-    NotAnException,
-    only_exceptions,
-    storable,
-)
+from neural.ledger.work_errors import AttemptFailed, NotAnException, only_exceptions, storable
 from neural.stored_json import NotStorable, plain
 
 LONGEST_ARGUMENT_BYTES = 10_000
@@ -95,7 +89,7 @@ def _argument(value: Any) -> Any:
     try:
         return plain(value, what="an argument", most_bytes=LONGEST_ARGUMENT_BYTES)
     except NotStorable:
-        return storable(str(value)[:ERROR_LENGTH])
+        return storable(str(value)[:LONGEST_NAME])
 
 
 def _facts(error: BaseException) -> Iterator[tuple[str, Any]]:

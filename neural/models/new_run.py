@@ -142,8 +142,3 @@ def new_frozen_id() -> str:
 def is_frozen(task_id: Any) -> bool:
     """Whether an id was made by freezing, and not chosen by a caller."""
     return isinstance(task_id, str) and len(task_id) == 36 and task_id[14:18] == _FROZEN
-
-
-def is_random(task_id: str) -> bool:
-    """Whether an id is a UUID of version 4, as plain Celery makes all of its ids."""
-    return len(task_id) == 36 and task_id[14] == "4"
