@@ -5,7 +5,8 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -113,15 +114,14 @@ def exception_of(raised: Mapping[str, Any]) -> Exception:
     is_known = isinstance(found, type) and issubclass(found, Exception)
     kinds = {base for task in current_app.tasks.values() for base in type(task).__mro__}
     known = _imported(frozenset(kind.__module__ for kind in kinds))
+    named: Any = create_exception_cls(raised["exc_type"], __name__)
     if not is_known or raised["exc_module"] not in known:
-        found = create_exception_cls(raised["exc_type"], __name__)
+        found = named
     arguments = from_json(json.dumps(raised["exc_message"]))
-    try:
-        return found(*arguments)
-    except Exception:  # noqa: BLE001 (its class takes other arguments than it keeps)
-        error = found.__new__(found, *arguments)
-        error.args = tuple(arguments)
-        return error
+    for make in (found, partial(found.__new__, found), named):
+        with suppress(Exception):  # its class may take other arguments than it keeps
+            return make(*arguments)
+    return named()
 
 
 @lru_cache(maxsize=1)

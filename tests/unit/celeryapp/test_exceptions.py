@@ -86,6 +86,15 @@ def test_a_class_that_takes_other_arguments_than_it_keeps_is_caught_too():
     assert (type(found), str(found)) == (Composed, "7: bad")
 
 
+def test_an_error_that_cannot_be_made_again_has_its_name_and_arguments():
+    found = failed_with(ExceptionGroup("several", [KeyError("one")]))
+
+    assert (type(found).__name__, found.args) == (
+        "ExceptionGroup",
+        ("several", "[KeyError('one')]"),
+    )
+
+
 def test_what_is_no_json_comes_back_as_text():
     found = failed_with(Custom(object, "x" * 20_000, "y"))
 
