@@ -22,7 +22,7 @@ def mark_orders(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("neural_restaurant", "0005_payments_without_a_time")]
+    dependencies = [("neural_restaurant", "0006_numbers_in_versions")]
 
     operations = [
         neural.online.AddColumn(

@@ -9,7 +9,7 @@ from neural.restaurant.models.order import LastPart
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("neural_restaurant", "0005_payments_without_a_time")]
+    dependencies = [("neural_restaurant", "0007_whole_refunds_and_six_places")]
 
     operations = [
         AddIndexInUse(
