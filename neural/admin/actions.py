@@ -45,9 +45,10 @@ class Verb:
     ``message_for(row)`` returns the level and text of a message about a changed row, for verbs
     where a count is not enough. ``whole_chain`` marks a verb that concerns every store: users who
     are limited to some stores may not use it. ``allows(row, user)`` decides about one row what the
-    permission alone does not. ``leads_to(rows)`` is the address of a page that shows what the verb
-    would do to a selection before it is done; with ``asks_for_one``, the verb of one row leads
-    there, too. ``needs_reason``: nothing is done without the person's reason.
+    permission alone does not. ``leads_to(rows, back)`` is the address of a page that shows what the
+    verb would do to a selection before it is done, and may return to the page ``back``; with
+    ``asks_for_one``, the verb of one row leads there, too. ``needs_reason``: nothing is done
+    without the person's reason.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Verb:
     message_for: Callable[[Any], tuple[int, str]] | None = None
     whole_chain: bool = False
     allows: Callable[[Any, Any], bool] = _whoever_sees_it
-    leads_to: Callable[[Iterable[Any]], str] | None = None
+    leads_to: Callable[[Iterable[Any], str], str] | None = None
     asks_for_one: bool = False
     needs_reason: bool = False
 
@@ -172,10 +173,10 @@ class VerbsAdmin(NeuralAdmin):
             return self.refused_page(
                 request, title=found.label, refusal=refusal(found), back=page_address(row)
             )
-        if found.asks_for_one and (address := address_of_preview(found, [row])):
+        if found.asks_for_one and (address := address_of_preview(found, [row], next_page(request))):
             return HttpResponseRedirect(address)
         do_with_reason(self, request, found, [row])
-        return HttpResponseRedirect(_next(request) or page_address(row))
+        return HttpResponseRedirect(next_page(request) or page_address(row))
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Buttons for the verbs that fit the row's state."""
@@ -186,9 +187,9 @@ class VerbsAdmin(NeuralAdmin):
         }
 
 
-def _next(request: HttpRequest) -> str:
-    """The page of ours from which the form was sent, if it says so."""
-    where = request.POST.get("next", "")
+def next_page(request: HttpRequest) -> str:
+    """The page of ours that the form or the address names in ``next``; empty if none."""
+    where = request.POST.get("next", request.GET.get("next", ""))
     is_ours = url_has_allowed_host_and_scheme(
         where, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
@@ -207,9 +208,9 @@ def refusal(verb: Verb) -> str:
     return text % {"action": verb.label}
 
 
-def address_of_preview(verb: Verb, rows: Iterable[Model]) -> str:
+def address_of_preview(verb: Verb, rows: Iterable[Model], back: str = "") -> str:
     """Where a person looks at what the verb would do; empty if it is done at once."""
-    return verb.leads_to(rows) if verb.leads_to else ""
+    return verb.leads_to(rows, back) if verb.leads_to else ""
 
 
 def act_on_selection(
@@ -219,7 +220,7 @@ def act_on_selection(
     page that shows what it would do."""
     # Ordered by key, so that two people who act on the same rows cannot deadlock.
     rows = queryset.order_by("pk")
-    if address := address_of_preview(verb, rows):
+    if address := address_of_preview(verb, rows, request.get_full_path()):
         return HttpResponseRedirect(address)
     do_with_reason(model_admin, request, verb, rows)
     return None

@@ -81,6 +81,6 @@ def preview_address(verb: str, params: Mapping[str, Any]) -> str:
     return f"{page}?{urlencode({**params, 'verb': verb}, doseq=True)}" if page else ""
 
 
-def previewing(verb: str) -> Callable[[Iterable[Model]], str]:
+def previewing(verb: str) -> Callable[[Iterable[Model], str], str]:
     """A function that returns the address of the preview for chosen runs."""
-    return lambda runs: preview_address(verb, {CHOSEN: [run.pk for run in runs]})
+    return lambda runs, back: preview_address(verb, {CHOSEN: [run.pk for run in runs]})

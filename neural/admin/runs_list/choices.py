@@ -100,7 +100,7 @@ def _handlers() -> Iterator[str]:
 def _tasks() -> Iterator[str]:
     """The tasks whose calls are runs."""
     load_tasks()
-    for name, task in current_app.tasks.items():
+    for name, task in list(current_app.tasks.items()):  # another thread may import more
         if isinstance(task, WorkSource):
             yield name
 

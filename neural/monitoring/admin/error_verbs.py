@@ -42,13 +42,13 @@ def _muting(days: int, label: Any, explanation: Any) -> Verb:
     )
 
 
-def asking_about_dead(groups: Iterable[Any]) -> str:
-    """The address of the page that asks what becomes of the dead runs of these groups; empty if
-    they have none."""
+def asking_about_dead(groups: Iterable[Any], back: str) -> str:
+    """The address of the page that asks what becomes of the dead runs of these groups, and leads
+    ``back``; empty if they have none."""
     keys = [group.pk for group in groups]
     if not FailedRun.objects.filter(group__in=keys, dead=True).exists():
         return ""
-    query = urlencode({CHOSEN: keys}, doseq=True)
+    query = urlencode({CHOSEN: keys, "next": back}, doseq=True)
     return f"{address_in_admin('neural_monitoring_errorgroup_resolve')}?{query}"
 
 
@@ -76,10 +76,10 @@ OPEN = Verb(
 )
 
 
-def previewing_dead(verb: str) -> Callable[[Iterable[Any]], str]:
+def previewing_dead(verb: str) -> Callable[[Iterable[Any], str], str]:
     """A function that returns the address of the preview for the dead runs of groups."""
 
-    def address(groups: Iterable[Any]) -> str:
+    def address(groups: Iterable[Any], back: str) -> str:
         keys = ",".join(str(group.pk) for group in groups)
         return preview_address(verb, {"state": RunState.DEAD.value, FILTER: keys, "period": EVER})
 

@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import VerbsAdmin, address_of_preview, do_with_reason
+from neural.admin.actions import VerbsAdmin, address_of_preview, do_with_reason, next_page
 from neural.admin.bulk.words import CHOSEN
 from neural.admin.display import (
     NOTHING,
@@ -180,16 +180,18 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
         runs dead."""
         if not RESOLVE.is_permitted(request.user):
             raise PermissionDenied
+        back = next_page(request) or address_in_admin("neural_monitoring_errorgroup_changelist")
         keys = filter(None, map(key_in, request.GET.getlist(CHOSEN)[:MOST_GROUPS]))
         groups = self.get_queryset(request).filter(pk__in=list(keys)).order_by("pk")
         if request.method == "POST":
             do_with_reason(self, request, RESOLVE, groups)
-            return HttpResponseRedirect(address_in_admin("neural_monitoring_errorgroup_changelist"))
+            return HttpResponseRedirect(back)
         verbs = [each for each in (RETRY_RUNS, DISCARD_RUNS) if each.is_permitted(request.user)]
         return self.own_page(
             request,
             "admin/neural_monitoring/errorgroup/resolve.html",
             title=RESOLVE.label,
+            back=back,
             figures=figures_of(list(groups), None),
             first=[(each.label, address_of_preview(each, groups)) for each in verbs],
         )

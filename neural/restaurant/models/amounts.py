@@ -49,7 +49,8 @@ class QuantityField(models.DecimalField):
         return "DecimalField"
 
     def db_type(self, connection: Any) -> str | None:
-        return "numeric" if connection.vendor == "postgresql" else super().db_type(connection)
+        found = super().db_type(connection)
+        return found and found.split("(")[0]
 
 
 def total_field(label: Any, **options: Any) -> models.DecimalField:

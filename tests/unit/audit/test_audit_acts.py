@@ -38,6 +38,7 @@ CHANGE_NOTHING = {
     "neural_erase_person": "tested with a form that names a person: test_admin_erasing",
     "neural_forecasting_forecast_store": "shows a store's forecasts",
     "neural_forecasting_traininground_progress": "shows how far a round is",
+    "neural_monitoring_errorgroup_resolve": "tested with chosen groups: test_error_groups_admin",
     "neural_refusedevent_correct": "tested with a form that can be submitted: test_admin_refusals",
     "neural_restaurant_dayclose_choose": "leads to a store's day",
     "neural_restaurant_dayclose_day": "shows a day",

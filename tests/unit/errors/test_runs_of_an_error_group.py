@@ -41,7 +41,9 @@ def test_the_group_is_linked_and_is_resolved_or_muted_without_leaving_the_list()
     assert page.address == reverse("admin:neural_monitoring_errorgroup_change", args=[of.pk])
     assert [str(label) for label, _ in page.acts] == ["Resolve", "Mute for a day"]
     here = f"{LIST}?error_group={of.pk}"
-    answer = client.post(dict(page.acts)[page.acts[0][0]], {"next": here})
+    asks = client.post(dict(page.acts)[page.acts[0][0]], {"next": here})["Location"]
+    assert f'href="{here}"' in client.get(asks).content.decode()
+    answer = client.post(asks)
     assert (answer.status_code, answer["Location"]) == (302, here)
     of.refresh_from_db()
     assert of.state == "resolved"
