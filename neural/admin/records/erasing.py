@@ -160,7 +160,7 @@ def _passed(steps: Iterable[Step | Look], language: str) -> Iterator[bytes]:
     for step in steps:
         with translation.override(language):
             name = _name(step.name)
-        yield b" " if name in {step.name, *named} else f" {escape(name)} ·".encode()
+        yield b" " if "." in name or name in named else f" {escape(name)} ·".encode()
         named.add(name)
 
 

@@ -42,6 +42,7 @@ def test_what_names_the_person_is_counted_and_nothing_is_changed() -> None:
 
     page = count(world.client_of(MAY), phone="138 1234 5678")
 
+    assert "Gone through: events · stores" in page
     assert "Events 1" in page
     assert "Will stay, though they name the person Events, event_id : 1" in page
     assert "Workers make the rows of the search index anew within minutes." in page
