@@ -17,10 +17,10 @@ def named_exactly(
     """Keys of the rows in which one of the columns equals the text, the newest first. Each is the
     first column of an index, which the query follows."""
     found: set[Any] = set()
-    for column in columns:
-        # Not '=': it would take the column out of the ordering, and the reason for its index.
-        named = rows.filter(**{f"{column}__gte": text, f"{column}__lte": text})
-        with indexes_alone(rows.db):
+    with indexes_alone(rows.db):
+        for column in columns:
+            # Not '=': it would take the column out of the ordering, and the reason for its index.
+            named = rows.filter(**{f"{column}__gte": text, f"{column}__lte": text})
             found.update(named.order_by(column, "-pk").values_list("pk", flat=True)[:most])
     return sorted(found, reverse=True)[:most]
 
@@ -36,8 +36,10 @@ def by_columns(*columns: str) -> Find:
 
 
 def by_any(*finds: Find) -> Find:
-    """Rows that one of these finds."""
-    return lambda rows, text, user: {key for find in finds for key in find(rows, text, user)}
+    """Rows that the first of these finds that finds any."""
+    return lambda rows, text, user: next(
+        (keys for find in finds if (keys := list(find(rows, text, user)))), []
+    )
 
 
 def names_nothing(rows: QuerySet, text: str, user: Any) -> Iterable[Any]:

@@ -30,20 +30,19 @@ def runs_by_id(value: str, user: Any) -> list[int]:
     if number != value:
         is_number = number.isascii() and number.isdigit() and len(number) < 19
         return _mine(Q(pk=int(number)), user) if is_number else []
-    if found := _mine(Q(task_id=value), user):
-        return found
+    return _mine(Q(task_id=value), user) or runs_begun(value, user)
+
+
+def runs_begun(value: str, user: Any) -> list[int]:
+    """Keys of the user's runs whose task id begins so."""
     if len(value) < SHORTEST_PREFIX:
         return []
-    return _mine(Q(pk__in=_beginning(value)), user)
-
-
-def _beginning(value: str) -> list[int]:
-    """Not LIKE: it could not use the index of ids, which has the order of the database's
-    language. In any order, what begins with a text comes behind that text."""
+    # Not LIKE: it could not use the index of ids, which has the order of the database's language.
+    # In any order, what begins with a text comes behind that text.
     rows = TaskRun.objects.filter(task_id__gte=value).order_by("task_id")
     with indexes_alone(rows.db):
         near = list(rows.values_list("pk", "task_id")[:PREFIX_ROWS])
-    return [pk for pk, task_id in near if task_id.startswith(value)]
+    return _mine(Q(pk__in=[pk for pk, task_id in near if task_id.startswith(value)]), user)
 
 
 def runs_of_event_id(value: str, user: Any) -> list[int]:

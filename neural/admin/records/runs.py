@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,7 @@ from neural.admin.runs_list.views import RunsList
 from neural.admin.scope import HistoryAdmin
 from neural.models import BulkVerb, TaskRun
 from neural.runs.bulk.verbs import EFFECTS
-from neural.runs.lookups import runs_by_id
+from neural.runs.lookups import runs_begun, runs_by_id
 
 
 def _verb(name: BulkVerb) -> Verb:
@@ -64,12 +64,13 @@ class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
         return ", ".join(parts) or NOTHING
 
 
-def _begun_so(rows: QuerySet, text: str, user: Any) -> list[int]:
-    return list(rows.filter(pk__in=runs_by_id(text, user)).values_list("pk", flat=True))
+def _begun_so(rows: QuerySet, text: str, user: Any) -> QuerySet:
+    return rows.filter(pk__in=runs_begun(text, user)).values_list("pk", flat=True)
 
 
-def _named_so(rows: QuerySet, text: str, user: Any) -> list[int]:
-    return _begun_so(rows if text.startswith("#") else rows.filter(task_id=text), text, user)
+def _named_so(rows: QuerySet, text: str, user: Any) -> QuerySet:
+    named = Q(pk__in=runs_by_id(text, user)) if text.startswith("#") else Q(task_id=text)
+    return rows.filter(named).values_list("pk", flat=True)
 
 
 register_look_up(

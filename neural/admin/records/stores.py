@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -19,10 +19,9 @@ from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.admin.store_links import store_links
 from neural.events.changes import reindex_store
-from neural.keyset.exact import by_columns
+from neural.keyset.exact import MOST_FOUND
 from neural.models import Store
 from neural.models.store import sees_every_store
-from neural.runs.lookups import stores_named
 
 CONFIRM = Verb(
     name="confirm",
@@ -107,14 +106,18 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
 
 
+def _codes(stores: QuerySet) -> QuerySet:
+    return stores.values_list("pk", flat=True)[:MOST_FOUND]
+
+
 register_look_up(
     LookUp(
         name="store",
         place=60,
         model=Store,
         label=_("store"),
-        find=lambda rows, text, user: by_columns("code")(rows, text.removesuffix("店"), user),
-        near=lambda rows, text, user: stores_named(text, user),
+        find=lambda rows, text, user: _codes(rows.filter(pk=text.removesuffix("店"))),
+        near=lambda rows, text, user: _codes(rows.filter(name__icontains=text)),
         sentence=ngettext_lazy(
             "%(count)s store has it in its name",
             "%(count)s stores have it in their names",
