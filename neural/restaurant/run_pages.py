@@ -12,7 +12,7 @@ from functools import singledispatch
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Model, QuerySet, TextField
+from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.translation import gettext, gettext_lazy
@@ -204,7 +204,8 @@ def _events_of_order(user: Any, text: str, most: int) -> list[int]:
 
     found: list[int] = []
     mine = models.Order.objects.for_user(user)
-    for order in mine.filter(pk__in=orders_named(mine, text, user)[:MOST_ORDERS]):
+    named = mine.filter(pk__in=orders_named(mine, text, user)[:MOST_ORDERS])
+    for order in named.order_by("-pk"):
         payments = order.payments.order_by("-pk")[:MOST_PAYMENTS]
         found += [each.event.pk for each in events_of(order, payments)]
     return found[:most]
@@ -213,8 +214,12 @@ def _events_of_order(user: Any, text: str, most: int) -> list[int]:
 def orders_named(rows: QuerySet, text: str, user: Any) -> Sequence[int]:
     """Keys of the orders with this number, platform's number or key, or of which this is the id
     that events have; the newest first."""
-    by_id = named_exactly(rows, quoted(text), ["key__last_part"])
-    return sorted({*named_exactly(rows, text, ORDER_IDS), *by_id}, reverse=True)
+    part = quoted(text)
+    # A plain key with a slash is an id with one: what stands behind it is no id.
+    is_id = Q(key__startswith="/") | ~Q(key__contains="/")
+    by_id = named_exactly(rows.filter(is_id), part, ["key__last_part"])
+    columns = ORDER_IDS[:-1] if part == text else ORDER_IDS  # else the last part is the whole key
+    return sorted({*named_exactly(rows, text, columns), *by_id}, reverse=True)
 
 
 def _events_of_payment(user: Any, text: str, most: int) -> list[int]:
@@ -247,7 +252,8 @@ def orders_of(events: Sequence[NeuralEvent], user: Any) -> Mapping[int, Sequence
     known: dict[tuple[str, str], list[int]] = defaultdict(list)
     if user.has_perm("neural_restaurant.view_order"):
         stores = {event.store_id for event in events}
-        ids = {*map(quoted, numbers.values())}
+        # Where the key is the id alone, a slash or percent sign in it stands as it is.
+        ids = {*map(quoted, numbers.values())} | {n.rpartition("/")[2] for n in numbers.values()}
         rows = models.Order.objects.filter(key__last_part__in=ids, store__in=stores)
         for pk, key, store in rows.order_by().values_list("pk", "key", "store_id")[
             : bounded.MOST_ROWS

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from neural.keyset.walks import Place
 from neural.models import NeuralEvent, Store, TaskRun
+from neural.restaurant.keys import order_key
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.run_pages import ORDER, PAYMENT, orders_of
@@ -100,6 +101,27 @@ def test_a_row_names_the_order_and_links_to_it_if_there_is_one_of_that_number() 
     assert about[unknown.pk][0].address == ""
     assert of_none.pk not in about
     assert odd.pk not in about or isinstance(about[odd.pk][0].text, str)
+
+
+@pytest.mark.parametrize("number", ["A/58", "A%58", "/58", "%58"])
+def test_a_row_links_to_an_order_whose_id_has_a_slash_or_a_percent_sign(number: str) -> None:
+    order = ordered(number)
+    Order.objects.filter(pk=order.pk).update(key=order_key(order_id=number))
+
+    about = orders_of(list(NeuralEvent.objects.all()), chief())
+
+    (shown,) = about[NeuralEvent.objects.get(event_id="e1").pk]
+    assert shown.text == f"order {number}"
+    assert shown.address.endswith(f"/order/{order.pk}/change/")
+
+
+def test_of_orders_with_one_number_the_runs_of_the_newest_come_first() -> None:
+    for place in range(7):
+        ordered("A-58", event_id=f"e{place}", at=f"S{place}")
+
+    events = NeuralEvent.objects.in_bulk(ORDER.find(chief(), "A-58", 3))
+
+    assert {each.event_id for each in events.values()} == {"e6", "e5", "e4"}
 
 
 def test_a_user_who_may_not_view_orders_gets_no_link() -> None:
