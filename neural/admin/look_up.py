@@ -165,24 +165,21 @@ def look_up(text: str, user: Any, *, store: str = "", without: Collection[str] =
         if each.name not in without and not (code and each.model is Store)
     ]
     answer = Answer(own, code, asked)
-    for each in list(asked) if own else ():
-        rows = _rows_of(each, user, code)
-        try:
-            if exact := list(each.find(rows, own, user)):
-                answer.exact.append(_shown(each, rows, exact, "", user))
-            elif near := list(each.near(rows, own, user)):
-                count = f"{len(near):,}" + ("+" if len(near) == MOST_FOUND else "")
-                message = each.sentence % {"number": len(near), "count": count}
-                answer.near.append(_shown(each, rows, near, message, user))
-        except NeuralError as error:
-            logger.warning("event=look_up_failed name=%s error=%r", each.name, str(error))
-            answer.asked.remove(each)
-            values = {"kind": each.label, "error": error}
-            answer.notices.append(_("Not looked for as %(kind)s: %(error)s") % values)
-    for each in answer.asked if own and not answer.exact else ():
-        rows = _rows_of(each, user, code)
-        if found := list(each.through(rows, own, user)):
-            answer.exact.append(_shown(each, rows, found, "", user))
+    for find in ("find", "through"):
+        for each in tuple(asked) if own and not answer.exact else ():
+            rows = _rows_of(each, user, code)
+            try:
+                if exact := list(getattr(each, find)(rows, own, user)):
+                    answer.exact.append(_shown(each, rows, exact, "", user))
+                elif find == "find" and (near := list(each.near(rows, own, user))):
+                    count = f"{len(near):,}" + ("+" if len(near) == MOST_FOUND else "")
+                    message = each.sentence % {"number": len(near), "count": count}
+                    answer.near.append(_shown(each, rows, near, message, user))
+            except NeuralError as error:
+                logger.warning("event=look_up_failed name=%s error=%r", each.name, str(error))
+                asked.remove(each)
+                values = {"kind": each.label, "error": error}
+                answer.notices.append(_("Not looked for as %(kind)s: %(error)s") % values)
     if redacted_text(own) != own and not sees_personal_data(user):
         answer.notices.append(_("Phones are looked up for those alone who may see personal data."))
     return answer

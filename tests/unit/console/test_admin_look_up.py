@@ -17,6 +17,7 @@ from neural.admin.look_up import Answer
 from neural.errors import NeuralError
 from neural.models import Store
 from neural.restaurant.models import Order, Payment
+from neural.runs.filters import RunFinder
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.plans import reading
 from tests.unit.retrieval.search_world import FakeSearch, hit
@@ -149,6 +150,24 @@ def test_an_id_with_a_slash_is_found_as_it_is_typed():
     assert asked(world.superuser(), "A/17% S02")["Location"] == world.page_of(row)
 
 
+def test_what_stands_behind_a_slash_within_an_id_is_no_id():
+    slashed = Order.objects.create(store=world.store(), key="A/17", number="A/17")
+    client = world.superuser()
+
+    assert asked(client, "A/17")["Location"] == world.page_of(slashed)
+    assert "No order" in told(client, "17")
+    assert listed(client, "neural_restaurant_order", "17") == []
+
+
+def test_a_list_has_what_an_id_names_and_else_what_belongs_to_the_order_of_that_id():
+    stated()
+    named = world.event("A-17")
+    client = world.superuser()
+
+    assert listed(client, "neural_neuralevent", "A-17") == [named]
+    assert len(listed(client, "neural_neuralevent", "T109")) == 2
+
+
 def test_an_order_that_was_refused_and_corrected_is_found():
     refused(at="S02")
     row = stated(event_id="e2")
@@ -276,6 +295,19 @@ def test_an_index_that_is_away_is_told_and_the_rest_is_looked_for(searched):
 
     assert "Not looked for as phone: the index is away" in page
     assert f"{PHONE} · S1" in page
+
+
+def test_what_belongs_to_an_id_and_cannot_be_asked_is_told_and_the_rest_is_looked_for(monkeypatch):
+    def away(user, text, most):
+        raise NeuralError("its table is away")
+
+    broken = RunFinder(name="till", label="till", find=away)
+    monkeypatch.setattr("neural.admin.records.events.RUN_FINDERS", [broken])
+
+    page = told(world.superuser(), "A-17")
+
+    assert "Not looked for as event: its table is away" in page
+    assert "No order, payment, run, batch, phone or store A-17." in page
 
 
 def test_a_phone_that_no_index_has_yet_is_not_said_to_be_unknown(searched):
