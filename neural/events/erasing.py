@@ -21,6 +21,7 @@ from django.db.models.functions import Cast, Left
 
 from neural.ledger.dialects import despite_contention
 from neural.models import TaskRun
+from neural.personal.beside import MOST as MOST_BESIDE
 from neural.personal.beside import Beside, beside, erased_row
 from neural.personal.keys import plain_key
 from neural.personal.person import MARK, Person
@@ -200,9 +201,10 @@ def _note_beside(
 ) -> None:
     columns = (erasable.store or "pk", *erasable.fields)
     for code, *values in erasable.model._base_manager.filter(pk__in=keys).values_list(*columns):
-        beside_them = beside(person, dict(zip(erasable.fields, values, strict=True)))
-        if beside_them:
-            found.setdefault((code or "") if erasable.store else "", set()).update(beside_them)
+        stood = sorted(beside(person, dict(zip(erasable.fields, values, strict=True))))
+        if stood:
+            at = (code or "") if erasable.store else ""
+            found.setdefault(at, set()).update(stood[:MOST_BESIDE])
 
 
 def _erase_beside(

@@ -35,7 +35,7 @@ LONGEST = 300
 FEWEST_DIGITS = 5
 """A number with fewer may be that of a line, a port or a table."""
 MOST = 100
-"""So many values are looked for: each place of a text is compared with each of them."""
+"""So many values of a row are looked for in others: each place of a text is compared with each."""
 _NUMBER = re.compile(r"[+-]?\d*(?:\.\d*)?")
 _RUNNING_TEXT = re.compile(
     r".*(error|exception|traceback|message|reason|notes?|remark|comment|answer|text|args|result"
@@ -108,7 +108,7 @@ def beside(person: Person, value: Any) -> set[str]:
     """What stands beside the person in a JSON value and is worth to be looked for."""
     noting = _Noting(**{each.name: getattr(person, each.name) for each in fields(person)})
     noting.erased(value)
-    return set(islice((each for each in sorted(noting.found) if not person.is_in(each)), MOST))
+    return {each for each in noting.found if not person.is_in(each)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -597,6 +597,16 @@ def test_the_arguments_of_a_chord_and_the_value_of_a_member_lose_the_name(anna: 
     assert member.value == {**gone, "said": "[erased] has paid"}
 
 
+def test_of_a_row_with_hundreds_of_names_beside_the_person_none_is_left(anna: Any) -> None:
+    names = [f"Guest {number:03}" for number in range(300)]
+    event = world.event(payload={"phone": PHONE, "customer_name": names, "said": ", ".join(names)})
+
+    erased()
+
+    event.refresh_from_db()
+    assert event.payload["said"] == ", ".join(["[erased]"] * 300)
+
+
 def test_a_name_that_another_row_tells_goes_from_a_row_that_has_the_phone_alone(anna: Any) -> None:
     submitted()
     other = world.event(event_id="2", payload={"phone": PHONE, "said": f"{NAME} called"})
