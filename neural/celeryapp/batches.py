@@ -7,7 +7,7 @@ from celery import current_app, signature
 
 from neural.batches.naming import member_id
 from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome, checked_signature
-from neural.celeryapp import callbacks, chords
+from neural.celeryapp import callbacks, chords, frozen
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.events.insertion import EVENT_TASK
@@ -70,7 +70,8 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
     kind = given.get("task")
     if kind in _NO_MEMBERS:
         raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
-    task_id = (given.get("options") or {}).get("task_id") or member_id(batch_id, given)
+    own = None if frozen.was_called(given, {}) else given.options.get("task_id")
+    task_id = own or member_id(batch_id, given)
     on_ledger = callbacks.begins_on_the_ledger(given)
     if on_ledger and kind != "celery.chain":
         with taking_calls() as runs:

@@ -24,7 +24,7 @@ from neural.batches.ports import Outcome
 from neural.celeryapp import chords, unstarted
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
-from neural.celeryapp.frozen import ids_in
+from neural.celeryapp.nested import ids_in, members_in, options_of, walk
 from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
@@ -117,7 +117,7 @@ def _around(batch_pk: int | None, rest: Iterable[Mapping[str, Any]]) -> Sequence
     """The error callbacks of the chord in whose header a chord is of which this body's run is a
     member, or one of the ``rest``. Celery links those to both bodies, and the outer one calls
     them."""
-    keys = [found["group_id"] for each in rest for found in chords.members_in(each)]
+    keys = [found["group_id"] for each in rest for found in members_in(each)]
     around = Batch.objects.filter(Q(pk=batch_pk) | Q(batch_id__in=keys))
     bodies = around.values_list("options__body__options__link_error", flat=True)
     return [from_json(json.dumps(each)) for links in bodies for each in links or ()]
@@ -131,7 +131,7 @@ def fail_unstarted(ended: Sequence[Ended]) -> None:
             continue
         try:
             never = list(_unstarted(run))
-            lost = [options for each in never for options in chords.members_in(each)]
+            lost = [options for each in never for options in members_in(each)]
             task_ids = [task_id for each in never for task_id in ids_in(each)]
         except (LookupError, TypeError, ValueError, AttributeError):  # of a forged message
             continue
@@ -284,19 +284,11 @@ def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any] | None:
     try:
         copy: Any = signature(from_json(to_json(chord, what="a chord")), app=current_app)
         copy.freeze()
-        _leave_out_body(copy.tasks)
+        for each in walk(copy.tasks, with_headers=False):
+            options_of(each).pop("chord", None)
     except Exception:  # noqa: BLE001 (the run that sends it says what is wrong)
         return None
     return copy
-
-
-def _leave_out_body(task: Any) -> None:
-    (task.get("options") or {}).pop("chord", None)
-    if task.get("task") == "celery.chord":
-        _leave_out_body(task["kwargs"]["body"])
-    elif task.get("task") in ("celery.group", "celery.chain"):
-        for each in task["kwargs"]["tasks"]:
-            _leave_out_body(each)
 
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:

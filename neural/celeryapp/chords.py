@@ -29,6 +29,7 @@ from django.db.models.functions import Now
 from neural.batches import awaited, ending, recording, results
 from neural.batches.ports import COUNTED_BY_LEDGER, Members
 from neural.celeryapp.groups import planned
+from neural.celeryapp.nested import members_in
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger import dialects
@@ -243,21 +244,6 @@ def report_from_results(members: Sequence[AwaitedMember]) -> None:
             )
             how = _how_it_ended(task_id, meta["status"], meta["result"])
             awaited.report(member.batch_key, task_id, member.group_index, *how)
-
-
-def members_in(following: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The options of those tasks of a signature that are members of a chord around it."""
-    options, kwargs = following.get("options") or {}, following.get("kwargs") or {}
-    is_member = options.get("chord") and options.get("group_id") and options.get("task_id")
-    if following.get("task") == "celery.chord":
-        yield from members_in(kwargs.get("body") or {})
-    elif following.get("task") in ("celery.group", "celery.chain"):
-        inner = [found for each in kwargs.get("tasks") or () for found in members_in(each)]
-        yield from inner or ([options] if is_member else [])
-    elif is_member:
-        yield options
-    for each in options.get("chain") or ():
-        yield from members_in(each)
 
 
 def fail(following: Mapping[str, Any], error: str) -> None:

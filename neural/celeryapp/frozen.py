@@ -8,30 +8,32 @@ one call. Whether a canvas that comes from JSON was called before is read from t
 whoever records a run looks again (``neural.ledger.record``). Ids that a caller has chosen are kept.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from celery import canvas
 
 from neural.broker.patches import replace
 from neural.celeryapp.call import asked_by
+from neural.celeryapp.nested import PARTS, ids_in
 from neural.models import TaskRun
 from neural.models.new_run import is_frozen, new_frozen_id
 
 Call = Callable[..., Any]
-_PARTS: Mapping[str, tuple[str, ...]] = {
-    "celery.chain": ("tasks",),
-    "celery.group": ("tasks",),
-    "celery.chord": ("header", "body"),
-}
 
 
 class Frozen(str):
-    """An id that this process has made, for the next call of what it has frozen."""
+    """An id that this process has made for one call of what it has frozen, whose copies share it.
+    Elsewhere, as in a message, it is a plain text."""
 
+    is_used = False
 
-class Used(Frozen):
-    """The id of a canvas that has been called with it."""
+    def __deepcopy__(self, memo: object) -> "Frozen":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
 
 
 def connect() -> None:
@@ -40,31 +42,39 @@ def connect() -> None:
     celerys.uuid = lambda: Frozen(new_frozen_id())
     for kind in (celerys.Signature, celerys._chain, celerys.group, celerys._chord):
         replace(kind, "apply_async", _with_own_ids)
+    with suppress(ImportError):
+        from yaml import SafeDumper
+
+        SafeDumper.add_representer(Frozen, SafeDumper.represent_str)
 
 
 def _with_own_ids(apply_async: Call) -> Call:
     def call(self: Any, *args: Any, **options: Any) -> Any:
         called = self
-        if _was_called(self, options):
+        if was_called(self, options):
             called = thawed(self)
         elif self.task == "celery.chain":  # no other thread must see the id that this call leaves
             called = _copy(self)
         result = apply_async(called, *args, **options)
         if is_frozen(task_id := called.options.get("task_id")):
-            self.options["task_id"] = Used(task_id)
+            own = task_id if isinstance(task_id, Frozen) else Frozen(task_id)
+            self.options["task_id"] = own
+        for each in ids_in(self):
+            if isinstance(each, Frozen):
+                each.is_used = True
         return result
 
     return call
 
 
-def _was_called(given: Any, options: Mapping[str, Any]) -> bool:
-    """Whether a canvas has the ids of another call. What one call repeats has the same root.
+def was_called(given: Any, options: Mapping[str, Any]) -> bool:
+    """Whether a canvas has ids of another call. What one call repeats has the same root.
 
     Of what follows a run, whoever records it looks; but a chord counts before it records.
     """
     task_id = given.options.get("task_id")
     if isinstance(task_id, Frozen) or not is_frozen(task_id):
-        return isinstance(task_id, Used)
+        return any(isinstance(each, Frozen) and each.is_used for each in ids_in(given))
     if "root_id" in options and given.task != "celery.chord":
         return False
     runs = TaskRun.objects.filter(task_id__in=list(filter(is_frozen, ids_in(given))))
@@ -72,25 +82,15 @@ def _was_called(given: Any, options: Mapping[str, Any]) -> bool:
     return (runs.exclude(options__root_id=root) if root else runs).exists()
 
 
-def ids_in(given: Mapping[str, Any]) -> Iterator[Any]:
-    """The ids of a signature's tasks and groups, as far as they have some, and of the rest of its
-    chain."""
-    options, kwargs = given.get("options") or {}, given.get("kwargs") or {}
-    yield options.get("task_id")
-    inner = [kwargs.get(part) or () for part in _PARTS.get(given["task"], ())]
-    for each in (*inner, options.get("chain") or ()):
-        for one in (each,) if isinstance(each, Mapping) else each:
-            yield from ids_in(one)
-
-
 def thawed(given: Mapping[str, Any]) -> Any:
-    """A copy of a signature without the ids that freezing has made."""
+    """A copy of a signature without the ids that freezing has made for another call."""
     copy = _copy(given)
     for name in ("task_id", "group_id"):
-        if is_frozen(copy["options"].get(name)):
+        task_id = copy["options"].get(name)
+        if task_id.is_used if isinstance(task_id, Frozen) else is_frozen(task_id):
             del copy["options"][name]
     kwargs = copy["kwargs"] = dict(copy["kwargs"])
-    for part in _PARTS.get(copy["task"], ()):
+    for part in PARTS.get(copy["task"], ()):
         if isinstance(inner := kwargs.get(part), Mapping):
             kwargs[part] = thawed(inner)
         elif inner:

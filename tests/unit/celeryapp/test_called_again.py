@@ -6,15 +6,16 @@ from collections import Counter
 import pytest
 from celery import chain, chord, current_app, group, signature
 from celery.canvas import _chain
+from kombu.serialization import dumps, loads
 
 import neural
-from neural.celeryapp.frozen import Used
+from neural.celeryapp.frozen import Frozen
 from neural.celeryapp.results import DatabaseResults
 from neural.ledger.record import TaskIdTaken
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.new_run import is_frozen
 from neural.stored_json import from_json, to_json
-from tests.probe.canvas import add, note, plain_add
+from tests.probe.canvas import add, note, plain_add, total
 from tests.probe.models import Effect
 from tests.probe.shapes import SHAPES
 from tests.unit.celeryapp.canvas import all_done, ledger_task, record_plain_messages, runs_of
@@ -105,6 +106,41 @@ def test_a_frozen_task_may_stand_twice_in_a_group(sent):
     group(task, task)()
 
     assert len({run.task_id for run in runs_of(add)}) == 2
+
+
+def test_a_frozen_task_of_several_groups_has_its_own_result_in_each(sent):
+    task, other = add.s(1), add.s(10)
+    promised = [task.freeze().id, other.freeze().id]
+
+    groups = [group(task), group(task), group(task, other)]
+    results = [each(number) for number, each in enumerate(groups)]
+    all_done(sent)
+
+    assert [each.get(timeout=1) for each in results] == [[1], [2], [3, 12]]
+    assert [results[0][0].id, results[2][1].id] == promised
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda task: chain(add.s(1), task),
+        lambda task: chain(task, add.s(1)),
+        lambda task: chord([task, add.s(1)], total.s()),
+        lambda task: chord([add.s(1)], chain(total.s(), task)),
+    ],
+    ids=["the last of a chain", "the first", "of a header", "of a body"],
+)
+def test_so_it_has_in_several_chains_and_chords(sent, around):
+    task = add.s(1)
+    task.freeze()
+
+    results = [around(task).apply_async((number,)) for number in (1, 5)]
+    expected = [around(add.s(1)).apply_async((number,)) for number in (1, 5)]
+    all_done(sent)
+
+    first, second = [each.get(timeout=1) for each in results]
+    assert first != second
+    assert [first, second] == [each.get(timeout=1) for each in expected]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -203,6 +239,62 @@ def test_a_chosen_id_of_a_whole_chain_or_chord_is_one_run(sent):
     assert Effect.counts() == {"chain:2": 1, "chord:[2]": 1}
 
 
+# Batches
+
+
+@pytest.mark.parametrize(
+    "begins", [add.si(1, 1), plain_add.si(1, 1), chain(add.si(1, 1), plain_add.s(1))], ids=repr
+)
+@pytest.mark.parametrize("as_json", [False, True], ids=["", "json"])
+def test_what_was_called_before_is_a_member_each_time_that_it_is_added(sent, begins, as_json):
+    pipeline = begins | note.s("receipt")
+    if as_json:
+        pipeline.freeze()
+    text = to_json(dict(pipeline), what="a canvas")
+
+    def the_same():
+        return signature(from_json(text), app=current_app) if as_json else pipeline
+
+    the_same().apply_async()
+    all_done(sent)
+    with neural.batch() as batch:
+        for _ in range(2):
+            batch.add(the_same())
+    all_done(sent)
+
+    assert batch.counts() == {"succeeded": 2}
+    assert sum(Effect.counts().values()) == 3
+
+
+def test_so_is_a_frozen_task_whose_promised_id_is_that_of_the_first(sent):
+    task = note.s(1, "n")
+    promised = task.freeze().id
+
+    with neural.batch() as batch:
+        batch.add_all([task, task])
+    all_done(sent)
+
+    assert batch.counts() == {"succeeded": 2}
+    assert Effect.counts() == {"n:1": 2}
+    assert promised in {run.task_id for run in runs_of(note)}
+
+
+def test_a_run_that_is_repeated_adds_once_what_was_called_before(sent):
+    pipeline = add.si(1, 1) | note.s("receipt")
+    pipeline()
+
+    def maker():
+        with neural.batch() as batch:
+            batch.add(pipeline)
+        raise KeyError
+
+    with ledger_task(maker) as task:
+        task.delay()
+        all_done(sent)
+
+    assert Effect.counts() == {"receipt:2": 2}
+
+
 # Repeated, not called again
 
 
@@ -284,6 +376,19 @@ def test_celerys_freezing_makes_ids_of_a_form_that_is_known():
     task = add.s(1, 1)
 
     assert is_frozen(task.freeze().id)
-    assert is_frozen(str(Used(task.id)))
+    assert is_frozen(str(Frozen(task.id)))
     assert not is_frozen(add.s(1, 1).set(task_id="mine").freeze().id)
     assert not any(map(is_frozen, (None, "", "8ce1", 7)))
+
+
+@pytest.mark.parametrize("serializer", ["json", "pickle", "yaml"])
+def test_a_plain_worker_reads_them_as_plain_texts(serializer):
+    canvas = add.s(1, 1) | add.s(1)
+    task_id = canvas.freeze().id
+
+    kind, encoding, message = dumps({"chain": dict(canvas.tasks[1])}, serializer=serializer)
+
+    (given,) = loads(message, kind, encoding, accept=[kind]).values()
+    assert given["options"]["task_id"] == task_id
+    assert type(given["options"]["task_id"]) is str
+    assert b"neural" not in (message if isinstance(message, bytes) else message.encode())
