@@ -7,6 +7,7 @@ the millions of runs that succeeded.
 """
 
 import datetime as dt
+import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
 """``requested_by`` of work that came as a message from a plain Celery client."""
 _OF_ONE_RUN = {"link", "chain", "chord", "awaited_by", "group_id", "group_index"}
+_FOLLOWERS = [f"options__{each}" for each in ("link", "link_error", "chain", "chord")]
 CHUNK = 1000
 REFUSED = Q(requested_by=BY_MESSAGE, started_at=None) & ~Q(error="") | Q(options__has_key="refused")
 """Dead letters of messages that were refused before anything ran, and those of which only a part
@@ -248,7 +250,8 @@ def _is_another_call(found: TaskRun, run: NewRun) -> bool:
     """Whether a canvas was called again with the ids of an earlier call, which has another root.
 
     That goes for ids that freezing has made, and for those that a plain client's canvas brings, in
-    which nobody replaces them. An id that a caller has chosen stays that of one run.
+    which nobody replaces them: in a message, or among what the message of the root or the parent
+    has to start. An id that a caller has chosen stays that of one run.
     """
     root = run.options.get("root_id")
     is_message = run.requested_by == BY_MESSAGE
@@ -256,9 +259,11 @@ def _is_another_call(found: TaskRun, run: NewRun) -> bool:
         return False  # the same call, which is repeated
     if is_frozen(run.task_id):
         return True
-    of_messages = TaskRun.objects.filter(task_id=root, requested_by=BY_MESSAGE)
     is_random = len(run.task_id) == 36 and run.task_id[14] == "4"  # as plain Celery makes its ids
-    return bool(root) and is_random and (is_message or of_messages.exists())
+    if is_message or not (root and is_random):
+        return bool(root) and is_random
+    theirs = TaskRun.objects.filter(task_id__in=[root, run.parent_task_id], requested_by=BY_MESSAGE)
+    return f'"task_id": "{run.task_id}"' in json.dumps(list(theirs.values_list(*_FOLLOWERS)))
 
 
 def _waiting(unique_key: str) -> TaskRun | None:

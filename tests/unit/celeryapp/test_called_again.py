@@ -10,6 +10,7 @@ from kombu.serialization import dumps, loads
 
 import neural
 from neural.celeryapp.frozen import Frozen
+from neural.celeryapp.nested import walk
 from neural.celeryapp.results import DatabaseResults
 from neural.ledger.record import TaskIdTaken
 from neural.models import NeuralEvent, RunState, TaskRun
@@ -328,24 +329,76 @@ def by_message(task, task_id, args, **request):
 # Plain clients, in which nobody replaces ids
 
 
-def test_a_plain_clients_chain_that_is_called_twice_is_done_twice(sent):
-    key = "c334c25c-802c-4f5e-8f39-2e7656ab4eb3"  # left in the chain by the client's first call
+KEY = "c334c25c-802c-4f5e-8f39-2e7656ab4eb3"
+"""Left in a chain by the client's first call."""
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (note.s("receipt"), ["receipt:1", "receipt:2"]),
+        (chain(add.s(1), note.s("receipt")), ["receipt:2", "receipt:3"]),
+        (group(note.s("receipt")), ["receipt:1", "receipt:2"]),
+        (chord([add.s(1)], note.s("receipt")), ["receipt:[2]", "receipt:[3]"]),
+        (chord([note.s("receipt")], total.si([1])), ["receipt:1", "receipt:2"]),
+    ],
+    ids=["a task", "a chain", "a group", "a chord's body", "a chord's header"],
+)
+def test_a_plain_clients_chain_that_is_called_twice_is_done_twice(sent, last, expected):
+    given = from_json(to_json(dict(last), what="a signature"))
+    (receipt,) = [each for each in walk(given) if each["task"] == note.name]
+    receipt["options"]["task_id"] = KEY
+
     for number, root in enumerate(["5e9a0e5c-51a1-4b3e-9a55-111111111111", "another root"]):
-        last = dict(note.s("receipt").set(task_id=key))
-        by_message(add, root, [number, 1], chain=[last], root_id=root)
-        by_message(add, root, [number, 1], chain=[last], root_id=root)
+        by_message(add, root, [number, 1], chain=[given], root_id=root)
+        by_message(add, root, [number, 1], chain=[given], root_id=root)
         all_done(sent)
 
-    assert Effect.counts() == {"receipt:1": 1, "receipt:2": 1}
+    assert Effect.counts() == dict.fromkeys(expected, 1)
 
 
 def test_so_is_one_of_which_a_ledger_task_is_called_by_a_plain_worker(sent):
-    key = "c334c25c-802c-4f5e-8f39-2e7656ab4eb3"
     for root in ("one", "one", "another"):
-        by_message(note, key, [1, "receipt"], root_id=root)
+        by_message(note, KEY, [1, "receipt"], root_id=root)
     all_done(sent)
 
     assert [run.state for run in runs_of(note)] == [RunState.SUCCEEDED] * 2
+
+
+def test_so_is_one_that_begins_with_a_plain_task(sent):
+    for root in ("one", "another"):
+        last = dict(note.s("receipt").set(task_id=KEY))
+        by_message(add, f"{root} second", [1, 1], chain=[last], root_id=root, parent_id=root)
+    all_done(sent)
+
+    assert [run.state for run in runs_of(note)] == [RunState.SUCCEEDED] * 2
+
+
+@pytest.mark.parametrize("parent", ["requested by a message", "that follows one"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda receipt: receipt.apply_async(),
+        lambda receipt: chain(add.si(1, 1), receipt)(),
+        lambda receipt: chord([add.si(1, 1)], receipt)(),
+    ],
+    ids=["alone", "in a chain", "in a chord"],
+)
+def test_an_id_that_a_run_of_a_plain_client_has_chosen_is_one_run(sent, parent, call):
+    """As of a receipt: it looks like one that Celery has made."""
+
+    def writes_receipt(number=0):
+        call(note.si(1, "receipt").set(task_id=KEY))
+
+    with ledger_task(writes_receipt) as task:
+        for root in ("one", "another"):
+            if parent == "requested by a message":
+                by_message(task, root, [1], root_id=root)
+            else:
+                by_message(add, root, [1, 1], chain=[dict(task.s())], root_id=root)
+        all_done(sent)
+
+    assert Effect.counts() == {"receipt:1": 1}
 
 
 # Events
