@@ -28,13 +28,12 @@ from django.apps import apps
 from django.db import router, transaction
 
 from neural.celeryapp import chords, unstarted
-from neural.celeryapp.celery_view import UNKNOWN, metas_of
+from neural.celeryapp.celery_view import UNKNOWN, meta_of, metas_of
 from neural.celeryapp.groups import CELERYS_INTERVAL, is_called_here
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
-from neural.models.batch import OF_NO_BATCH
 from neural.models.run import FINISHED_STATES
 
 logger = logging.getLogger(__name__)
@@ -42,7 +41,6 @@ logger = logging.getLogger(__name__)
 TERMINATED = "terminated"
 SHORTEST_PAUSE_SECONDS = 0.002
 READ_AT_ONCE = 1000
-UNSTARTED = "unstarted"
 
 
 class LedgerResults:
@@ -58,10 +56,11 @@ class LedgerResults:
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
         """State, value and the rest of a task. A run's is never cached: a person may retry it."""
-        meta = unstarted.meta(task_id)
-        if meta is None:
-            return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
-        return self.meta_from_decoded(meta)  # type: ignore[attr-defined]
+        if run := _run(task_id):
+            return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
+        meta = super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
+        never = [] if meta["status"] in states.READY_STATES else unstarted.metas([task_id])
+        return self.meta_from_decoded(never[0]) if never else meta  # type: ignore[attr-defined]
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether the id is known. A run is known from the moment in which it was recorded."""
@@ -194,13 +193,12 @@ class LedgerResults:
             for meta in metas_of(runs.select_related("worker").order_by("finished_at")):
                 if meta["status"] in states.READY_STATES:
                     yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
-        others = {each for each in asked if known.get(each, UNSTARTED) == UNSTARTED}
-        for task_id in others & known.keys():
-            if never := unstarted.meta(task_id):
-                others.discard(task_id)
-                yield task_id, self.meta_from_decoded(never)  # type: ignore[attr-defined]
-        if others:
-            yield from self._ended_elsewhere(others)
+        others = {each for each in asked if each not in known}
+        for task_id, meta in list(self._ended_elsewhere(others)) if others else ():
+            others.discard(task_id)
+            yield task_id, meta
+        for meta in unstarted.metas(others) if others else ():
+            yield meta["task_id"], self.meta_from_decoded(meta)  # type: ignore[attr-defined]
 
     def _ended_elsewhere(self, task_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
         """Those of these tasks, which are not the ledger's, that have ended."""
@@ -209,24 +207,20 @@ class LedgerResults:
             yield from backend.get_many(task_ids, interval=0, max_iterations=1)
             return
         for task_id in task_ids:
-            meta = self.get_task_meta(task_id)
+            meta = backend.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
                 yield task_id, meta
 
 
 def _states(task_ids: Iterable[str]) -> dict[str, str]:
-    """The states of those of these tasks that are runs of the ledger, or of which it is noted that
-    a dead run has not started them."""
+    """The states of those of these tasks that are runs of the ledger."""
     dialect = dialects.ledger_dialect()
     with dialects.preparing_cursor() as cursor:
-        are_asked, asked = dialect.is_one_of("task_id"), dialect.bound_list(task_ids)
         cursor.execute(
-            f"SELECT task_id, '{UNSTARTED}' FROM neural_awaitedmember "
-            f"WHERE batch_key = '{OF_NO_BATCH}' AND {are_asked} "
-            f"UNION ALL SELECT task_id, state FROM neural_taskrun WHERE {are_asked}",
-            [asked, asked],
+            f"SELECT task_id, state FROM neural_taskrun WHERE {dialect.is_one_of('task_id')}",
+            [dialect.bound_list(task_ids)],
         )
-        return dict(sorted(cursor.fetchall(), key=lambda row: row[1] != UNSTARTED))
+        return dict(cursor.fetchall())
 
 
 def _pause(passed: float) -> float:
@@ -241,10 +235,9 @@ def _run(task_id: str) -> TaskRun | None:
 class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
     """The result backend if none is named: it answers for ledger tasks, and for no others."""
 
-    def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
-        """The run's state and value. An id that is not the ledger's counts as pending."""
-        meta = unstarted.meta(task_id)
-        return self.meta_from_decoded(meta) if meta else dict(UNKNOWN)
+    def _get_task_meta_for(self, task_id: str) -> Any:
+        """An id that is not the ledger's counts as pending."""
+        return dict(UNKNOWN)
 
     def task_result_exists(self, task_id: str) -> bool:
         return _run(task_id) is not None

@@ -2,18 +2,17 @@
 
 The ids of the tasks that follow a run are known before they start, and callers wait for them. When
 the run dies, each is noted as a member of no batch that is led by it. How it stands is read from
-the run, and from its own as soon as it has one.
+the run, unless it has one of its own or has ended in the result backend.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from celery import states
-from django.db.models import Q, Subquery
-from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
-from neural.celeryapp.celery_view import meta_of
+from neural.celeryapp.celery_view import metas_of
+from neural.ledger import dialects
 from neural.ledger.record import TASK_ID_LENGTH
 from neural.models import AwaitedMember, AwaitedState, TaskRun
 from neural.models.batch import OF_NO_BATCH
@@ -41,16 +40,17 @@ def note(task_ids: Iterable[Any], led_by: TaskRun) -> None:
     )
 
 
-def meta(task_id: str) -> dict[str, Any] | None:
-    """A task as a result backend describes it, by its run or by the dead one that has not started
-    it; None if it has neither."""
-    noted = AwaitedMember.objects.filter(batch_key=OF_NO_BATCH, task_id=task_id)
-    leader = Subquery(noted.values(leader=KeyTextTransform(0, "led_by"))[:1])
-    either = TaskRun.objects.filter(Q(task_id=task_id) | Q(task_id=leader))
-    found = {run.task_id: run for run in either.select_related("worker")}
-    if task_id in found:
-        return meta_of(found[task_id])
-    for each in map(meta_of, found.values()):
-        if each["status"] in states.PROPAGATE_STATES:
-            return {**each, "task_id": task_id, "children": []}
-    return None
+def metas(task_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Those of these tasks, which are no runs, that a dead run has not started, as a result backend
+    describes them."""
+    dialect = dialects.ledger_dialect()
+    are_asked, asked = dialect.is_one_of("task_id"), dialect.bound_list(task_ids)
+    rows = f"SELECT * FROM neural_awaitedmember WHERE batch_key = '{OF_NO_BATCH}' AND {are_asked}"
+    leaders = {row.task_id: row.led_by[0] for row in AwaitedMember.objects.raw(rows, [asked])}
+    dead = TaskRun.objects.filter(task_id__in=leaders.values()).select_related("worker")
+    found = {meta["task_id"]: meta for meta in metas_of(dead if leaders else ())}
+    return [
+        {**found[leader], "task_id": task_id, "children": []}
+        for task_id, leader in leaders.items()
+        if leader in found and found[leader]["status"] in states.PROPAGATE_STATES
+    ]

@@ -6,6 +6,9 @@ from celery.exceptions import ChordError
 from celery.result import AsyncResult
 from django.core.management import call_command
 
+import neural
+from neural.celeryapp import callbacks
+from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost
@@ -136,6 +139,22 @@ def test_so_has_the_rest_of_a_poison(sent):
     mark_lost([run], max_losses=1, why="its process died")
 
     assert AsyncResult(result.id).state == "FAILURE"
+
+
+def test_a_plain_task_that_was_sent_by_a_run_that_died_there_has_its_own_end(sent, backend):
+    first = add.s(1, 1).set(queue="high_priority")
+    results = group(chain(first, plain_add.s(1)), chain(first, plain_add.s(2)))()
+    neural.run_due(queue="high_priority")
+    for run in runs_of(SEND_TASK):
+        (sending,) = claim(task_id=run.task_id, claimant=Claimant())
+        callbacks.send(*sending.args)
+        mark_lost([sending], max_losses=1, why="its process died")
+
+    all_done(sent)
+
+    if backend is DatabaseResults:  # without one, results of plain tasks are not kept
+        assert [AsyncResult(each.id).state for each in results] == ["SUCCESS"] * 2
+        assert results.get(timeout=1) == [3, 4]
 
 
 def test_a_plain_task_that_fails_fails_the_rest_of_its_chain(sent, backend):
