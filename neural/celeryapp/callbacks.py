@@ -29,6 +29,7 @@ from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
+from neural.models.batch import AS_RUNS
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from neural.stored_json import NotStorable, from_json, plain, to_json
 
@@ -37,10 +38,8 @@ logger = logging.getLogger(__name__)
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
 COUNT_TASK = "neural.tasks.count_in_chord"
 """The task whose run tells a result backend that a member of a chord has ended."""
-_AWAITED = {
-    RunState.SUCCEEDED: AwaitedState.SUCCEEDED,
-    RunState.DEAD: AwaitedState.FAILED,
-    RunState.CANCELLED: AwaitedState.REVOKED,
+_AWAITED = {as_run: state for state, as_run in AS_RUNS.items()} | {
+    "discarded": AwaitedState.REVOKED
 }
 _LINKS = ("link", "link_error")
 _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id", *_LINKS}
@@ -50,7 +49,7 @@ _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id"
 def follow(ended: Sequence[Ended]) -> None:
     """Start what the options of runs ask for, now that they have ended."""
     for run, state, _kind, value in ended:
-        if not run.options or state == RunState.DISCARDED:  # its death was followed, or it is none
+        if not run.options:
             continue
         _tell_its_chord(run, state, value)
         if state == RunState.SUCCEEDED:
@@ -71,7 +70,8 @@ def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
         else:
             how = (_AWAITED[state], None, _error_of(run))
         awaited.report(batch_id, run.task_id, None, *how)
-    if run.options.get("chord"):
+    # What is discarded has been counted when it died; and Celery counts nothing that is ignored.
+    if run.options.get("chord") and state != RunState.DISCARDED:
         _ask(COUNT_TASK, [{"task_id": run.task_id}, ""], _origin(run))
 
 
@@ -96,13 +96,12 @@ def _follow_death(run: TaskRun) -> None:
     Callbacks of one argument are started with the task id, as Celery does. Those of three (request,
     error, traceback) are called by a run of ``call_error_callback``.
     """
-    callbacks = signatures(run, "link_error")
-    if callbacks and chords.HEADER in run.options:
-        theirs = _around(run.batch_id, _unstarted(run))
-        callbacks = [each for each in callbacks if each not in theirs]
-    for callback in callbacks:
+    for callback in signatures(run, "link_error"):
         try:
             with transaction.atomic():
+                in_header = chords.HEADER in run.options
+                if in_header and callback in _around(run.batch_id, _unstarted(run)):
+                    continue
                 if _takes_three(callback):
                     _ask(ERROR_CALLBACK_TASK, [callback, run.task_id], _origin(run))
                 else:

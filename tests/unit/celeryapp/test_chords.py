@@ -19,11 +19,13 @@ from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
 from neural.ledger import insertion
+from neural.ledger.claim import Claimant, claim
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
 from neural.worker import relay
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
+from tests.unit.batches.world import settled
 from tests.unit.celeryapp.canvas import (
     all_done,
     record_plain_messages,
@@ -336,6 +338,23 @@ def test_an_event_in_a_header_counts_with_its_first_handler(sent):
 
     assert first.get(timeout=1) == [[["done", 2]], {}]
     assert again.get(timeout=1) == [[[None, 2]], {}]
+
+
+@pytest.mark.parametrize("set_aside", ["ignored", "superseded"])
+def test_an_event_in_a_header_that_is_set_aside_has_ended_without_success(sent, set_aside):
+    event = {"event_id": "1", "event_type": "probe.pair", "event_source": "s", "store_id": "S1"}
+    submit = neural.tasks.process_neural_event.si(**event, data={"key": "k"})
+    result = chord([submit, add.s(1, 1)])(tasks.give_back.s())
+    first = TaskRun.objects.filter(event__isnull=False).order_by("pk").first()
+    if set_aside == "ignored":
+        settled(*claim(task_id=first.task_id, claimant=Claimant()), RunState.DISCARDED)
+    else:
+        assert first.supersede()
+
+    all_done(sent)
+
+    with pytest.raises(ChordError, match=first.task_id):
+        result.get(timeout=1)
 
 
 def test_a_member_asked_for_with_a_unique_key_is_refused(sent):

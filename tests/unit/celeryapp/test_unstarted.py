@@ -12,7 +12,7 @@ from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost
-from neural.models import AwaitedMember, TaskRun
+from neural.models import AwaitedMember, Batch, TaskRun
 from tests.probe.acting import Failing
 from tests.probe.canvas import add, fail, note, plain_add, plain_fail, plain_note, total
 from tests.probe.models import Effect
@@ -187,3 +187,15 @@ def test_ids_that_nobody_could_keep_do_not_undo_the_death(sent):
 
     assert result.state == "FAILURE"
     assert len(runs_of(fail)) == 1
+
+
+@pytest.mark.parametrize("forged", [5, [5], {"task": "celery.group"}], ids=repr)
+def test_nor_does_a_forged_chain_of_a_chords_body(sent, forged):
+    header = Batch.objects.create(batch_id="header", kind="chord", options={"body": {}})
+    link_error = note.si("told", "error")
+    body = {"header": {"batch": header.pk, "values": False}, "link_error": [link_error]}
+
+    result = fail.apply_async(("body",), chain=forged, **body)
+    run_all()
+
+    assert result.state == "FAILURE"
