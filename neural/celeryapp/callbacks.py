@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -64,12 +64,9 @@ def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:
     (A batch of which it is a member looks at the run itself.)
     """
     if batch_id := run.options.get(chords.AWAITED_BY):
-        what = f"the result of {run.task_id}"
-        if state == RunState.SUCCEEDED:
-            how: tuple[Any, ...] = (_AWAITED[state], plain(value, what=what))
-        else:
-            how = (_AWAITED[state], None, _error_of(run))
-        awaited.report(batch_id, run.task_id, None, *how)
+        error = "" if state == RunState.SUCCEEDED else _error_of(run)
+        kept = plain(value, what=f"the result of {run.task_id}")
+        awaited.report(batch_id, run.task_id, None, _AWAITED[state], kept, error)
     # What is discarded has been counted when it died; and Celery counts nothing that is ignored.
     if run.options.get("chord") and state != RunState.DISCARDED:
         _ask(COUNT_TASK, [{"task_id": run.task_id}, ""], _origin(run))
@@ -112,11 +109,11 @@ def _follow_death(run: TaskRun) -> None:
             logger.exception("event=error_callback_lost run=%s", run.task_id)
 
 
-def _around(batch_pk: int | None, rest: Iterable[Mapping[str, Any]]) -> Sequence[Any]:
+def _around(batch_pk: int | None, rest: Any) -> Sequence[Any]:
     """The error callbacks of the chord in whose header a chord is of which this body's run is a
     member, or one of the ``rest``. Celery links those to both bodies, and the outer one calls
     them."""
-    keys = [found["group_id"] for each in rest for found in members_in(each)]
+    keys = [options["group_id"] for options in members_in(rest)]
     around = Batch.objects.filter(Q(pk=batch_pk) | Q(batch_id__in=keys))
     bodies = around.values_list("options__body__options__link_error", flat=True)
     return [from_json(json.dumps(each)) for links in bodies for each in links or ()]
@@ -128,15 +125,10 @@ def fail_unstarted(ended: Sequence[Ended]) -> None:
     for run, state, *_ in ended:
         if state != RunState.DEAD or not (run.options.get("chain") or run.task == SEND_TASK):
             continue
-        try:
-            never = list(_unstarted(run))
-            lost = [options for each in never for options in members_in(each)]
-            task_ids = [task_id for each in never for task_id in ids_in(each)]
-        except (LookupError, TypeError, ValueError, AttributeError):  # of a forged message
-            continue
-        unstarted.note(task_ids, led_by=run)
-        error = _error_of(run) if lost else ""
-        for options in lost:
+        never = _unstarted(run)
+        unstarted.note(ids_in(never), led_by=run)
+        for options in members_in(never):
+            error = _error_of(run)
             if chords.is_counted(options["chord"]):
                 awaited.fail(options["group_id"], options["task_id"], error)
             else:
@@ -144,11 +136,12 @@ def fail_unstarted(ended: Sequence[Ended]) -> None:
                     _ask(COUNT_TASK, [options, error], _origin(run))
 
 
-def _unstarted(run: TaskRun) -> Iterator[Mapping[str, Any]]:
-    yield from signatures(run, "chain")
-    if run.task == SEND_TASK:
-        given, _args, options = run.args
-        yield {**given, "options": {**(given.get("options") or {}), **options}}
+def _unstarted(run: TaskRun) -> list[Any]:
+    """The signatures that a dead run was to start, as far as a forged message lets them be any."""
+    match run.args:
+        case [dict(given), _, dict(options)] if run.task == SEND_TASK:
+            return [{**given, "options": {**options_of(given), **options}}]
+    return [run.options.get("chain")]
 
 
 # The body of a chord
@@ -179,11 +172,9 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
 
 def _header(following: Any, batch_pk: int) -> dict[str, Any]:
     """The option that lets a body have its header's results, unless it is immutable."""
-    takes_values = not following.get("immutable")
-    while takes_values and following.get("task") == "celery.chain":
+    while following.get("task") == "celery.chain" and not following.get("immutable"):
         following = following["kwargs"]["tasks"][0]
-        takes_values = not following.get("immutable")
-    return {"batch": batch_pk, "values": takes_values}
+    return {"batch": batch_pk, "values": not following.get("immutable")}
 
 
 class Origin(NamedTuple):
@@ -350,9 +341,7 @@ def _takes_three(callback: Mapping[str, Any]) -> bool:
     """
     task = current_app.tasks.get(callback["task"])
     header = getattr(task, "__header__", None)
-    if callback.get("subtask_type") or callback.get("immutable"):
-        return False
-    if header is None:
+    if header is None or callback.get("subtask_type") or callback.get("immutable"):
         return False
     given, named = callback.get("args") or (), callback.get("kwargs") or {}
     left = functools.partial(header, *given, **named) if given or named else header

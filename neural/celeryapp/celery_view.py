@@ -15,6 +15,7 @@ from celery.app.task import Context
 from celery.utils.serialization import create_exception_cls
 
 from neural.batches.results import first_failure
+from neural.celeryapp.nested import options_of
 from neural.ledger.exception_facts import RAISED
 from neural.models import AttemptOutcome, Batch, RunState, TaskRun
 from neural.models.run import FINISHED_STATES
@@ -111,11 +112,10 @@ def exception_of(raised: Mapping[str, Any]) -> Exception:
     found: Any = sys.modules.get(raised["exc_module"])
     for name in raised["exc_type"].split("."):
         found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
+    kinds = {base.__module__ for task in current_app.tasks.values() for base in type(task).__mro__}
     is_known = isinstance(found, type) and issubclass(found, Exception)
-    kinds = {base for task in current_app.tasks.values() for base in type(task).__mro__}
-    known = _imported(frozenset(kind.__module__ for kind in kinds))
     named: Any = create_exception_cls(raised["exc_type"], __name__)
-    if not is_known or raised["exc_module"] not in known:
+    if not is_known or raised["exc_module"] not in _imported(frozenset(kinds)):
         found = named
     arguments = from_json(json.dumps(raised["exc_message"]))
     for make in (found, partial(found.__new__, found), named):
@@ -175,8 +175,7 @@ def _result_id(following: Mapping[str, Any]) -> str | None:
         return _result_id(given.get("body") or {})
     if following.get("task") == "celery.chain":
         return _result_id((given.get("tasks") or [{}])[-1])
-    task_id: str | None = (following.get("options") or {}).get("task_id")
-    return task_id
+    return options_of(following).get("task_id")
 
 
 def request_of(run: TaskRun) -> dict[str, Any]:

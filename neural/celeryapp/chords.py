@@ -29,7 +29,7 @@ from django.db.models.functions import Now
 from neural.batches import awaited, ending, recording, results
 from neural.batches.ports import COUNTED_BY_LEDGER, Members
 from neural.celeryapp.groups import planned
-from neural.celeryapp.nested import members_in
+from neural.celeryapp.nested import members_in, options_of
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger import dialects
@@ -176,7 +176,7 @@ def _shape(found: Iterable[Any]) -> list[Any]:
 
 def is_counted(body: Any) -> bool:
     """Whether the ledger counts the chord of this body."""
-    return bool(body) and bool((body.get("options") or {}).get(COUNTED_BY_LEDGER))
+    return bool(options_of(body).get(COUNTED_BY_LEDGER))
 
 
 def batch_of(options: Mapping[str, Any]) -> str | None:

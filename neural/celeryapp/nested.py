@@ -27,7 +27,7 @@ def walk(given: Any, *, with_headers: bool = True) -> Iterator[dict[str, Any]]:
         yield from walk([*inner, options_of(given).get("chain")], with_headers=with_headers)
 
 
-def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
+def options_of(given: Any) -> dict[str, Any]:
     """The options of a signature, if they can be any."""
     return _dict(given, "options")
 
@@ -48,5 +48,6 @@ def members_in(given: Any) -> list[dict[str, Any]]:
     return [options_of(each) for each in tasks or found[:1]]
 
 
-def _dict(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return value if isinstance(value := given.get(name), dict) else {}
+def _dict(given: Any, name: str) -> dict[str, Any]:
+    value = given.get(name) if isinstance(given, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -64,8 +64,7 @@ class LedgerResults:
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether the id is known. A run is known from the moment in which it was recorded."""
-        ended_ids = TaskRun.objects.filter(task_id=task_id).exists()
-        return ended_ids or super().task_result_exists(task_id)  # type: ignore[misc]
+        return bool(_run(task_id)) or super().task_result_exists(task_id)  # type: ignore[misc]
 
     def mark_as_revoked(self, task_id: str, reason: str = "", **options: Any) -> Any:
         """Cancel the run of a task that a worker was told to refuse or end.

@@ -18,10 +18,10 @@ from neural.models import AwaitedMember, AwaitedState, TaskRun
 from neural.models.batch import OF_NO_BATCH
 
 
-def note(task_ids: Iterable[Any], led_by: TaskRun) -> None:
+def note(task_ids: Iterable[str], led_by: TaskRun) -> None:
     """Note that these tasks have not started, because this run is dead. Call it in the transaction
     of its death."""
-    known = {each for each in task_ids if isinstance(each, str) and 0 < len(each) <= TASK_ID_LENGTH}
+    known = {each for each in task_ids if 0 < len(each) <= TASK_ID_LENGTH}
     rows = [
         AwaitedMember(
             batch_key=OF_NO_BATCH,

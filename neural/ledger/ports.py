@@ -13,10 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from neural.models import TaskRun
 from neural.models.new_run import NewRun
-from neural.models.run_ends import Ended as Ended
-from neural.models.run_ends import notify_ended as notify_ended
-from neural.models.run_ends import when_ended as when_ended
-from neural.models.run_ends import without_success as without_success
+from neural.models.run_ends import Ended, notify_ended, when_ended, without_success  # noqa: F401
 
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]

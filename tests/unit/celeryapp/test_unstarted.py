@@ -10,6 +10,7 @@ import neural
 from neural.celeryapp import callbacks
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
+from neural.ledger import record
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost
 from neural.models import AwaitedMember, Batch, TaskRun
@@ -189,7 +190,29 @@ def test_ids_that_nobody_could_keep_do_not_undo_the_death(sent):
     assert len(runs_of(fail)) == 1
 
 
-@pytest.mark.parametrize("forged", [5, [5], {"task": "celery.group"}], ids=repr)
+FORGED = [
+    5,
+    [5],
+    {"task": "celery.group"},
+    [{"task": 5, "options": 5, "kwargs": 5}],
+    [{"task": "t", "options": {"chord": 5, "group_id": [5], "task_id": 5}}],
+    [{"task": "celery.chord", "kwargs": {"header": {"task": []}, "body": "body"}}],
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=repr)
+def test_nor_does_a_forged_chain_of_any_run(sent, forged):
+    result = fail.apply_async(("first",), chain=forged)
+    by_message = record.enqueue(
+        task=SEND_TASK, args=[forged, [], forged], kwargs={}, queue="default", priority=5
+    )
+
+    run_all()
+
+    assert result.state == AsyncResult(by_message.task_id).state == "FAILURE"
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=repr)
 def test_nor_does_a_forged_chain_of_a_chords_body(sent, forged):
     header = Batch.objects.create(batch_id="header", kind="chord", options={"body": {}})
     link_error = note.si("told", "error")
