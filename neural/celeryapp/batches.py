@@ -10,6 +10,7 @@ from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome, checked_si
 from neural.celeryapp import callbacks, chords, frozen
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
+from neural.celeryapp.nested import options_of
 from neural.events.insertion import EVENT_TASK
 from neural.ledger.record import requested
 from neural.models import AwaitedMember, Batch, BatchKind
@@ -70,7 +71,7 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
     kind = given.get("task")
     if kind in _NO_MEMBERS:
         raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
-    own = None if frozen.was_called(given, {}) else given.options.get("task_id")
+    own = None if frozen.was_called(given, {}) else options_of(given).get("task_id")
     task_id = own or member_id(batch_id, given)
     on_ledger = callbacks.begins_on_the_ledger(given)
     if on_ledger and kind != "celery.chain":

@@ -8,15 +8,15 @@ one call. Whether a canvas that comes from JSON was called before is read from t
 whoever records a run looks again (``neural.ledger.record``). Ids that a caller has chosen are kept.
 """
 
+import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from celery import canvas
 
 from neural.broker.patches import replace
 from neural.celeryapp.call import asked_by
-from neural.celeryapp.nested import PARTS, ids_in
+from neural.celeryapp.nested import PARTS, ids_in, options_of
 from neural.models import TaskRun
 from neural.models.new_run import is_frozen, new_frozen_id
 
@@ -42,10 +42,8 @@ def connect() -> None:
     celerys.uuid = lambda: Frozen(new_frozen_id())
     for kind in (celerys.Signature, celerys._chain, celerys.group, celerys._chord):
         replace(kind, "apply_async", _with_own_ids)
-    with suppress(ImportError):
-        from yaml import SafeDumper
-
-        SafeDumper.add_representer(Frozen, SafeDumper.represent_str)
+    if yaml := sys.modules.get("yaml"):  # loaded by kombu, which writes nothing with it otherwise
+        yaml.SafeDumper.add_representer(Frozen, yaml.SafeDumper.represent_str)
 
 
 def _with_own_ids(apply_async: Call) -> Call:
@@ -72,7 +70,7 @@ def was_called(given: Any, options: Mapping[str, Any]) -> bool:
 
     Of what follows a run, whoever records it looks; but a chord counts before it records.
     """
-    task_id = given.options.get("task_id")
+    task_id = options_of(given).get("task_id")
     if isinstance(task_id, Frozen) or not is_frozen(task_id):
         return any(isinstance(each, Frozen) and each.is_used for each in ids_in(given))
     if "root_id" in options and given.task != "celery.chord":

@@ -405,8 +405,8 @@ RECORDING = (
     Fault(
         "the result backend is not told of a run of a plain client's chord",
         "neural/celeryapp/callbacks.py",
-        '    if run.options.get("chord"):',
-        "    if False:",
+        'if run.options.get("chord") and ',
+        "if False and ",
         _CHORDS + "test_a_plain_clients_chord_is_counted_by_its_result_backend",
     ),
     Fault(
