@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Now
 
 from neural.batches import ports
@@ -137,10 +137,8 @@ class Look(NamedTuple):
     """An open member that is no run, if there is one."""
     unnoted: int | None
     """A dead run, if ``on_death`` is to be started and has not been."""
-    is_tied: bool
-    """Whether a run is to close it, or nobody."""
-    maker: int | None
-    """That run, if it waits or works."""
+    is_orphaned: bool
+    """Whether a run was to close it, or nobody, and none waits or works that will."""
 
     @property
     def is_over(self) -> bool:
@@ -159,8 +157,7 @@ def _looks(batches: QuerySet[Batch]) -> list[Look]:
         waiting=Subquery(open_runs.values("pk")[:1]),
         awaited=Subquery(awaited.order_by("task_id").values("pk")[:1]),
         unnoted=Case(When(_ALL_ALIVE, then=Subquery(dead.values("pk")[:1]))),
-        is_tied=Case(When(_TIED, then=True), default=False),
-        maker=Case(When(_TIED, then=Subquery(makers.values("pk")[:1]))),
+        is_orphaned=Case(When(_TIED, then=~Exists(makers)), default=False),
     )
     return [Look(*each) for each in found.values_list(*Look._fields)]
 
@@ -184,7 +181,7 @@ def _act_on(look: Look, cancels: bool) -> None:
     # By relays alone, a slice in each turn: each slice that was committed has the batch asked.
     if cancels and look.outcome == BatchOutcome.CANCELLED and not look.is_over:
         _cancel_slice(look.pk, look.batch_id)
-    if cancels and look.is_tied and look.maker is None:
+    if cancels and look.is_orphaned:
         _give_up(look.pk)
     if look.is_over:
         _end(look.pk)
@@ -240,8 +237,7 @@ def _give_up(batch_pk: int) -> None:
     """Cancel a batch, or close it if it was made so, whose maker has ended without closing it, if
     that is still so."""
     batch = _locked(batch_pk, BatchState.OPEN)
-    look = _looks(Batch.objects.filter(pk=batch_pk))[0]
-    if batch is not None and look.is_tied and look.maker is None:
+    if batch is not None and _looks(Batch.objects.filter(pk=batch_pk))[0].is_orphaned:
         (close if batch.options.get(IF_ORPHANED) == "close" else begin_to_cancel)(batch_pk)
         facts = (batch.batch_id, batch.parent_task_id)
         logger.warning("event=batch_orphaned batch=%s maker=%s", *facts)
@@ -300,3 +296,19 @@ def _cancel_slice(batch_pk: int, batch_key: str) -> int:
     ended = {"state": AwaitedState.REVOKED, "ended_at": Now()}
     revoked = AwaitedMember.objects.filter(pk__in=led_by, ended_at=None).update(**ended)
     return TaskRun.objects.filter(pk__in=keys).cancel() + revoked
+
+
+@transaction.atomic
+def reopen(chord: Batch, *, maker: str) -> None:
+    """Open a chord again that was given up before its header was recorded, because what calls it is
+    repeated (``maker`` is that run's task id, or empty), with what its members await."""
+    found = _locked(chord.pk, BatchState.CLOSED, BatchState.ENDED)
+    if found is None or found.outcome != BatchOutcome.CANCELLED or found.runs.exists():
+        return
+    chord.state, chord.outcome, chord.parent_task_id = BatchState.OPEN, "", maker
+    chord.closed_at = chord.ended_at = None
+    chord.save(update_fields=["state", "outcome", "parent_task_id", "closed_at", "ended_at"])
+    theirs = AwaitedMember.objects.filter(batch_key=chord.batch_id, state=AwaitedState.REVOKED)
+    leading = [each for ids in theirs.values_list("led_by", flat=True) for each in ids]
+    TaskRun.objects.filter(task_id__in=leading, state=RunState.CANCELLED).retry()
+    theirs.update(state=AwaitedState.OPEN, error="", ended_at=None)

@@ -168,6 +168,9 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
         member = others.values_list("task_id", flat=True).first() or batch.batch_id
         parent = Origin(member, (body.get("options") or {}).get("root_id") or member)
     start(parent, body, (), {chords.HEADER: batch.pk})
+    if outcome == Outcome.SUCCEEDED:  # its body is dead if the chord was given up before
+        mine = TaskRun.objects.dead().filter(task_id__in=list(filter(None, ids_in(body))))
+        mine.filter(options__header__batch=batch.pk).retry()
 
 
 def _header(following: Any, batch_pk: int) -> dict[str, Any]:

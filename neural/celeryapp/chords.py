@@ -107,7 +107,8 @@ def plan(app: Any, header: tuple[str, Iterable[Any]], body: Any) -> bool:
     """Whether the ledger counts this chord, because a task in its header is on the ledger.
 
     ``header`` is its group's id and results. If the ledger counts, the body is marked, and the
-    batch recorded when the group is called; or at once, before a message of a member can leave.
+    batch recorded when the group is called; or at once, before a message of a member can leave. One
+    that was given up in between is opened again, if its caller is repeated.
     """
     group_id, found = header
     if not any(map(_has_ledger_task, found)):
@@ -128,7 +129,9 @@ def plan(app: Any, header: tuple[str, Iterable[Any]], body: Any) -> bool:
         if not (together and leaf.parent is None and getattr(leaf, "is_run", False))
     ]
     if others:
-        batch = recording.record(batch, awaited=others)
+        maker, batch = batch.parent_task_id, recording.record(batch, awaited=others)
+        if together:
+            ending.reopen(batch, maker=maker)
     if together:
         places = {leaf.id: place for place, leaf in enumerate(leaves)} if is_nested else {}
         planned.set(Plan(batch, places))

@@ -9,14 +9,15 @@ from django.utils import timezone
 
 import neural
 from neural.batches import ending
-from neural.celeryapp import chords
+from neural.celeryapp import callbacks, chords
+from neural.celeryapp.celery_view import SEND_TASK
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost, release
 from neural.ledger.work import current
 from neural.models import AwaitedMember, Batch, BatchState, RunState, TaskRun
 from tests.probe import canvas
 from tests.unit.batches.world import followed, relays_ask
-from tests.unit.celeryapp.canvas import ledger_task, record_plain_messages, run_all
+from tests.unit.celeryapp.canvas import ledger_task, record_plain_messages, run_all, work_off
 from tests.unit.factories import make_run
 
 pytestmark = pytest.mark.django_db
@@ -422,11 +423,15 @@ def test_who_enters_the_block_of_a_batch_of_another_is_its_maker(maker):
 
 def half_called():
     """A chord whose caller dies when its batch is recorded and its members are not."""
+    never_recorded(chord([canvas.add.s(1, 2), canvas.plain_add.s(3, 4)]), canvas.total.s())
+
+
+def never_recorded(call, *args):
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(chords.Plan, "record", lambda plan, runs: die())
     monkeypatch.setattr(chords.Plan, "give_up", lambda plan: None)  # nothing runs after a kill
     with monkeypatch.context(), suppress(Killed):
-        chord([canvas.add.s(1, 2), canvas.plain_add.s(3, 4)])(canvas.total.s())
+        call(*args)
     monkeypatch.undo()
 
 
@@ -467,3 +472,55 @@ def test_a_chord_that_was_never_recorded_whole_outside_of_runs_is_cancelled_afte
     neural.run_due()
 
     assert ended_as(RunState.DEAD)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [canvas.plain_add.s(3, 4)],
+        [chain(canvas.add.s(1, 1), canvas.add.s(5))],
+        [canvas.plain_add.s(3, 4), chain(canvas.add.s(1, 1), canvas.add.s(5))],
+    ],
+    ids=["plain", "chain", "both"],
+)
+def test_a_chord_that_was_given_up_is_called_whole_when_its_caller_is_retried(
+    fake_broker, monkeypatch, others
+):
+    sent = record_plain_messages(monkeypatch)
+    following = chord([canvas.add.s(1, 2), *(each.clone() for each in others)], canvas.total.s())
+    callbacks.start(callbacks.Origin("it", "it"), following, (), {})
+    sender = TaskRun.objects.get(task=SEND_TASK)
+    run = killed(sender, lambda: never_recorded(lambda: callbacks.send(*sender.args)))
+    recovered(run, losses=1)
+    for _turn in range(2):
+        relays_ask()
+    run_all()
+    assert ended_as(RunState.DEAD)
+
+    sent.clear()
+    TaskRun.objects.get(pk=sender.pk).retry()
+    run_all()
+    work_off(sent)
+    run_all()
+
+    (batch,) = Batch.objects.all()
+    assert batch.outcome == "succeeded"
+    body = TaskRun.objects.get(task=canvas.total.name)
+    assert (body.state, body.result) == (RunState.SUCCEEDED, 3 + 7 * len(others))
+
+
+def test_a_chord_that_a_person_cancelled_is_left_so_when_its_sender_is_repeated(
+    fake_broker, monkeypatch
+):
+    record_plain_messages(monkeypatch)
+    following = chord([canvas.add.s(1, 2), canvas.plain_add.s(3, 4)], canvas.total.s())
+    callbacks.start(callbacks.Origin("it", "it"), following, (), {})
+    sender = TaskRun.objects.get(task=SEND_TASK)
+    run = killed(sender, lambda: callbacks.send(*sender.args))
+    neural.Batch(Batch.objects.get()).cancel()
+
+    recovered(run)
+    run_all()
+
+    assert ended_as(RunState.DEAD)
+    assert TaskRun.objects.get(pk=sender.pk).state == RunState.SUCCEEDED
