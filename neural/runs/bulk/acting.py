@@ -96,7 +96,7 @@ def _unfit(
     match = seen if query is None else _still_matching(query, user, found)
     out = {
         reason: set(mine.filter(condition).values_list("pk", flat=True))
-        for reason, condition in effect.left_out(action.values, query).items()
+        for reason, condition in effect.excluded(action.values, query).items()
     }
     taken = _acted_on_since(action, found)
     why = {}

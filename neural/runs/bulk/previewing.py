@@ -118,7 +118,7 @@ def _fitting(verb: str, keys: Sequence[int], query: RunQuery | None, values: Val
     if query is not None and query.state not in effect.states:
         return 0
     runs = TaskRun.objects.filter(pk__in=keys, state__in=effect.states).exclude(task=ACT_TASK)
-    for condition in effect.left_out(values, query).values():
+    for condition in effect.excluded(values, query).values():
         runs = runs.exclude(condition)
     return len(runs.values_list("pk", flat=True))
 

@@ -3,7 +3,7 @@ people are told of it. A new one is a choice of :class:`~neural.models.BulkVerb`
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q
@@ -45,15 +45,15 @@ class Effect:
     """The change, in the audit log's entry for one run (:class:`neural.admin.actions.Verb`)."""
     needs_queue: bool = False
     """Whether it needs the queue to move to, so that nothing is done without a form."""
-    excluded: Callable[[Values], Mapping[str, Q]] = lambda values: {}
-    """Runs that it leaves as they are although their state fits, by the reason's code."""
-    chosen_alone: Mapping[str, Q] = field(default_factory=dict)
-    """Runs that it changes if they are chosen themselves, and not because a filter matches."""
+    excluded: Callable[[Values, RunQuery | None], Mapping[str, Q]] = lambda values, query: {}
+    """Runs that it leaves as they are although their state fits, by the reason's code: of those that
+    match a filter, or (without one) of chosen runs."""
 
-    def left_out(self, values: Values, query: RunQuery | None) -> Mapping[str, Q]:
-        """The runs that it leaves as they are, of a filter's or (without one) of chosen runs."""
-        by_filter = query is not None and not query.run
-        return {**self.excluded(values), **(self.chosen_alone if by_filter else {})}
+
+def _not_retried(values: Values, query: RunQuery | None) -> Mapping[str, Q]:
+    pruned = {"payload_pruned": Q(event__pruned_at__isnull=False)}
+    is_chosen = query is None or query.run
+    return pruned if is_chosen else {**pruned, "refused": REFUSED}
 
 
 def _move(runs: TaskRunQuerySet, values: Values) -> int:
@@ -78,8 +78,7 @@ EFFECTS: Mapping[str, Effect] = {
         change_one=TaskRun.retry,
         logged="retried",
         audited=lambda run: RETRIED.get(run.state, RETRIED["dead"]),
-        excluded=lambda values: {"payload_pruned": Q(event__pruned_at__isnull=False)},
-        chosen_alone={"refused": REFUSED},
+        excluded=_not_retried,
     ),
     BulkVerb.HURRY: Effect(
         explanation=_("Retry now: start waiting runs at once"),
@@ -125,7 +124,7 @@ EFFECTS: Mapping[str, Effect] = {
         logged="moved",
         audited="",
         needs_queue=True,
-        excluded=lambda values: {"there_already": Q(queue=values.get(QUEUE, ""))},
+        excluded=lambda values, query: {"there_already": Q(queue=values.get(QUEUE, ""))},
     ),
 }
 
