@@ -395,12 +395,6 @@ class TaskRun(models.Model):
             return None
         return self.finished_at - self.started_at
 
-    def has_twin(self) -> bool:
-        """Whether another run waits or works for the same call."""
-        same = type(self).objects.filter(task=self.task, event=None, kwargs=self.kwargs)
-        unfinished = same.filter(state__in=(RunState.PENDING, RunState.RUNNING))
-        return unfinished.exclude(pk=self.pk).exists()
-
     # Changes by people. Each returns whether the run was in a state that allows the change.
 
     def retry(self) -> bool:

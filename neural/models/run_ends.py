@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from neural.models.run import RunState, TaskRun
 
 
@@ -42,15 +44,25 @@ def when_ended(name: str, listener: EndListener) -> None:
 
 
 def without_success(
-    ended: Sequence[Ended], *, task: str, argument: str
-) -> Iterator[tuple[Ended, int]]:
-    """Of these runs, those of a task that have ended without success, each with the primary key
-    that it was given as this keyword argument: of the row that it was to carry on."""
+    ended: Sequence[Ended], *, task: str, argument: str, rows: "QuerySet[Any]"
+) -> Iterator[tuple[Ended, Any]]:
+    """Of these runs, those of a task that have ended without success, each with that of these rows
+    whose key it was given as this keyword argument, unless another run carries the row on.
+
+    The row is locked, so that of two runs that end at once the second sees the end of the first.
+    """
     for each in ended:
         if each.run.task == task and each.state != "succeeded":
             key = each.run.kwargs.get(argument)
             if isinstance(key, int):  # a plain client's message may hold anything
-                yield each, key
+                row = rows.select_for_update(of=("self",)).filter(pk=key).first()
+                others = (
+                    type(each.run)
+                    .objects.exclude(pk=each.run.pk)
+                    .filter(task=task, event=None, state__in=("pending", "running"))
+                )
+                if row is not None and not others.filter(**{f"kwargs__{argument}": key}).exists():
+                    yield each, row
 
 
 def notify_ended(ended: Sequence[Ended]) -> None:

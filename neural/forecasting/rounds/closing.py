@@ -111,9 +111,9 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
 def fail_with_run(ended: Sequence[Ended]) -> None:
     """End the rounds whose run, which keeps their deadlines, ended before them, in the same
     transaction: one that waits for a store would wait until somebody opens the next."""
-    for _each, key in without_success(ended, task=ADVANCE_TASK, argument="round_id"):
-        training, now = TrainingRound.objects.open().filter(pk=key).first(), database_clock()
-        if training and training.give_up(RoundState.FAILED_ERROR, "run_ended", now=now):
+    rows = TrainingRound.objects.open()
+    for _run, training in without_success(ended, task=ADVANCE_TASK, argument="round_id", rows=rows):
+        if training.give_up(RoundState.FAILED_ERROR, "run_ended", now=database_clock()):
             after_close(training)
 
 

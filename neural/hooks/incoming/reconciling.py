@@ -175,11 +175,9 @@ def outcome(row: Reconciliation) -> dict[str, Any]:
 def end_with_run(ended: Sequence[Ended]) -> None:
     """End the reconciliations whose runs ended before them and that no other run goes on with, in
     the same transaction: the nightly schedule, or a person, asks for the day again."""
-    for each, key in without_success(ended, task=TASK, argument="reconciliation"):
-        # Locked, so that of two runs that end at once the second sees the end of the first.
-        row = Reconciliation.objects.select_for_update(of=("self",)).filter(pk=key).first()
-        if row is not None and not each.run.has_twin():
-            _end(row, f"its run ended before it: {each.state}")
+    rows = Reconciliation.objects.all()
+    for each, row in without_success(ended, task=TASK, argument="reconciliation", rows=rows):
+        _end(row, f"its run ended before it: {each.state}")
 
 
 def _end(row: Reconciliation, why: str = "") -> bool:

@@ -108,11 +108,9 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
 def cancel_with_run(ended: Sequence[Ended]) -> None:
     """Cancel the indexes whose runs ended before them and that no other run builds, in the same
     transaction: nobody would go on with them."""
-    for each, key in without_success(ended, task=REBUILD_TASK, argument="index_id"):
-        # Locked, so that of two runs that end at once the second sees the end of the first.
-        index = SearchIndex.objects.building().select_for_update().filter(pk=key).first()
-        if index is not None and not each.run.has_twin():
-            index.cancel()
+    rows = SearchIndex.objects.building()
+    for _run, index in without_success(ended, task=REBUILD_TASK, argument="index_id", rows=rows):
+        index.cancel()
 
 
 def _progress(index: SearchIndex | None, index_id: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from neural.forecasting.rounds.asking import ADVANCE_TASK
 from neural.health.findings import ok
 from neural.hooks.incoming import reconciling
 from neural.hooks.models import Reconciliation
+from neural.ledger import record
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.settle import mark_lost
@@ -306,7 +307,8 @@ def test_a_row_whose_mover_is_gone_moves_on(which, end):
 )
 def test_a_row_ends_with_the_last_of_two_runs_that_carry_it_on(task, make):
     argument, row = make()
-    one, other = (make_run(task=task, kwargs={argument: row.pk}) for _ in range(2))
+    call = {"args": [], "kwargs": {argument: row.pk}, "queue": "default", "priority": 5}
+    one, other = (record.enqueue(task=task, **call) for _ in range(2))
     before = row.state
 
     one.cancel()
