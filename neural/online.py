@@ -236,3 +236,27 @@ class RemoveConstraintInUse(RemoveConstraint):
             return
         with transaction.atomic(using=schema_editor.connection.alias):
             change()
+
+
+SLICE = 1_000
+
+
+def in_slices(rows: Any, write: Callable[[Any], object]) -> None:
+    """Let ``write`` change these rows while others write: a slice is locked at a time. It may be
+    interrupted, and run again."""
+    after = 0
+    while keys := [*rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:SLICE]]:
+        after = keys[-1]
+        done = _write_locked(rows.filter(pk__in=keys), write, skip_locked=True)
+        # What others have locked is waited for row by row: who holds one lock while waiting for
+        # another could wait for ever.
+        for key in sorted({*keys} - done):
+            _write_locked(rows.filter(pk=key), write)
+
+
+def _write_locked(rows: Any, write: Callable[[Any], object], **lock: bool) -> set[int]:
+    """Returns the keys of those that were locked."""
+    with transaction.atomic(using=rows.db):
+        keys = {*rows.select_for_update(no_key=True, **lock).values_list("pk", flat=True)}
+        write(rows.filter(pk__in=keys))
+    return keys

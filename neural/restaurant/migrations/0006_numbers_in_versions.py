@@ -1,14 +1,15 @@
 """Versions compare the numbers in ids of events as numbers; those that release 0.1.0 wrote are
 written anew, in slices, while its workers go on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, migrations, transaction
 
+from neural.online import in_slices
 from neural.restaurant.models.newest import keyed
 
-SLICE = 1_000
 TABLES = {
     "availability": ("version",),
     "dayclose": ("version",),
@@ -33,36 +34,20 @@ def key_anew(apps: Any, schema_editor: Any) -> None:
     connection = schema_editor.connection
     for name, columns in TABLES.items():
         rows = apps.get_model("neural_restaurant", name).objects.using(connection.alias)
-        for keys in _slices(rows):
-            done = _write(rows.filter(pk__in=keys), columns, connection, skip_locked=True)
-            # What others have locked is waited for row by row: who holds one lock while waiting
-            # for another could wait for ever.
-            for key in sorted({*keys} - done):
-                _write(rows.filter(pk=key), columns, connection)
+        in_slices(rows, partial(_write, columns, connection))
 
 
-def _slices(rows: Any) -> Iterator[list[int]]:
-    after = 0
-    while keys := [*rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:SLICE]]:
-        yield keys
-        after = keys[-1]
-
-
-def _write(rows: Any, columns: Sequence[str], connection: Any, **lock: bool) -> set[int]:
-    """Lock these rows and write their versions anew; returns which were locked."""
-    with transaction.atomic(using=connection.alias):
-        found = list(rows.select_for_update(no_key=True, **lock).values_list("pk", *columns))
-        changed = [
-            (*new, key)
-            for key, *old in found
-            if (new := [*map(_anew, columns, map(bytes, old))]) != [*map(bytes, old)]
-        ]
-        try:
-            _update(rows.model, columns, changed, connection)
-        except IntegrityError:
-            for each in changed:
-                _update_or_delete(rows, columns, each, connection)
-    return {key for key, *_ in found}
+def _write(columns: Sequence[str], connection: Any, rows: Any) -> None:
+    changed = [
+        (*new, key)
+        for key, *old in rows.values_list("pk", *columns)
+        if (new := [*map(_anew, columns, map(bytes, old))]) != [*map(bytes, old)]
+    ]
+    try:
+        _update(rows.model, columns, changed, connection)
+    except IntegrityError:
+        for each in changed:
+            _update_or_delete(rows, columns, each, connection)
 
 
 def _anew(column: str, version: bytes) -> bytes:

@@ -1,22 +1,41 @@
 """Refunds of whole orders, exchanges for less, and quantities of six places."""
 
 import decimal
+from functools import partial
 from typing import Any
 
 from django.db import migrations, models
-from django.db.models import F
+from django.db.models import Case, Exists, F, OuterRef, Q, Sum, When
+from django.db.models.functions import Round
 
 import neural.online
 import neural.restaurant.models.amounts
 
 
 def mark_orders(apps: Any, schema_editor: Any) -> None:
-    """Mark the orders of which more was given back than was paid, but for exchanges."""
-    orders = apps.get_model("neural_restaurant", "Order").objects.using(
-        schema_editor.connection.alias
+    """Say what exchanges took back above their bills, and mark the orders of which more than that
+    was given back above what was paid."""
+    orders = apps.get_model("neural_restaurant", "Order").objects
+    lines = apps.get_model("neural_restaurant", "OrderLine").objects.filter(order=OuterRef("pk"))
+    is_exchange, more_went_back = Exists(lines.filter(state="returned")), _above("paid", "tips")
+    concerned = orders.using(schema_editor.connection.alias).filter(
+        Q(is_exchange) | Q(more_went_back)
     )
-    above = orders.filter(unsettled=False, refunded__gt=F("paid") + F("tips"))
-    above.exclude(lines__state="returned").update(unsettled=True)
+    neural.online.in_slices(concerned, partial(_mark, lines, is_exchange))
+
+
+def _above(*columns: str) -> Any:
+    above = F("refunded")
+    for name in columns:
+        above -= F(name)
+    return models.lookups.GreaterThan(Round(above, 3), decimal.Decimal(0))
+
+
+def _mark(lines: Any, is_exchange: Any, orders: Any) -> None:
+    more = Sum(Case(When(state="returned", then="amount"), default=-F("amount")))
+    taken_back = lines.order_by().values("order").annotate(more=more).values("more")
+    orders.filter(is_exchange).update(exchanged=Round(F("items") + taken_back, 3))
+    orders.filter(_above("paid", "tips", "exchanged")).update(unsettled=True)
 
 
 class Migration(migrations.Migration):

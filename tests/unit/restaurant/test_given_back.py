@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
@@ -12,6 +13,7 @@ from neural.restaurant.admin.receipt import owed
 from neural.restaurant.models import Order, OrderState, Payment
 from tests.unit.restaurant.history import line
 from tests.unit.restaurant.till_story import Till, the_order, the_payment
+from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
 pytestmark = pytest.mark.django_db
 
@@ -142,20 +144,74 @@ def test_payments_of_the_first_version_keep_their_amounts(till):
     assert not Payment.objects.exclude(stated_amount=None)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_migration_marks_what_was_given_back_before_but_no_exchange(till):
+# The upgrade
+
+migration = import_module("neural.restaurant.migrations.0007_whole_refunds_and_six_places")
+
+
+def upgrade() -> None:
+    migration.mark_orders(apps, SimpleNamespace(connection=connection))
+
+
+def as_release_0_1_0() -> None:
+    """It had no mark for what was given back, and did not keep what exchanges took back."""
+    Order.objects.update(unsettled=False, exchanged=0)
+
+
+@pytest.fixture
+def exchanges(till) -> None:
+    """Two exchanges for 0.10 less; of one, 0.20 was given back. The till's discount of a line is
+    in its amount."""
+    for key, back in (("exchange", "0.1"), ("above", "0.2")):
+        pot = line("pot", 1, "30.1", state="returned")
+        lines = [line("cup", 2, "12.6", discount="0.2"), line("tea", 1, "5"), pot]
+        till.order(key, lines=lines)
+        till.refunded(key, back, f"of {key}")
+
+
+@pytest.mark.usefixtures("exchanges")
+def test_the_upgrade_marks_what_was_given_back_before_but_no_exchange(till):
     till.order("over", 30)
     till.paid("over", 30)
     till.refunded("over", 42, "R1")
-    taken_back = line("pot", 1, "30", state="returned")
-    till.order("exchange", lines=[line("tea set", 1, "25"), taken_back])
-    till.refunded("exchange", 5, "R2")
-    till.order("even", 30)
-    till.paid("even", 30, "P2")
-    Order.objects.update(unsettled=False, exchanged=0)
-    migration = import_module("neural.restaurant.migrations.0007_whole_refunds_and_six_places")
+    till.order("even", "0.8")
+    till.paid("even", "0.7", "P2", tip="0.1")
+    till.paid("even", "0.1", "P3")
+    till.refunded("even", "0.9", "R2")
+    today = [order.exchanged for order in Order.objects.order_by("key")]
+    as_release_0_1_0()
 
-    with connection.schema_editor() as editor:
-        migration.mark_orders(apps, editor)
+    upgrade()
 
-    assert [order.key for order in Order.objects.unsettled()] == ["over"]
+    assert [order.key for order in Order.objects.unsettled().order_by("key")] == ["above", "over"]
+    assert [order.exchanged for order in Order.objects.order_by("key")] == today
+
+
+@pytest.mark.usefixtures("exchanges")
+def test_an_exchange_before_the_upgrade_stays_settled_when_something_follows(till):
+    as_release_0_1_0()
+    upgrade()
+
+    till.status("exchange", "closed")
+    till.refunded("exchange", "0.1", "of exchange")
+
+    assert the_order("exchange").exchanged == Decimal("0.1")
+    assert not the_order("exchange").unsettled
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_the_upgrade_waits_for_orders_that_workers_hold_one_by_one(till):
+    for key in ("17", "18"):
+        till.order(key, 30)
+        till.paid(key, 30, f"P{key}")
+        till.refunded(key, 42, f"R{key}")
+    as_release_0_1_0()
+
+    def undone_in_turn() -> None:
+        for key in ("18", "17"):
+            till.refunded(key, 30, f"R{key}")
+
+    while_uncommitted(undone_in_turn, upgrade)
+
+    assert not Order.objects.unsettled()

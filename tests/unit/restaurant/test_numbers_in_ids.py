@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from hypothesis import given
 from hypothesis import strategies as st
 
 import neural
+from neural import online
 from neural.models import NeuralEvent, Store
 from neural.models.event import event_id_of, sort_key
 from neural.restaurant.models import (
@@ -333,7 +335,7 @@ def test_one_that_was_stopped_goes_on(store, monkeypatch):
         for number in range(5):
             handle(*told(store, [str(number)]))
     expected = [newest.keyed(version) for version in stored(OpeningState, "version")]
-    monkeypatch.setattr(migration, "SLICE", 2)
+    monkeypatch.setattr(online, "SLICE", 2)
     calls = iter(range(100))
 
     def stopped(*args: Any) -> Any:
@@ -360,4 +362,19 @@ def test_it_waits_for_rows_that_workers_hold_and_keeps_what_they_write(store):
     while_uncommitted(lambda: handle(*new), migrate)
 
     assert newest_numbers(store) == {"10"}
+    assert all(newest.keyed(each) == each for each in everything())
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_the_migrations_are_made_again_once_the_release_has_ended(store):
+    """As docs/how-to/keeping.md says: for what its workers wrote after the first time."""
+    with release():
+        handle(*told(store, ["12"]))
+
+    call_command("migrate", "neural_restaurant", "0005", fake=True, verbosity=0)
+    call_command("migrate", "neural_restaurant", verbosity=0)
+    handle(*told(store, ["8"]))
+
+    assert newest_numbers(store) == {"12"}
     assert all(newest.keyed(each) == each for each in everything())
