@@ -65,7 +65,7 @@ def submit(
     tracestate: str | None = None,
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
-    strict: bool = False,
+    strict: bool | None = False,
     dry_run: bool = False,
 ) -> Submission:
     """Submit one event in the caller's transaction; returns the answer.
@@ -77,7 +77,8 @@ def submit(
     type. ``backfill`` marks history, whose runs go to ``low_priority``. ``traceparent`` and
     ``tracestate`` are the trace context of W3C: they are kept with the runs and sent with their
     messages; invalid ones are ignored. ``requested_by`` names who submitted it. ``strict`` refuses
-    fields that the type's schema does not know; otherwise the answer's ``warnings`` name them.
+    fields that the type's schema does not know; otherwise the answer's ``warnings`` name them. None
+    takes what nobody here could correct, as long as it can be handled.
     ``dry_run`` writes nothing and answers what would happen, with the runs that the event would
     have.
 
@@ -133,7 +134,7 @@ def submit_many(
     backfill: bool = False,
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
-    strict: bool = False,
+    strict: bool | None = False,
     dry_run: bool = False,
 ) -> Iterator[Submission]:
     """Submit many events, each a mapping with the arguments of :func:`submit`.
@@ -145,8 +146,7 @@ def submit_many(
     """
     remaining = iter(events)
     while True:
-        as_it_is = entry_point == EntryPoint.WEBHOOK  # nobody could correct what a platform pushed
-        chunk, error = _next_chunk(remaining, backfill, requested_by, None if as_it_is else strict)
+        chunk, error = _next_chunk(remaining, backfill, requested_by, strict)
         # While history is loaded, other transactions go first where there is one writer.
         with working_on(LOW_PRIORITY_QUEUE) if backfill else nullcontext():
             answers = _record(chunk, "" if dry_run else entry_point, requested_by, dry_run)

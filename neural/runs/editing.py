@@ -43,7 +43,8 @@ def submit_corrected(*, run: TaskRun, payload: Mapping[str, Any], requested_by: 
         raise EventPruned(f"the payload of {event} was pruned; there is nothing to correct")
     NeuralEvent.objects.select_for_update(no_key=True).get(pk=_first_of(event).pk)
     asked = {**_request(run, payload), "event_id": _next_id(event)}
-    return submit(**asked, requested_by=requested_by, entry_point="").or_raise()
+    answer = submit(**asked, requested_by=requested_by, entry_point="", strict=None)
+    return answer.or_raise()
 
 
 def problems_of(*, run: TaskRun, payload: Any) -> tuple[Problem, ...]:
@@ -51,7 +52,7 @@ def problems_of(*, run: TaskRun, payload: Any) -> tuple[Problem, ...]:
     event: Any = run.event
     try:
         asked = {**_request(run, payload), "event_id": event.event_id}
-        validate_event(asked, StoreClocks(), backfill=False, requested_by="")
+        validate_event(asked, StoreClocks(), backfill=False, requested_by="", strict=None)
     except InvalidEvent as refused:
         return refused.problems
     return ()

@@ -103,7 +103,7 @@ def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
     undone = {**_undone(event, order), "store": event.store_id, "event_id": f"{base}-out"}
     with transaction.atomic():
         requests, by = (there | same, undone | same), by_webhook(event.source)
-        answers = list(submit_many(requests, requested_by=by, entry_point=""))
+        answers = list(submit_many(requests, requested_by=by, entry_point="", strict=None))
         refused = any(answer.is_refused for answer in answers)
         transaction.set_rollback(refused or dry_run)
     return "refused" if refused else "moved"

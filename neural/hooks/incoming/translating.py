@@ -150,7 +150,8 @@ def _recorded(
         for each in translated
     ]
     by = by_webhook(source.name) if source else f"push {event.source}"
-    answers = list(submit_many(requests, requested_by=by, entry_point=EntryPoint.WEBHOOK))
+    way = EntryPoint.WEBHOOK
+    answers = list(submit_many(requests, requested_by=by, entry_point=way, strict=None))
     refused = [pair for pair in zip(translated, answers, strict=True) if pair[1].is_refused]
     if refused:
         raise TranslationRefused(_refusals(refused, len(answers)))

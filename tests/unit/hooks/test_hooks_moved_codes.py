@@ -383,6 +383,18 @@ def test_one_that_was_stopped_in_the_middle_is_finished_by_the_next(
 
 
 @each_world("square")
+def test_orders_with_digits_that_their_currency_lacks_are_moved_too(world, server, till, sold):
+    told = orders().get(event_id__startswith="O2:")
+    yen = {**told.payload, "currency": "JPY", "total": "1079.5"}
+    NeuralEvent.objects.filter(pk=told.pk).update(payload=yen)
+
+    assert move(sold)["refused"] == 0
+    work()
+
+    assert Order.objects.get(key="/square/O2", store="S2").has_odd_digits
+
+
+@each_world("square")
 def test_what_a_refused_event_belongs_to_stays_whole(world, server, till, sold):
     told = orders().get(event_id__startswith="O2:")
     NeuralEvent.objects.filter(pk=told.pk).update(payload=None, pruned_at=told.recorded_at)

@@ -18,7 +18,15 @@ from neural.models import AuditEntry, NeuralEvent, RunEdit, RunState, TaskRun
 from neural.restaurant.models.newest import version_of
 from neural.runs import editing
 from neural.runs.differing import ABSENT, Change, difference
-from neural.runs.editing import Editor, NothingChanged, RunNotEditable, edit, fields_of, fingerprint
+from neural.runs.editing import (
+    Editor,
+    NothingChanged,
+    RunNotEditable,
+    edit,
+    fields_of,
+    fingerprint,
+    problems_of,
+)
 from neural.stored_json import NotStorable
 from tests.unit.admin import admin_world as world
 
@@ -128,6 +136,23 @@ def test_a_corrected_event_is_submitted_beside_the_original_whose_run_is_discard
     assert new.occurred_at == original.occurred_at
     assert (new_run.handler, new_run.state, new_run.requested_by) == (HANDLER, "pending", "anna")
     assert (new_run.queue, new_run.priority) == (run.queue, 7)
+
+
+@database
+def test_what_a_platform_pushed_is_edited_although_its_currency_lacks_the_digits() -> None:
+    pushed = {"order_id": "A-1", "currency": "JPY", "lines": [], "total": "1079.5"}
+    identity = {"store": "S1", "source": "shop", "event_id": "A-1:1"}
+    event = submit(
+        type="order.stated", **identity, payload=pushed, entry_point="webhook", strict=None
+    ).or_raise()
+    event.runs.update(state="dead", failures=4, finished_at=event.recorded_at)
+    run = event.runs.get()
+    corrected = {**pushed, "note": "without ice"}
+    assert problems_of(run=run, payload=corrected) == ()
+
+    done = edit(run=run, content={"payload": corrected}, editor=editor(run))
+
+    assert done.edit.new_event_id
 
 
 @database
