@@ -8,10 +8,11 @@ recorded as a push, whose run translates it; what cannot be translated waits the
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+
+from django.db.models import QuerySet
 
 from neural.hooks.incoming.fetching import FetchFailed
-from neural.hooks.incoming.moving import events_about, store_with
+from neural.hooks.incoming.moving import events_about, stores_for
 from neural.hooks.incoming.recording import aware, record, store_of
 from neural.hooks.incoming.routing import keep_raw, no_store, refused
 from neural.hooks.incoming.translating import checked
@@ -47,8 +48,14 @@ def _judged(source: WebhookSource, push: Push, events: Sequence[Translated] | No
     store = store_of(source, push, at)
     if store is None or not events:
         return Judged(push, store, events, store is not None and events is not None)
-    stores = [store_with(source, each.payload, otherwise=store) for each in events]
-    here = map(partial(_is_here, source.name), stores, events)
+    stores = stores_for(source, events, of_push=store)
+    told = NeuralEvent.objects.filter(source=source.name)
+    ids = [each.event_id for each in events]
+    known = {*told.filter(event_id__in=ids).values_list("store", "event_id")}
+    here = (
+        (place, each.event_id) in known or _is_newest_state(told.filter(store=place), each)
+        for place, each in zip(stores, events, strict=True)
+    )
     return Judged(push, stores[0], events, all(here))
 
 
@@ -68,13 +75,9 @@ def _events(
         return None
 
 
-def _is_here(source: str, store: str, event: Translated) -> bool:
-    """Whether a store has an event, or the newest one of its type about the same thing has the same
-    content."""
-    known = NeuralEvent.objects.filter(source=source, store=store)
-    if known.filter(event_id=event.event_id).exists():
-        return True
-    about = events_about(known.filter(type=event.type), event.event_id.partition(":")[0])
+def _is_newest_state(told: QuerySet[NeuralEvent], event: Translated) -> bool:
+    """Whether the newest of these events of its type about the same thing has its content."""
+    about = events_about(told.filter(type=event.type), event.event_id.partition(":")[0])
     return bool(about) and max(about, key=lambda each: each.version).payload == event.payload
 
 

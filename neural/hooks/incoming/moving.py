@@ -12,18 +12,24 @@ tell who submitted them.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from neural.events.submit import submit_many
-from neural.hooks.incoming.recording import PUSHED, by_webhook
+from neural.hooks.incoming.recording import PUSHED, aware, by_webhook
 from neural.hooks.models import StoreCode, WebhookSource
-from neural.hooks.platforms.base import PLATFORMS
+from neural.hooks.platforms.base import PLATFORMS, Translated
 from neural.models import NeuralEvent
 
+_OF_ORDERS = (
+    *("order.stated", "order.status_changed", "delivery.updated"),
+    *("payment.stated", "refund.stated", "settlement.stated"),
+)
 _MOVED = re.compile(r"~moved-([1-9][0-9]?)-(in|out)\Z")
 
 
@@ -35,20 +41,38 @@ def events_about(events: QuerySet[NeuralEvent], subject: str) -> list[NeuralEven
     return [each for each in found.order_by("pk") if each.event_id.startswith(begin)]
 
 
-def events_of(source: str) -> QuerySet[NeuralEvent]:
-    """The events that pushes of a webhook source told. Of old ones the runs are deleted."""
-    pushed = Q(runs__requested_by=by_webhook(source)) | Q(runs=None)
-    return NeuralEvent.objects.filter(pushed, source=source, unhandled=False).exclude(type=PUSHED)
+def events_of(source: WebhookSource) -> QuerySet[NeuralEvent]:
+    """The events that pushes of a webhook source told. Of old ones the runs are deleted: then
+    those of stores to which the source leads, or led."""
+    stores = {source.store_id, *chain(*source.store_codes.values_list("store", "former"))}
+    pushed = Q(runs__requested_by=by_webhook(source.name)) | Q(runs=None, store__in=stores - {None})
+    told = NeuralEvent.objects.filter(pushed, source=source.name, unhandled=False)
+    return told.exclude(type=PUSHED)
 
 
-def store_with(source: WebhookSource | None, payload: Mapping[str, Any], *, otherwise: str) -> str:
-    """The store that has the order of which an event of a source tells, else ``otherwise``. If
-    several have it, the one to which it was moved last, else the one that had it first."""
-    platform, order = source and PLATFORMS.find(source.platform), _order_in(payload)
-    if not (source and platform and platform.ids_are_unique and order):
-        return otherwise
-    stores = {(-1, 0): otherwise}
-    for each in events_about(events_of(source.name).defer("payload"), order):
+def stores_for(
+    source: WebhookSource | None, events: Sequence[Translated], *, of_push: str
+) -> list[str]:
+    """The stores of events that a push of this store tells: the one that has the order, else the
+    one to which the push's code led when the first of them happened. If several have it, the one
+    to which it was moved last, else the one that had it first."""
+    if source is None or not events:
+        return [of_push] * len(events)
+    leading = source.store_codes.filter(Q(store=of_push) | Q(former=of_push))
+    codes = list(leading.select_related("store"))
+    at = min(filter(None, (aware(each.occurred_at) for each in events)), default=None)
+    otherwise = codes[0].store_at(at) if at and len(codes) == 1 else of_push
+    platform = PLATFORMS.find(source.platform)
+    if platform is None or not platform.ids_are_unique:
+        return [otherwise] * len(events)
+    orders = [_order_in(each.payload) for each in events]
+    stores = {order: _store_with(source, order) or otherwise for order in {*orders}}
+    return [stores[order] for order in orders]
+
+
+def _store_with(source: WebhookSource, order: str) -> str:
+    stores = {(-1, 0): ""}
+    for each in events_about(events_of(source).defer("payload"), order) if order else ():
         moved = _MOVED.search(each.event_id)
         if not moved or moved[2] == "in":
             stores[int(moved[1]) if moved else 0, -each.pk] = each.store_id
@@ -79,23 +103,31 @@ def move(code: StoreCode, *, dry_run: bool = False) -> Counter[str]:
     An order that the present store alone has stays: it may have come under another code. It may be
     stopped and repeated at any time.
     """
-    events = events_of(code.source.name).filter(store__in=(code.former_id, code.store_id))
+    places = (code.former_id, code.store_id)
+    events = events_of(code.source).filter(type__in=_OF_ORDERS, store__in=places)
     keys = list(events.order_by("pk").values_list("pk", flat=True).distinct())
-    return Counter(_moved(NeuralEvent.objects.get(pk=pk), code, dry_run) for pk in keys)
+    belongs = cache(partial(_belongs, code))
+    return Counter(_moved(NeuralEvent.objects.get(pk=pk), belongs, dry_run) for pk in keys)
 
 
-def _moved(event: NeuralEvent, code: StoreCode, dry_run: bool) -> str:
+def _belongs(code: StoreCode, order: str) -> str:
+    """The store of an order, by its day; empty if it stays where it is."""
+    about = events_about(events_of(code.source).defer("payload"), order)
+    right = code.store_at(min(each.occurred_at for each in about)) if about else ""
+    has_it = right == code.store_id or right in {each.store_id for each in about}
+    return right if has_it else ""
+
+
+def _moved(event: NeuralEvent, belongs: Callable[[str], str], dry_run: bool) -> str:
     """Move one event, unless it is where it belongs; returns what became of it."""
     order = _order_in(event.payload or {})
     if event.payload is None and event.type.startswith("order."):
         order = event.event_id.partition(":")[0]
-    about = events_about(events_of(event.source).defer("payload"), order)
-    right = code.store_at(min(each.occurred_at for each in about)) if about else event.store_id
-    has_it = right == code.store_id or right in {each.store_id for each in about}
+    right = belongs(order)
     base = _MOVED.sub("", event.event_id)
     moves = _moves(event.source, base)
     here = max((move for store, *move in moves if store == event.store_id), default=[0, "in"])
-    if right == event.store_id or here[1] == "out" or not has_it:
+    if right in ("", event.store_id) or here[1] == "out":
         return "stayed"
     base += f"~moved-{1 + max((number for _, number, _ in moves), default=0)}"
     same = {"source": event.source, "occurred_at": event.occurred_at}

@@ -12,7 +12,7 @@ from neural.events.answers import Submission
 from neural.events.readable import storable
 from neural.events.submit import submit_many
 from neural.hooks.incoming.fetching import FetchFailed, client_of
-from neural.hooks.incoming.moving import store_with
+from neural.hooks.incoming.moving import stores_for
 from neural.hooks.incoming.recording import ID_PREFIX, by_webhook
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
@@ -138,16 +138,17 @@ def _recorded(
     event: NeuralEvent, source: WebhookSource | None, given: Sequence[Translated]
 ) -> dict[str, Any]:
     translated = [checked(each) for each in given]
+    stores = stores_for(source, translated, of_push=event.store_id)
     requests = [
         {
             "type": each.type,
-            "store": store_with(source, each.payload, otherwise=event.store_id),
+            "store": store,
             "source": event.source,
             "event_id": each.event_id,
             "payload": each.payload,
             "occurred_at": each.occurred_at,
         }
-        for each in translated
+        for store, each in zip(stores, translated, strict=True)
     ]
     by = by_webhook(source.name) if source else f"push {event.source}"
     way = EntryPoint.WEBHOOK

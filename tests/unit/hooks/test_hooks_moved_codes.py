@@ -162,6 +162,55 @@ def test_what_came_another_way_under_the_sources_name_is_not_the_webhooks(world,
     assert [each.store_id for each in theirs] == ["S1"]
 
 
+@each_world("square")
+def test_nor_is_it_once_its_runs_are_deleted(world, server, till):
+    """The event of a key of the API alone, of a store to which the source never led."""
+    world.add(server, 1)
+    make_store("S3")
+    neural.submit(
+        type="order.stated",
+        store="S3",
+        source="square",
+        event_id="O1:1",
+        payload={"order_id": "O1", "lines": []},
+        requested_by="API key till",
+    ).or_raise()
+    TaskRun.objects.all().delete()
+
+    ask(till)
+    TaskRun.objects.all().delete()
+    give(code_of(till), "S2", since=LONG_AGO)
+
+    assert stores() == ["S1"]
+    assert numbers(ask(till)) == (1, 1, 0, 0)
+
+
+@each_world("square")
+def test_an_order_belongs_by_its_own_time_whenever_it_is_pushed(world, server, till):
+    order = world.add(server, 1)
+    give(code_of(till), "S2", since=NEXT_DAY)
+
+    record(till, told_by(world, order), store="S2")
+    work()
+
+    assert set(orders().values_list("store_id", flat=True)) == {"S1"}
+
+
+@each_world("square")
+def test_the_push_itself_is_the_store_of_its_code_and_tells_no_other_store(world, server, till):
+    order = world.add(server, 1)
+    ask(till)
+    give(code_of(till), "S2", since=LONG_AGO)
+    told = told_by(world, order)
+
+    record(till, told, store=store_of(till, told))
+    work()
+
+    pushed = NeuralEvent.objects.filter(type="till.pushed", store="S2").get()
+    assert pushed.payload["body"] == told.body
+    assert "S1" not in f"{pushed.payload}"
+
+
 def test_ids_of_a_platform_that_are_unique_in_their_store_alone_are_not_matched():
     made = source("pos", platform="standard", credentials=source().credentials)
     for code, store in (("1", "S1"), ("2", "S2")):
