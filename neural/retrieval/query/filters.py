@@ -68,12 +68,12 @@ class Unknown(NamedTuple):
 
 @dataclass
 class Filtered:
-    """A query without its filters, and the filters. Those that stand as words are ``guessed``:
-    ``words`` are these words."""
+    """A query without its filters, and the filters: those that it names (``named``), and those that
+    are guessed from ``words``."""
 
     text: str
     conditions: list[Condition] = field(default_factory=list)
-    guessed: list[Condition] = field(default_factory=list)
+    named: list[Condition] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
 
@@ -231,8 +231,9 @@ def _taken(read: _Read, found: Filtered, today: dt.date, match: re.Match[str]) -
     try:
         conditions = list(read(match, today))
         found.conditions += conditions
-        if read is not _named:
-            found.guessed += conditions
+        if read is _named:
+            found.named += conditions
+        else:
             found.words.append(match[0].strip())
     except _ValueUnknown as error:
         written = match["quoted"] or match["plain"] if read is _named else match[1]

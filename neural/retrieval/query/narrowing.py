@@ -38,8 +38,7 @@ def narrowed(
     read = read_filters(text, today=timezone.localdate(), ahead=collection.lies_ahead)
     notices = [_notice(each.written, each.name, each.known) for each in read.unknown]
     facts, everything = list[Any](within.facts), within
-    conditions = [each for each in read.conditions if guessing or each not in read.guessed]
-    for each in conditions:
+    for each in read.conditions if guessing else read.named:
         if each.name == "store":
             codes, unknown = _stores(each, within)
             notices += [_no_store(value, within) for value in unknown]

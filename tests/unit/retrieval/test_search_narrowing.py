@@ -230,6 +230,15 @@ def test_conditions_say_what_a_fact_must_be() -> None:
     assert facts == (Condition("payment", "in", ("paid", "unpaid")), Condition("amount", ">=", 5))
 
 
+def test_a_filter_that_is_named_limits_also_where_words_say_the_same() -> None:
+    orders = collection_of("orders")
+    named = narrowed("after:2026-10-30 tofu", EVERYWHERE, orders)[1]
+
+    both = narrowed("after:2026-10-30 tofu 2026-10-30以来", EVERYWHERE, orders, guessing=False)[1]
+
+    assert both == named != EVERYWHERE
+
+
 COMPLAINT = "客人说昨天点的宫保鸡丁一直没有送到，单号是 A-1755，请查一下"
 
 
