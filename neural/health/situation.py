@@ -111,17 +111,14 @@ class Situation:
         return {each.queue: each for each in found if each is not None}
 
     def _waiting_on(self, queue: str) -> Waiting | None:
-        due = TaskRun.objects.due(self.now).filter(queue=queue)
-        due = self.mine(due, "-priority", "available_at")
+        now = self.now
+        due = self.mine(TaskRun.objects.due(now).filter(queue=queue), "-priority", "available_at")
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        of_all = self.stores is None
-        oldest = (
-            oldest_due(queue, self.now) if of_all else due.aggregate(at=Min("available_at"))["at"]
-        )
-        since = oldest or self.now  # claimed meanwhile
-        return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
+        at = due.aggregate(at=Min("available_at"))["at"] if self.stores else oldest_due(queue, now)
+        since = at or now  # claimed meanwhile
+        return Waiting(queue=queue, runs=runs, oldest_seconds=(now - since).total_seconds())
 
 
 def oldest_due(queue: str, now: dt.datetime) -> dt.datetime | None:

@@ -1,5 +1,6 @@
 """The HTTP API's endpoints of orders and days, loaded if ``neural.api`` is installed."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -27,12 +28,6 @@ _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 WHICH = "The order's key, percent-encoded; or, with `till` or `day`, its number."
 
 
-def _written(quantity: Decimal) -> str:
-    """With three places, or with as many more as it needs."""
-    short = rounded(quantity)
-    return f"{short if short == quantity else quantity.normalize():f}"
-
-
 class ReadLine(Schema):
     """A line of an order."""
 
@@ -43,7 +38,7 @@ class ReadLine(Schema):
     state: str = Field(description="`sold`, `gift`, `void` or `returned`.")
     dish: str = Field(examples=["D7"])
     name: str = Field(examples=["麻婆豆腐"])
-    quantity: Annotated[Money, PlainSerializer(_written, return_type=str)]
+    quantity: Annotated[Money, PlainSerializer(lambda it: re.sub("0{,3}$", "", f"{it:.6f}"))]
     price: Money
     discount: Money
     amount: Money = Field(

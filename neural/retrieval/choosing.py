@@ -79,7 +79,7 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
     :class:`EmbedderRefused` that names the known ones.
     """
     made: Callable[..., Embedder] = _class_of(kind, Embedder, EMBEDDERS, EmbedderRefused)
-    known = {name: _field(each) for name, each in _parameters(made)}
+    known = _parameters(made)
     rules = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     read = create_model("Options", __config__=rules, **known)
     try:
@@ -92,22 +92,20 @@ def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
         ) from None
 
 
-def _parameters(made: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
+def _parameters(made: Callable[..., Any]) -> dict[str, Any]:
+    """What pydantic reads each option by, and its default. One without a type, or whose type cannot
+    be known here, is the text that it is."""
     try:
         found = inspect.signature(made, eval_str=True)
     except NameError:  # a name that is imported for type checkers alone
         found = inspect.signature(made)
-    packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [(name, each) for name, each in found.parameters.items() if each.kind not in packed]
-
-
-def _field(parameter: inspect.Parameter) -> Any:
-    """What pydantic reads an option by. One without a type, or whose type cannot be known here, is
-    the text that it is."""
-    kind = parameter.annotation
-    is_unknown = kind is parameter.empty or isinstance(kind, str)
-    default = ... if parameter.default is parameter.empty else parameter.default
-    return Any if is_unknown else kind, default
+    known = {}
+    for name, each in found.parameters.items():
+        kind, default = each.annotation, ... if each.default is each.empty else each.default
+        is_unknown = kind is each.empty or isinstance(kind, str)
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            known[name] = (Any if is_unknown else kind, default)
+    return known
 
 
 # The vector store

@@ -25,9 +25,7 @@ from neural.personal.redacting import redacted_text
 from neural.sites import address_if_there
 
 STALE = dt.timedelta(minutes=2)
-OF_STORES = [
-    each for each in OF_LEDGER if each[0] in ("failures", "dead letters", "refused events")
-]
+OF_STORES = ("failures", "dead letters", "refused events")
 """The probes that can be asked of some stores alone."""
 MOST_ALERTS = 50
 
@@ -190,9 +188,8 @@ def found_of_stores(viewer: Viewer, now: dt.datetime) -> tuple[list[Item], list[
         for alert in found_now(situation, now=now):
             name = slugify(f"{alert.rule}-{alert.subject}")
             items.append(replace(_of_alert(alert, viewer.user), name=name, link="", since=None))
-    findings = [
-        ask(name, probe, situation) for name, probe in OF_STORES if LISTS[name] in viewer.lists
-    ]
+    mine = [each for each in OF_STORES if LISTS[each] in viewer.lists]
+    findings = [ask(name, probe, situation) for name, probe in OF_LEDGER if name in mine]
     # The home is made once for all who see the same, whether they may see personal data or not.
     hidden = [replace(each, found=redacted_text(each.found), remedy="") for each in findings]
     return items, hidden

@@ -169,7 +169,8 @@ def test_it_needs_the_scope():
 
 
 @pytest.mark.parametrize(
-    ("stated_as", "shown"), [(2, "2.000"), ("0.000385", "0.000385"), ("1.2500", "1.250")]
+    ("stated_as", "shown"),
+    [(2, "2.000"), ("0.000385", "0.000385"), ("1.2500", "1.250"), ("1.23450", "1.2345")],
 )
 def test_a_quantity_has_three_places_or_as_many_more_as_it_needs(reporter, stated_as, shown):
     stated(reporter, lines=[line(quantity=stated_as)])
