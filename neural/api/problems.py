@@ -151,6 +151,4 @@ def _on_database_away(request: HttpRequest, error: Any) -> HttpResponse:
 def _on_fault(request: HttpRequest, error: Any) -> HttpResponse:
     """Django logs and reports it as it does for a page, and the page itself is not sent."""
     response_for_exception(request, error)
-    return problem_response(
-        ApiProblem(500, "this is a fault of the server, and its log says which")
-    )
+    return problem_response(ApiProblem(500, "this is a fault of the server; its log says which"))

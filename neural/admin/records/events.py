@@ -59,9 +59,6 @@ REPLAY = Verb(
 )
 
 
-NAMED = by_columns("event_id", "runs__task_id")
-
-
 def _through(rows: QuerySet, text: str, user: Any) -> QuerySet:
     """The events of what apps know by an id, such as an order."""
     keys = {key for each in RUN_FINDERS for key in each.find(user, text, MOST_FOUND)}
@@ -89,7 +86,7 @@ class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
         Walk(parameter="type", column="type"),
     )
     search_keys = ("event_id", "runs__task_id", "store")
-    finds = by_any(NAMED, _through)
+    finds = by_any(by_columns("event_id", "runs__task_id"), _through)
     search_help_text = _(
         "A whole event id, task id of a run or store code; or an order's or payment's id."
     )
