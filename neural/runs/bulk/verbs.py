@@ -46,8 +46,8 @@ class Effect:
     needs_queue: bool = False
     """Whether it needs the queue to move to, so that nothing is done without a form."""
     excluded: Callable[[Values, RunQuery | None], Mapping[str, Q]] = lambda values, query: {}
-    """Runs that it leaves as they are although their state fits, by the reason's code: of those that
-    match a filter, or (without one) of chosen runs."""
+    """Runs that it leaves as they are although their state fits, by the reason's code: of those
+    that match a filter, or (without one) of chosen runs."""
 
 
 def _not_retried(values: Values, query: RunQuery | None) -> Mapping[str, Q]:
