@@ -22,7 +22,7 @@ def batch_id(run: TaskRun) -> str:
     return f"{whose}.{_ordinal(run, 'batch')}"
 
 
-def member_id(batch_id: str, signature: Any) -> str:
+def member_id(batch_id: str, *work: Any) -> str:
     """The task id of a member that a run adds, or a new one outside of runs.
 
     It is made of the batch's id, the work (task and arguments), and the ordinal among those of the
@@ -32,7 +32,6 @@ def member_id(batch_id: str, signature: Any) -> str:
     run = current_run()
     if run is None:
         return new_task_id()
-    work = (signature[part] for part in ("task", "args", "kwargs"))
     name = _digest(batch_id, run.task_id, run.result, *work)
     ordinal = _ordinal(run, name)
     return f"{batch_id[:LONGEST]}.{name}" + (f".{ordinal}" if ordinal > 1 else "")

@@ -72,7 +72,11 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
     if kind in _NO_MEMBERS:
         raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
     own = None if frozen.was_called(given, {}) else options_of(given).get("task_id")
-    task_id = own or member_id(batch_id, given)
+    args, kwargs = given["args"], given["kwargs"]
+    dump = getattr(current_app.tasks.get(kind), "_dump_pydantic_arguments", None)
+    if dump and not own:
+        args, kwargs = dump(args, kwargs)
+    task_id = own or member_id(batch_id, kind, args, kwargs)
     on_ledger = callbacks.begins_on_the_ledger(given)
     if on_ledger and kind != "celery.chain":
         with taking_calls() as runs:

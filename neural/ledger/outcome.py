@@ -195,6 +195,7 @@ def not_started(run: TaskRun, clock: Clock) -> Outcome:
         started_at=clock.now(),
         finished_at=clock.now(),
         failures=run.failures,
+        error=run.error,
     )
 
 

@@ -141,14 +141,16 @@ class TaskRunQuerySet(StoreScopedQuerySet):
     def _end(self, **changes: Any) -> int:
         """Update these runs and tell who listens to runs that end, in one transaction; Django's
         ``update()`` does not say which they were."""
+        self._for_write = True
         query: Any = self.query.chain(UpdateQuery)
+        query.annotations = {}
         query.add_update_values(changes)
         try:
             update, values = query.get_compiler(self.db).as_sql()
         except EmptyResultSet:
             return 0
-        with transaction.atomic(savepoint=False):
-            runs = TaskRun.objects.raw(f"{update} RETURNING {_TOLD}", values)
+        with transaction.atomic(using=self.db, savepoint=False):
+            runs = TaskRun.objects.using(self.db).raw(f"{update} RETURNING {_TOLD}", values)
             ended = [Ended(run, RunState(run.state)) for run in runs]
             if ended:
                 notify_ended(ended)

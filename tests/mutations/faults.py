@@ -1072,8 +1072,8 @@ TILLS = (
     Fault(
         "what is here is fetched again",
         "neural/hooks/incoming/comparing.py",
-        "(place, each.event_id) in known or _is_newest_state(told.filter(store=place), each)",
-        "_is_newest_state(told.filter(store=place), each)",
+        "(place, each.event_id) in known or _is_newest_state(rows.filter(store=place), each)",
+        "_is_newest_state(rows.filter(store=place), each)",
         _MISSED + "test_a_state_that_is_here_counts_as_here_although_a_newer_one_came_since",
     ),
     Fault(

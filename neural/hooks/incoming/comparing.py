@@ -49,11 +49,11 @@ def _judged(source: WebhookSource, push: Push, events: Sequence[Translated] | No
     if store is None or not events:
         return Judged(push, store, events, store is not None and events is not None)
     stores = stores_for(source, events, of_push=store)
-    told = NeuralEvent.objects.filter(source=source.name)
+    rows = NeuralEvent.objects.filter(source=source.name)
     ids = [each.event_id for each in events]
-    known = {*told.filter(event_id__in=ids).values_list("store", "event_id")}
+    known = {*rows.filter(event_id__in=ids).values_list("store", "event_id")}
     here = (
-        (place, each.event_id) in known or _is_newest_state(told.filter(store=place), each)
+        (place, each.event_id) in known or _is_newest_state(rows.filter(store=place), each)
         for place, each in zip(stores, events, strict=True)
     )
     return Judged(push, stores[0], events, all(here))
@@ -75,9 +75,9 @@ def _events(
         return None
 
 
-def _is_newest_state(told: QuerySet[NeuralEvent], event: Translated) -> bool:
+def _is_newest_state(rows: QuerySet[NeuralEvent], event: Translated) -> bool:
     """Whether the newest of these events of its type about the same thing has its content."""
-    about = events_about(told.filter(type=event.type), event.event_id.partition(":")[0])
+    about = events_about(rows.filter(type=event.type), event.event_id.partition(":")[0])
     return bool(about) and max(about, key=lambda each: each.version).payload == event.payload
 
 

@@ -46,8 +46,8 @@ def events_of(source: WebhookSource) -> QuerySet[NeuralEvent]:
     those of stores to which the source leads, or led."""
     stores = {source.store_id, *chain(*source.store_codes.values_list("store", "former"))}
     pushed = Q(runs__requested_by=by_webhook(source.name)) | Q(runs=None, store__in=stores - {None})
-    told = NeuralEvent.objects.filter(pushed, source=source.name, unhandled=False)
-    return told.exclude(type=PUSHED)
+    rows = NeuralEvent.objects.filter(pushed, source=source.name, unhandled=False)
+    return rows.exclude(type=PUSHED)
 
 
 def stores_for(

@@ -6,13 +6,16 @@ from contextlib import suppress
 import pytest
 from celery import chain, chord, group
 from django.utils import timezone
+from pydantic import BaseModel
 
 import neural
 from neural.batches import ending
 from neural.celeryapp import callbacks, chords
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.settle import mark_lost, release
+from neural.ledger.clock import CarriedClock
+from neural.ledger.outcome import not_started
+from neural.ledger.settle import mark_lost, release, settle
 from neural.ledger.work import current
 from neural.models import AwaitedMember, Batch, BatchState, RunState, TaskRun
 from tests.probe import canvas
@@ -46,6 +49,14 @@ def recovered(run, losses=4):
 
 def members(batch):
     return sorted(TaskRun.objects.filter(batch=batch.pk).values_list("task_id", flat=True))
+
+
+class Point(BaseModel):
+    x: int
+
+
+def doubled(point: Point) -> int:
+    return point.x * 2
 
 
 @pytest.fixture
@@ -140,6 +151,20 @@ def test_a_member_of_every_kind_is_added_once(maker, monkeypatch, fake_broker, m
     killed(maker, make)
 
     assert (AwaitedMember.objects.count(), TaskRun.objects.count()) == once
+
+
+def test_a_member_whose_argument_is_a_pydantic_model_is_added_once(maker):
+    def make():
+        with neural.batch() as batch:
+            batch.add(task.s(Point(x=21)))
+
+    with ledger_task(doubled, pydantic=True) as task:
+        recovered(killed(maker, make))
+        killed(maker, make)
+
+    assert list(TaskRun.objects.exclude(pk=maker.pk).values_list("args", flat=True)) == [
+        [{"x": 21}]
+    ]
 
 
 def test_two_batches_of_a_run_are_two_also_when_it_is_repeated(maker):
@@ -239,6 +264,16 @@ def test_a_run_that_looks_again_and_again_makes_a_batch_each_time_and_goes_on_wi
 
 def test_a_maker_that_was_handed_back_goes_on(maker):
     release([killed(maker, two_members(then=die))], why="the worker stops")
+
+    killed(maker, two_members())
+
+    assert len(members(Batch.objects.get())) == 2
+
+
+def test_a_maker_that_was_claimed_in_between_and_not_started_goes_on(maker):
+    recovered(killed(maker, two_members(then=die)))
+    claimed = claim(task_id=maker.task_id, claimant=Claimant())
+    settle([not_started(each, CarriedClock()) for each in claimed])
 
     killed(maker, two_members())
 
