@@ -26,10 +26,8 @@ from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Translated
 from neural.models import NeuralEvent
 
-_OF_ORDERS = (
-    *("order.stated", "order.status_changed", "delivery.updated"),
-    *("payment.stated", "refund.stated", "settlement.stated"),
-)
+_OF_ORDERS = ("order.stated", "order.status_changed", "delivery.updated")
+_OF_ORDERS += ("payment.stated", "refund.stated", "settlement.stated")
 _MOVED = re.compile(r"~moved-([1-9][0-9]?)-(in|out)\Z")
 
 
@@ -114,8 +112,7 @@ def _belongs(code: StoreCode, order: str) -> str:
     """The store of an order, by its day; empty if it stays where it is."""
     about = events_about(events_of(code.source).defer("payload"), order)
     right = code.store_at(min(each.occurred_at for each in about)) if about else ""
-    has_it = right == code.store_id or right in {each.store_id for each in about}
-    return right if has_it else ""
+    return right if right in {code.store_id, *(each.store_id for each in about)} else ""
 
 
 def _moved(event: NeuralEvent, belongs: Callable[[str], str], dry_run: bool) -> str:

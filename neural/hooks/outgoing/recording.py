@@ -58,7 +58,7 @@ def record_outcomes(ended: Sequence[Ended]) -> None:
     """Record deliveries of the outcomes of events' runs, in the transaction that settles them."""
     if not subscribed.to_outcomes():
         return
-    mine = [each for each in ended if each.run.event_id and _is_wanted(_type(each))]
+    mine = [each for each in ended if each.run.event_id and subscribed.to_outcome(_type(each))]
     if not mine:
         return
     wanted = {outcome: _subscribers(outcome) for outcome in {_type(each) for each in mine}}
@@ -76,10 +76,6 @@ def record_outcomes(ended: Sequence[Ended]) -> None:
         if _gets(subscription, each)
     ]
     Delivery.objects.bulk_create(rows)
-
-
-def _is_wanted(outcome: str) -> bool:
-    return outcome in subscribed.OUTCOMES and subscribed.to_outcome(outcome)
 
 
 def _type(ended: Ended) -> str:

@@ -58,7 +58,7 @@ def to_event(event_type: str) -> bool:
 
 def to_outcome(outcome: str) -> bool:
     """Whether anybody may want this outcome of runs."""
-    return not names().isdisjoint(matching_outcome(outcome))
+    return outcome in OUTCOMES and not names().isdisjoint(matching_outcome(outcome))
 
 
 def to_outcomes() -> bool:
