@@ -2,22 +2,18 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-ORDINARY = 2
-DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"),
-        0,
-    ),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+DIGITS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
+AMOUNT_PLACES = 3
+"""Decimals of every amount that is kept: they suffice for any currency."""
 
 
 def digits_of(currency: str) -> int:
     """Decimals of a currency; two for one that is not known."""
-    return DIGITS.get(currency, ORDINARY)
+    return DIGITS.get(currency, 2)
 
 
-def rounded_to(value: Decimal, digits: int) -> Decimal:
-    """The value rounded half up, as on a bill."""
+def rounded(value: Decimal, digits: int = AMOUNT_PLACES) -> Decimal:
+    """The value rounded half up, as on a bill; by default to the places of an amount."""
     return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)

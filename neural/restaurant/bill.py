@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from neural.restaurant.models.amounts import rounded_to
+from neural.restaurant.models.amounts import rounded
 
 ZERO = Decimal(0)
 
@@ -78,7 +78,7 @@ def amount_of(line: BilledLine, *, digits: int) -> Decimal:
     if line.amount is not None:
         return line.amount
     # A discount that is greater than its line shows as a difference of the order.
-    return max(ZERO, rounded_to(line.quantity * line.price, digits) - line.discount)
+    return max(ZERO, rounded(line.quantity * line.price, digits) - line.discount)
 
 
 def add_up(

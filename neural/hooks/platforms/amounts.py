@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from neural.currencies import digits_of as digits_of
-from neural.currencies import rounded_to
+from neural.currencies import rounded as rounded
 
 PLACES, QUANTITY_PLACES = 3, 6
 """Decimals of an amount, and of a quantity, in the normal form."""
@@ -31,11 +31,6 @@ def exact(value: Any) -> Decimal | None:
         return None
     is_one = number.is_finite() and -LARGEST * LARGEST < number < LARGEST * LARGEST
     return number if is_one else None  # compared as it is: abs() of 1e9999999 overflows
-
-
-def rounded(value: Decimal, digits: int = PLACES) -> Decimal:
-    """The value rounded half up, as on a bill; by default to the places of an amount."""
-    return rounded_to(value, digits)
 
 
 def major(value: Any, places: int = PLACES) -> Decimal | None:

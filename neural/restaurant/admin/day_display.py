@@ -30,7 +30,7 @@ from neural.restaurant.days.summary import (
     summarise,
 )
 from neural.restaurant.models import Channel, DayClose, Order, OrderState, OrderStatus, Payment
-from neural.restaurant.models.amounts import digits_of, rounded_to
+from neural.restaurant.models.amounts import digits_of, rounded
 from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
 from neural.sites import address_in_admin
 
@@ -93,7 +93,7 @@ def signed(amount: Decimal | int | None, currency: str = "") -> str:
 
 def average(amount: Decimal | None, currency: str = "") -> str:
     """An average, rounded to the digits of its currency."""
-    return figure(amount and rounded_to(amount, _digits(currency)), currency)
+    return figure(amount and rounded(amount, _digits(currency)), currency)
 
 
 def _digits(currency: str) -> int:

@@ -1,27 +1,20 @@
 """Columns for money, quantities and texts, and how many decimals a currency has (ISO 4217). Three
 decimals suffice for any currency; a quantity has six, for milligrams in kilos."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
-from neural.currencies import DIGITS as _DIGITS
-from neural.currencies import ORDINARY
-from neural.currencies import rounded_to as rounded_to
+from neural.currencies import AMOUNT_PLACES as DECIMAL_PLACES
+from neural.currencies import digits_of as _digits_of
+from neural.currencies import rounded as rounded
 
-DECIMAL_PLACES = 3
 AMOUNT_DIGITS = 12
 """For one price or payment: below a thousand million."""
 QUANTITY_PLACES = 6
 QUANTITY_DIGITS = AMOUNT_DIGITS - DECIMAL_PLACES + QUANTITY_PLACES
 TOTAL_DIGITS = 18
 """For sums of a million such amounts."""
-
-
-def rounded(value: Decimal) -> Decimal:
-    """The value rounded to the decimals of money's columns, half up as on a bill."""
-    return rounded_to(value, DECIMAL_PLACES)
 
 
 def text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
@@ -61,4 +54,4 @@ def total_field(label: Any, **options: Any) -> models.DecimalField:
 
 def digits_of(currency: str) -> int:
     """Decimals of this currency; those of the columns if it is not stated."""
-    return _DIGITS.get(currency, ORDINARY) if currency else DECIMAL_PLACES
+    return _digits_of(currency) if currency else DECIMAL_PLACES

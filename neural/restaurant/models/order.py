@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
-from neural.restaurant.models.amounts import digits_of, rounded_to, text_field, total_field
+from neural.restaurant.models.amounts import digits_of, rounded, text_field, total_field
 from neural.restaurant.models.claims import claim, contradict, with_claims
 from neural.restaurant.models.newest import NewestQuerySet, event_of, moment_of, version_field
 from neural.restaurant.models.order_status import (
@@ -313,7 +313,7 @@ class Order(models.Model):
     def has_odd_digits(self) -> bool:
         """Whether its money has digits that its currency lacks, as a platform may push it."""
         digits, amounts = digits_of(self.currency), (self.counted, self.paid, self.refunded)
-        return any(amount != rounded_to(amount, digits) for amount in amounts)
+        return any(amount != rounded(amount, digits) for amount in amounts)
 
     @property
     def net(self) -> Decimal:

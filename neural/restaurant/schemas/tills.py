@@ -31,7 +31,7 @@ from neural.restaurant.codes import (
     Status,
     Tender,
 )
-from neural.restaurant.models.amounts import digits_of, rounded, rounded_to
+from neural.restaurant.models.amounts import digits_of, rounded
 from neural.restaurant.schemas.fields import (
     LARGEST_TOTAL,
     MOST_LINES,
@@ -75,7 +75,7 @@ class InCurrency(Payload):
             stated["sums.total"] = self.sums.get("total")
             stated |= {f"tenders.{name}": each for name, each in self.tenders.items()}
         for place, each in stated.items():
-            if isinstance(each, Decimal) and each != rounded_to(each, digits):
+            if isinstance(each, Decimal) and each != rounded(each, digits):
                 yield place, f"has more than the {digits} decimals of {currency}"
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neural.currencies import DIGITS
 from neural.hooks.platforms import amounts, toast
 from neural.hooks.platforms.amounts import (
     digits_of,
@@ -38,7 +39,7 @@ from neural.restaurant.bill import amount_of
 from neural.restaurant.models import amounts as currencies
 from neural.restaurant.schemas.tills import StatedLine
 
-CURRENCIES = sorted({*currencies._DIGITS, "CNY", "USD", "EUR", "HKD", "CAD"})
+CURRENCIES = sorted({*DIGITS, "CNY", "USD", "EUR", "HKD", "CAD"})
 
 
 @pytest.mark.parametrize("code", CURRENCIES)

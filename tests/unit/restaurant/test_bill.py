@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neural.restaurant.bill import Sums, add_up, amount_of
 from neural.restaurant.models import Order
-from neural.restaurant.models.amounts import digits_of, rounded_to
+from neural.restaurant.models.amounts import digits_of, rounded
 from neural.restaurant.schemas.tills import BillEntry, StatedLine
 
 
@@ -182,7 +182,7 @@ def test_total_less_difference_always_equals_the_parts(lines, bill, total, digit
     items = Decimal(0)
     for each in lines:
         if each.state == "sold":
-            gross = rounded_to(each.quantity * each.price, digits)
+            gross = rounded(each.quantity * each.price, digits)
             items += max(Decimal(0), gross - each.discount)
     assert added.total - added.difference == items + parts
     assert added.total >= 0
