@@ -274,8 +274,7 @@ def _cut_whole(order: int) -> bool:
     changed = 0
     for each in rows:
         if (stated := each.stated_amount) is not None:
-            above = max(ZERO, stated + back - paid) if each in live else ZERO
-            amount = max(ZERO, stated - min(back, above))
+            amount = min(stated, max(ZERO, max(paid, stated) - back)) if each in live else stated
             changed += amount != each.amount
             Payment.objects.filter(pk=each.pk).update(amount=amount)
             back += amount if each in live else ZERO

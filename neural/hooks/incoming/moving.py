@@ -26,7 +26,7 @@ from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Translated
 from neural.models import NeuralEvent
 
-_OF_ORDERS = ("order.stated", "order.status_changed", "delivery.updated")
+_OF_ORDERS: tuple[str, ...] = ("order.stated", "order.status_changed", "delivery.updated")
 _OF_ORDERS += ("payment.stated", "refund.stated", "settlement.stated")
 _MOVED = re.compile(r"~moved-([1-9][0-9]?)-(in|out)\Z")
 

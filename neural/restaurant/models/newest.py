@@ -89,10 +89,6 @@ def newer_known(
     return is_known
 
 
-def _plain(value: Any) -> Any:
-    return value.pk if isinstance(value, models.Model) else value
-
-
 def stated_columns(model: type[models.Model], *, key: Sequence[str]) -> list[str]:
     """The columns that statements of a row replace: all but the primary key, what the database
     computes, and the fields of ``key``."""
@@ -191,7 +187,7 @@ class NewestQuerySet(StoreScopedQuerySet):
         connection = self._connection
         fields = {name: self._field(name) for name in names}
         return sql, [
-            field.get_db_prep_save(_plain(row[name]), connection=connection)
+            field.get_db_prep_save(getattr(row[name], "pk", row[name]), connection=connection)
             for row in rows
             for name, field in fields.items()
         ]
