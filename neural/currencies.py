@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 DIGITS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
-AMOUNT_PLACES = 3
-"""Decimals of every amount that is kept: they suffice for any currency."""
+AMOUNT_PLACES, QUANTITY_PLACES = 3, 6
+"""Decimals of every amount that is kept, which suffice for any currency, and of every quantity."""
 
 
 def digits_of(currency: str) -> int:

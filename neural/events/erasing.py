@@ -201,10 +201,10 @@ def _note_beside(
 ) -> None:
     columns = (erasable.store or "pk", *erasable.fields)
     for code, *values in erasable.model._base_manager.filter(pk__in=keys).values_list(*columns):
-        stood = sorted(beside(person, dict(zip(erasable.fields, values, strict=True))))
-        if stood:
+        theirs = sorted(beside(person, dict(zip(erasable.fields, values, strict=True))))
+        if theirs:
             at = (code or "") if erasable.store else ""
-            found.setdefault(at, set()).update(stood[:MOST_BESIDE])
+            found.setdefault(at, set()).update(theirs[:MOST_BESIDE])
 
 
 def _erase_beside(

@@ -7,11 +7,11 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from neural.currencies import AMOUNT_PLACES as PLACES
+from neural.currencies import QUANTITY_PLACES as QUANTITY_PLACES
 from neural.currencies import digits_of as digits_of
 from neural.currencies import rounded as rounded
 
-PLACES, QUANTITY_PLACES = 3, 6
-"""Decimals of an amount, and of a quantity, in the normal form."""
 LARGEST = Decimal(10) ** 9
 """An amount of the normal form is smaller than this."""
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import models
 
 from neural.currencies import AMOUNT_PLACES as DECIMAL_PLACES
+from neural.currencies import QUANTITY_PLACES as QUANTITY_PLACES
 from neural.currencies import digits_of as _digits_of
 from neural.currencies import rounded as rounded
 
 AMOUNT_DIGITS = 12
 """For one price or payment: below a thousand million."""
-QUANTITY_PLACES = 6
 QUANTITY_DIGITS = AMOUNT_DIGITS - DECIMAL_PLACES + QUANTITY_PLACES
 TOTAL_DIGITS = 18
 """For sums of a million such amounts."""
