@@ -3,8 +3,9 @@
     python -m benchmarks.costs                      SQLite and PostgreSQL
     python -m benchmarks.costs --runs 20000
 
-Submits sales reports of three lines together, and drains them with one worker of two processes. The
-workers' memory is read meanwhile. Prints JSON.
+Submits sales reports of three lines and calls a task, and does what is due as a worker does: events
+together, calls each in a transaction of its own. Then one worker of two processes drains reports,
+and its memory is read meanwhile. Prints JSON.
 """
 
 import json
@@ -31,7 +32,7 @@ import neural
 from benchmarks.load.events import sales_report, submit_all
 from benchmarks.load.tasks import ended_at
 from benchmarks.machine import busy_seconds, children, memory_kilobytes
-from benchmarks.processes import ALL, drain_here, log_position, workers
+from benchmarks.processes import ALL, drain_here, drain_in_turn_here, log_position, workers
 from neural.models import RunState, TaskRun
 from neural.queues import LOW_PRIORITY_QUEUE
 
@@ -55,6 +56,7 @@ def _round(name: str, few: int) -> dict[str, dict[str, float]]:
         "submit_many": _cost(few * 10, lambda: _submit(f"{name}-many", few * 10)),
         "drain": _cost(few * 11, lambda: drain_here("default")),
         "delay": _cost(few, lambda: _delay_each(few)),
+        "drain_in_turn": _cost(few, lambda: drain_in_turn_here(ended_at.name, LOW_PRIORITY_QUEUE)),
     }
 
 
@@ -68,7 +70,7 @@ def _submit_each(source: str, number: int) -> None:
 
 
 def _delay_each(number: int) -> None:
-    """By calls to a queue that nobody drains here."""
+    """By calls to a queue of their own."""
     for _ in range(number):
         ended_at.apply_async(queue=LOW_PRIORITY_QUEUE)
 

@@ -5,8 +5,8 @@
 
 Both are measured by the benchmarks of the working tree, with the same packages: the older revision
 lies in a Git worktree made for it. What is measured on PostgreSQL are the rates of Neural's part of
-`benchmarks.peers`, and what `benchmarks.costs` tells of a submit, a `delay()` and a drain:
-processor time and statements. Rates show waiting, too, and differ by a tenth and more between
+`benchmarks.peers`, and what `benchmarks.costs` tells of a submit, a `delay()` and drains of
+both: processor time and statements. Rates show waiting, too, and differ by a tenth and more between
 measurements of the same code; costs show a loss of some hundredths. In each repeat the two
 revisions take turns, so that whatever else the machine does meets both. A ratio is above one where
 the working tree is better: its rate by the older one's, or the older one's cost by its own, in one

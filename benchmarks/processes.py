@@ -16,6 +16,7 @@ from neural.events.registry import atomic_handler_names
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
+from neural.worker.in_turn import run_in_turn
 
 HIGH = ("high", "high_priority", 1)
 ALL = ("all", "high_priority,default,low_priority", 2)
@@ -66,6 +67,14 @@ def drain_here(queue: str) -> None:
     common: Any = {"task_id": "", "claimant": Claimant(), "queue": queue}
     while runs := claim(**common, batchable=atomic_handler_names(), limit=50):
         run_claimed(source, runs)
+
+
+def drain_in_turn_here(task: str, queue: str) -> None:
+    """Run a task's due runs on a queue each in a transaction of its own, as a worker does."""
+    source: Any = current_app.tasks[task]
+    common: Any = {"task_id": "", "task": task, "claimant": Claimant(), "queue": queue}
+    while runs := claim(**common, batchable=[""], limit=50, in_turn=True):
+        run_in_turn(source, runs, own="")
 
 
 def log_position() -> float:

@@ -28,8 +28,9 @@ JOINS = f"""
     LEFT JOIN {Store._meta.db_table} AS store ON store.code = event.store_id
 """
 # Loaded on access: each of these columns would slow down every claim, and work rarely needs them.
+# `error` is not among them: most are empty, and every task asks whether there is one.
 _DEFERRED = {
-    TaskRun: {"created_at", "publish_at", "finished_at", "unique_key", "result", "error"},
+    TaskRun: {"created_at", "publish_at", "finished_at", "unique_key", "result"},
     NeuralEvent: {"content_hash", "unhandled", "pruned_at"},
 }
 _OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"

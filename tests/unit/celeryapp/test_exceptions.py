@@ -10,8 +10,10 @@ from celery import current_app
 from celery.exceptions import Reject
 from celery.result import AsyncResult
 
+from neural.celeryapp.celery_view import was_delivered
 from neural.celeryapp.results import DatabaseResults
-from neural.models import TaskAttempt
+from neural.ledger.claim import Claimant, claim
+from neural.models import TaskAttempt, TaskRun
 from tests.unit.celeryapp.canvas import ledger_task, run_all
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +171,17 @@ def test_a_run_that_comes_again_is_redelivered_and_a_retry_is_not():
         run_all()
 
     assert seen == [False, False, True]
+
+
+def test_whether_a_claimed_run_comes_again_costs_a_first_attempt_no_statement(
+    django_assert_num_queries,
+):
+    def work():
+        pass
+
+    with ledger_task(work) as task:
+        task.delay()
+        (run,) = claim(task_id=TaskRun.objects.get().task_id, claimant=Claimant())
+
+    with django_assert_num_queries(0):
+        assert not was_delivered(run)
