@@ -5,7 +5,7 @@ see, and leaves an entry in the audit log, with the reason if the person gives o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,52 +27,7 @@ from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.audit import action_of, record_user
 from neural.models import AuditOutcome
-from neural.models.store import sees_every_store
-
-
-def _whoever_sees_it(row: Any, user: Any) -> bool:
-    """The default for ``allows``."""
-    return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verb:
-    """One action on a row.
-
-    ``apply(row, user)`` performs it and returns whether the row was changed. ``fits(row)`` decides
-    whether the button is shown. ``change`` is the text of the audit entry, in English and marked
-    for translation, or a function that returns it for a row and is called before ``apply``.
-    ``message_for(row)`` returns the level and text of a message about a changed row, for verbs
-    where a count is not enough. ``whole_chain`` marks a verb that concerns every store: users who
-    are limited to some stores may not use it. ``allows(row, user)`` decides about one row what the
-    permission alone does not. ``leads_to(rows, back)`` is the address of a page that shows what the
-    verb would do to a selection before it is done, and may return to the page ``back``; with
-    ``asks_for_one``, the verb of one row leads there, too. ``needs_reason``: nothing is done
-    without the person's reason.
-    """
-
-    name: str
-    label: Any
-    explanation: Any
-    permission: str
-    apply: Callable[[Any, Any], bool]
-    fits: Callable[[Any], bool]
-    change: str | Callable[[Any], str]
-    message_for: Callable[[Any], tuple[int, str]] | None = None
-    whole_chain: bool = False
-    allows: Callable[[Any, Any], bool] = _whoever_sees_it
-    leads_to: Callable[[Iterable[Any], str], str] | None = None
-    asks_for_one: bool = False
-    needs_reason: bool = False
-
-    def change_of(self, row: Any) -> str:
-        """What the verb changes of this row, as the audit log tells it."""
-        return self.change if isinstance(self.change, str) else self.change(row)
-
-    def is_permitted(self, user: Any) -> bool:
-        """Whether this user may apply the verb to rows that they see."""
-        permitted: bool = user.has_perm(self.permission)
-        return permitted and (not self.whole_chain or sees_every_store(user))
+from neural.verbs import Verb, refusal
 
 
 @dataclass(frozen=True)
@@ -173,7 +128,7 @@ class VerbsAdmin(NeuralAdmin):
             return self.refused_page(
                 request, title=found.label, refusal=refusal(found), back=page_address(row)
             )
-        if found.asks_for_one and (address := address_of_preview(found, [row], next_page(request))):
+        if found.asks_for_one and (address := found.leads_to([row], next_page(request))):
             return HttpResponseRedirect(address)
         do_with_reason(self, request, found, [row])
         return HttpResponseRedirect(next_page(request) or page_address(row))
@@ -196,23 +151,6 @@ def next_page(request: HttpRequest) -> str:
     return where if is_ours else ""
 
 
-def refusal(verb: Verb) -> str:
-    """The reason why a user may not use this verb, as a sentence."""
-    if verb.whole_chain:
-        text = _(
-            "%(action)s concerns every store. It needs the permission for it, and the permission "
-            "to see the rows of every store."
-        )
-    else:
-        text = _("%(action)s needs a permission that you do not have.")
-    return text % {"action": verb.label}
-
-
-def address_of_preview(verb: Verb, rows: Iterable[Model], back: str = "") -> str:
-    """Where a person looks at what the verb would do; empty if it is done at once."""
-    return verb.leads_to(rows, back) if verb.leads_to else ""
-
-
 def act_on_selection(
     model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
 ) -> HttpResponse | None:
@@ -220,7 +158,7 @@ def act_on_selection(
     page that shows what it would do."""
     # Ordered by key, so that two people who act on the same rows cannot deadlock.
     rows = queryset.order_by("pk")
-    if address := address_of_preview(verb, rows, request.get_full_path()):
+    if address := verb.leads_to(rows, request.get_full_path()):
         return HttpResponseRedirect(address)
     do_with_reason(model_admin, request, verb, rows)
     return None

@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import VerbsAdmin, address_of_preview, do_with_reason, next_page
+from neural.admin.actions import VerbsAdmin, do_with_reason, next_page
 from neural.admin.bulk.words import CHOSEN
 from neural.admin.display import (
     NOTHING,
@@ -193,7 +193,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
             title=RESOLVE.label,
             back=back,
             figures=figures_of(list(groups), None),
-            first=[(each.label, address_of_preview(each, groups)) for each in verbs],
+            first=[(each.label, each.leads_to(groups, "")) for each in verbs],
         )
 
     # Columns
