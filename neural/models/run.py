@@ -15,7 +15,7 @@ from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import F, Func, JSONField, Q, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.db.models.sql import UpdateQuery
 from django.utils.translation import gettext_lazy as _
 
@@ -128,6 +128,13 @@ class TaskRunQuerySet(StoreScopedQuerySet):
     def hurry(self) -> int:
         """Make those of these runs that are pending due at once. Returns how many there were."""
         return self.filter(state=RunState.PENDING).update(**_HURRIED)
+
+    def move(self, *, queue: str) -> int:
+        """Give those of these runs that are pending or set aside to another queue. Returns how many
+        there were."""
+        # A waiting run needs a message on its new queue: at once, or when it is due.
+        moved = {"queue": queue, "publish_at": Greatest(F("available_at"), Now())}
+        return self.filter(state__in=EDITABLE_STATES).update(**moved)
 
     def cancel(self) -> int:
         """Cancel those of these runs that are pending. Returns how many there were."""

@@ -6,7 +6,8 @@ keys finds a run of about that time, and a page of the last week does not read o
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -31,11 +32,13 @@ from neural.runs.lookups import (
     runs_of_event_id,
     stores_named,
 )
-from neural.runs.query import PERIODS, RunQuery
+from neural.runs.query import EVER, PERIODS, RunQuery
 
 MARGIN = dt.timedelta(hours=1)
 """By how much a run may have got its key later or earlier than its time says: clocks differ, and a
 transaction that inserted many runs may have been long."""
+MOST_COUNTED = 10_000
+PAGE = 1000
 NEAR = 2000
 """The bisection ends when so many keys are left: fewer than a page may read."""
 
@@ -125,10 +128,18 @@ class Slice:
 
 @dataclass(frozen=True)
 class Selection:
-    """A query as a user means it: its free text has been read, its ids have been looked up."""
+    """Runs as a user means them: those with these primary keys, or else all that match a query. Its
+    free text has been read, its ids have been looked up."""
 
     query: RunQuery
     user: Any
+    run_ids: Sequence[int] | None = None
+    """The keys of runs that were chosen one by one; the query then limits nothing."""
+
+    @property
+    def names_each(self) -> bool:
+        """Whether each run was chosen itself, by its box or its id."""
+        return self.run_ids is not None or bool(self.query.run)
 
     @cached_property
     def runs(self) -> TaskRunQuerySet:
@@ -142,6 +153,24 @@ class Selection:
             return page_of_few(self.runs, place=place, size=size)
         place = replace(place, above=self.span.above, below=self.span.below)
         return find(self.runs, place=place, size=size, **self._plan)
+
+    def newest(
+        self, *, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> tuple[list[int], bool]:
+        """The keys of the newest runs, the newest first, and whether there may be more: up to
+        :data:`MOST_COUNTED`, read for so many seconds. Those chosen one by one are read at once."""
+        if self.run_ids is not None:
+            return list(self.runs.order_by("-pk").values_list("pk", flat=True)), False
+        keys: list[int] = []
+        end, place, is_more = clock() + seconds, Place(), True
+        while is_more and len(keys) < MOST_COUNTED:
+            page = self.page(place=place, size=min(PAGE, MOST_COUNTED - len(keys)))
+            keys, is_more = [*keys, *page.keys], page.more
+            onward = min(page.keys, default=None) if page.stopped_at is None else page.stopped_at
+            if onward is None or clock() >= end:
+                break
+            place = Place(before=onward)
+        return keys, is_more
 
     def slice(self, *, after: int, up_to: int, size: int) -> Slice:
         """The next runs with keys in (after, up_to], the oldest first."""
@@ -165,7 +194,9 @@ class Selection:
         named = [frozenset(keys) for keys in self._named()]
         return frozenset.intersection(*named) if named else None
 
-    def _named(self) -> Iterator[list[int]]:
+    def _named(self) -> Iterator[Sequence[int]]:
+        if self.run_ids is not None:
+            yield self.run_ids
         if self.query.run:
             yield runs_by_id(self.query.run, self.user)
         if self.query.event:
@@ -261,7 +292,38 @@ def select(query: RunQuery, user: Any) -> Selection:
     return Selection(meant(query, user), user)
 
 
+def chosen(run_ids: Sequence[int], user: Any) -> Selection:
+    """Those of the user's runs that were chosen one by one, by their primary keys."""
+    return Selection(RunQuery(period=EVER), user, run_ids)
+
+
 def matching(query: RunQuery, user: Any) -> TaskRunQuerySet:
     """The runs of the user's stores that the query means, in no order. Not bounded: read it by
     :meth:`Selection.page` or :meth:`Selection.slice`."""
     return select(query, user).runs
+
+
+def set_aside(
+    *,
+    states: Sequence[RunState],
+    ids: Sequence[str] = (),
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    error: str = "",
+    stores: Collection[str] | None = None,
+    **exact: str,
+) -> TaskRunQuerySet:
+    """Runs that have ended, as scripts name them: by exact values of columns, by when they finished
+    (at or after ``since`` and before ``until``), by part of the last error, upper or lower case, or
+    by ``ids``, task ids or primary keys. ``stores`` are the codes of those that the caller may see;
+    None: every store. Empty criteria match every run.
+
+    An index of these states serves it, so its cost does not grow with the millions of runs that
+    succeeded.
+    """
+    wanted: dict[str, Any] = {**exact, "finished_at__gte": since, "finished_at__lt": until}
+    wanted["error__icontains"] = error
+    runs: TaskRunQuerySet = TaskRun.objects.in_stores(stores)
+    runs = runs.filter(state__in=states, **{name: each for name, each in wanted.items() if each})
+    keys = [int(each) for each in ids if each.isdecimal()]
+    return runs.filter(Q(task_id__in=ids) | Q(pk__in=keys)) if ids else runs

@@ -697,7 +697,7 @@ BULK = (
     Fault(
         "a slice is done twice",
         "neural/runs/bulk/acting.py",
-        "if not action.is_under_way or action.position != work.action.position:",
+        "if not action.is_under_way or action.position != read.position:",
         "if not action.is_under_way:",
         "tests/unit/runs/test_bulk_once.py::test_a_slice_that_another_worker_has_done_is_not_done_while_the_next_one_waits",
     ),
@@ -711,7 +711,7 @@ BULK = (
     Fault(
         "who lost the permission goes on acting",
         "neural/runs/bulk/acting.py",
-        "if user is None or not is_permitted(action.verb, user):",
+        "if user is None or not RUN_VERBS[action.verb].is_permitted(user):",
         "if user is None:",
         "tests/unit/runs/test_bulk_deciding.py::test_a_user_who_loses_the_permission_changes_nothing_more",
     ),
@@ -739,16 +739,16 @@ BULK = (
     Fault(
         "a form that is sent twice asks twice",
         "neural/runs/bulk/beginning.py",
-        "    if found := _begun_before(wanted):\n        return found\n    if problems",
-        "    if problems",
+        "    if before := same_form.first():\n        return Begun(before, is_new=False)\n    query",
+        "    query",
         "tests/unit/runs/test_bulk_once.py::test_a_form_that_is_sent_twice_asks_once",
     ),
     Fault(
-        "a run that is not set aside is retried",
-        _LEDGER + "record.py",
-        "still = TaskRun.objects.filter(pk__in=keys, state=state)",
-        "still = TaskRun.objects.filter(pk__in=keys)",
-        "tests/unit/runs/test_command_retry_runs.py::test_what_somebody_else_changes_meanwhile_stays_as_they_left_it",
+        "a script retries runs that are set aside otherwise than it said",
+        "neural/runs/selecting.py",
+        "runs.filter(state__in=states, **",
+        "runs.filter(**",
+        "tests/unit/api/test_api_reading_runs.py::test_a_filter_chooses_runs",
     ),
 )
 

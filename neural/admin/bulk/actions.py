@@ -37,8 +37,8 @@ from neural.keyset.walks import Place
 from neural.models import BulkAction, BulkActionState, BulkVerb
 from neural.models.store import sees_every_store
 from neural.personal.redacting import for_user
+from neural.runs.acts import RUN_VERBS
 from neural.runs.bulk.deciding import may_decide, resume, stop
-from neural.runs.bulk.verbs import EFFECTS
 
 BulkStateFilter = choice_filter(_("state"), "state", BulkActionState)
 BulkVerbFilter = choice_filter(_("action"), "verb", BulkVerb)
@@ -113,7 +113,7 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Also for users who may not view the list: they see what they asked for."""
         return super().has_view_permission(request, obj) or any(
-            request.user.has_perm(each.permission) for each in EFFECTS.values()
+            request.user.has_perm(each.permission) for each in RUN_VERBS.values()
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

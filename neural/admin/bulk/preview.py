@@ -3,8 +3,8 @@ one form is one action.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import current_app
@@ -18,30 +18,32 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from neural.admin.bulk.words import CHOSEN, button_text, words_of
+from neural.admin.bulk.words import Words, words_of
 from neural.admin.display import named_work, page_address
 from neural.admin.forms import capitalise_labels
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.admin.tabs import tabs_under
 from neural.ledger.clock import database_clock
-from neural.models import BulkAction, BulkVerb, RunState
+from neural.models import BulkAction
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.personal.redacting import for_user
-from neural.runs import lookups
+from neural.runs.acts import CHOSEN, QUEUE, RUN_VERBS, RunVerb
 from neural.runs.bulk.beginning import (
     FASTEST,
     LONGEST_REASON,
-    MOST_CHOSEN,
     BulkActionRefused,
     begin,
-    meant,
+    no_state,
+    no_verb,
+    too_many,
 )
 from neural.runs.bulk.previewing import Part, Preview, preview
-from neural.runs.bulk.verbs import EFFECTS, QUEUE, is_permitted
 from neural.runs.query import QueryRefused, RunQuery
+from neural.runs.selecting import Selection, chosen, select
 from neural.sites import address_in_admin
+from neural.verbs import refusal
 
 TARGET = "to_queue"
 """The field of the queue to move to. ``queue`` is the filter by the queue on which runs are."""
@@ -72,9 +74,9 @@ class BulkForm(forms.Form):
         help_text=_("Empty: as fast as it goes."),
     )
 
-    def __init__(self, *args: Any, verb: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, verb: RunVerb, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if EFFECTS[verb].needs_queue:
+        if verb.needs_queue:
             queues: Any = self.fields[TARGET]
             queues.choices = [
                 ("", "---------"),
@@ -97,60 +99,38 @@ class BulkForm(forms.Form):
             self.add_error(field if field in self.fields else None, problem)
 
 
-def token_for(
-    user: Any, verb: str, params: Mapping[str, str], run_ids: Sequence[int] | None
-) -> str:
-    """A token that is the same in every tab in which this user is asked the same.
-
-    It changes with the user's next action: then the same question means a second execution.
-    """
-    own = BulkAction.objects.filter(user_id=str(user.pk))
-    newest = own.order_by("-pk").values_list("pk", flat=True)
-    asked = [str(user.pk), verb, sorted(params.items()), run_ids, newest.first()]
-    return salted_hmac("neural.bulk_action", json.dumps(asked), algorithm="sha256").hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What the address or the form asks for."""
 
-    verb: str
+    verb: RunVerb
     params: dict[str, str]
-    query: RunQuery | None
-    run_ids: Sequence[int] | None
+    selection: Selection
 
     @property
-    def label(self) -> Any:
-        return BulkVerb(self.verb).label
+    def query(self) -> RunQuery | None:
+        """None if the runs were chosen one by one."""
+        return self.selection.query if self.selection.run_ids is None else None
 
-    def now(self) -> RunQuery | None:
-        """The query as it is now: what comes later is not meant."""
+    def now(self) -> Selection:
+        """The runs as they are now: what comes later is not meant."""
         if self.query is None:
-            return None
-        return meant(self.verb, self.query).at(database_clock())
-
-    def hidden(self, query: RunQuery | None) -> list[tuple[str, Any]]:
-        """The fields of a form that asks for the same."""
-        if query is not None:
-            return [("verb", self.verb), *query.params().items()]
-        return [("verb", self.verb), *((CHOSEN, key) for key in self.run_ids or ())]
+            return self.selection
+        return replace(self.selection, query=self.verb.meant(self.query).at(database_clock()))
 
 
 def asked_of(request: HttpRequest) -> Asked:
     """What a request asks for; raises :class:`~neural.runs.query.QueryRefused`."""
     data = request.POST if request.method == "POST" else request.GET
     verb = data.get("verb", "")
-    if verb not in BulkVerb.values:
-        raise QueryRefused({"verb": gettext("There is no action “%(name)s”.") % {"name": verb}})
+    if unknown := no_verb(verb):
+        raise QueryRefused({"verb": unknown})
     params = {name: data[name] for name in data if name not in OF_THE_FORM and data[name]}
-    run_ids = _keys(data.getlist(CHOSEN)) if CHOSEN in data else None
-    query = _query(params, request.user) if run_ids is None else None
-    return Asked(verb=verb, params=params, query=query, run_ids=run_ids)
-
-
-def _query(params: dict[str, str], user: Any) -> RunQuery:
-    """The query with the meaning of its free text in its place: it means the same later."""
-    return lookups.meant(RunQuery.from_params(params), user)
+    if CHOSEN in data:
+        selection = chosen(_keys(data.getlist(CHOSEN)), request.user)
+    else:  # with the meaning of its free text in its place: it means the same later
+        selection = select(RunQuery.from_params(params), request.user)
+    return Asked(verb=RUN_VERBS[verb], params=params, selection=selection)
 
 
 def _keys(texts: Sequence[str]) -> Sequence[int]:
@@ -158,10 +138,21 @@ def _keys(texts: Sequence[str]) -> Sequence[int]:
     if wrong:
         message = gettext("“%(value)s” is not the number of a run.") % {"value": wrong[0][:100]}
         raise QueryRefused({CHOSEN: message})
-    if len(texts) > MOST_CHOSEN:
-        message = gettext("%(count)d runs are chosen; at most %(most)d can be. Choose by a filter.")
-        raise QueryRefused({CHOSEN: message % {"count": len(texts), "most": MOST_CHOSEN}})
+    if problem := too_many(texts):
+        raise QueryRefused({CHOSEN: problem})
     return sorted({int(text) for text in texts})
+
+
+def token_for(user: Any, asked: Asked) -> str:
+    """A token that is the same in every tab in which this user is asked the same.
+
+    It changes with the user's next action: then the same question means a second execution.
+    """
+    own = BulkAction.objects.filter(user_id=str(user.pk))
+    newest = own.order_by("-pk").values_list("pk", flat=True).first()
+    meant = [asked.verb.name, sorted(asked.params.items()), asked.selection.run_ids]
+    text = json.dumps([str(user.pk), *meant, newest])
+    return salted_hmac("neural.bulk_action", text, algorithm="sha256").hexdigest()
 
 
 UNDER_WAY_SHOWN = 5
@@ -183,8 +174,13 @@ class BulkPreview(NeuralAdmin):
             asked = asked_of(request)
         except QueryRefused as refused:
             return self._page(request, None, problems=refused.problems.values())
-        if not is_permitted(asked.verb, request.user):
-            return self._refused_page(request, asked)
+        if not asked.verb.is_permitted(request.user):
+            return self.refused_page(
+                request,
+                title=asked.verb.label,
+                refusal=refusal(asked.verb),
+                back=address_in_admin("neural_taskrun_changelist"),
+            )
         if "token" not in request.POST:
             return self._asking(request, asked)
         return self._begin(request, asked)
@@ -195,12 +191,12 @@ class BulkPreview(NeuralAdmin):
             return self._previewed(request, asked, form)
         try:
             begun = begin(
-                verb=asked.verb,
+                verb=asked.verb.name,
                 user=request.user,
                 reason=form.cleaned_data["reason"],
                 token=form.cleaned_data["token"],
                 query=asked.query,
-                run_ids=asked.run_ids,
+                run_ids=asked.selection.run_ids,
                 values=form.values,
                 pace=form.cleaned_data["pace"],
             )
@@ -213,34 +209,31 @@ class BulkPreview(NeuralAdmin):
         return HttpResponseRedirect(page_address(begun.action))
 
     def _asking(self, request: HttpRequest, asked: Asked) -> HttpResponse:
-        token = token_for(request.user, asked.verb, asked.params, asked.run_ids)
+        token = token_for(request.user, asked)
         first = {"token": token, "reason": request.GET.get("reason", "")}
         return self._previewed(request, asked, BulkForm(initial=first, verb=asked.verb))
 
     def _previewed(self, request: HttpRequest, asked: Asked, form: BulkForm) -> HttpResponse:
-        query = asked.now()
-        found = preview(
-            verb=asked.verb,
-            user=request.user,
-            query=query,
-            run_ids=asked.run_ids,
-            values=form.values,
-        )
-        state = query.state if query else ""
-        problems = []
-        if state and state not in EFFECTS[asked.verb].states:
-            values = {"action": asked.label, "state": RunState(state).label}
-            problems = [gettext("%(action)s changes no run in the state “%(state)s”.") % values]
+        selection = asked.now()
+        found = preview(verb=asked.verb, selection=selection, values=form.values)
+        words: Words = ()
+        problems: list[str] = []
+        hidden: list[tuple[str, Any]] = [(CHOSEN, key) for key in selection.run_ids or ()]
+        if asked.query is not None:
+            words = words_of(selection.query, request.user)
+            problems = [no_state(asked.verb, selection.query)]
+            hidden = [*selection.query.params().items()]
+        numbers = {"number": found.fit, "count": counted(found.fit, found.is_more)}
         return self._page(
             request,
             asked,
-            problems=problems,
+            problems=filter(None, problems),
             form=form,
             found=_redacted(found, request.user),
-            words=words_of(query, request.user) if query else (),
-            button=button_text(asked.verb, found.fit, counted(found.fit, found.is_more)),
+            words=words,
+            button=str(asked.verb.button % numbers),
             matched=counted(found.matched, found.is_more),
-            hidden=asked.hidden(query),
+            hidden=[("verb", asked.verb.name), *hidden],
             others=_under_way(request.user),
         )
 
@@ -250,21 +243,12 @@ class BulkPreview(NeuralAdmin):
         return self.own_page(
             request,
             "admin/neural/bulkaction/preview.html",
-            title=asked.label if asked else gettext("Act on many runs"),
+            title=asked.verb.label if asked else gettext("Act on many runs"),
             asked=asked,
             problems=list(problems),
             runs_address=address_in_admin("neural_taskrun_changelist"),
             **tabs_under("runs", request, self.admin_site),
             **more,
-        )
-
-    def _refused_page(self, request: HttpRequest, asked: Asked) -> TemplateResponse:
-        text = gettext("%(action)s needs a permission that you do not have.")
-        return self.refused_page(
-            request,
-            title=asked.label,
-            refusal=text % {"action": asked.label},
-            back=address_in_admin("neural_taskrun_changelist"),
         )
 
 

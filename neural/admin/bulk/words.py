@@ -1,10 +1,8 @@
 """A query of runs, and what a bulk action does, in words for people."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Model
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -12,16 +10,12 @@ from django.utils.translation import ngettext, pgettext
 from neural.admin.display import instant, named_work
 from neural.admin.runs_list.chips import in_words, labels
 from neural.models import BulkAction
-from neural.runs.bulk.verbs import EFFECTS, QUEUE
+from neural.runs.acts import QUEUE
 from neural.runs.query import EVER, QueryRefused, RunQuery
-from neural.sites import address_if_there
 
 Words = Sequence[tuple[Any, Any]]
 """Labels and values."""
 TIMES = ("period", "since", "until")
-PREVIEW = "neural_bulkaction_preview"
-CHOSEN = "_selected_action"
-"""The parameter of chosen runs, as Django's lists name it."""
 
 
 def words_of(query: RunQuery, user: Any) -> Words:
@@ -64,23 +58,6 @@ def words_of_action(action: BulkAction, user: Any) -> Words:
         return [(_("filter"), str(refused))]
 
 
-def button_text(verb: str, number: int, count: str) -> str:
-    """What the button says: the verb and how many runs. ``count`` is the number as text."""
-    return str(EFFECTS[verb].button % {"number": number, "count": count})
-
-
 def target_of(action: BulkAction) -> str:
     """The queue to which an action moves runs."""
     return str(action.values.get(QUEUE, ""))
-
-
-def preview_address(verb: str, params: Mapping[str, Any]) -> str:
-    """The page that previews a verb on the runs which parameters of an address mean; empty if the
-    admin site does not have it."""
-    page = address_if_there(PREVIEW)
-    return f"{page}?{urlencode({**params, 'verb': verb}, doseq=True)}" if page else ""
-
-
-def previewing(verb: str) -> Callable[[Iterable[Model], str], str]:
-    """A function that returns the address of the preview for chosen runs."""
-    return lambda runs, back: preview_address(verb, {CHOSEN: [run.pk for run in runs]})

@@ -8,38 +8,21 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.bulk.words import previewing
+from neural.admin.actions import VerbsAdmin
 from neural.admin.display import NOTHING, badge, computed_column, duration
 from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.run_page.page import RunPageAdmin
 from neural.admin.runs_list.views import RunsList
 from neural.admin.scope import HistoryAdmin
-from neural.models import BulkVerb, TaskRun
-from neural.runs.bulk.verbs import EFFECTS
+from neural.models import TaskRun
+from neural.runs.acts import RUN_VERBS
 from neural.runs.lookups import runs_begun, runs_by_id
-
-
-def _verb(name: BulkVerb) -> Verb:
-    """The verb for one run: the same as for many."""
-    effect = EFFECTS[name]
-    return Verb(
-        name=name.value,
-        label=name.label,
-        explanation=effect.explanation,
-        permission=effect.permission,
-        apply=lambda run, user: effect.change_one(run),
-        fits=lambda run: run.state in effect.states,
-        change=effect.audited,
-        leads_to=previewing(name),
-        asks_for_one=effect.needs_queue,
-    )
 
 
 @page(TaskRun)
 class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
-    verbs = tuple(map(_verb, BulkVerb))
+    verbs = tuple(RUN_VERBS.values())
     from_outside = ("args", "kwargs", "result", "options")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

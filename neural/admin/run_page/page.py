@@ -25,8 +25,9 @@ from neural.admin.run_page.timeline import timeline
 from neural.admin.scope import section
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
-from neural.models.run import FINISHED_STATES, SET_ASIDE_STATES
+from neural.models.run import FINISHED_STATES
 from neural.personal.redacting import for_user, masking_values_of
+from neural.runs.acts import RETRY
 from neural.runs.commands import call_command, retry_command, submit_command
 
 OFTEN, RARELY = 3, 15
@@ -124,7 +125,7 @@ def commands_for(run: TaskRun, user: Any) -> Sequence[Command]:
 
 
 def _retry(run: TaskRun) -> Iterator[Command]:
-    if run.state in SET_ASIDE_STATES:
+    if RETRY.fits(run):
         yield Command("command-retry", _("Retry this run"), retry_command(run))
 
 

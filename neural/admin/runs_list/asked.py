@@ -36,12 +36,6 @@ class Asked:
         query = self.query.params() if self.query else dict(self.params)
         return address_of({**query, **changes})
 
-    @property
-    def fixed(self) -> str:
-        """The parameters with the meaning of the free text in its place: it means the same when
-        more has happened."""
-        return urlencode(self.selection.query.params()) if self.selection else ""
-
 
 def address_of(params: Mapping[str, Any]) -> str:
     """The list's address with these parameters, from the list itself."""

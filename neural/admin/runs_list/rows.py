@@ -8,16 +8,14 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.admin.bulk.words import PREVIEW
 from neural.admin.display import duration, page_address
 from neural.admin.runs_list.asked import Asked
 from neural.ledger.clock import database_clock
 from neural.ledger.work import given_title
-from neural.models import BulkVerb, TaskRun
+from neural.models import TaskRun
 from neural.personal.redacting import for_user
 from neural.runs.about import About, about_events
-from neural.runs.bulk.verbs import EFFECTS, is_permitted
-from neural.sites import address_if_there
+from neural.runs.acts import RUN_VERBS, preview_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +96,16 @@ class Act:
     for_all: str
 
 
-def preview_address() -> str:
-    """The address of the preview; empty if the site has none."""
-    return address_if_there(PREVIEW)
-
-
 def acts_of(asked: Asked, user: Any) -> Sequence[Act]:
-    """The verbs for the runs of an address that this user may use."""
-    address = preview_address()
-    if asked.query is None or not address:
+    """The verbs for the runs of an address that this user may use. They mean the same when more has
+    happened."""
+    if asked.selection is None:
         return ()
-    state = asked.query.state
-    fitting = [verb for verb in BulkVerb if not state or state in EFFECTS[verb].states]
-    return [
-        Act(verb.value, verb.label, f"{address}?{asked.fixed}&verb={verb.value}")
+    query = asked.selection.query
+    fitting = [each for each in RUN_VERBS.values() if not query.state or query.state in each.states]
+    acts = [
+        Act(verb.name, verb.label, preview_address(verb.name, query.params()))
         for verb in fitting
-        if is_permitted(verb, user)
+        if verb.is_permitted(user)
     ]
+    return [act for act in acts if act.for_all]

@@ -19,17 +19,18 @@ from neural.admin.runs_list.asked import NEWEST, SHOWN, Asked, asked_by
 from neural.admin.runs_list.bars import drawn
 from neural.admin.runs_list.chips import chips_of, part_of, tabs_of
 from neural.admin.runs_list.choices import choices_of, more_choices_of, period_of
-from neural.admin.runs_list.rows import acts_of, preview_address, rows_of
+from neural.admin.runs_list.rows import acts_of, rows_of
 from neural.admin.runs_list.saving import SavedViews, visible_views
 from neural.admin.tabs import list_of
 from neural.keyset import bounded
 from neural.keyset.bounded import KeyPage
 from neural.keyset.walks import Place
 from neural.models import TaskRun
+from neural.runs.acts import PREVIEW
 from neural.runs.counting import count, counted
 from neural.runs.figures import histogram
 from neural.runs.query import EVER, known_filters
-from neural.sites import address_in_admin
+from neural.sites import address_if_there, address_in_admin
 
 TEMPLATES = "admin/neural/runs"
 MEDIA = Media(
@@ -125,7 +126,7 @@ def list_context(asked: Asked, request: HttpRequest, *, size: int) -> dict[str, 
         "tabs": tabs_of(asked),
         "views": visible_views(asked, user),
         "acts": acts_of(asked, user),
-        "preview_address": preview_address(),
+        "preview_address": address_if_there(PREVIEW),
         "figures_address": address_in_admin("neural_taskrun_figures") + asked.address(),
         "live_address": address_in_admin("neural_taskrun_live") + asked.address(),
         "save_address": address_in_admin("neural_savedview_save"),

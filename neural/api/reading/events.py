@@ -26,7 +26,8 @@ from neural.events.answers import EventPruned
 from neural.events.recording import replay
 from neural.events.types import EventTypeUnknown, event_type
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
-from neural.models.run_log import log_change, pairs
+from neural.models.run_log import pairs
+from neural.runs.acts import RETRY
 
 logger = logging.getLogger("neural.api")
 
@@ -236,9 +237,8 @@ def retry_event(event: NeuralEvent, *, by: str) -> EventRetry:
     runs = event.runs.order_by("pk").select_for_update(of=("self",))
     found = list(runs.defer("args", "kwargs", "result"))
     retried = [run for run in found if run.state in RETRIED_STATES]
-    TaskRun.objects.filter(pk__in=[run.pk for run in retried]).retry()
+    RETRY.change_all(retried, by=by)
     recorded = replay(event, requested_by=by)
-    transaction.on_commit(lambda: log_change("retried", retried, by=by), robust=True)
     transaction.on_commit(lambda: _log(event, by, retried, recorded), robust=True)
     unchanged = [run for run in found if run.state not in RETRIED_STATES]
     return EventRetry(retried=retried, recorded=recorded, unchanged=unchanged)

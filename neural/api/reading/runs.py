@@ -12,10 +12,10 @@ from neural.api.access import Caller, KeyWith, record_act
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import TASK_ID, AskedInstant, HandlerName, Instant, TaskId, text
-from neural.ledger.record import Selection, retry_first
 from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.models.attempt import attempts_of
-from neural.models.run_log import log_change
+from neural.runs.acts import RETRY
+from neural.runs.selecting import set_aside
 
 MOST_RETRIED = 1000
 """How many runs one request retries."""
@@ -135,25 +135,31 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
     oldest first, at most `limit` in one request. Left out are runs of events whose payload was
     pruned, and dead letters of refused messages. Look first with `dry_run`."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
-    selection = Selection(
+    found = set_aside(
         states=[RunState(each) for each in dict.fromkeys(chosen.states)],
         stores=caller.stores,
         **chosen.model_dump(include=NARROWING, exclude_none=True),
     )
+    columns = ("task_id", "task", "handler", "queue", "event_id", "store_id")
+    reached = RETRY.reached(found, named=False).order_by("pk").only(*columns)
     with transaction.atomic():
-        runs, more = retry_first(selection, most=chosen.limit, dry_run=chosen.dry_run)
-        if not chosen.dry_run:
-            transaction.on_commit(lambda: log_change("retried", runs, by=caller.name), robust=True)
-            if runs:
-                query = chosen.model_dump(mode="json", include=NARROWING, exclude_none=True)
-                states = {"states": ",".join(chosen.states)}
-                record_act(caller, action="run.retry", rows=runs, query=states | query)
+        if not chosen.dry_run:  # so that no run is returned that somebody else changes meanwhile
+            reached = reached.select_for_update(of=("self",))
+        runs = list(reached[: chosen.limit + 1])
+        more = len(runs) > chosen.limit
+        del runs[chosen.limit :]
+        if runs and not chosen.dry_run:
+            RETRY.change_all(runs, by=caller.name)
+            query = chosen.model_dump(mode="json", include=NARROWING, exclude_none=True)
+            states = {"states": ",".join(chosen.states)}
+            record_act(caller, action="run.retry", rows=runs, query=states | query)
+    left_out = RETRY.left_out(found, named=False)
     return RunsRetried(
         dry_run=chosen.dry_run,
         retried=len(runs),
         more=more,
         task_ids=[run.task_id for run in runs],
-        refused=selection.refused()[:MOST_RETRIED].count(),
+        refused=left_out["refused"][:MOST_RETRIED].count(),
     )
 
 

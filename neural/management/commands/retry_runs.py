@@ -1,25 +1,34 @@
 """`manage.py retry_runs`: runs dead, cancelled or discarded runs again."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
+from django.db import transaction
+from django.db.models import Count
 from tqdm import tqdm
 
 from neural.conf import conf
-from neural.ledger.record import Group, Selection, groups, retry
 from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.models.run import SET_ASIDE_STATES
+from neural.models.run import TaskRunQuerySet
+from neural.runs.acts import RETRY
 from neural.runs.bulk.beginning import MOST_CHOSEN
+from neural.runs.selecting import set_aside
 
 SHOWN_GROUPS = 10
 SHOWN_EXAMPLES = 3
 NARROWING = ("task", "handler", "queue", "store", "since", "until", "error", "ids")
 CHOOSING = ("state", *NARROWING)
 ACTION = "run.retry"
+LEFT_OUT = {
+    "payload_pruned": "the payload of the event was pruned",
+    "refused": "refused messages are retried by --ids",
+}
+CHUNK = 1000
+"""The most runs of one transaction."""
 
 
 class Command(TeachingCommand):
@@ -51,7 +60,7 @@ class Command(TeachingCommand):
         parser.add_argument(
             "--state",
             action="append",
-            choices=[state.value for state in SET_ASIDE_STATES],
+            choices=[state.value for state in RETRY.states],
             help="state of the runs; may be repeated (dead)",
         )
         parser.add_argument("--task", help="name of the task, as the ledger has it")
@@ -77,44 +86,45 @@ class Command(TeachingCommand):
 
     def handle(self, *, dry_run: bool, yes: bool, **options: Any) -> None:
         """Show the chosen runs, ask for confirmation, and retry them."""
-        selection = chosen(options)
-        number = selection.runs().count()
-        self._show(selection, number)
+        states = list(dict.fromkeys(map(RunState, options["state"] or [RunState.DEAD])))
+        named = bool(options["ids"])
+        found = set_aside(
+            states=states, **{name: options[name] for name in NARROWING if options[name]}
+        )
+        reached = RETRY.reached(found, named=named)
+        number = reached.count()
+        self._show(reached, number, " or ".join(states))
+        for why, left_out in RETRY.left_out(found, named=named).items():
+            if count := left_out.count():
+                self.stdout.write(f"{count:,} more {runs_are(count)} left out: {LEFT_OUT[why]}.")
         if dry_run or not number:
             return
         if not yes and sys.stdin.isatty() and not confirmed(number):
             raise CommandError("Nothing was changed.")
-        acts = Acts(options)
+        acts, changed = Acts(options), 0
         with (
             tqdm(total=number, unit="run", leave=False, disable=None) as bar,
             recorded(options, action=ACTION, query=acts.query) as acts.done,
         ):
-            changed = retry(selection, on_progress=bar.update, on_retried=acts.record)
+            for state in states:
+                for runs in retry(reached.filter(state=state), acts):
+                    changed += runs
+                    bar.update(runs)
         self.stdout.write(f"{changed:,} {runs_are(changed)} due again.")
         self._say_who_publishes()
 
-    def _show(self, selection: Selection, number: int) -> None:
-        states = " or ".join(selection.states)
+    def _show(self, reached: TaskRunQuerySet, number: int, states: str) -> None:
         self.stdout.write(f"{number:,} {states} {runs_are(number)} chosen.")
-        found = groups(selection, most=SHOWN_GROUPS)
-        for group in found:
-            self.stdout.write(describe(group))
-        rest = number - sum(group.runs for group in found)
+        rest, alike = number, ("handler", "task", "error")
+        groups = reached.order_by().values_list(*alike).annotate(runs=Count("pk"))
+        for handler, task, error, runs in groups.order_by("-runs", *alike)[:SHOWN_GROUPS]:
+            rest -= runs
+            why = error or "no error is recorded"
+            self.stdout.write(f"  {runs:>7,}  {handler or task}: {why}")
         if rest:
             self.stdout.write(f"  {rest:>7,}  others; narrow the choice to see them")
-        examples = selection.runs().order_by("-pk")[:SHOWN_EXAMPLES]
-        for run in examples:
+        for run in reached.order_by("-pk")[:SHOWN_EXAMPLES]:
             self.stdout.write(f"  such as {run.task_id} of {run.work_name} on {run.queue}")
-        if left_out := selection.out_of_reach().count():
-            self.stdout.write(
-                f"{left_out:,} more {runs_are(left_out)} left out: the payload of the event was "
-                "pruned."
-            )
-        if refused := selection.refused().count():
-            self.stdout.write(
-                f"{refused:,} more {runs_are(refused)} left out: refused messages are retried by "
-                "--ids."
-            )
 
     def _say_who_publishes(self) -> None:
         alive = WorkerProcess.objects.publishing().alive(conf().worker_lost_seconds)
@@ -148,11 +158,22 @@ class Acts:
                 self.done.entry = record_command(self.options, action=ACTION, **facts)
 
 
-def chosen(options: dict[str, Any]) -> Selection:
-    """The selection that the options describe."""
-    states = tuple(RunState(value) for value in options["state"] or [RunState.DEAD])
-    narrowing = {name: options[name] for name in NARROWING if options[name]}
-    return Selection(states=tuple(dict.fromkeys(states)), **narrowing)
+def retry(reached: TaskRunQuerySet, acts: Acts) -> Iterator[int]:
+    """Retry these runs of one state, a chunk in each transaction; yields how many each had. A run
+    whose state somebody changes meanwhile is left alone."""
+    last = 0
+    while runs := _retry_chunk(reached.filter(pk__gt=last), acts):
+        yield len(runs)
+        last = runs[-1].pk
+
+
+@transaction.atomic
+def _retry_chunk(reached: TaskRunQuerySet, acts: Acts) -> Sequence[TaskRun]:
+    rows = reached.order_by("pk").only("store")
+    if runs := list(rows.select_for_update(of=("self",))[:CHUNK]):
+        RETRY.change_all(runs)
+        acts.record(runs)
+    return runs
 
 
 def _summary(value: Any) -> str:
@@ -163,11 +184,6 @@ def _summary(value: Any) -> str:
 def confirmed(number: int) -> bool:
     """Whether the person at the terminal agrees."""
     return input(f"Run {number:,} again? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def describe(group: Group) -> str:
-    """A line about runs that failed with the same error."""
-    return f"  {group.runs:>7,}  {group.work}: {group.error or 'no error is recorded'}"
 
 
 def runs_are(number: int) -> str:

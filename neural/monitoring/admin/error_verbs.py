@@ -1,8 +1,7 @@
 """The actions on error groups: mute, resolve, open; retry or discard their dead runs."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, pgettext_lazy
 
 from neural.admin.actions import Verb
-from neural.admin.bulk.words import CHOSEN, preview_address
 from neural.admin.display import page_address
 from neural.ledger.clock import database_clock
-from neural.models import BulkVerb, RunState
+from neural.models import RunState
 from neural.monitoring.errors.acting import FILTER, mute, reopen, resolve
-from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
+from neural.monitoring.models import ErrorGroupState, FailedRun
+from neural.runs.acts import CHOSEN, DISCARD, RETRY, RunVerb, preview_address
 from neural.runs.query import EVER
 from neural.sites import address_in_admin
 
@@ -25,19 +24,17 @@ RESOLVED = gettext_noop("state: resolved (resolve)")
 OPENED = gettext_noop("state: open (open again)")
 
 
-def _mute(days: int, group: ErrorGroup, user: Any) -> bool:
-    return mute(group, user, until=database_clock() + dt.timedelta(days=days))
-
-
 def _muting(days: int, label: Any, explanation: Any) -> Verb:
     return Verb(
         name=f"mute_{days}",
         label=label,
         explanation=explanation,
         permission=DECIDE,
-        apply=partial(_mute, days),
+        apply=lambda group, user: mute(
+            group, user, until=database_clock() + dt.timedelta(days=days)
+        ),
         fits=lambda group: group.state != ErrorGroupState.RESOLVED,
-        change=lambda group: MUTED,
+        change=MUTED,
         whole_chain=True,
     )
 
@@ -59,7 +56,7 @@ RESOLVE = Verb(
     permission=DECIDE,
     apply=resolve,
     fits=lambda group: group.state != ErrorGroupState.RESOLVED,
-    change=lambda group: RESOLVED,
+    change=RESOLVED,
     whole_chain=True,
     leads_to=asking_about_dead,
     asks_for_one=True,
@@ -71,46 +68,37 @@ OPEN = Verb(
     permission=DECIDE,
     apply=reopen,
     fits=lambda group: group.state != ErrorGroupState.OPEN,
-    change=lambda group: OPENED,
+    change=OPENED,
     whole_chain=True,
 )
 
 
-def previewing_dead(verb: str) -> Callable[[Iterable[Any], str], str]:
-    """A function that returns the address of the preview for the dead runs of groups."""
+def _of_dead(verb: RunVerb, label: Any, explanation: Any) -> Verb:
+    """A verb for the dead runs of groups, which the page of its preview does."""
 
-    def address(groups: Iterable[Any], back: str) -> str:
+    def preview(groups: Iterable[Any], back: str) -> str:
         keys = ",".join(str(group.pk) for group in groups)
-        return preview_address(verb, {"state": RunState.DEAD.value, FILTER: keys, "period": EVER})
+        params = {"state": RunState.DEAD.value, FILTER: keys, "period": EVER}
+        return preview_address(verb.name, params)
 
-    return address
+    return Verb(
+        name=f"{verb.name}_runs",
+        label=label,
+        explanation=explanation,
+        permission=verb.permission,
+        apply=lambda group, user: False,
+        fits=lambda group: bool(group.figures.dead),
+        change="",
+        leads_to=preview,
+        asks_for_one=True,
+    )
 
 
-def _has_dead(group: Any) -> bool:
-    return bool(group.figures.dead)
-
-
-RETRY_RUNS = Verb(
-    name="retry_runs",
-    label=_("Retry dead runs"),
-    explanation=_("Retry dead runs: run the dead runs of the group again"),
-    permission="neural.retry_taskrun",
-    apply=lambda group, user: False,  # the page of the preview does it
-    fits=_has_dead,
-    change=lambda group: "",
-    leads_to=previewing_dead(BulkVerb.RETRY),
-    asks_for_one=True,
+RETRY_RUNS = _of_dead(
+    RETRY, _("Retry dead runs"), _("Retry dead runs: run the dead runs of the group again")
 )
-DISCARD_RUNS = Verb(
-    name="discard_runs",
-    label=_("Discard dead runs"),
-    explanation=_("Discard dead runs: decide that they stay undone"),
-    permission="neural.discard_taskrun",
-    apply=lambda group, user: False,
-    fits=_has_dead,
-    change=lambda group: "",
-    leads_to=previewing_dead(BulkVerb.DISCARD),
-    asks_for_one=True,
+DISCARD_RUNS = _of_dead(
+    DISCARD, _("Discard dead runs"), _("Discard dead runs: decide that they stay undone")
 )
 VERBS = (
     RETRY_RUNS,

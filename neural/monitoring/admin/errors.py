@@ -15,7 +15,6 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import VerbsAdmin, do_with_reason, next_page
-from neural.admin.bulk.words import CHOSEN
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -66,6 +65,7 @@ from neural.monitoring.errors.groups import (
 )
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.personal.redacting import for_user
+from neural.runs.acts import CHOSEN
 from neural.sites import address_in_admin
 
 SAMPLES = 5

@@ -2,8 +2,9 @@
 
 :func:`~neural.runs.bulk.beginning.begin` writes the action and the run that does it,
 :func:`~neural.runs.bulk.acting.act` does a slice in a transaction of its own, and
-:mod:`~neural.runs.bulk.deciding` stops and resumes it. The admin, ``retry_runs`` and error groups
-begin actions; the task ``act_on_runs`` does their slices.
+:mod:`~neural.runs.bulk.deciding` stops and resumes it. The admin and error groups begin
+actions; the task ``act_on_runs`` does their slices. What they do stands in
+:mod:`neural.runs.acts`.
 """
 
 

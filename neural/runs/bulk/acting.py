@@ -9,8 +9,7 @@ finds that the position has moved.
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,16 +17,13 @@ from django.contrib.auth import get_user_model
 from django.db import DataError, IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from neural.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.ledger.dialects import despite_contention
 from neural.ledger.pausing import others_wait
 from neural.ledger.work import Snooze, current_run
 from neural.models import AuditOutcome, BulkAction, BulkActionItem, BulkOutcome, TaskRun
-from neural.models.run_log import log_change
+from neural.runs.acts import RUN_VERBS, WHY_LEFT_OUT
 from neural.runs.bulk.deciding import ACT_TASK, NOT_PERMITTED, record, stop_for
-from neural.runs.bulk.listeners import notify_changed
-from neural.runs.bulk.verbs import EFFECTS, is_permitted
 from neural.runs.query import RunQuery
 from neural.runs.selecting import Slice, matching, select
 
@@ -38,10 +34,8 @@ WHY_UNFIT: Mapping[str, Any] = {
     "gone": _("it does not exist any more, or is of a store that the user does not see"),
     "no_match": _("it no longer matches the filter"),
     "of_action": _("it does a bulk action, which is stopped on its own page"),
-    "payload_pruned": _("its event's payload was pruned"),
-    "refused": _("its message was refused: it is retried if it is chosen itself"),
-    "there_already": _("it is on that queue already"),
     "acted_on": _("another bulk action changed it meanwhile"),
+    **WHY_LEFT_OUT,
 }
 """Why a run was left as it was, for people, by the code that its row keeps."""
 SLICE_RUNS = 200
@@ -50,53 +44,41 @@ SAVED = dt.timedelta(seconds=2)
 """What an action that was kept waiting may catch up on: its pace holds over a few seconds."""
 
 
-class RunsNotLocked(NeuralError):
-    """The database changed runs that this transaction had locked; nothing of the slice is kept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Applied:
-    """What became of one run: ``before`` is its state before, ``detail`` says why it was left as it
-    was (a key of :data:`WHY_UNFIT`) or what failed."""
-
-    run_id: int
-    outcome: BulkOutcome
-    before: str = ""
-    detail: str = ""
-
-
 def apply(
     action: BulkAction, user: Any, query: RunQuery | None, keys: Sequence[int]
-) -> Sequence[Applied]:
-    """Change the runs with these keys that fit, in the current transaction; the outcome of each."""
+) -> Sequence[BulkActionItem]:
+    """Change the runs with these keys that fit, in the current transaction; the outcome of each.
+
+    They are locked in the order of their keys: somebody who changes one of them is waited for.
+    """
     if not keys:
         return []
-    found = _locked(keys)
+    runs = TaskRun.objects.filter(pk__in=keys).order_by("pk").defer(*_LARGE)
+    found = {run.pk: run for run in runs.select_for_update(of=("self",))}
     unfit = _unfit(action, user, query, found)
-    unfit |= dict.fromkeys(set(keys) - set(found), "gone")
-    left = [_left(key, found, why) for key, why in unfit.items()]
+    left = [
+        _item(action, key, found.get(key), BulkOutcome.UNFIT, unfit.get(key, "gone"))
+        for key in keys
+        if key in unfit or key not in found
+    ]
     fit = [run for key, run in found.items() if key not in unfit]
     return [*left, *_change(action, fit)]
-
-
-def _locked(keys: Sequence[int]) -> dict[int, TaskRun]:
-    """The runs, locked in the order of their keys: somebody who changes one of them is waited
-    for."""
-    runs = TaskRun.objects.filter(pk__in=keys).order_by("pk").defer(*_LARGE)
-    return {run.pk: run for run in runs.select_for_update(of=("self",))}
 
 
 def _unfit(
     action: BulkAction, user: Any, query: RunQuery | None, found: Mapping[int, TaskRun]
 ) -> dict[int, str]:
     """Why which of these runs are left as they are. Looked at now that they are locked."""
-    effect = EFFECTS[action.verb]
+    verb = RUN_VERBS[action.verb]
     mine: Any = TaskRun.objects.filter(pk__in=found)
     seen = set(mine.for_user(user).values_list("pk", flat=True))
-    match = seen if query is None else _still_matching(query, user, found)
+    match = seen
+    if query is not None:
+        match = set(matching(query, user).filter(pk__in=found).values_list("pk", flat=True))
+    named = query is None or bool(query.run)
     out = {
-        reason: set(mine.filter(condition).values_list("pk", flat=True))
-        for reason, condition in effect.excluded(action.values, query).items()
+        reason: set(runs.values_list("pk", flat=True))
+        for reason, runs in verb.left_out(mine, named=named, values=action.values).items()
     }
     taken = _acted_on_since(action, found)
     why = {}
@@ -105,17 +87,13 @@ def _unfit(
             "gone": key not in seen,
             "of_action": run.task == ACT_TASK,
             "acted_on": key in taken,
-            "state": run.state not in effect.states,
+            "state": run.state not in verb.states,
             "no_match": key not in match,
             **{reason: key in theirs for reason, theirs in out.items()},
         }
         if reason := next((name for name, holds in checks.items() if holds), ""):
             why[key] = reason
     return why
-
-
-def _still_matching(query: RunQuery, user: Any, found: Mapping[int, TaskRun]) -> set[int]:
-    return set(matching(query, user).filter(pk__in=found).values_list("pk", flat=True))
 
 
 def _acted_on_since(action: BulkAction, found: Mapping[int, TaskRun]) -> set[int]:
@@ -126,48 +104,36 @@ def _acted_on_since(action: BulkAction, found: Mapping[int, TaskRun]) -> set[int
     return set(since.values_list("run_id", flat=True))
 
 
-def _left(key: int, found: Mapping[int, TaskRun], why: str) -> Applied:
-    before = "" if why == "gone" else found[key].state  # of another store: nobody's business
-    return Applied(run_id=key, outcome=BulkOutcome.UNFIT, before=before, detail=why)
-
-
-def _change(action: BulkAction, runs: Sequence[TaskRun]) -> Sequence[Applied]:
+def _change(action: BulkAction, runs: Sequence[TaskRun]) -> Sequence[BulkActionItem]:
     """Change all of these runs in one statement, or one by one if the database refuses that."""
     if not runs:
         return []
     try:
         with transaction.atomic():
-            _update(action, runs)
+            verb, by = RUN_VERBS[action.verb], action.requested_by
+            verb.change_all(runs, values=action.values, by=by, bulk_action=action.pk)
     except (IntegrityError, DataError) as error:
         if len(runs) == 1:
-            return [_applied(runs[0], BulkOutcome.FAILED, detail=str(error))]
+            return [_item(action, runs[0].pk, runs[0], BulkOutcome.FAILED, str(error))]
         return [each for run in runs for each in _change(action, [run])]
-    return [_applied(run, BulkOutcome.CHANGED) for run in runs]
+    return [_item(action, run.pk, run, BulkOutcome.CHANGED) for run in runs]
 
 
-def _update(action: BulkAction, runs: Sequence[TaskRun]) -> None:
-    effect = EFFECTS[action.verb]
-    keys = [run.pk for run in runs]
-    rows: Any = TaskRun.objects.filter(pk__in=keys, state__in=effect.states)
-    if effect.change(rows, action.values) != len(runs):
-        raise RunsNotLocked(f"{action}: runs changed although they were locked")
-    notify_changed(action.verb, keys)
-    facts: dict[str, Any] = {"by": action.requested_by, "bulk_action": action.pk}
-    transaction.on_commit(lambda: log_change(effect.logged, runs, **facts), robust=True)
-
-
-def _applied(run: TaskRun, outcome: BulkOutcome, *, detail: str = "") -> Applied:
-    return Applied(run_id=run.pk, outcome=outcome, before=run.state, detail=detail)
+def _item(
+    action: BulkAction, key: int, run: TaskRun | None, outcome: BulkOutcome, detail: str = ""
+) -> BulkActionItem:
+    """What became of one run: ``detail`` says why it was left as it was (a key of
+    :data:`WHY_UNFIT`) or what failed."""
+    # The state of a run of another store is nobody's business.
+    before = "" if run is None or detail == "gone" else run.state
+    return BulkActionItem(
+        action=action, run_id=key, outcome=outcome, before=before, detail=detail[:500]
+    )
 
 
 def slice_size(pace: int | None) -> int:
     """How many runs a slice has: what the pace allows in a second, if that is less."""
     return SLICE_RUNS if pace is None else max(1, min(SLICE_RUNS, pace))
-
-
-def seconds_to_wait(next_at: dt.datetime | None, *, now: dt.datetime) -> float:
-    """How long it is until the next slice may begin."""
-    return 0.0 if next_at is None else max((next_at - now).total_seconds(), 0.0)
 
 
 def time_of_next(
@@ -201,30 +167,23 @@ def act(*, action_id: int, clock: Clock = database_clock) -> dict[str, Any]:
     work waits, or when the pace asks for a pause.
     """
     began = time.monotonic()
-    for seconds in _slices(action_id, clock):
-        if seconds:
-            raise Snooze(seconds, checkpoint=_result(action_id))
+    while action := BulkAction.objects.filter(pk=action_id).first():
+        if not action.is_under_way:
+            break
+        user = get_user_model().objects.filter(pk=action.user_id).first()
+        if user is None or not RUN_VERBS[action.verb].is_permitted(user):
+            stop_for(action, NOT_PERMITTED)
+            break
+        now = clock()
+        if action.next_at and action.next_at > now:
+            wait = (action.next_at - now).total_seconds()
+            raise Snooze(wait, checkpoint=_result(action_id))
+        do_slice(action, user, now=now)
         passed = time.monotonic() - began
         yields = passed > UNDISTURBED_SECONDS and others_wait()
         if current_run() and (yields or passed > ATTEMPT_SECONDS):
             raise Snooze(0, checkpoint=_result(action_id))
     return _result(action_id)
-
-
-def _slices(action_id: int, clock: Clock) -> Iterator[float]:
-    """Do a slice at each step. Yields how many seconds the next one has to wait."""
-    while action := BulkAction.objects.filter(pk=action_id).first():
-        if not action.is_under_way:
-            return
-        user = get_user_model().objects.filter(pk=action.user_id).first()
-        if user is None or not is_permitted(action.verb, user):
-            stop_for(action, NOT_PERMITTED)
-            return
-        now = clock()
-        wait = seconds_to_wait(action.next_at, now=now)
-        if not wait:
-            do_slice(action, user, now=now)
-        yield wait
 
 
 def _result(action_id: int) -> dict[str, Any]:
@@ -235,32 +194,17 @@ def _result(action_id: int) -> dict[str, Any]:
     return {"bulk_action": action.pk, "state": str(action.state), **counts}
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A slice that is to be done: the action as it was read, and the runs."""
-
-    action: BulkAction
-    user: Any
-    query: RunQuery | None
-    found: Slice
-    now: dt.datetime
-
-
 def do_slice(action: BulkAction, user: Any, *, now: dt.datetime) -> None:
     """Do the next slice of an action, unless somebody else does it at the same time."""
     query = RunQuery.from_params(action.query) if action.query else None
     size = slice_size(action.pace)
     if query is None or action.run_ids is not None:
-        found = _chosen(action, size)
+        left = [key for key in action.run_ids or () if key > action.position]
+        keys = left[:size]
+        found = Slice(keys, keys[-1] if keys else action.up_to, done=len(left) <= size)
     else:
         found = _matching(action, query, user, size)
-    despite_contention(partial(_transact, _Work(action, user, query, found, now)))
-
-
-def _chosen(action: BulkAction, size: int) -> Slice:
-    left = [key for key in action.run_ids or () if key > action.position]
-    keys = left[:size]
-    return Slice(keys, keys[-1] if keys else action.up_to, done=len(left) <= size)
+    despite_contention(partial(_transact, action, user, query, found, now))
 
 
 def _matching(action: BulkAction, query: RunQuery, user: Any, size: int) -> Slice:
@@ -274,37 +218,21 @@ def _matching(action: BulkAction, query: RunQuery, user: Any, size: int) -> Slic
     return found
 
 
-def _transact(work: _Work) -> None:
+def _transact(
+    read: BulkAction, user: Any, query: RunQuery | None, found: Slice, now: dt.datetime
+) -> None:
     with transaction.atomic():
-        action = BulkAction.objects.select_for_update().get(pk=work.action.pk)
-        if not action.is_under_way or action.position != work.action.position:
+        action = BulkAction.objects.select_for_update().get(pk=read.pk)
+        if not action.is_under_way or action.position != read.position:
             return
-        applied = apply(action, work.user, work.query, work.found.keys)
-        BulkActionItem.objects.bulk_create(_item(action, each) for each in applied)
-        outcomes = Counter(str(each.outcome) for each in applied)
-        action.advance(
-            position=work.found.read_to,
-            outcomes=dict(outcomes),
-            next_at=time_of_next(
-                action.next_at, now=work.now, changed=outcomes["changed"], pace=action.pace
-            ),
+        items = apply(action, user, query, found.keys)
+        BulkActionItem.objects.bulk_create(items)
+        outcomes = Counter(str(each.outcome) for each in items)
+        next_at = time_of_next(
+            action.next_at, now=now, changed=outcomes["changed"], pace=action.pace
         )
-        if work.found.done:
-            _finish(action)
-
-
-def _item(action: BulkAction, each: Applied) -> BulkActionItem:
-    return BulkActionItem(
-        action=action,
-        run_id=each.run_id,
-        outcome=each.outcome,
-        before=each.before,
-        detail=each.detail[:500],
-    )
-
-
-def _finish(action: BulkAction) -> None:
-    """End the action, in the transaction of its last slice."""
-    action.refresh_from_db(fields=["failed"])
-    if action.finish():
-        record(action, AuditOutcome.FAILED if action.failed else AuditOutcome.DONE)
+        action.advance(position=found.read_to, outcomes=dict(outcomes), next_at=next_at)
+        if found.done:
+            action.refresh_from_db(fields=["failed"])
+            if action.finish():
+                record(action, AuditOutcome.FAILED if action.failed else AuditOutcome.DONE)

@@ -16,7 +16,7 @@ from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction, Run
 from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY_QUEUE
-from neural.runs.bulk.verbs import is_permitted
+from neural.runs.acts import RUN_VERBS
 
 ACT_TASK = "neural.tasks.act_on_runs"
 MOST_NAMED = 100
@@ -102,7 +102,7 @@ def may_decide(action: BulkAction, user: Any) -> bool:
     A user who is limited to some stores decides about their own actions alone.
     """
     is_own = action.user_id == str(user.pk)
-    return is_permitted(action.verb, user) and (is_own or sees_every_store(user))
+    return RUN_VERBS[action.verb].is_permitted(user) and (is_own or sees_every_store(user))
 
 
 def stop(*, action: BulkAction, user: Any) -> bool:

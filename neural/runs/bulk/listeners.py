@@ -1,4 +1,4 @@
-"""Functions of apps that are called for the runs which a bulk action changes."""
+"""Functions of apps that are called for the runs which people change together."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -7,12 +7,12 @@ from neural.registry import Registry
 
 Changed: TypeAlias = Callable[[str, Sequence[int]], object]
 
-LISTENERS: Registry[Changed] = Registry("listener to bulk actions")
+LISTENERS: Registry[Changed] = Registry("listener to acts on runs")
 
 
 def when_changed(name: str, call: Changed) -> None:
-    """Call a function with the verb and the primary keys of the runs that a slice has changed, in
-    the slice's transaction. An error rolls the slice back. Call this in the app's ``ready()``."""
+    """Call a function with the verb and the primary keys of the runs that one statement has
+    changed, in its transaction. An error rolls that back. Call this in the app's ``ready()``."""
     LISTENERS.add(name, call)
 
 

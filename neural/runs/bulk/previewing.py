@@ -5,16 +5,15 @@ Everything is bounded: runs are counted up to a number and for a time, newest fi
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from neural.models import Store, TaskRun
 from neural.registry import Registry
-from neural.runs.bulk.beginning import pages
+from neural.runs.acts import NOTHING, RunVerb, Values
 from neural.runs.bulk.deciding import ACT_TASK
-from neural.runs.bulk.verbs import EFFECTS, Values
-from neural.runs.query import RunQuery
+from neural.runs.selecting import Selection
 
 SAMPLE = 10
 SHOWN = 10
@@ -60,96 +59,42 @@ class Preview:
     sample: Sequence[TaskRun]
 
 
-def preview(
-    *,
-    verb: str,
-    user: Any,
-    query: RunQuery | None = None,
-    run_ids: Sequence[int] | None = None,
-    values: Values | None = None,
-) -> Preview:
+def preview(*, verb: RunVerb, selection: Selection, values: Values = NOTHING) -> Preview:
     """What an action on these runs of the user's stores would do."""
-    keys, is_more = (
-        _matching(query or RunQuery(), user) if run_ids is None else _seen(run_ids, user)
-    )
-    parts = _Parts(user)
-    for chunk in _in_time(keys):
-        parts.add(chunk)
+    keys, is_more = selection.newest(seconds=COUNTING_SECONDS)
+    fitting = TaskRun.objects.filter(pk__in=keys, state__in=verb.states).exclude(task=ACT_TASK)
+    fitting = verb.reached(fitting, named=selection.names_each, values=values)
+    may_fit = selection.run_ids is not None or selection.query.state in verb.states
+    parted, works, errors, stores = 0, Counter[str](), Counter[str](), Counter[str]()
+    end = time.monotonic() + PARTING_SECONDS
+    while parted < len(keys) and (not parted or time.monotonic() < end):
+        chunk = keys[parted : parted + CHUNK]
+        parted += len(chunk)
+        named: dict[int, str] = {}
+        for call in ERROR_NAMERS:
+            named |= call(selection.user, chunk)
+        rows = TaskRun.objects.filter(pk__in=chunk)
+        for key, handler, task, store, error in rows.values_list(
+            "pk", "handler", "task", "store_id", "error"
+        ):
+            works[handler or task] += 1
+            stores[store or ""] += 1
+            errors[named.get(key) or first_line(error)] += 1
     return Preview(
         matched=len(keys),
-        fit=_fitting(verb, keys, query, values or {}),
+        fit=len(fitting.values_list("pk", flat=True)) if may_fit else 0,
         is_more=is_more,
-        parted=parts.runs,
-        works=_largest(parts.works),
-        errors=_largest(parts.errors),
-        stores=_with_names(_largest(parts.stores)),
+        parted=parted,
+        works=_largest(works),
+        errors=_largest(errors),
+        stores=_with_names(_largest(stores)),
         sample=_sample(keys),
     )
-
-
-def _matching(query: RunQuery, user: Any) -> tuple[Sequence[int], bool]:
-    """The keys of the newest runs that match, and whether there are more."""
-    keys: list[int] = []
-    is_more = True
-    for some, is_last in pages(query, user, seconds=COUNTING_SECONDS):
-        keys += some
-        is_more = not is_last
-    return keys, is_more
-
-
-def _seen(run_ids: Sequence[int], user: Any) -> tuple[Sequence[int], bool]:
-    chosen: Any = TaskRun.objects.filter(pk__in=run_ids)
-    mine = chosen.for_user(user).order_by("-pk")
-    return list(mine.values_list("pk", flat=True)), False
-
-
-def _in_time(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Chunks of the keys, until the time for parts is up."""
-    end = time.monotonic() + PARTING_SECONDS
-    for start in range(0, len(keys), CHUNK):
-        if start and time.monotonic() >= end:
-            return
-        yield keys[start : start + CHUNK]
-
-
-def _fitting(verb: str, keys: Sequence[int], query: RunQuery | None, values: Values) -> int:
-    """How many it would change."""
-    effect = EFFECTS[verb]
-    if query is not None and query.state not in effect.states:
-        return 0
-    runs = TaskRun.objects.filter(pk__in=keys, state__in=effect.states).exclude(task=ACT_TASK)
-    for condition in effect.excluded(values, query).values():
-        runs = runs.exclude(condition)
-    return len(runs.values_list("pk", flat=True))
 
 
 def _sample(keys: Sequence[int]) -> Sequence[TaskRun]:
     runs = TaskRun.objects.filter(pk__in=keys[:SAMPLE]).select_related("store")
     return list(runs.defer("args", "kwargs", "result").order_by("-pk"))
-
-
-class _Parts:
-    """Adds up runs by what they have in common."""
-
-    def __init__(self, user: Any) -> None:
-        self.user = user
-        self.runs = 0
-        self.works: Counter[str] = Counter()
-        self.errors: Counter[str] = Counter()
-        self.stores: Counter[str] = Counter()
-
-    def add(self, keys: Sequence[int]) -> None:
-        named: dict[int, str] = {}
-        for call in ERROR_NAMERS:
-            named |= call(self.user, keys)
-        rows = TaskRun.objects.filter(pk__in=keys)
-        for key, handler, task, store, error in rows.values_list(
-            "pk", "handler", "task", "store_id", "error"
-        ):
-            self.works[handler or task] += 1
-            self.stores[store or ""] += 1
-            self.errors[named.get(key) or first_line(error)] += 1
-        self.runs += len(keys)
 
 
 def first_line(error: str) -> str:

@@ -17,10 +17,9 @@ from neural.admin.audit.titles import title_of
 from neural.admin.run_page.timeline import timeline
 from neural.api import keys
 from neural.events.submit import submit
-from neural.ledger import record
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause
-from neural.management.commands import prune
+from neural.management.commands import prune, retry_runs
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState
 from tests.unit.api import api_world
 from tests.unit.factories import ago, make_run, make_store
@@ -251,7 +250,7 @@ def test_what_was_done_before_an_interruption_is_recorded_and_that_it_ended_earl
     def interrupted(bar: Any, number: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(record, "CHUNK", 1)
+    monkeypatch.setattr(retry_runs, "CHUNK", 1)
     monkeypatch.setattr("tqdm.tqdm.update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call_command("retry_runs", *BY)
@@ -374,7 +373,7 @@ def test_of_very_many_retried_runs_the_first_are_named_and_the_others_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("neural.management.commands.retry_runs.MOST_CHOSEN", 3)
-    monkeypatch.setattr(record, "CHUNK", 2)
+    monkeypatch.setattr(retry_runs, "CHUNK", 2)
     runs = [make_run(RunState.DEAD, error="refused") for _ in range(6)]
 
     call_command("retry_runs", "--error", "refused", *BY)

@@ -6,7 +6,9 @@ import pytest
 
 from neural.models import BulkAction, RunState
 from neural.personal import redacting
-from neural.runs.bulk import beginning, previewing
+from neural.runs import selecting
+from neural.runs.bulk import previewing
+from neural.runs.query import RunQuery
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import make_run, make_store
 from tests.unit.runs import bulk_world
@@ -55,8 +57,8 @@ def test_the_filter_is_shown_in_words() -> None:
 
 
 def test_counting_ends_at_a_number_and_the_rest_is_meant_too(monkeypatch: Any) -> None:
-    monkeypatch.setattr(beginning, "MOST_COUNTED", 3)
-    monkeypatch.setattr(beginning, "PAGE", 2)
+    monkeypatch.setattr(selecting, "MOST_COUNTED", 3)
+    monkeypatch.setattr(selecting, "PAGE", 2)
     bulk_world.make_runs(5)
     client = operator()
     text = client.get(PREVIEW, {"verb": "discard", "period": "all"}).content.decode()
@@ -70,14 +72,12 @@ def test_counting_ends_at_a_number_and_the_rest_is_meant_too(monkeypatch: Any) -
 
 
 def test_counting_ends_when_its_time_is_up(monkeypatch: Any) -> None:
-    monkeypatch.setattr(beginning, "PAGE", 2)
+    monkeypatch.setattr(selecting, "PAGE", 2)
     bulk_world.make_runs(5)
     ticks = iter([0.0, 9.0, 9.0])
-    from neural.runs.query import RunQuery
-
-    user = bulk_world.operator()
-    read = list(beginning.pages(RunQuery(), user, seconds=2, clock=lambda: next(ticks)))
-    assert [(len(keys), is_last) for keys, is_last in read] == [(2, False)]
+    selection = selecting.select(RunQuery(), bulk_world.operator())
+    keys, is_more = selection.newest(seconds=2, clock=lambda: next(ticks))
+    assert (len(keys), is_more) == (2, True)
 
 
 def test_chosen_runs_are_previewed_and_those_that_do_not_fit_are_told() -> None:

@@ -7,8 +7,10 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from neural.models import BulkAction, BulkActionItem, BulkActionState, RunState, TaskRun
-from neural.runs.bulk import acting, beginning
+from neural.models import BulkActionItem, BulkActionState, RunState, TaskRun
+from neural.runs import selecting
+from neural.runs.acts import RunVerb
+from neural.runs.bulk import acting
 from neural.runs.bulk.listeners import LISTENERS
 from tests.unit.factories import make_event, make_run, make_store
 from tests.unit.runs import bulk_world as world
@@ -18,10 +20,10 @@ pytestmark = pytest.mark.django_db
 DEAD, PENDING = RunState.DEAD, RunState.PENDING
 
 
-@pytest.fixture(autouse=True, params=[beginning.MOST_COUNTED, 0], ids=["counted", "uncounted"])
+@pytest.fixture(autouse=True, params=[selecting.MOST_COUNTED, 0], ids=["counted", "uncounted"])
 def _counted_or_too_many(request: Any, monkeypatch: Any) -> None:
     """The runs of an action are known when it is begun, or they are too many to be counted."""
-    monkeypatch.setattr(beginning, "MOST_COUNTED", request.param)
+    monkeypatch.setattr(selecting, "MOST_COUNTED", request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -166,14 +168,14 @@ def test_a_run_that_the_database_refuses_to_change_does_not_stop_the_others(
     monkeypatch: Any,
 ) -> None:
     runs = world.make_runs(5)
-    update = acting._update
+    whole = RunVerb.change_all
 
-    def refusing(action: BulkAction, some: Any) -> None:
-        update(action, some)
+    def refusing(verb: RunVerb, some: Any, **facts: Any) -> None:
+        whole(verb, some, **facts)
         if runs[1] in some:
             raise IntegrityError("a rule of the database")
 
-    monkeypatch.setattr(acting, "_update", refusing)
+    monkeypatch.setattr(RunVerb, "change_all", refusing)
     action = world.finish(world.act_on_all(world.operator()))
 
     assert world.states() == {"pending": 4, "dead": 1}

@@ -65,7 +65,7 @@ def test_a_slice_that_dies_anywhere_is_done_again_whole(dies_in: str, monkeypatc
         "apply": (acting, "apply"),
         "bulk_create": (BulkActionItem.objects, "bulk_create"),
         "advance": (BulkAction, "advance"),
-        "finish": (acting, "_finish"),
+        "finish": (BulkAction, "finish"),
     }
     place, name = places[dies_in]
     whole, calls = getattr(place, name), []

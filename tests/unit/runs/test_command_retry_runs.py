@@ -5,7 +5,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.ledger import record
+from neural.management.commands import retry_runs
 from neural.models import RunState, TaskRun
 from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.factories import ago, make_event, make_run, make_store, make_worker
@@ -159,26 +159,30 @@ def test_it_goes_on_when_agreed_to(run, monkeypatch, arguments, answer):
     assert pending() == ["wanted"]
 
 
-def test_what_somebody_else_changes_meanwhile_stays_as_they_left_it(monkeypatch):
-    run = make_run(RunState.DEAD)
-    monkeypatch.setattr(record, "_keys", lambda runs: [[run.pk]])
-    run.discard()
+def test_what_somebody_else_changes_meanwhile_stays_as_they_left_it(run, monkeypatch):
+    discarded, _dead = (make_run(RunState.DEAD, task_id=name) for name in ("discarded", "dead"))
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: discarded.discard() and "y")
 
-    assert record.retry(record.Selection()) == 0
+    said, _ = run()
 
-    run.refresh_from_db()
-    assert run.state == RunState.DISCARDED
+    assert "1 run is due again." in said
+    assert pending() == ["dead"]
+    discarded.refresh_from_db()
+    assert discarded.state == RunState.DISCARDED
 
 
-def test_runs_are_changed_a_chunk_at_a_time(monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(record, "CHUNK", 2)
+def test_runs_are_changed_a_chunk_at_a_time(run, monkeypatch):
+    monkeypatch.setattr(retry_runs, "CHUNK", 2)
     for _ in range(5):
         make_run(RunState.DEAD)
     sizes: list[int] = []
+    monkeypatch.setattr("tqdm.tqdm.update", lambda bar, runs: sizes.append(runs))
 
-    assert record.retry(record.Selection(), on_progress=sizes.append) == 5
+    said, _ = run()
 
     assert sizes == [2, 2, 1]
+    assert "5 runs are due again." in said
 
 
 def test_a_run_whose_payload_was_pruned_is_left_out(run):

@@ -4,10 +4,13 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.management import call_command
 from django.utils import timezone
 
-from neural.models import BulkActionItem, NeuralEvent, TaskRun
+from neural.models import BulkActionItem, BulkVerb, NeuralEvent, TaskRun
+from neural.runs.acts import RUN_VERBS
+from neural.runs.bulk.listeners import LISTENERS
 from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.admin import admin_world as world
 from tests.unit.api.api_reading_world import Caller
@@ -75,12 +78,27 @@ def pending() -> set[str]:
     return set(runs.values_list("task_id", flat=True))
 
 
-@pytest.mark.parametrize("way", [by_command, by_api, by_bulk_action, by_list])
+MASS = pytest.mark.parametrize("way", [by_command, by_api, by_bulk_action, by_list])
+
+
+@MASS
 def test_all_ways_of_a_mass_retry_choose_the_same_and_count_refused_messages(way, capsys):
     left_out = way(capsys)
 
     assert pending() == {"plain", "by message"}
     assert left_out == 2
+
+
+@MASS
+def test_apps_are_told_of_the_same_runs_whatever_the_way(way, capsys, monkeypatch):
+    told: list[tuple[str, int]] = []
+    heard = lambda verb, keys: told.extend((verb, key) for key in keys)  # noqa: E731
+    monkeypatch.setitem(LISTENERS._things, "a test", heard)
+
+    way(capsys)
+
+    retried = TaskRun.objects.filter(state=PENDING, task=TASK).order_by("pk")
+    assert told == [("retry", run.pk) for run in retried]
 
 
 def choosing_by_command(run: TaskRun) -> None:
@@ -103,7 +121,7 @@ def choosing_by_its_button(run: TaskRun) -> None:
     assert client.post(address).status_code == 302
 
 
-@pytest.mark.parametrize(
+CHOOSING = pytest.mark.parametrize(
     "way",
     [
         choosing_by_command,
@@ -112,8 +130,28 @@ def choosing_by_its_button(run: TaskRun) -> None:
         choosing_by_its_button,
     ],
 )
+
+
+@CHOOSING
 @pytest.mark.parametrize("task_id", ["refused", "in part"])
 def test_a_refused_message_is_retried_if_it_is_chosen_itself(way, task_id):
     way(TaskRun.objects.get(task_id=task_id))
 
     assert pending() == {task_id}
+
+
+@CHOOSING
+def test_a_run_whose_payload_was_pruned_is_not_retried_even_if_it_is_chosen_itself(way):
+    way(TaskRun.objects.get(task_id="pruned"))
+
+    assert pending() == set()
+
+
+@pytest.mark.parametrize("name", BulkVerb.values)
+def test_a_verb_for_runs_is_described_once_for_all_ways(name):
+    verb = RUN_VERBS[name]
+
+    assert verb in admin.site._registry[TaskRun].verbs
+    assert verb.permission in {f"neural.{code}" for code, _ in TaskRun._meta.permissions}
+    assert callable(getattr(TaskRun.objects.all(), name))
+    assert verb.needs_queue or callable(getattr(TaskRun, name))

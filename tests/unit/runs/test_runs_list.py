@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.admin.runs_list import rows as acting
 from neural.models import AuditEntry, SavedView, Store, TaskRun
 from neural.runs import counting
 from neural.runs.saved import MOST_VIEWS
@@ -245,9 +244,8 @@ def test_a_posted_selection_without_a_verb_changes_nothing() -> None:
     ],
 )
 def test_verbs_are_those_of_the_state_that_the_user_may_use(
-    query: str, permissions: list[str], verbs: list[str], monkeypatch: pytest.MonkeyPatch
+    query: str, permissions: list[str], verbs: list[str]
 ) -> None:
-    monkeypatch.setattr(acting, "preview_address", lambda: "/preview/")
     world.run("dead", error="x")
     client = world.client_of(*(f"{each}_taskrun" for each in permissions), "view_personal_data")
 
@@ -258,10 +256,7 @@ def test_verbs_are_those_of_the_state_that_the_user_may_use(
     assert has_boxes == (bool(verbs) and bool(answer.context["rows"]))
 
 
-def test_all_that_match_are_named_by_what_free_text_means_now(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(acting, "preview_address", lambda: "/preview/")
+def test_all_that_match_are_named_by_what_free_text_means_now() -> None:
     world.run("dead", event=world.event("e-1"))
 
     acts = world.superuser().get(f"{LIST}?text=e-1&state=dead").context["acts"]
