@@ -297,12 +297,6 @@ def chosen(run_ids: Sequence[int], user: Any) -> Selection:
     return Selection(RunQuery(period=EVER), user, run_ids)
 
 
-def matching(query: RunQuery, user: Any) -> TaskRunQuerySet:
-    """The runs of the user's stores that the query means, in no order. Not bounded: read it by
-    :meth:`Selection.page` or :meth:`Selection.slice`."""
-    return select(query, user).runs
-
-
 def set_aside(
     *,
     states: Sequence[RunState],

@@ -718,8 +718,8 @@ BULK = (
     Fault(
         "an action changes runs of other stores",
         "neural/runs/bulk/acting.py",
-        "seen = set(mine.for_user(user).values_list",
-        "seen = set(mine.values_list",
+        "seen = match = set(mine.for_user(meant.user).values_list",
+        "seen = match = set(mine.values_list",
         "tests/unit/runs/test_bulk_deciding.py::test_a_user_of_some_stores_changes_the_runs_of_these_alone",
     ),
     Fault(

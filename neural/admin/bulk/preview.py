@@ -182,7 +182,11 @@ class BulkPreview(NeuralAdmin):
                 back=address_in_admin("neural_taskrun_changelist"),
             )
         if "token" not in request.POST:
-            return self._asking(request, asked)
+            first = {
+                "token": token_for(request.user, asked),
+                "reason": request.GET.get("reason", ""),
+            }
+            return self._previewed(request, asked, BulkForm(initial=first, verb=asked.verb))
         return self._begin(request, asked)
 
     def _begin(self, request: HttpRequest, asked: Asked) -> HttpResponse:
@@ -207,11 +211,6 @@ class BulkPreview(NeuralAdmin):
             text = gettext("This form was sent before: here is what it began.")
             self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(page_address(begun.action))
-
-    def _asking(self, request: HttpRequest, asked: Asked) -> HttpResponse:
-        token = token_for(request.user, asked)
-        first = {"token": token, "reason": request.GET.get("reason", "")}
-        return self._previewed(request, asked, BulkForm(initial=first, verb=asked.verb))
 
     def _previewed(self, request: HttpRequest, asked: Asked, form: BulkForm) -> HttpResponse:
         selection = asked.now()

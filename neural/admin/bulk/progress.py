@@ -110,34 +110,23 @@ def items_page(action: BulkAction, request: HttpRequest) -> ItemsPage:
     rows = rows.filter(outcome=outcome) if outcome else rows
     found = list(rows.order_by("run_id")[: SIZE + 1])
     visible = found[:SIZE]
+    runs = _runs([item.run_id for item in visible], request.user)
+    states = dict(RunState.choices)
     return ItemsPage(
-        shown=_rows_for(visible, request.user),
-        choices=_choices(action),
+        shown=[
+            ItemRow(
+                item=item,
+                run=runs.get(item.run_id),
+                before=states.get(item.before, item.before),
+                detail=_detail(item.detail, request.user),
+            )
+            for item in visible
+        ],
+        choices=[(each.value, each.label, getattr(action, each.value)) for each in BulkOutcome],
         outcome=outcome,
         onward=visible[-1].run_id if len(found) > SIZE else None,
         is_first=not after,
     )
-
-
-def _choices(action: BulkAction) -> Sequence[tuple[str, Any, int]]:
-    numbers = (action.changed, action.unfit, action.failed)
-    outcomes = (BulkOutcome.CHANGED, BulkOutcome.UNFIT, BulkOutcome.FAILED)
-    return [
-        (each.value, each.label, number) for each, number in zip(outcomes, numbers, strict=True)
-    ]
-
-
-def _rows_for(items: Sequence[BulkActionItem], user: Any) -> Sequence[ItemRow]:
-    runs = _runs([item.run_id for item in items], user)
-    return [
-        ItemRow(
-            item=item,
-            run=runs.get(item.run_id),
-            before=_state(item.before),
-            detail=_detail(item.detail, user),
-        )
-        for item in items
-    ]
 
 
 def _detail(detail: str, user: Any) -> Any:
@@ -145,10 +134,6 @@ def _detail(detail: str, user: Any) -> Any:
     if not detail or detail in WHY_UNFIT:
         return WHY_UNFIT.get(detail, "")
     return for_user(detail, user)
-
-
-def _state(code: str) -> Any:
-    return RunState(code).label if code in RunState.values else code
 
 
 def _runs(keys: Sequence[int], user: Any) -> dict[int, TaskRun]:

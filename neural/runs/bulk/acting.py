@@ -10,6 +10,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from neural.models import AuditOutcome, BulkAction, BulkActionItem, BulkOutcome,
 from neural.runs.acts import RUN_VERBS, WHY_LEFT_OUT
 from neural.runs.bulk.deciding import ACT_TASK, NOT_PERMITTED, record, stop_for
 from neural.runs.query import RunQuery
-from neural.runs.selecting import Slice, matching, select
+from neural.runs.selecting import Selection, Slice, chosen, select
 
 _LARGE = ("args", "kwargs", "result")
 
@@ -44,9 +45,7 @@ SAVED = dt.timedelta(seconds=2)
 """What an action that was kept waiting may catch up on: its pace holds over a few seconds."""
 
 
-def apply(
-    action: BulkAction, user: Any, query: RunQuery | None, keys: Sequence[int]
-) -> Sequence[BulkActionItem]:
+def apply(action: BulkAction, meant: Selection, keys: Sequence[int]) -> Sequence[BulkActionItem]:
     """Change the runs with these keys that fit, in the current transaction; the outcome of each.
 
     They are locked in the order of their keys: somebody who changes one of them is waited for.
@@ -55,7 +54,7 @@ def apply(
         return []
     runs = TaskRun.objects.filter(pk__in=keys).order_by("pk").defer(*_LARGE)
     found = {run.pk: run for run in runs.select_for_update(of=("self",))}
-    unfit = _unfit(action, user, query, found)
+    unfit = _unfit(action, meant, found)
     left = [
         _item(action, key, found.get(key), BulkOutcome.UNFIT, unfit.get(key, "gone"))
         for key in keys
@@ -65,21 +64,16 @@ def apply(
     return [*left, *_change(action, fit)]
 
 
-def _unfit(
-    action: BulkAction, user: Any, query: RunQuery | None, found: Mapping[int, TaskRun]
-) -> dict[int, str]:
-    """Why which of these runs are left as they are. Looked at now that they are locked."""
+def _unfit(action: BulkAction, meant: Selection, found: Mapping[int, TaskRun]) -> dict[int, str]:
+    """Why which of these runs are left as they are. Looked at now that they are locked: nothing is
+    kept of what was looked up before."""
     verb = RUN_VERBS[action.verb]
     mine: Any = TaskRun.objects.filter(pk__in=found)
-    seen = set(mine.for_user(user).values_list("pk", flat=True))
-    match = seen
-    if query is not None:
-        match = set(matching(query, user).filter(pk__in=found).values_list("pk", flat=True))
-    named = query is None or bool(query.run)
-    out = {
-        reason: set(runs.values_list("pk", flat=True))
-        for reason, runs in verb.left_out(mine, named=named, values=action.values).items()
-    }
+    seen = match = set(mine.for_user(meant.user).values_list("pk", flat=True))
+    if meant.run_ids is None:
+        match = set(replace(meant).runs.filter(pk__in=found).values_list("pk", flat=True))
+    left_out = verb.left_out(mine, named=meant.names_each, values=action.values)
+    out = {why: set(runs.values_list("pk", flat=True)) for why, runs in left_out.items()}
     taken = _acted_on_since(action, found)
     why = {}
     for key, run in found.items():
@@ -196,36 +190,30 @@ def _result(action_id: int) -> dict[str, Any]:
 
 def do_slice(action: BulkAction, user: Any, *, now: dt.datetime) -> None:
     """Do the next slice of an action, unless somebody else does it at the same time."""
-    query = RunQuery.from_params(action.query) if action.query else None
     size = slice_size(action.pace)
-    if query is None or action.run_ids is not None:
-        left = [key for key in action.run_ids or () if key > action.position]
+    if action.is_of_chosen:
+        meant = chosen(action.run_ids or (), user)
+    else:
+        meant = select(RunQuery.from_params(action.query), user)
+    if action.run_ids is not None:
+        left = [key for key in action.run_ids if key > action.position]
         keys = left[:size]
         found = Slice(keys, keys[-1] if keys else action.up_to, done=len(left) <= size)
     else:
-        found = _matching(action, query, user, size)
-    despite_contention(partial(_transact, action, user, query, found, now))
+        found = meant.slice(after=action.position, up_to=action.up_to, size=size)
+        for _step in range(EMPTY_STEPS - 1):  # stretches without any are passed
+            if found.keys or found.done:
+                break
+            found = meant.slice(after=found.read_to, up_to=action.up_to, size=size)
+    despite_contention(partial(_transact, action, meant, found, now))
 
 
-def _matching(action: BulkAction, query: RunQuery, user: Any, size: int) -> Slice:
-    """The next runs that match. Stretches without any are passed, up to a number of them."""
-    selection, after = select(query, user), action.position
-    for _step in range(EMPTY_STEPS):
-        found = selection.slice(after=after, up_to=action.up_to, size=size)
-        if found.keys or found.done:
-            break
-        after = found.read_to
-    return found
-
-
-def _transact(
-    read: BulkAction, user: Any, query: RunQuery | None, found: Slice, now: dt.datetime
-) -> None:
+def _transact(read: BulkAction, meant: Selection, found: Slice, now: dt.datetime) -> None:
     with transaction.atomic():
         action = BulkAction.objects.select_for_update().get(pk=read.pk)
         if not action.is_under_way or action.position != read.position:
             return
-        items = apply(action, user, query, found.keys)
+        items = apply(action, meant, found.keys)
         BulkActionItem.objects.bulk_create(items)
         outcomes = Counter(str(each.outcome) for each in items)
         next_at = time_of_next(

@@ -19,7 +19,7 @@ from neural.runs.figures import histogram
 from neural.runs.filters import RUN_FILTERS, RunFilter
 from neural.runs.lookups import readings_of
 from neural.runs.query import QueryRefused, RunQuery
-from neural.runs.selecting import matching, select
+from neural.runs.selecting import select
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.plans import read, reading
 
@@ -45,7 +45,7 @@ def found(user: Any = None, **params: str) -> list[str]:
     query = RunQuery.from_params(params)
     user = user or chief()
     keys = select(query, user).page(place=Place(), size=50).keys
-    assert set(keys) == set(matching(query, user).values_list("pk", flat=True))
+    assert set(keys) == set(select(query, user).runs.values_list("pk", flat=True))
     names = dict(TaskRun.objects.values_list("pk", "task_id"))
     return [names[key] for key in keys]
 
