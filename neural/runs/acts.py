@@ -101,9 +101,9 @@ class RunVerb(Verb):
         such as ``by``, who asked for it, log it on commit. Raises :class:`RunsNotLocked` if one of
         them was changed meanwhile."""
         keys = [run.pk for run in runs]
-        rows: Any = TaskRun.objects.filter(pk__in=keys, state__in=self.states)
+        change = getattr(TaskRun.objects.filter(pk__in=keys), self.name)
         needed = {QUEUE: values[QUEUE]} if self.needs_queue else {}
-        if getattr(rows, self.name)(**needed) != len(keys):
+        if change(**needed) != len(keys):
             raise RunsNotLocked(f"{self.name}: runs changed although they were locked")
         notify_changed(self.name, keys)
         if logged:

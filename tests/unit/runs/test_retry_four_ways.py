@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.utils import timezone
 
-from neural.models import BulkActionItem, BulkVerb, NeuralEvent, TaskRun
+from neural.models import BulkActionItem, BulkVerb, NeuralEvent, RunState, TaskRun
 from neural.runs.acts import RUN_VERBS
 from neural.runs.bulk.listeners import LISTENERS
 from neural.worker.refusing import RefusedCall, keep_refused
@@ -155,3 +155,15 @@ def test_a_verb_for_runs_is_described_once_for_all_ways(name):
     assert verb.permission in {f"neural.{code}" for code, _ in TaskRun._meta.permissions}
     assert callable(getattr(TaskRun.objects.all(), name))
     assert verb.needs_queue or callable(getattr(TaskRun, name))
+
+
+@pytest.mark.parametrize("name", BulkVerb.values)
+def test_the_states_of_a_verb_are_those_in_which_runs_are_changed(name):
+    verb = RUN_VERBS[name]
+    values = {"queue": "low_priority"} if verb.needs_queue else {}
+
+    for state in RunState:
+        many, one = (make_run(state) for _ in range(2))
+        changed = getattr(TaskRun.objects.filter(pk=many.pk), name)(**values)
+        assert changed == verb.fits(one) == (state in verb.states)
+        assert verb.needs_queue or verb.apply(one, None) == verb.fits(many)
