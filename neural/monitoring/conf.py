@@ -1,5 +1,6 @@
 """The settings of monitoring."""
 
+import datetime as dt
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -10,6 +11,8 @@ from neural.queues import DEFAULT_QUEUE
 
 DAY = 24 * 3600
 YEAR = 366 * DAY
+STALE_AFTER = dt.timedelta(minutes=2)
+"""Figures and findings that are older say nothing about now."""
 
 
 def _long_enough(token: str) -> str:

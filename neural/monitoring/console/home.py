@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
+from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.console import tables
 from neural.monitoring.console.figures import (
     dead_tile,
@@ -30,7 +31,6 @@ from neural.monitoring.console.figures import (
     wait_tile,
 )
 from neural.monitoring.console.page import Part, Viewer, page_context, part, remembered
-from neural.monitoring.console.queue_facts import LATE_FIGURES
 from neural.monitoring.console.spans import (
     LAST_DAY,
     LAST_HOUR,
@@ -177,7 +177,7 @@ def _late(now: dt.datetime) -> dt.datetime | bool | None:
     until = reading.counted_until()
     if until is None:
         return True
-    return until if now - until > LATE_FIGURES else None
+    return until if now - until > STALE_AFTER else None
 
 
 def _then(source: Part, make: Any) -> Part:

@@ -16,13 +16,12 @@ from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.models import QueuePause
 from neural.monitoring.alerts.rules.queues import patience
+from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.console.spans import total_of
 from neural.monitoring.rollups import reading
 
 RATE_MINUTES = 5
 """Rates are those of the last so many complete minutes."""
-LATE_FIGURES = dt.timedelta(minutes=2)
-"""Figures that are older say nothing about now."""
 
 
 class QueueState(TextChoices):
@@ -146,7 +145,7 @@ def _messages(names: Sequence[str]) -> Mapping[str, int]:
 def _rates(now: dt.datetime) -> Mapping[str, Rates] | None:
     """Rates by queue; None if nobody has added figures up lately."""
     until = reading.counted_until()
-    if until is None or now - until > LATE_FIGURES:
+    if until is None or now - until > STALE_AFTER:
         return None
     end = until.replace(second=0, microsecond=0)
     minutes = reading.by_minute(end - dt.timedelta(minutes=RATE_MINUTES), end, by=("queue",))

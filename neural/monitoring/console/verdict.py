@@ -17,14 +17,13 @@ from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.evaluating import found_now
-from neural.monitoring.conf import conf
+from neural.monitoring.conf import STALE_AFTER, conf
 from neural.monitoring.console.page import ACKNOWLEDGE, Part, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
 from neural.personal.redacting import redacted_text
 from neural.sites import address_if_there
 
-STALE = dt.timedelta(minutes=2)
 OF_STORES = ("failures", "dead letters", "refused events")
 """The probes that can be asked of some stores alone."""
 MOST_ALERTS = 50
@@ -44,7 +43,7 @@ class Watched:
     @property
     def is_stale(self) -> bool:
         """Whether no relay has looked for so long that what was found may no longer hold."""
-        longest = max(STALE, dt.timedelta(seconds=4 * conf().examine_seconds))
+        longest = max(STALE_AFTER, dt.timedelta(seconds=4 * conf().examine_seconds))
         return self.ended_at is None or self.now - self.ended_at > longest
 
     @property

@@ -18,6 +18,7 @@ from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.models.worker import ProcessKind
+from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.models import OPEN_STATES, Alert, ErrorGroup, Examination
 from neural.monitoring.rollups import reading
 from neural.queues import PRIORITIES
@@ -80,8 +81,6 @@ FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
 """What each gauge says, and its labels. The documents list them."""
 LOST_FOR = dt.timedelta(hours=1)
 """How long a lost process is shown."""
-EXAMINED_WITHIN = dt.timedelta(minutes=2)
-"""How old an examination may be to say whether the broker answers."""
 
 Rows = Iterable[tuple[Sequence[str], float | None]]
 RUNS_LOOKED_AT = 200
@@ -247,7 +246,7 @@ _DEAD = """
 
 def _broker(now: dt.datetime) -> Rows:
     """Whether the broker answered the last examination; nothing if there was none of late."""
-    examined = Examination.objects.filter(ended_at__gte=now - EXAMINED_WITHIN).first()
+    examined = Examination.objects.filter(ended_at__gte=now - STALE_AFTER).first()
     broker = examined.facts.get("broker") if examined else None
     return [([], broker["up"])] if broker else []
 

@@ -15,13 +15,10 @@ from django.utils.translation import get_language
 
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
-from neural.monitoring.conf import MonitoringSettings, conf
+from neural.monitoring.conf import STALE_AFTER, MonitoringSettings, conf
 from neural.monitoring.models import Examination, Severity
 from neural.monitoring.rollups import reading
 from neural.registry import Registry
-
-STALE_FIGURES = dt.timedelta(minutes=2)
-"""Figures that were added up longer ago than this say nothing about now."""
 
 WATCHED_SINCE = "watched_since"
 """Among an examination's facts: since when relays have examined without a long break."""
@@ -140,7 +137,7 @@ class View:
     def has_figures(self) -> bool:
         """Whether relays have added figures up lately."""
         until = reading.counted_until()
-        patience = STALE_FIGURES + dt.timedelta(seconds=conf().figures_seconds)
+        patience = STALE_AFTER + dt.timedelta(seconds=conf().figures_seconds)
         return until is not None and self.now - until < patience
 
 
