@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-COUNTED = 1000
-"""Counting stops here: a COUNT over millions of runs would take longer than its answer is valid."""
+from neural.queues.state import COUNTED
 
 
 class Status(enum.StrEnum):

@@ -4,37 +4,31 @@ Those run after the core's, on a database that answers.
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
-from neural.health.findings import COUNTED, Finding
-from neural.keyset.walks import indexes_alone
+from neural.health.findings import Finding
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import pauses
-from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
-from neural.queues import PRIORITIES
+from neural.models import QueuePause, WorkerProcess
+from neural.queues.state import (
+    COUNTED,
+    QueueState,
+    in_use,
+    pending_queues,
+    queue_states,
+    readers_of,
+)
 from neural.registry import Registry
 
 Fact = TypeVar("Fact")
 
 LOOKED_AT = 5 * COUNTED
 """Rows of every store that are looked at to find those of some stores."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """Due runs of one queue."""
-
-    queue: str
-    runs: int
-    """At most COUNTED."""
-    oldest_seconds: float
 
 
 class Situation:
@@ -93,54 +87,24 @@ class Situation:
     @cached_property
     def readers(self) -> dict[str, list[str]]:
         """Names of the live workers that read each queue."""
-        result: dict[str, list[str]] = {}
-        for worker in self.workers:
-            for queue in worker.queues:
-                result.setdefault(queue, []).append(worker.name)
-        return result
+        return readers_of(self.workers)
 
     @cached_property
+    def queues(self) -> dict[str, QueueState]:
+        """The state of each queue that is in use, and of the project's own."""
+        only = None if self.stores is None else self.mine
+        pending = pending_queues()
+        return in_use(queue_states(now=self.now, pending=pending, readers=self.readers, only=only))
+
+    @property
+    def waiting(self) -> dict[str, QueueState]:
+        """The queues with due runs."""
+        return {name: each for name, each in self.queues.items() if each.due}
+
+    @property
     def pauses(self) -> dict[str, QueuePause]:
         """The pauses in force, by queue."""
-        return {paused.queue: paused for paused in pauses().order_by("queue")}
-
-    @cached_property
-    def waiting(self) -> dict[str, Waiting]:
-        """Due runs by queue; queues with nothing due are left out."""
-        found = (self._waiting_on(queue) for queue in pending_queues())
-        return {each.queue: each for each in found if each is not None}
-
-    def _waiting_on(self, queue: str) -> Waiting | None:
-        now = self.now
-        due = self.mine(TaskRun.objects.due(now).filter(queue=queue), "-priority", "available_at")
-        runs = len(due.order_by().values_list("pk")[:COUNTED])
-        if not runs:
-            return None
-        at = due.aggregate(at=Min("available_at"))["at"] if self.stores else oldest_due(queue, now)
-        since = at or now  # claimed meanwhile
-        return Waiting(queue=queue, runs=runs, oldest_seconds=(now - since).total_seconds())
-
-
-def oldest_due(queue: str, now: dt.datetime) -> dt.datetime | None:
-    """Since when the oldest due run of a queue has been due; None if nothing is due.
-
-    It takes one index lookup for each priority: the minimum over all of them would be a scan. The
-    database is held to that index, because statistics from before a backlog make another look
-    cheaper.
-    """
-    due = TaskRun.objects.due(now).filter(queue=queue).order_by("available_at")
-    moments = due.values_list("available_at", flat=True)
-    with indexes_alone(due.db):
-        firsts = [moments.filter(priority=priority).first() for priority in PRIORITIES]
-    return min(filter(None, firsts), default=None)
-
-
-def pending_queues() -> Iterator[str]:
-    """Queues of pending runs, found by index jumps from each queue to the next."""
-    queue = ""
-    pending = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
-    while queue := pending.filter(queue__gt=queue).values_list("queue", flat=True).first() or "":
-        yield queue
+        return {name: each.pause for name, each in self.queues.items() if each.pause}
 
 
 Probe = Callable[[Situation], Finding]

@@ -27,9 +27,10 @@ from neural.health.findings import (
     span,
     warning,
 )
-from neural.health.situation import Situation, Waiting
+from neural.health.situation import Situation
 from neural.models import QueuePause, WorkerProcess
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
+from neural.queues.state import QueueState
 
 # Seconds for which due runs of a queue may wait before somebody should look.
 PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}
@@ -101,8 +102,8 @@ def _strange(queue: str) -> str:
     ) % {"queue": queue}
 
 
-def _with_due(queue: str, waiting: Waiting | None) -> str:
-    return f"{queue} ({due_runs_text(waiting.runs)})" if waiting else queue
+def _with_due(queue: str, waiting: QueueState | None) -> str:
+    return f"{queue} ({due_runs_text(waiting.due)})" if waiting else queue
 
 
 def backlog(situation: Situation) -> Finding:
@@ -111,10 +112,10 @@ def backlog(situation: Situation) -> Finding:
     if not waiting:
         return ok("backlog", _("nothing is due"))
     text = in_turn(_described(each) for each in waiting.values())
-    late = [each for each in _not_paused(situation) if _is_late(each)]
+    late = [each for each in waiting.values() if not each.pause and _is_late(each)]
     if not late:
         return ok("backlog", text)
-    urgent = any(each.queue == HIGH_PRIORITY_QUEUE for each in late)
+    urgent = any(each.name == HIGH_PRIORITY_QUEUE for each in late)
     return Finding(
         probe="backlog",
         status=Status.PROBLEM if urgent else Status.WARNING,
@@ -123,20 +124,14 @@ def backlog(situation: Situation) -> Finding:
             "see that its workers work, or add one: manage.py worker --name more --queues "
             "%(queues)s"
         )
-        % {"queues": ",".join(each.queue for each in late)},
+        % {"queues": ",".join(each.name for each in late)},
     )
 
 
-def _not_paused(situation: Situation) -> list[Waiting]:
-    """What waits although nobody wants it to."""
-    waiting = situation.waiting.values()
-    return [each for each in waiting if each.queue not in situation.pauses]
-
-
-def _described(waiting: Waiting) -> str:
+def _described(waiting: QueueState) -> str:
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
-        "queue": waiting.queue,
-        "runs": due_runs_text(waiting.runs),
+        "queue": waiting.name,
+        "runs": due_runs_text(waiting.due),
         "span": span(waiting.oldest_seconds),
     }
 
@@ -146,8 +141,8 @@ def patience_seconds(queue: str) -> float:
     return PATIENCE_SECONDS.get(queue, DEFAULT_PATIENCE_SECONDS)
 
 
-def _is_late(waiting: Waiting) -> bool:
-    return waiting.oldest_seconds > patience_seconds(waiting.queue)
+def _is_late(waiting: QueueState) -> bool:
+    return waiting.oldest_seconds > patience_seconds(waiting.name)
 
 
 def paused_queues(situation: Situation) -> Finding:

@@ -24,13 +24,15 @@ from neural.admin.display import instant_column
 from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin, section
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
 from neural.models import QueuePause
 from neural.monitoring.console.page import Viewer, page_context
-from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
+from neural.monitoring.console.queue_facts import RATE_MINUTES, rates_now, with_pace
 from neural.queues import QUEUES
+from neural.queues.state import QueueState
 from neural.sites import address_in_admin
 
 LONGEST_MINUTES = 30 * 24 * 60
@@ -124,30 +126,22 @@ def chosen_queues(
 ) -> QueueChoice:
     """The queues that the parameters ``queue`` and ``all`` ask for, else those that need somebody
     most. ``first`` is shown in any case, if there is such a queue."""
-    names = queue_names(situation)
-    due, paused = situation.waiting.keys(), situation.pauses.keys()
-    about: dict[str, Any] = {"total": len(names), "due": len(due), "paused": len(paused)}
+    names = list(situation.queues)
+    due, paused = len(situation.waiting), len(situation.pauses)
+    about: dict[str, Any] = {"total": len(names), "due": due, "paused": paused}
     if one := params.get("queue", ""):
         return QueueChoice(names=[one] if one in names else [], one=one, **about)
     is_all = "all" in params
     if len(names) > SHOWN and not is_all:
-        names.sort(key=lambda name: (name != first, *_rank(name, situation)))
+        names.sort(key=lambda name: (name != first, *_rank(situation.queues[name])))
     return QueueChoice(names=names[: MOST if is_all else SHOWN], is_all=is_all, **about)
 
 
-def queue_names(situation: Situation) -> list[str]:
-    """The project's queues, those that are read, paused, or have due runs."""
-    known = (*QUEUES, *sorted(situation.readers), *situation.waiting, *situation.pauses)
-    return list(dict.fromkeys(known))
-
-
-def _rank(name: str, situation: Situation) -> Sequence[bool | float]:
+def _rank(state: QueueState) -> Sequence[bool | float]:
     """Due runs that nobody reads come first, then pauses, then what has waited longest, and the
     project's own queues before others."""
-    waiting, is_paused = situation.waiting.get(name), name in situation.pauses
-    is_unread = waiting is not None and not is_paused and not situation.readers.get(name)
-    oldest = waiting.oldest_seconds if waiting else 0
-    return (not is_unread, not is_paused, -oldest, name not in QUEUES)
+    is_own = state.name in QUEUES
+    return (not state.is_unread, state.pause is None, -state.oldest_seconds, not is_own)
 
 
 PAUSE = _("Pause")
@@ -264,11 +258,17 @@ class QueuesAdmin(ReadOnlyAdmin):
         situation = Situation()
         first = form["queue"].value() if form else ""
         choice = chosen_queues(situation, request.GET.dict(), first=first)
-        facts = queue_facts(situation, choice.names)
+        rates, sent = rates_now(situation.now), _messages(choice.names)
+        states = with_pace((situation.queues[name] for name in choice.names), rates)
         has_forms = may_pause and choice.has_forms
         rows = [
-            {"facts": each, "form": _form_of(each.name, form) if has_forms else None}
-            for each in facts
+            {
+                "facts": state,
+                "readers": situation.readers.get(name, ()),
+                "messages": sent.get(name),
+                "form": _form_of(name, form) if has_forms else None,
+            }
+            for name, state in states.items()
         ]
         context = page_context(
             self,
@@ -282,13 +282,21 @@ class QueuesAdmin(ReadOnlyAdmin):
             may_pause=may_pause,
             runs_address=Viewer(request, self.admin_site).lists.get("neural.taskrun", ""),
             rate_minutes=RATE_MINUTES,
-            broker_is_away=any(each.messages is None for each in facts),
-            rates_are_unknown=any(each.rates is None for each in facts),
+            broker_is_away=any(row["messages"] is None for row in rows),
+            rates_are_unknown=bool(rows) and rates is None,
         )
         context["media"] += Media(css={"all": ("neural/console-queues.css",)})
         is_part = request.headers.get("HX-Request") == "true"
         name = "queues_table.html" if is_part else "queues.html"
         return TemplateResponse(request, f"neural/monitoring/{name}", context | (extra or {}))
+
+
+def _messages(names: Sequence[str]) -> Mapping[str, int]:
+    """Messages in the broker by queue; empty while it does not answer."""
+    try:
+        return publisher().depths(names)
+    except BrokerUnavailable:
+        return {}
 
 
 def _form_of(queue: str, bound: PauseForm | None) -> PauseForm:

@@ -11,23 +11,17 @@ from django.utils.translation import ngettext
 
 from neural.admin.display import NOTHING, of_bytes
 from neural.ledger.work import work_title
-from neural.models import Store
+from neural.models import QueuePause, Store
 from neural.models.worker import ProcessKind
-from neural.monitoring.alerts.rules.queues import patience
 from neural.monitoring.console.page import Viewer
-from neural.monitoring.console.queue_facts import (
-    RATE_MINUTES,
-    QueueState,
-    gain_of,
-    queue_state,
-    rates_of,
-)
+from neural.monitoring.console.queue_facts import RATE_MINUTES, rates_of, with_pace
 from neural.monitoring.console.spans import ByQueue, Timeline, total_of
-from neural.monitoring.console.texts import ago, clock, counted, moment_of, rate, rough
+from neural.monitoring.console.texts import ago, clock, moment_of, rough
 from neural.monitoring.console.verdict import Watched
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
 from neural.queues import QUEUES
+from neural.queues.state import QueueState
 
 SILENT_AFTER = dt.timedelta(days=1)
 FORGOTTEN_AFTER = dt.timedelta(days=14)
@@ -36,103 +30,47 @@ STORES_SHOWN = 8
 QUEUES_SHOWN = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueueRow:
-    """A queue: texts for its cells."""
-
-    name: str
-    due: str = NOTHING
-    oldest: str = NOTHING
-    state: QueueState | None = None
-    is_late: bool = False
-    incoming: str = NOTHING
-    outgoing: str = NOTHING
-    drained: str = NOTHING
-    readers: str = NOTHING
-    is_unread: bool = False
-    """Whether runs are due that nobody reads."""
-    paused: str = ""
-
-
 @dataclass(frozen=True)
 class QueueTable:
     """Queues: those that need somebody first if not all are shown."""
 
-    rows: Sequence[QueueRow]
+    rows: Sequence[QueueState]
     more: int = 0
 
 
 def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
-    """The project's queues and others that are in use; of the pace, what is known."""
-    whole = recent.steps[-RATE_MINUTES - 1 : -1] if recent else ()
-    pace = total_of(whole)
-    names, allowed = dict.fromkeys([*(watched.queues or QUEUES), *pace]), patience()
-    is_paced = recent is not None
-    rows = [_queue(name, watched, pace, allowed(name), is_paced=is_paced) for name in names]
-    if len(rows) > QUEUES_SHOWN:
-        rows.sort(key=lambda row: (not row.is_late, not row.is_unread, not row.paused))
-    return QueueTable(rows[:QUEUES_SHOWN], len(rows[QUEUES_SHOWN:]))
+    """The project's queues and others that are in use; of the pace, what is known. The state of a
+    queue that is not among ``watched.queues`` is unknown."""
+    pace = rates_of(total_of(recent.steps[-RATE_MINUTES - 1 : -1] if recent else ()))
+    names = dict.fromkeys([*(watched.queues or QUEUES), *pace])
+    asked = (watched.queues.get(name) or QueueState(name=name) for name in names)
+    states = list(with_pace(asked, pace if recent else None).values())
+    if len(states) > QUEUES_SHOWN:
+        states.sort(key=lambda each: (not each.is_late, not each.is_unread, not each.pause))
+    return QueueTable(states[:QUEUES_SHOWN], len(states[QUEUES_SHOWN:]))
 
 
-def _queue(
-    name: str, watched: Watched, pace: ByQueue, patience_seconds: float, *, is_paced: bool
-) -> QueueRow:
-    facts, now = watched.queues.get(name), watched.now
-    rates = rates_of(pace.get(name, Figures())) if is_paced else None
-    incoming, outgoing = (rate(rates.incoming), rate(rates.outgoing)) if rates else (NOTHING,) * 2
-    if facts is None:
-        return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
-    due, oldest, readers = facts["due"], facts["oldest_seconds"], facts["readers"]
-    is_paused, is_read = bool(facts["paused"]), bool(readers)
-    is_late = (oldest or 0) > patience_seconds
-    state = queue_state(is_paused=is_paused, is_read=is_read, is_late=is_late)
-    gain = gain_of(rates, due=due, is_read=is_read, is_paused=is_paused)
-    return QueueRow(
-        name=name,
-        due=counted(due),
-        oldest=rough(oldest),
-        state=state,
-        is_late=state == QueueState.FALLING_BEHIND,
-        incoming=incoming,
-        outgoing=outgoing,
-        drained=_drained(due, gain),
-        readers=_readers(readers),
-        is_unread=bool(due) and state == QueueState.NO_READER,
-        paused=_paused(facts["paused"], now),
-    )
-
-
-def _drained(due: int, gain: float | None) -> str:
-    """When nothing will be due any more, at the present pace."""
-    if gain is None:
-        return NOTHING
-    if gain <= 0:
-        return _("it grows") if gain < 0 else _("it stays")
-    return rough(dt.timedelta(minutes=due / gain))
-
-
-def _readers(number: int) -> str:
+def readers_text(number: int) -> str:
+    """How many workers read a queue."""
     return ngettext("%(count)d worker", "%(count)d workers", number) % {"count": number}
 
 
-def _paused(pause: Mapping[str, Any] | None, now: dt.datetime) -> str:
-    if not pause:
+def pause_text(pause: QueuePause | None, now: dt.datetime) -> str:
+    """Who has paused a queue and until when; empty if nobody has."""
+    if pause is None:
         return ""
-    until = moment_of(pause["until"])
-    if until is None:
-        return _("paused by %(who)s") % {"who": pause["by"]}
-    is_today = timezone.localdate(until) == timezone.localdate(now)
-    about = {"who": pause["by"], "until": clock(until, with_day=not is_today)}
+    if pause.until is None:
+        return _("paused by %(who)s") % {"who": pause.paused_by}
+    is_today = timezone.localdate(pause.until) == timezone.localdate(now)
+    about = {"who": pause.paused_by, "until": clock(pause.until, with_day=not is_today)}
     return _("paused until %(until)s by %(who)s") % about
 
 
 def queues_of_stores(watched: Watched, day: Timeline) -> Sequence[tuple[str, Figures, str]]:
     """Queues as the viewer's stores used them in a day, and whether they are paused, which is no
     store's secret."""
-    return [
-        (name, day.total[name], _paused(watched.queues.get(name, {}).get("paused"), watched.now))
-        for name in in_order(day.total)
-    ]
+    paused = {name: pause_text(each.pause, watched.now) for name, each in watched.queues.items()}
+    return [(name, day.total[name], paused.get(name, "")) for name in in_order(day.total)]
 
 
 def in_order(queues: ByQueue) -> list[str]:

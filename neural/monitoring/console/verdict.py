@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Case, When
@@ -22,6 +23,7 @@ from neural.monitoring.console.page import ACKNOWLEDGE, Part, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
 from neural.personal.redacting import redacted_text
+from neural.queues.state import QueueState
 from neural.sites import address_if_there
 
 OF_STORES = ("failures", "dead letters", "refused events")
@@ -46,10 +48,10 @@ class Watched:
         longest = max(STALE_AFTER, dt.timedelta(seconds=4 * conf().examine_seconds))
         return self.ended_at is None or self.now - self.ended_at > longest
 
-    @property
-    def queues(self) -> Mapping[str, Mapping[str, Any]]:
-        found: Mapping[str, Mapping[str, Any]] = self.facts.get("queues", {})
-        return found
+    @cached_property
+    def queues(self) -> Mapping[str, QueueState]:
+        kept = self.facts.get("queues", {})
+        return {name: QueueState.from_json(name, each) for name, each in kept.items()}
 
     @property
     def processes(self) -> Sequence[Mapping[str, Any]]:

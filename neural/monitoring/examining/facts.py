@@ -9,9 +9,8 @@ from typing import Any
 
 from neural.health.broker import ask_broker
 from neural.health.situation import Situation
-from neural.models import QueuePause, TaskRun, WorkerProcess
+from neural.models import TaskRun, WorkerProcess
 from neural.models.worker import ProcessKind
-from neural.queues import QUEUES
 
 PROCESSES_KEPT = 50
 RUNS_LOOKED_AT = 500
@@ -49,22 +48,13 @@ def _broker(situation: Situation) -> Mapping[str, Any]:
 
 
 def _queues(situation: Situation) -> Mapping[str, Mapping[str, Any]]:
-    """The queues of the project, and others that have readers or due runs."""
-    names = dict.fromkeys([*QUEUES, *situation.readers, *situation.waiting])
-    pauses = {each.queue: each for each in QueuePause.objects.in_force(situation.now)}
-    return {name: _queue(name, situation, pauses.get(name)) for name in names}
-
-
-def _queue(name: str, situation: Situation, pause: QueuePause | None) -> Mapping[str, Any]:
-    waiting = situation.waiting.get(name)
-    readers = situation.readers.get(name, [])
     broker = situation.broker
     return {
-        "due": waiting.runs if waiting else 0,  # at most COUNTED
-        "oldest_seconds": waiting.oldest_seconds if waiting else None,
-        "readers": len(readers),
-        "messages": None if broker.error else broker.messages.get(name, 0),
-        "paused": pause and {"by": pause.paused_by, "reason": pause.reason, "until": pause.until},
+        name: {
+            **state.as_json(),
+            "messages": None if broker.error else broker.messages.get(name, 0),
+        }
+        for name, state in situation.queues.items()
     }
 
 

@@ -1,6 +1,7 @@
 """Gauges: what waits and works now, which processes are there, and when each was last heard of.
 
-Queries are served by indexes and bounded: numbers of rows are counted up to :data:`MOST`.
+Queries are served by indexes and bounded: numbers of rows are counted up to ``COUNTED``. How fast
+more become open is in the counters.
 """
 
 import datetime as dt
@@ -10,29 +11,26 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import Count, Min
+from django.db.models import Count
 
 from neural.conf import conf
-from neural.health.situation import pending_queues
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
-from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
+from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.worker import ProcessKind
 from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.models import OPEN_STATES, Alert, ErrorGroup, Examination
 from neural.monitoring.rollups import reading
-from neural.queues import PRIORITIES
+from neural.queues.state import COUNTED, pending_queues, queue_states, readers_of
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.core import GaugeMetricFamily
 
-MOST = 1000
-"""Rows are counted up to this number. How fast more become open is in the counters."""
 SINCE_1970 = "in seconds since 1970"
 FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
     "neural_runs_due": (
-        f"Runs that are due and not started; counted up to {MOST:,}.",
+        f"Runs that are due and not started; counted up to {COUNTED:,}.",
         ["queue"],
     ),
     "neural_runs_running": ("Runs that a worker has claimed.", ["queue"]),
@@ -43,10 +41,10 @@ FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
     "neural_queue_readers": ("Live workers that read it.", ["queue"]),
     "neural_queue_paused": ("1 while it is paused.", ["queue"]),
     "neural_relay_unpublished_runs": (
-        f"Due runs whose message is yet to be sent; up to {MOST:,} a queue.",
+        f"Due runs whose message is yet to be sent; up to {COUNTED:,} a queue.",
         [],
     ),
-    "neural_runs_dead": (f"Dead letters; the newest {MOST:,} are counted.", ["work"]),
+    "neural_runs_dead": (f"Dead letters; the newest {COUNTED:,} are counted.", ["work"]),
     "neural_workers": (
         "Workers: alive; silent for some seconds; lost within the last hour.",
         ["state"],
@@ -130,60 +128,22 @@ def _version() -> str:
 
 
 def _of_queues(now: dt.datetime) -> "Iterator[Metric]":
-    readers = _readers()
-    paused = set(QueuePause.objects.in_force(now).values_list("queue", flat=True))
-    waiting = list(pending_queues())
-    queues = sorted({*waiting, *readers, *paused})
-    due = {queue: _due(queue, now) for queue in waiting}
-    nothing = (0, 0.0)
-    yield _gauge("runs_due", (([queue], due.get(queue, nothing)[0]) for queue in queues))
-    oldest = (([queue], due.get(queue, nothing)[1]) for queue in queues)
+    alive = WorkerProcess.objects.publishing().alive(conf().worker_lost_seconds)
+    pending, readers = pending_queues(), readers_of(alive.only("name", "queues"))
+    queues = queue_states(now=now, pending=pending, readers=readers).values()
+    yield _gauge("runs_due", (([each.name], each.due) for each in queues))
+    oldest = (([each.name], each.oldest_seconds) for each in queues)
     yield _gauge("queue_oldest_due_seconds", oldest)
     yield _gauge("runs_running", _counted(TaskRun.objects.running(), "queue"))
-    yield _gauge("queue_readers", (([queue], readers.get(queue, 0)) for queue in queues))
-    yield _gauge("queue_paused", (([queue], queue in paused) for queue in queues))
-    unpublished = sum(_number(TaskRun.objects.unpublished(now).filter(queue=q)) for q in waiting)
+    yield _gauge("queue_readers", (([each.name], each.readers) for each in queues))
+    yield _gauge("queue_paused", (([each.name], bool(each.pause)) for each in queues))
+    unpublished = sum(_number(TaskRun.objects.unpublished(now).filter(queue=q)) for q in pending)
     yield _gauge("relay_unpublished_runs", [([], unpublished)])
 
 
-def _due(queue: str, now: dt.datetime) -> tuple[int, float]:
-    """How many runs are due, and for how many seconds the oldest of them."""
-    due = TaskRun.objects.due(now).filter(queue=queue)
-    found = due.order_by().values("available_at")[:MOST]
-    sums = found.aggregate(runs=Count("*"), oldest=Min("available_at"))
-    oldest = [sums["oldest"]]
-    if sums["runs"] >= MOST:  # not all were looked at: an index lookup for each priority
-        oldest += [
-            run.available_at for run in TaskRun.objects.raw(_OLDEST, [queue] * len(PRIORITIES))
-        ]
-    since = min((each for each in oldest if each), default=now)
-    return sums["runs"], max((now - since).total_seconds(), 0.0)
-
-
-_OLDEST = " UNION ALL ".join(
-    f"""
-    SELECT * FROM (
-        SELECT id, available_at FROM neural_taskrun
-        WHERE state = 'pending' AND queue = %s AND priority = {priority}
-        ORDER BY available_at LIMIT 1
-    ) AS of_{priority}
-    """
-    for priority in PRIORITIES
-)
-
-
 def _number(rows: Any) -> int:
-    number: int = rows.order_by().values("pk")[:MOST].aggregate(rows=Count("*"))["rows"]
+    number: int = rows.order_by().values("pk")[:COUNTED].aggregate(rows=Count("*"))["rows"]
     return number
-
-
-def _readers() -> dict[str, int]:
-    alive = WorkerProcess.objects.alive(conf().worker_lost_seconds)
-    readers: dict[str, int] = {}
-    for queues in alive.filter(kind=ProcessKind.WORKER).values_list("queues", flat=True):
-        for queue in queues:
-            readers[queue] = readers.get(queue, 0) + 1
-    return readers
 
 
 # Processes
@@ -222,13 +182,13 @@ def _counted(rows: Any, column: str, **filters: Any) -> Rows:
 
 
 def _dead() -> Rows:
-    """Dead letters by work, the newest MOST; with the labels that counters have."""
+    """Dead letters by work, the newest COUNTED; with the labels that counters have."""
     from neural.monitoring.machines.counters import OTHER, labels_of_work
 
     own = labels_of_work()
     numbers: dict[str, int] = {}
     with dialects.ledger_connection().cursor() as cursor:
-        cursor.execute(_DEAD, [MOST])
+        cursor.execute(_DEAD, [COUNTED])
         for work, number in cursor.fetchall():
             label = work if work in own else OTHER
             numbers[label] = numbers.get(label, 0) + number

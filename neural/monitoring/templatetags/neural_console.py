@@ -13,7 +13,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from neural.charts import LINE_HEIGHT, LINE_WIDTH, line_of
-from neural.monitoring.console import texts
+from neural.monitoring.console import tables, texts
+from neural.monitoring.console.queue_facts import standing_badge
 from neural.sites import address_in_admin
 
 register = template.Library()
@@ -22,18 +23,17 @@ register.simple_tag(address_in_admin, name="console_address")
 register.filter("ago", texts.ago)
 register.filter("moment", texts.instant)
 register.filter("rough", texts.rough)
+register.filter("rate", texts.rate)
+register.filter("counted", texts.counted)
+register.filter("standing_badge", standing_badge)
+register.filter("readers_text", tables.readers_text)
+register.filter("pause_text", tables.pause_text)
 
 
 @register.filter
 def whole(number: int) -> str:
     """A whole number with a comma at each thousand."""
     return f"{number:,}"
-
-
-@register.filter
-def rate(number: float) -> str:
-    """A number a minute: small ones with one decimal."""
-    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
 
 
 @register.filter

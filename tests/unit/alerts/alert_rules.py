@@ -3,16 +3,18 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from types import SimpleNamespace
 
 from neural.health.broker import BrokerFacts
 from neural.health.findings import Finding, Status
-from neural.health.situation import Waiting
+from neural.health.situation import Situation
 from neural.models import QueuePause
 from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.rules import RULES, Judgement, Rule, View, by_probe
 from neural.monitoring.models import Alert
 from neural.monitoring.rollups import reading
+from neural.queues.state import QueueState
 
 NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)  # a Wednesday
 
@@ -21,12 +23,27 @@ def after(seconds: float) -> dt.datetime:
     return NOON + dt.timedelta(seconds=seconds)
 
 
-class Seen(SimpleNamespace):
+class Seen(Situation):
     """A situation of which all but the pauses is described."""
 
-    @property
-    def pauses(self) -> dict[str, QueuePause]:
-        return {each.queue: each for each in QueuePause.objects.in_force(self.now)}
+    def __init__(self, *, stores, due, readers, **seen) -> None:
+        super().__init__(stores)
+        self.due, self.read = due, set(readers)
+        self.__dict__.update(seen)
+
+    @cached_property
+    def queues(self) -> dict[str, QueueState]:
+        pauses = {each.queue: each for each in QueuePause.objects.in_force(self.now)}
+        return {
+            name: self._state(name, pauses.get(name)) for name in {*self.due, *self.read, *pauses}
+        }
+
+    def _state(self, name: str, pause: QueuePause | None) -> QueueState:
+        runs, seconds = self.due.get(name, (0, 0))
+        is_read = name in self.read
+        return QueueState(
+            name=name, due=runs, oldest_seconds=seconds, readers=int(is_read), pause=pause
+        )
 
 
 def situation(*, waiting=(), readers=(), messages=None, error="", hosts=(), stores=None):
@@ -34,11 +51,8 @@ def situation(*, waiting=(), readers=(), messages=None, error="", hosts=(), stor
     return Seen(
         now=NOON,
         stores=stores,
-        waiting={
-            queue: Waiting(queue=queue, runs=runs, oldest_seconds=seconds)
-            for queue, runs, seconds in waiting
-        },
-        readers={queue: ["w1"] for queue in readers},
+        due={queue: (runs, seconds) for queue, runs, seconds in waiting},
+        readers=readers,
         broker=BrokerFacts(address="redis://", error=error, messages=messages or {}),
         workers=[SimpleNamespace(host=host) for host in hosts],
     )

@@ -41,6 +41,7 @@ def sentence_when_well(rule, subject=""):
         return rule.well(subject, judged(rule, view()).well(subject))
 
 
+@pytest.mark.django_db
 def test_of_what_is_well_again_the_figures_are_those_of_now(figures):
     assert sentence_when_well(DEAD_LETTERS) == "no run died within 10 min"
     assert sentence_when_well(FAILURE_RATE, "app.pay").startswith("no attempt of app.pay ended")

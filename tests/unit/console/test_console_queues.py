@@ -12,12 +12,13 @@ from neural.health.situation import Situation
 from neural.ledger.pausing import pause, pauses
 from neural.models import RunState
 from neural.monitoring.console import queues as queues_page
-from neural.monitoring.console.queue_facts import QueueFacts, QueueState, Rates, queue_facts
-from neural.monitoring.console.queues import MOST, SHOWN, queue_names
+from neural.monitoring.console.queue_facts import LABELS, rates_now, with_pace
+from neural.monitoring.console.queues import MOST, SHOWN
 from neural.monitoring.examining.duty import examination, take_lease
 from neural.monitoring.models import AlertRule
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
+from neural.queues.state import QueueState, Rates, Standing
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import ago, make_run, make_worker
 
@@ -58,14 +59,18 @@ def figures(monkeypatch):
 
 
 def of(name):
-    (found,) = queue_facts(Situation(), [name])
-    return found
+    situation = Situation()
+    return with_pace([situation.queues[name]], rates_now(situation.now))[name]
 
 
 def facts(**fields):
-    known = {"name": "default", "due": 0, "oldest": None, "readers": ["w@host"], "pause": None}
-    known["state"] = QueueState.RUNNING
-    return QueueFacts(**{**known, "rates": Rates(incoming=2, outgoing=4), "messages": 0, **fields})
+    known = {"name": "default", "readers": 1, "rates": Rates(incoming=2, outgoing=4)}
+    return QueueState(**known | fields)
+
+
+def rows_in(page):
+    """The rows of a page by queue."""
+    return {row["facts"].name: row for row in page.context["rows"]}
 
 
 def examine_all():
@@ -93,9 +98,11 @@ def test_a_queue_states_what_is_due_the_oldest_its_readers_rates_and_messages():
 
     assert found.due == 2
     assert dt.timedelta(minutes=9) < found.oldest < dt.timedelta(minutes=11)
-    assert found.readers == ["w@host"]
+    assert found.readers == 1
     assert found.rates == Rates(incoming=20, outgoing=40)
-    assert found.messages == 1
+    row = rows_in(open_page().get(ADDRESS))["default"]
+    assert row["readers"] == ["w@host"]
+    assert row["messages"] == 1
 
 
 def test_it_is_drained_in_the_time_that_its_rates_need():
@@ -113,7 +120,7 @@ def test_a_queue_into_which_more_comes_than_goes_out_grows_and_is_never_drained(
 
 
 def test_a_queue_that_nobody_reads_is_never_drained_whatever_went_out_before():
-    unread = facts(due=10, readers=[])
+    unread = facts(due=10, readers=0)
 
     assert (unread.is_growing, unread.drained_in) == (True, None)
 
@@ -121,12 +128,12 @@ def test_a_queue_that_nobody_reads_is_never_drained_whatever_went_out_before():
 def test_the_state_of_a_queue_is_one_of_four_words():
     make_run(queue="high_priority", available_at=ago(seconds=15))
     make_run(queue="default", available_at=ago(seconds=15))
-    assert of("default").state == QueueState.NO_READER
+    assert of("default").standing == Standing.NO_READER
     make_worker("w@host")
-    assert of("default").state == QueueState.RUNNING
-    assert of("high_priority").state == QueueState.FALLING_BEHIND
+    assert of("default").standing == Standing.RUNNING
+    assert of("high_priority").standing == Standing.FALLING_BEHIND
     pause(queue="high_priority", reason="repairs", by="lee")
-    assert of("high_priority").state == QueueState.PAUSED
+    assert of("high_priority").standing == Standing.PAUSED
 
 
 def test_a_queue_falls_behind_when_the_alert_about_it_warns():
@@ -134,7 +141,7 @@ def test_a_queue_falls_behind_when_the_alert_about_it_warns():
     make_run(queue="high_priority", available_at=ago(seconds=15))
     AlertRule.objects.create(name="oldest_due", thresholds={"oldest_due_urgent_seconds": 3600})
 
-    assert of("high_priority").state == QueueState.RUNNING
+    assert of("high_priority").standing == Standing.RUNNING
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -142,7 +149,7 @@ def test_a_queue_that_nobody_reads_is_not_green_on_any_page(language):
     make_run(available_at=ago(seconds=15))
     examine_all()
     with translation.override(language):
-        word = str(QueueState.NO_READER.label)
+        word = str(LABELS[Standing.NO_READER])
     client = world.superuser()
 
     for address in (ADDRESS, "/admin/"):
@@ -157,9 +164,10 @@ def test_without_the_broker_the_messages_alone_are_unknown(broker):
     broker.answers = False
     make_run(available_at=ago(minutes=1))
 
-    assert (of("default").messages, of("default").due) == (None, 1)
-    page = open_page().get(ADDRESS).content.decode()
-    assert "The broker does not answer" in page
+    page = open_page().get(ADDRESS)
+    row = rows_in(page)["default"]
+    assert (row["messages"], row["facts"].due) == (None, 1)
+    assert "The broker does not answer" in page.content.decode()
 
 
 def test_without_fresh_figures_the_rates_alone_are_unknown(monkeypatch):
@@ -176,7 +184,7 @@ def test_queues_that_are_not_the_projects_are_shown_if_they_are_read_paused_or_h
     make_run(queue="orders", available_at=ago(minutes=1))
     pause(queue="orders", reason="moving", by="lee")
 
-    names = queue_names(Situation())
+    names = list(Situation().queues)
 
     assert names == ["high_priority", "default", "low_priority", "kitchen", "orders"]
 

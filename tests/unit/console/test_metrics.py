@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from neural.ledger.prune import Retention, prune_runs
 from neural.models import QueuePause, RunState
 from neural.models.worker import ProcessKind
-from neural.monitoring.machines import collecting, counters, gauges
+from neural.monitoring.machines import collecting, counters
 from neural.monitoring.models import (
     Alert,
     ErrorGroup,
@@ -27,6 +27,7 @@ from neural.monitoring.models import (
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BOUNDS, BUCKETS, bucket_of
 from neural.monitoring.rollups.reading import Figures
+from neural.queues import state as queue_state
 from tests.unit.factories import ago, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -186,7 +187,7 @@ def test_a_queues_depth_age_readers_and_pause_are_shown():
 
 
 def test_a_long_queue_is_counted_up_to_a_limit_and_its_oldest_is_still_found(monkeypatch):
-    monkeypatch.setattr(gauges, "MOST", 2)
+    monkeypatch.setattr(queue_state, "COUNTED", 2)
     for minutes, priority in ((1, 9), (2, 9), (60, 1)):
         make_run(available_at=ago(minutes=minutes), priority=priority)
 

@@ -4,12 +4,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from neural.health.findings import COUNTED
-from neural.health.situation import Situation, oldest_due
+from neural.health.situation import Situation
 from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
 from neural.models.new_run import new_task_id
 from neural.queues import PRIORITIES
+from neural.queues.state import COUNTED, oldest_due
 from neural.worker import relay
 from tests.unit.factories import ago, make_event
 from tests.unit.pages.plans import read, reading
@@ -96,7 +96,7 @@ def test_the_oldest_due_run_is_read_by_the_index(analyzed):
     with reading("neural_taskrun", wanted=COUNTED) as of_all:
         waiting = situation.waiting["default"]
     with reading("neural_taskrun", wanted=len(PRIORITIES)) as of_oldest:
-        oldest = oldest_due("default", situation.now)
+        oldest = oldest_due(["default"], situation.now)["default"]
 
     assert (situation.now - oldest).total_seconds() == waiting.oldest_seconds > 100
     assert max(of_all) < 100

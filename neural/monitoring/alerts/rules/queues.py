@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy
 
 from neural.conf import conf as ledger_conf
 from neural.health.findings import due_runs_text, span
-from neural.health.situation import Waiting, pending_queues
 from neural.models import TaskRun
 from neural.monitoring.alerts.rules import (
     UNKNOWN,
@@ -25,6 +24,7 @@ from neural.monitoring.alerts.rules import (
 from neural.monitoring.models import AlertRule, Severity
 from neural.monitoring.rollups import reading
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
+from neural.queues.state import QueueState, pending_queues
 
 QUEUES_PAGE = "neural_queuepause_changelist"
 _OF_QUEUE = {HIGH_PRIORITY_QUEUE: "oldest_due_urgent", LOW_PRIORITY_QUEUE: "oldest_due_low"}
@@ -46,30 +46,25 @@ def _waits_sentence(subject: str, facts: Facts) -> str:
     }
 
 
-def _condition(waiting: Waiting, severity: Severity) -> Condition:
-    return Condition(subject=waiting.queue, severity=severity, facts=_figures(waiting))
+def _condition(waiting: QueueState, severity: Severity) -> Condition:
+    return Condition(subject=waiting.name, severity=severity, facts=_figures(waiting))
 
 
-def _figures(waiting: Waiting | None) -> Facts:
+def _figures(waiting: QueueState | None) -> Facts:
     if waiting is None:
         return {"runs": 0}
-    return {"runs": waiting.runs, "seconds": round(waiting.oldest_seconds)}
+    return {"runs": waiting.due, "seconds": round(waiting.oldest_seconds)}
 
 
-def _waiting(view: View, *, is_read: bool) -> list[Waiting]:
+def _waiting(view: View, *, is_read: bool) -> list[QueueState]:
     """What waits in queues that are not paused, and that somebody reads, or nobody."""
-    seen = view.situation
-    return [
-        each
-        for queue, each in seen.waiting.items()
-        if queue not in seen.pauses and (queue in seen.readers) is is_read
-    ]
+    waiting = view.situation.waiting.values()
+    return [each for each in waiting if not each.pause and bool(each.readers) is is_read]
 
 
 def _of_read_queues(view: View, found: Sequence[Condition]) -> Judgement:
     """The rule knows nothing of a queue that nobody reads, which another alert says."""
-    seen = view.situation
-    unread = seen.waiting.keys() - seen.readers.keys() - seen.pauses.keys()
+    unread = {each.name for each in _waiting(view, is_read=False)}
     return Judgement(found, knows=lambda queue: queue not in unread, well=_figures_in(view))
 
 
@@ -87,7 +82,7 @@ def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
         return UNKNOWN
     found = []
     for each in _waiting(view, is_read=True):
-        warning, critical = _limits(each.queue, thresholds)
+        warning, critical = _limits(each.name, thresholds)
         seconds = each.oldest_seconds
         if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
             found.append(_condition(each, severity))
@@ -131,8 +126,8 @@ def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     stalled = [
         _condition(each, Severity.CRITICAL)
         for each in _waiting(view, is_read=True)
-        if each.oldest_seconds > max(_limits(each.queue, limits)[0], idle)
-        and not _has_moved(each.queue, view, seconds=idle)
+        if each.oldest_seconds > max(_limits(each.name, limits)[0], idle)
+        and not _has_moved(each.name, view, seconds=idle)
     ]
     return _of_read_queues(view, stalled)
 
