@@ -5,10 +5,11 @@ right site if it gets the site's name. The code of columns and search results do
 request that knows the name, so a context variable keeps the name while a page is rendered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
@@ -41,6 +42,13 @@ def address_if_there(page: str, *args: Any) -> str:
         return address_in_admin(page, *args)
     except NoReverseMatch:
         return ""
+
+
+def list_if_there(page: str, rows: Mapping[str, str]) -> str:
+    """The URL of a list with these parameters, which limit it to some rows; empty if the site has
+    no such list."""
+    address = address_if_there(page)
+    return f"{address}?{urlencode(rows)}" if address and rows else address
 
 
 def page_of(model: type[Model], pk: Any) -> str:

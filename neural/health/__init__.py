@@ -1,6 +1,7 @@
-"""Health probes for `doctor`: each says what it found and what to do about it."""
+"""What is wrong, and what to do about it: checks for `doctor`, the console and alerts."""
 
+from neural.health.checks import Check, register_check
 from neural.health.examination import examine
 from neural.health.findings import Finding, Status
 
-__all__ = ["Finding", "Status", "examine"]
+__all__ = ["Check", "Finding", "Status", "examine", "register_check"]

@@ -66,7 +66,6 @@ def database(situation: Situation) -> Finding:
             mode = dialects.ledger_dialect().journal_mode(cursor)
     except DatabaseError as error:
         return problem(
-            "database",
             _("%(database)s does not answer: %(error)s")
             % {"database": connection.display_name, "error": first_line(error)},
             remedies().of_reaching(error),
@@ -79,11 +78,10 @@ def database(situation: Situation) -> Finding:
 
 def _judged_by_mode(mode: str, answers: str) -> Finding:
     if not mode:
-        return ok("database", answers)
+        return ok(answers)
     if mode == "wal":
-        return ok("database", _("%(answers)s, in WAL mode") % {"answers": answers})
+        return ok(_("%(answers)s, in WAL mode") % {"answers": answers})
     return problem(
-        "database",
         _("%(answers)s, but its journal mode is %(mode)s: readers and writers stop one another")
         % {"answers": answers, "mode": repr(mode)},
         _("let the settings' init_command say PRAGMA journal_mode=WAL, on a local disk"),
@@ -95,13 +93,13 @@ def migrations(situation: Situation) -> Finding:
     executor = MigrationExecutor(dialects.ledger_connection())
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
-        return ok("migrations", _("all are applied"))
+        return ok(_("all are applied"))
     names = listed(f"{each.app_label}.{each.name}" for each, backwards in plan[:3])
     if len(plan) > 3:
         about = {"names": names, "count": len(plan) - 3}
         names = _("%(names)s and %(count)d more") % about
     text = _("not applied: %(names)s") % {"names": names}
-    return problem("migrations", text, _("type: manage.py migrate"))
+    return problem(text, _("type: manage.py migrate"))
 
 
 def clock(situation: Situation) -> Finding:
@@ -111,12 +109,12 @@ def clock(situation: Situation) -> Finding:
     middle = before + (timezone.now() - before) / 2
     seconds = (middle - theirs).total_seconds()
     if abs(seconds) < CLOCK_WARNING_SECONDS:
-        return ok("clock", _("host and database agree"))
+        return ok(_("host and database agree"))
     judge = problem if abs(seconds) >= CLOCK_PROBLEM_SECONDS else warning
     ahead = _("this host is %(seconds).0f s ahead of the database")
     behind = _("this host is %(seconds).0f s behind the database")
     text = (ahead if seconds > 0 else behind) % {"seconds": abs(seconds)}
-    return judge("clock", text, _("let both keep time by NTP: timedatectl set-ntp true"))
+    return judge(text, _("let both keep time by NTP: timedatectl set-ntp true"))
 
 
 def writing(situation: Situation) -> Finding:
@@ -131,13 +129,12 @@ def writing(situation: Situation) -> Finding:
             cursor.execute("DELETE FROM neural_workerprocess WHERE id = %s", [row.pk])
     except DatabaseError as error:
         return problem(
-            "writing",
             _("the database takes no write within %(seconds)d s: %(error)s")
             % {"seconds": PATIENCE_SECONDS, "error": first_line(error)},
             remedies().of_writing(error),
         )
     took = {"milliseconds": f"{(time.perf_counter() - started) * 1000:.0f}"}
-    return ok("writing", _("a row is written in %(milliseconds)s ms") % took)
+    return ok(_("a row is written in %(milliseconds)s ms") % took)
 
 
 # Remedies
@@ -287,14 +284,14 @@ def disk(situation: Situation) -> Finding:
     """Every file of ours has room to grow. The disks of other machines are not checked."""
     free = {place: free_bytes(place) for place in dict.fromkeys(places())}
     if not free:
-        return ok("disk", _("nothing of ours that grows is on a disk of this machine"))
+        return ok(_("nothing of ours that grows is on a disk of this machine"))
     scarce = {place: left for place, left in free.items() if left < SCARCE}
     text = listed(f"{place}: {filesizeformat(left)}" for place, left in (scarce or free).items())
     found = _("free: %(places)s") % {"places": text}
     if not scarce:
-        return ok("disk", found)
+        return ok(found)
     judge = problem if min(scarce.values()) < FULL else warning
-    return judge("disk", found, cure_of_a_full_disk())
+    return judge(found, cure_of_a_full_disk())
 
 
 def cure_of_a_full_disk() -> str:

@@ -30,28 +30,29 @@ STATUS_NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One probe's finding in plain words; ``remedy`` says what to do, with the command."""
+    """A probe's finding in plain words; ``remedy`` says what to do, with the command."""
 
-    probe: str
+    probe: str = ""
+    """The name of the check, which who asks the probe enters."""
     status: Status
     found: str
     remedy: str = ""
 
 
-def ok(probe: str, found: str) -> Finding:
-    return Finding(probe=probe, status=Status.OK, found=found)
+def ok(found: str) -> Finding:
+    return Finding(status=Status.OK, found=found)
 
 
-def unknown(probe: str, found: str, remedy: str = "") -> Finding:
-    return Finding(probe=probe, status=Status.UNKNOWN, found=found, remedy=remedy)
+def unknown(found: str) -> Finding:
+    return Finding(status=Status.UNKNOWN, found=found)
 
 
-def warning(probe: str, found: str, remedy: str) -> Finding:
-    return Finding(probe=probe, status=Status.WARNING, found=found, remedy=remedy)
+def warning(found: str, remedy: str) -> Finding:
+    return Finding(status=Status.WARNING, found=found, remedy=remedy)
 
 
-def problem(probe: str, found: str, remedy: str) -> Finding:
-    return Finding(probe=probe, status=Status.PROBLEM, found=found, remedy=remedy)
+def problem(found: str, remedy: str) -> Finding:
+    return Finding(status=Status.PROBLEM, found=found, remedy=remedy)
 
 
 def listed(parts: Iterable[str]) -> str:

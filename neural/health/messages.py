@@ -21,12 +21,11 @@ def broker(situation: Situation) -> Finding:
     if facts.memory_used is not None and facts.memory_used >= FULL:
         return _full(facts)
     values = {"address": facts.address, "milliseconds": f"{facts.seconds * 1000:.0f}"}
-    return ok("broker", _("%(address)s answers in %(milliseconds)s ms") % values)
+    return ok(_("%(address)s answers in %(milliseconds)s ms") % values)
 
 
 def _unreachable(facts: BrokerFacts) -> Finding:
     return problem(
-        "broker",
         _(
             "%(address)s does not answer (%(error)s); nothing is lost: events are accepted "
             "and run when it is back"
@@ -57,7 +56,6 @@ def _refusing(facts: BrokerFacts, cause: Cause) -> Finding:
         "error": (facts.refusal or facts.error).rstrip("."),
     }
     return problem(
-        "broker",
         _(
             "%(address)s takes no messages: %(why)s (it says: %(error)s); nothing is lost: events "
             "are accepted and run when it takes messages again"
@@ -69,7 +67,6 @@ def _refusing(facts: BrokerFacts, cause: Cause) -> Finding:
 
 def _full(facts: BrokerFacts) -> Finding:
     return problem(
-        "broker",
         _(
             "%(address)s has filled its memory to %(percent).0f%% of maxmemory and soon refuses "
             "messages; nothing is lost: events are accepted and run when it takes messages again"
@@ -84,14 +81,13 @@ def durability(situation: Situation) -> Finding:
     facts = situation.broker
     if facts.driver == "amqp":
         text = _("RabbitMQ keeps our queues and messages on disk over a restart")
-        return ok("durability", text)
+        return ok(text)
     if facts.error or facts.append_only is None or facts.maxmemory_policy is None:
-        return unknown("durability", _("the broker could not be asked what it keeps"))
+        return unknown(_("the broker could not be asked what it keeps"))
     wrong, cure = _what_it_loses(facts)
     if not wrong:
-        return ok("durability", _("the broker keeps messages over a restart and drops none"))
+        return ok(_("the broker keeps messages over a restart and drops none"))
     return warning(
-        "durability",
         _("%(wrong)s; the relay sends lost ones again, later") % {"wrong": listed(wrong)},
         _("in redis-cli: %(commands)s; and the same in redis.conf") % {"commands": ", ".join(cure)},
     )
@@ -115,14 +111,14 @@ def unread_messages(situation: Situation) -> Finding:
     """Every message is in a queue that a live worker reads."""
     facts = situation.broker
     if facts.error:
-        return unknown("messages", _("the broker could not be asked what it holds"))
+        return unknown(_("the broker could not be asked what it holds"))
     unread = {name: n for name, n in facts.messages.items() if name not in situation.readers}
     if not unread:
         total = {"count": f"{sum(facts.messages.values()):,}"}
-        return ok("messages", _("%(count)s wait, all in queues that are read") % total)
+        return ok(_("%(count)s wait, all in queues that are read") % total)
     text = listed(f"{name} ({n:,})" for name, n in unread.items())
     cures = in_turn(map(_cure, unread))
-    return problem("messages", _("nobody reads: %(queues)s") % {"queues": text}, cures)
+    return problem(_("nobody reads: %(queues)s") % {"queues": text}, cures)
 
 
 def _cure(queue: str) -> str:

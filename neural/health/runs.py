@@ -61,7 +61,7 @@ def stuck_runs(situation: Situation) -> Finding:
     stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
     found = situation.once("stuck runs", lambda: list(stuck[:COUNTED]))
     if not found:
-        return ok("stuck runs", _("none has run for longer than %(span)s") % {"span": span(limit)})
+        return ok(_("none has run for longer than %(span)s") % {"span": span(limit)})
     run = min(found, key=lambda each: each.started_at or situation.now)
     holders = {each.worker.name if each.worker else _("no worker") for each in found}
     about = {
@@ -72,7 +72,6 @@ def stuck_runs(situation: Situation) -> Finding:
         "workers": listed(sorted(holders)[:3]),
     }
     return problem(
-        "stuck runs",
         _("%(runs)s longer than %(span)s, such as %(run)s of %(work)s, held by %(workers)s")
         % about,
         _("restart that worker: SIGTERM to its main process hands its runs back"),
@@ -92,10 +91,9 @@ def lost_runs(situation: Situation) -> Finding:
     lost = held.filter(gone | Q(gone_at__lt=gone_before)).select_related("worker")
     found = situation.once("lost runs", lambda: list(lost[:COUNTED]))
     if not found:
-        return ok("lost runs", _("none is held by a worker that is gone"))
+        return ok(_("none is held by a worker that is gone"))
     names = sorted({run.worker.name for run in found if run.worker})
     return problem(
-        "lost runs",
         _("%(runs)s held by %(workers)s, which is gone")
         % {"runs": runs_text(len(found)), "workers": listed(names[:3])},
         _("no relay has started them again: start a worker, or type: manage.py relay --once"),
@@ -111,7 +109,6 @@ def unregistered_work(situation: Situation) -> Finding:
     text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in unknown)
     died = in_turn(f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
     return problem(
-        "unregistered",
         _("no installed app registers %(work)s") % {"work": text},
         _(
             "deploy the app that has it; what has died meanwhile: %(commands)s. Or cancel or "
@@ -125,10 +122,9 @@ def _known_by_nobody(situation: Situation) -> Finding:
     """The finding for work that is registered here, but in no worker that reads its runs."""
     waiting = situation.once("known by nobody", lambda: _waiting_unknown(situation))
     if not waiting:
-        return ok("unregistered", _("every run's task and handler is registered"))
+        return ok(_("every run's task and handler is registered"))
     text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in waiting)
     return problem(
-        "unregistered",
         _("no living worker knows %(work)s") % {"work": text},
         _(
             "restart the workers in the version that has it; runs that nobody knows for "
@@ -212,7 +208,7 @@ def failing_attempts(situation: Situation) -> Finding:
         )
         % about
     )
-    return _many_failed(failed, text) if len(failed) >= MANY else ok("failures", text)
+    return _many_failed(failed, text) if len(failed) >= MANY else ok(text)
 
 
 def _failed_recently(situation: Situation) -> list[TaskAttempt]:
@@ -232,7 +228,6 @@ def _many_failed(failed: list[TaskAttempt], text: str) -> Finding:
     error = next(each.error for each in failed if each.run.work_name == work)
     about = {"told": text, "count": number, "work": work_text(work), "error": error}
     return warning(
-        "failures",
         _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
         _(
             "mend what it says; the tracebacks are in the admin under Runs. Retries come by "
@@ -246,7 +241,7 @@ def dead_letters(situation: Situation) -> Finding:
     recent = situation.once("dead letters", lambda: _dead_recently(situation))
     within = span(RECENTLY_DEAD.total_seconds())
     if not recent:
-        return ok("dead letters", _("none in the last %(span)s") % {"span": within})
+        return ok(_("none in the last %(span)s") % {"span": within})
     last = recent[0]
     about = {
         "runs": runs_text(len(recent)),
@@ -256,7 +251,6 @@ def dead_letters(situation: Situation) -> Finding:
         "error": last.error or _("no error is recorded"),
     }
     return warning(
-        "dead letters",
         _("%(runs)s died in the last %(span)s, such as %(run)s of %(work)s: %(error)s") % about,
         _(
             "see what they have in common: manage.py retry_runs --dry-run; mend it, then type: "
@@ -283,10 +277,9 @@ def refused_events(situation: Situation) -> Finding:
     found = situation.once("refused events", lambda: list(newest[:COUNTED]))
     within = {"span": span(RECENTLY_REFUSED.total_seconds())}
     if not found:
-        return ok("refused events", _("none in the last %(span)s") % within)
+        return ok(_("none in the last %(span)s") % within)
     about = within | {"events": _events_text(len(found)), "last": _refusal_text(found[0])}
     return warning(
-        "refused events",
         _("%(events)s in the last %(span)s, such as %(last)s") % about,
         _(
             "correct and submit them, or dismiss them, in the admin under Refused events; where "
@@ -317,7 +310,7 @@ def batches(situation: Situation) -> Finding:
     found = situation.once("batches", lambda: _forgotten(situation))
     about = {"span": span(FORGOTTEN.total_seconds())}
     if not found:
-        return ok("batches", _("none waits for longer than %(span)s without a run") % about)
+        return ok(_("none waits for longer than %(span)s without a run") % about)
     text = ngettext(
         "%(count)s batch is older than %(span)s and has no run that waits or works: %(name)s",
         "%(count)s batches are older than %(span)s and have no run that waits or works, such as "
@@ -326,7 +319,7 @@ def batches(situation: Situation) -> Finding:
     )
     about |= {"count": f"{len(found):,}", "name": str(found[0])}
     remedy = _("close it where it is made (Batch.close()), or cancel the rest on its page")
-    return warning("batches", text % about, remedy)
+    return warning(text % about, remedy)
 
 
 def _forgotten(situation: Situation) -> list[Batch]:

@@ -1,7 +1,4 @@
-"""Facts that several probes need, read once, and the registry of probes that apps add.
-
-Those run after the core's, on a database that answers.
-"""
+"""Facts that several probes need, read once."""
 
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
@@ -12,7 +9,7 @@ from django.db.models import QuerySet
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
-from neural.health.findings import Finding
+from neural.health.checks import register_probe  # noqa: F401  (documented as being here)
 from neural.ledger.clock import database_clock
 from neural.models import QueuePause, WorkerProcess
 from neural.queues.state import (
@@ -23,7 +20,6 @@ from neural.queues.state import (
     queue_states,
     readers_of,
 )
-from neural.registry import Registry
 
 Fact = TypeVar("Fact")
 
@@ -105,22 +101,3 @@ class Situation:
     def pauses(self) -> dict[str, QueuePause]:
         """The pauses in force, by queue."""
         return {name: each.pause for name, each in self.queues.items() if each.pause}
-
-
-Probe = Callable[[Situation], Finding]
-
-PROBES: Registry[Probe] = Registry("probe")
-IN_RELAYS: dict[str, Probe] = {}
-"""By name, what relays run in place of a probe."""
-
-
-def register_probe(name: str, probe: Probe, *, in_relays: Probe | None = None) -> None:
-    """Have `doctor` run this probe, too. Its findings have the same name.
-
-    Relays run probes too, in the main process of a worker, between two heartbeats. A probe that
-    takes long, or that opens what must not be open when that process forks, needs another one for
-    them: ``in_relays``.
-    """
-    PROBES.add(name, probe)
-    if in_relays is not None:
-        IN_RELAYS[name] = in_relays

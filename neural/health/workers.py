@@ -53,7 +53,7 @@ def workers(situation: Situation) -> Finding:
     silent = situation.once("silent workers", _silent)
     if silent:
         return _some_silent(found, silent)
-    return ok("workers", found)
+    return ok(found)
 
 
 def _silent() -> list[WorkerProcess]:
@@ -77,7 +77,6 @@ def _some_silent(found: str, silent: list[WorkerProcess]) -> Finding:
         "workers": listed(worker.name for worker in silent[:3]),
     }
     return warning(
-        "workers",
         _("%(found)s; silent for more than %(seconds)s s: %(workers)s") % about,
         _("the relay gives them up by itself; if they are to live, see their logs"),
     )
@@ -92,7 +91,7 @@ def _unread(situation: Situation, unread: list[str]) -> Finding:
     strange = [queue for queue in unread if queue not in current_app.amqp.queues]
     known = [queue for queue in unread if queue not in strange]
     cures = [_("type: manage.py worker --queues %(queue)s") % {"queue": ",".join(known)}]
-    return problem("workers", text, in_turn([*(cures if known else []), *map(_strange, strange)]))
+    return problem(text, in_turn([*(cures if known else []), *map(_strange, strange)]))
 
 
 def _strange(queue: str) -> str:
@@ -110,14 +109,13 @@ def backlog(situation: Situation) -> Finding:
     """Nothing has been due for too long."""
     waiting = situation.waiting
     if not waiting:
-        return ok("backlog", _("nothing is due"))
+        return ok(_("nothing is due"))
     text = in_turn(_described(each) for each in waiting.values())
     late = [each for each in waiting.values() if not each.pause and _is_late(each)]
     if not late:
-        return ok("backlog", text)
+        return ok(text)
     urgent = any(each.name == HIGH_PRIORITY_QUEUE for each in late)
     return Finding(
-        probe="backlog",
         status=Status.PROBLEM if urgent else Status.WARNING,
         found=text,
         remedy=_(
@@ -148,9 +146,8 @@ def _is_late(waiting: QueueState) -> bool:
 def paused_queues(situation: Situation) -> Finding:
     """No queue is paused: somebody may have forgotten it."""
     if not situation.pauses:
-        return ok("paused queues", _("no queue is paused"))
+        return ok(_("no queue is paused"))
     return warning(
-        "paused queues",
         in_turn(_pause_text(each, situation) for each in situation.pauses.values()),
         in_turn(
             _("type: manage.py queue resume %(queue)s") % {"queue": queue}
@@ -179,9 +176,8 @@ def schedules_off(situation: Situation) -> Finding:
     """No schedule is switched off: somebody may have forgotten it."""
     found = situation.once("schedules off", lambda: _off(situation))
     if not found:
-        return ok("schedules off", _("no schedule is switched off"))
+        return ok(_("no schedule is switched off"))
     return warning(
-        "schedules off",
         in_turn(f"{name} ({off.summary})" for name, off in found),
         _("switch it on in the admin under Schedules, or delete it if nobody needs it"),
     )
@@ -222,14 +218,13 @@ def versions(situation: Situation) -> Finding:
         if worker.queues and (lacking := _lacking(worker, newest))
     }
     if not older:
-        return ok("versions", _("all workers know the same handlers, tasks and event types"))
+        return ok(_("all workers know the same handlers, tasks and event types"))
     text = in_turn(
         _("%(worker)s does not know %(work)s, or in another version")
         % {"worker": name, "work": _shortened(lacking)}
         for name, lacking in list(older.items())[:SHOWN]
     )
     return warning(
-        "versions",
         text,
         _(
             "in a rolling upgrade this passes, and such runs are handed on meanwhile; otherwise "
@@ -264,11 +259,10 @@ def clocks(situation: Situation) -> Finding:
     }
     wrong = {name: s for name, s in ahead.items() if abs(s) >= CLOCK_WARNING_SECONDS}
     if not wrong:
-        return ok("worker clocks", _("the workers' clocks agree with the database's"))
+        return ok(_("the workers' clocks agree with the database's"))
     worst = max(map(abs, wrong.values()))
     judge = problem if worst >= CLOCK_PROBLEM_SECONDS else warning
     return judge(
-        "worker clocks",
         in_turn(_offset_text(name, seconds) for name, seconds in list(wrong.items())[:SHOWN]),
         _(
             "let their hosts keep time by NTP: timedatectl set-ntp true; runs are judged by the "

@@ -1,13 +1,14 @@
-"""The probes of webhooks for ``doctor``: do receivers take what is sent, can sources check
+"""The checks of webhooks: do receivers take what is sent, can sources check
 signatures, and does a push wait?"""
 
 import datetime as dt
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from neural.encrypted import SecretUnreadable
+from neural.health.checks import Check
 from neural.health.findings import Finding, listed, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.hooks.incoming.receiving import SourceNotReady, ready_platform
@@ -26,7 +27,6 @@ from neural.models.store import sees_every_store
 PATIENCE = dt.timedelta(minutes=5)
 """How long a delivery may wait for its first attempt while its receiver is well."""
 _NAMED = 5
-NAME = "webhook sources"
 MOST_LOOKED_AT = 100
 
 
@@ -36,18 +36,16 @@ def webhook_deliveries(situation: Situation) -> Finding:
     paused = subscriptions.filter(state=SubscriptionState.PAUSED)
     if stopped := list(paused.exclude(paused_reason=PauseReason.BY_HAND)[:_NAMED]):
         return problem(
-            "webhooks",
             _("paused, because the receiver failed: %(names)s") % {"names": _names(stopped)},
             _("mend the receiver, then press Resume at the subscription; what waits is then sent"),
         )
     if failing := list(subscriptions.active().filter(failures__gte=3)[:_NAMED]):
         return warning(
-            "webhooks",
             _("the receiver fails: %(names)s") % {"names": _names(failing)},
             _("see its answers under Deliveries in the admin"),
         )
     found = _waiting(situation) or _beyond_makers()
-    return found or ok("webhooks", _count_of(subscriptions.active().count()))
+    return found or ok(_count_of(subscriptions.active().count()))
 
 
 def _waiting(situation: Situation) -> Finding | None:
@@ -59,7 +57,6 @@ def _waiting(situation: Situation) -> Finding | None:
         return None
     waits = span((situation.now - first).total_seconds())
     return problem(
-        "webhooks",
         _("deliveries wait, the first for %(span)s") % {"span": waits},
         _("see that a worker runs, and reads the queue of the setting hook_queue"),
     )
@@ -71,7 +68,6 @@ def _beyond_makers() -> Finding | None:
     if not beyond:
         return None
     return warning(
-        "webhooks",
         _("these send events of stores that their makers may no longer see: %(names)s")
         % {"names": _names(beyond[:_NAMED])},
         _("look at each in the admin: press Take over if it is right, or else pause or change it"),
@@ -92,7 +88,6 @@ def webhook_sources(situation: Situation) -> Finding:
     sources = list(WebhookSource.objects.filter(active=True).defer("credentials").order_by("name"))
     if unready := [each.name for each in sources if not _is_ready(each)]:
         return problem(
-            NAME,
             _("cannot check signatures: %(names)s") % {"names": listed(unready[:_NAMED])},
             _("enter the credentials in the admin, or install the app of the platform"),
         )
@@ -102,12 +97,15 @@ def webhook_sources(situation: Situation) -> Finding:
         text = _("pushes wait for their store, the first for %(span)s")
         waits = span((situation.now - first).total_seconds())
         return warning(
-            NAME,
             text % {"span": waits},
             _("see the unrouted pushes in the admin: enter their store codes, or dismiss them"),
         )
     text = ngettext("%(count)d active source", "%(count)d active sources", len(sources))
-    return ok(NAME, text % {"count": len(sources)})
+    return ok(text % {"count": len(sources)})
+
+
+DELIVERIES = Check("webhooks", webhook_deliveries, title=gettext_lazy("Webhooks"))
+SOURCES = Check("webhook sources", webhook_sources, title=gettext_lazy("Sources of webhooks"))
 
 
 def _is_ready(source: WebhookSource) -> bool:

@@ -16,16 +16,16 @@ class RetrievalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register search with the core: outbox, relay, probes, system checks and the compaction
+        """Register search with the core: outbox, relay, doctor, system checks and the compaction
         schedule."""
         from neural.celeryapp import shipped_schedules
         from neural.events.changes import register_listener
         from neural.events.insertion import register_insert_hook
+        from neural.health import register_check
         from neural.health.database import register_place
-        from neural.health.situation import register_probe
         from neural.ledger.ports import when_ended
         from neural.retrieval import checks, outbox  # noqa: F401  (registers the system checks)
-        from neural.retrieval.health import index_directory, search_index, waiting_records
+        from neural.retrieval.health import SEARCH, index_directory
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
         from neural.retrieval.index.rebuilding import cancel_with_run
         from neural.retrieval.index.scheduling import schedule_indexing
@@ -37,6 +37,6 @@ class RetrievalConfig(AppConfig):
         register_insert_hook("search", EVENTS_OUTBOX)
         when_ended("search indexes", cancel_with_run)
         register_duty("indexing", schedule_indexing)
-        register_probe("search", search_index, in_relays=waiting_records)
+        register_check(SEARCH)
         register_place("search", index_directory)
         shipped_schedules.connect(self, [COMPACTION_SCHEDULE])

@@ -1,10 +1,12 @@
-"""The probe of search for ``doctor``: is the index up to date, and does it fit the settings?"""
+"""The check of search: is the index up to date, and does it fit the settings?"""
 
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from neural.errors import NeuralError
+from neural.health.checks import Check
 from neural.health.findings import Finding, in_turn, ok, problem, warning
 from neural.health.situation import Situation
 from neural.retrieval.choosing import vector_store
@@ -33,7 +35,7 @@ def index_directory() -> Path | None:
 def search_index(situation: Situation) -> Finding:
     """Check that changes are indexed soon and that every index fits the settings."""
     if not conf().search:
-        return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
+        return ok(_("switched off (NEURAL search): nothing new is indexed"))
     lag = index_lag(now=situation.now)
     return _of_blocked(lag) or _unreadable() or _of_indexes() or _of_refused(lag)
 
@@ -47,12 +49,21 @@ def waiting_records(situation: Situation) -> Finding:
     return _of_blocked(lag) or _of_refused(lag)
 
 
+SEARCH = Check(
+    "search",
+    search_index,
+    in_relays=waiting_records,
+    title=gettext_lazy("Search"),
+    alerts=["index_behind"],
+)
+
+
 def _of_blocked(lag: Lag) -> Finding | None:
     if lag.troubles:
-        return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
+        return problem(in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.live_seconds > PATIENCE_SECONDS:
         remedy = _("see that a worker reads the queue default, and what runs of index_marked say")
-        return problem("search", lag.text, remedy)
+        return problem(lag.text, remedy)
     return None
 
 
@@ -68,7 +79,7 @@ def _unreadable() -> Finding | None:
     if not failed:
         return None
     remedy = _("let it be reached; what is gone or damaged: manage.py rebuild_index %(names)s")
-    return problem("search", in_turn(failed.values()), remedy % {"names": " ".join(failed)})
+    return problem(in_turn(failed.values()), remedy % {"names": " ".join(failed)})
 
 
 def _of_indexes() -> Finding | None:
@@ -78,16 +89,15 @@ def _of_indexes() -> Finding | None:
     if notices or missing:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
-        return warning("search", found, _("type: manage.py rebuild_index"))
+        return warning(found, _("type: manage.py rebuild_index"))
     return None
 
 
 def _of_refused(lag: Lag) -> Finding:
     if not lag.refused:
-        return ok("search", lag.text)
+        return ok(lag.text)
     texts = {"told": lag.text, "refused": counted(lag.refused)}
     return warning(
-        "search",
         _("%(told)s; records that cannot be indexed: %(refused)s") % texts,
         _("see why in the admin, under Records to index, and try them again there"),
     )

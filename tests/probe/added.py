@@ -12,15 +12,16 @@ from neural.admin.panels import PANELS, Panel, register_panel
 from neural.admin.store_links import STORE_LINKS, register_rows_of_stores, register_store_page
 from neural.events.changes import LISTENERS, register_listener
 from neural.events.insertion import INSERT_HOOKS, InsertHook, register_insert_hook
-from neural.health import findings
+from neural.health import Check, findings, register_check
+from neural.health.checks import CHECKS
 from neural.health.database import PLACES, register_place
-from neural.health.situation import PROBES, register_probe
+from neural.health.examination import CORE
 from neural.ledger.prune import PRUNABLES, Prunable, register_prunable
 from neural.models import NeuralEvent, Store
 from neural.worker.relay import DUTIES
 from tests.registries import emptied
 
-REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, INSERT_HOOKS, PROBES, PLACES, DUTIES, PRUNABLES)
+REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, INSERT_HOOKS, CHECKS, PLACES, DUTIES, PRUNABLES)
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def core_alone():
     with ExitStack() as stack:
         for registry in REGISTRIES:
             stack.enter_context(emptied(registry))
+        for check in CORE:
+            register_check(check)
         yield
 
 
@@ -71,9 +74,9 @@ def add_probe(answer=None):
     def probe(situation):
         if answer is None:
             raise LookupError("no guests")
-        return findings.warning("guests", answer, "count them")
+        return findings.warning(answer, "count them")
 
-    register_probe("guests", probe)
+    register_check(Check("guests", probe))
 
 
 def add_place(directory):

@@ -7,13 +7,13 @@ platform waits; runs of the ledger do the others.
 
 def connect() -> None:
     """Connect receiving with the core: what happens on saving, checks, tasks and pruning."""
-    from neural.health.situation import register_probe
+    from neural.health import register_check
     from neural.hooks import tasks  # noqa: F401  (known to the relay)
-    from neural.hooks.health import NAME, webhook_sources
+    from neural.hooks.health import SOURCES
     from neural.hooks.incoming import pruning, reconciling, routing
     from neural.ledger.ports import when_ended
 
     routing.connect()
     pruning.connect()
     when_ended("reconciliations", reconciling.end_with_run)
-    register_probe(NAME, webhook_sources)
+    register_check(SOURCES)

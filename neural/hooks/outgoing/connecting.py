@@ -4,9 +4,9 @@ from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.insertion import register_insert_hook
-from neural.health.situation import register_probe
+from neural.health import register_check
 from neural.hooks.conf import conf
-from neural.hooks.health import webhook_deliveries
+from neural.hooks.health import DELIVERIES
 from neural.hooks.models import Delivery, SubscribedType, Subscription
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.recording import EVENT_DELIVERIES, record_outcomes
@@ -30,7 +30,7 @@ def connect() -> None:
     register_insert_hook("webhooks", EVENT_DELIVERIES)
     when_ended("webhooks", record_outcomes)
     register_duty("webhooks", request_deliveries)
-    register_probe("webhooks", webhook_deliveries)
+    register_check(DELIVERIES)
     register_prunable(OLD_DELIVERIES)
     for model in (Subscription, SubscribedType):
         for signal in (post_save, post_delete):

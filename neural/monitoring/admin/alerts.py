@@ -107,7 +107,7 @@ class RuleFilter(EqualityFilter):
     parameter_name = "rule"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [(name, texts.title_of_rule(name)) for name in RULES.names()]
+        return [(each.name, str(each.title)) for each in RULES.by_name()]
 
 
 class PeriodFilter(EqualityFilter):

@@ -1,12 +1,13 @@
-"""Connects alerts with the core: their rules, the duty that sends late messages, and the probe of
-channels for ``doctor``."""
+"""Connects alerts with the core: their rules, the duty that sends late messages, and the check of
+channels."""
 
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from neural.health.checks import Check, register_check
 from neural.health.findings import Finding, listed, ok, problem
-from neural.health.situation import Situation, register_probe
+from neural.health.situation import Situation
 from neural.monitoring.alerts.sending import send_late_messages
 from neural.monitoring.models import AlertChannel
 from neural.worker.relay import register_duty
@@ -26,7 +27,7 @@ def connect() -> None:
 
     autodiscover_modules("neural_alerts")
     register_duty("alert messages", send_late_messages)
-    register_probe("alert channels", alert_channels)
+    register_check(CHANNELS)
 
 
 def alert_channels(situation: Situation) -> Finding:
@@ -34,12 +35,14 @@ def alert_channels(situation: Situation) -> Finding:
     channels = AlertChannel.objects.filter(enabled=True).defer("secrets").order_by("pk")
     if broken := list(channels.exclude(broken="")[:_NAMED]):
         return problem(
-            "alert channels",
             _("nothing can be sent to: %(names)s") % {"names": listed(map(str, broken))},
             _("see the channel's page in the admin; correct it, then press Try again"),
         )
     count = channels.count()
     if not count:
-        return ok("alert channels", _("none: alerts are shown in the admin only"))
+        return ok(_("none: alerts are shown in the admin only"))
     text = ngettext("%(count)d channel", "%(count)d channels", count)
-    return ok("alert channels", text % {"count": count})
+    return ok(text % {"count": count})
+
+
+CHANNELS = Check("alert channels", alert_channels, title=gettext_lazy("alert channels"))

@@ -34,6 +34,7 @@ LINKED = (
     "neural_monitoring.errorgroup",
     "neural_monitoring.alert",
     "neural.schedulepolicy",
+    "neural.batch",
     "django_celery_beat.periodictask",
 )
 """Models whose lists the home links to."""

@@ -1,33 +1,33 @@
 """The verdict: what needs somebody now, from the open alerts and the findings of the probes."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Case, When
 from django.utils.text import slugify
-from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from neural.health.examination import OF_LEDGER, ask
+from neural.health.checks import CHECKS, Check
+from neural.health.examination import ask
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.evaluating import found_now
+from neural.monitoring.alerts.rules.findings import FINDING
 from neural.monitoring.conf import STALE_AFTER, conf
 from neural.monitoring.console.page import ACKNOWLEDGE, Part, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
 from neural.personal.redacting import redacted_text
 from neural.queues.state import QueueState
-from neural.sites import address_if_there
+from neural.sites import address_if_there, list_if_there
 
-OF_STORES = ("failures", "dead letters", "refused events")
-"""The probes that can be asked of some stores alone."""
 MOST_ALERTS = 50
 
 
@@ -79,58 +79,6 @@ def watched() -> Watched:
 
 
 PROBLEM, WARNING, UNKNOWN, GOOD = "problem", "warning", "unknown", "good"
-
-TITLES: Mapping[str, Any] = {
-    "disk": gettext_lazy("Disk"),
-    "broker": pgettext_lazy("probe", "Broker"),
-    "durability": gettext_lazy("Durability of messages"),
-    "database": gettext_lazy("Database"),
-    "clock": gettext_lazy("Clock"),
-    "workers": gettext_lazy("Workers"),
-    "messages": gettext_lazy("Messages that nobody reads"),
-    "kept settings": gettext_lazy("Kept settings"),
-    "backlog": gettext_lazy("Work waits"),
-    "paused queues": gettext_lazy("Paused queues"),
-    "schedules off": gettext_lazy("Schedules that are switched off"),
-    "stuck runs": gettext_lazy("Stuck runs"),
-    "lost runs": gettext_lazy("Lost runs"),
-    "failures": gettext_lazy("Failed attempts"),
-    "dead letters": gettext_lazy("Dead letters"),
-    "refused events": gettext_lazy("Refused events"),
-    "batches": gettext_lazy("Batches"),
-    "unregistered": gettext_lazy("Unregistered work"),
-    "versions": gettext_lazy("Versions of workers"),
-    "worker clocks": gettext_lazy("Clocks of workers"),
-    "search": gettext_lazy("Search"),
-    "webhook sources": gettext_lazy("Sources of webhooks"),
-    "webhooks": gettext_lazy("Webhooks"),
-    "alert channels": gettext_lazy("alert channels"),
-}
-"""Headings of probes; others have their name."""
-
-LISTS = {
-    "workers": "neural.workerprocess",
-    "lost runs": "neural.workerprocess",
-    "versions": "neural.workerprocess",
-    "worker clocks": "neural.workerprocess",
-    "backlog": "neural.queuepause",
-    "messages": "neural.queuepause",
-    "paused queues": "neural.queuepause",
-    "schedules off": "neural.schedulepolicy",
-    "failures": "neural_monitoring.errorgroup",
-    "dead letters": "neural.taskrun",
-    "stuck runs": "neural.taskrun",
-    "unregistered": "neural.taskrun",
-    "refused events": "neural.refusedevent",
-    "batches": "neural.batch",
-}
-"""Where a person sees more of what a probe found."""
-STATES = {
-    "schedules off": "?off=1",
-    "dead letters": "?state=dead&period=all",
-    "stuck runs": "?state=running&period=all",
-    "refused events": "?state=open",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,11 +137,10 @@ def found_of_stores(viewer: Viewer, now: dt.datetime) -> tuple[list[Item], list[
         for alert in found_now(situation, now=now):
             name = slugify(f"{alert.rule}-{alert.subject}")
             items.append(replace(_of_alert(alert, viewer.user), name=name, link="", since=None))
-    mine = [each for each in OF_STORES if LISTS[each] in viewer.lists]
-    findings = [ask(name, probe, situation) for name, probe in OF_LEDGER if name in mine]
+    mine = [each for each in CHECKS if each.of_stores and viewer.may_open(each.page)]
+    findings = [ask(each, situation) for each in mine]
     # The home is made once for all who see the same, whether they may see personal data or not.
-    hidden = [replace(each, found=redacted_text(each.found), remedy="") for each in findings]
-    return items, hidden
+    return items, [replace(each, found=redacted_text(each.found), remedy="") for each in findings]
 
 
 def _of_alert(alert: Alert, user: Any) -> Item:
@@ -213,7 +160,7 @@ def _of_alert(alert: Alert, user: Any) -> Item:
         store_code=alert.store_code,
         stores=alert.facts.get("stores", ()) if isinstance(alert.facts, dict) else (),
         where=texts.where_to_look(alert),
-        page=texts.page_to_look_at(alert),
+        page=texts.rule_of(alert).page,
     )
 
 
@@ -278,29 +225,14 @@ def _is_news(finding: Finding, alerts: Sequence[Item]) -> bool:
     if finding.status not in (Status.PROBLEM, Status.WARNING):
         return False
     holding = (each for each in alerts if not each.is_over)
-    return not any(finding.probe in _probes_of(alert) for alert in holding)
+    return not any(finding.probe in _checks_of(alert) for alert in holding)
 
 
-COVERED = {
-    "dead_letters": ("dead letters",),
-    "oldest_due": ("backlog",),
-    "stalled_queue": ("backlog",),
-    "no_worker": ("workers", "messages", "backlog"),
-    "failure_rate": ("failures",),
-    "index_behind": ("search",),
-    "disk": ("disk",),
-    "broker": ("broker", "durability", "messages"),
-    "database": ("database",),
-}
-"""Probes that find the same as a rule of alerts."""
-
-
-FINDING = "finding"
-"""The rule of alerts about any other probe, which is the alert's subject."""
-
-
-def _probes_of(alert: Item) -> Sequence[str]:
-    return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
+def _checks_of(alert: Item) -> Collection[str]:
+    """The names of the checks of which the alert tells."""
+    if alert.rule == FINDING.name:
+        return (alert.subject,)
+    return [each.name for each in CHECKS if alert.rule in (*each.alerts, *each.told_by)]
 
 
 def shown_to(viewer: Viewer, alert: Alert) -> Item:
@@ -310,39 +242,41 @@ def shown_to(viewer: Viewer, alert: Alert) -> Item:
 
 def _for_viewer(alert: Item, watched: Watched, viewer: Viewer) -> Item:
     """The alert with the heading and remedy of its probe, and a link that the viewer may follow."""
-    is_finding = alert.rule == FINDING
-    own = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
-    place = _place_of(alert.subject, viewer) if is_finding else ""
+    check = CHECKS.find(alert.subject) if alert.rule == FINDING.name else None
+    own = [each.remedy for each in watched.findings if each.probe in _checks_of(alert)]
     return replace(
         alert,
-        title=TITLES.get(alert.subject, alert.title) if is_finding else alert.title,
+        title=(check and check.title) or alert.title,
         remedy=alert.remedy or next(filter(None, own if viewer.stores is None else ()), ""),
-        link=place or (alert.where if viewer.may_open(alert.page) else alert.link),
+        link=_place_of(check, viewer)
+        or (alert.where if viewer.may_open(alert.page) else alert.link),
     )
 
 
 def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
+    check = CHECKS.find(finding.probe)
     return Item(
         name=slugify(finding.probe),
-        title=TITLES.get(finding.probe, finding.probe),
+        title=(check and check.title) or finding.probe,
         text=finding.found,
         since=watched.since(finding.probe) if viewer.stores is None else None,
         is_critical=finding.status == Status.PROBLEM,
         remedy=finding.remedy,
-        link=_place_of(finding.probe, viewer),
+        link=_place_of(check, viewer),
     )
 
 
-def _place_of(probe: str, viewer: Viewer) -> str:
-    """The address where this viewer sees more of what a probe found; empty if there is none."""
-    address = viewer.lists.get(LISTS.get(probe, ""), "")
-    return f"{address}{STATES.get(probe, '')}" if address else ""
+def _place_of(check: Check | None, viewer: Viewer) -> str:
+    """The address where this viewer sees more of what the check finds; empty if there is none."""
+    if check is None or not viewer.may_open(check.page):
+        return ""
+    return list_if_there(check.page, check.rows)
 
 
 def _broker_away(watched: Watched) -> Item:
     return Item(
         name="broker",
-        title=TITLES["broker"],
+        title=CHECKS.get("broker").title,
         text=_(
             "The broker is away. Events are accepted; nothing is lost; they run when it is back."
         ),

@@ -142,12 +142,12 @@ def languages() -> list[str]:
 
 
 def probing(situation: Situation) -> Iterator[Mapping[str, Finding]]:
-    """Each probe's finding by language. A caller may pause between two of them."""
-    for name, probe in of_running_system():
+    """Each check's finding by language. A caller may pause between two of them."""
+    for check in of_running_system():
         found = {}
         for language in languages():
             with translation.override(language):
-                found[language] = ask(name, probe, situation)
+                found[language] = ask(check, situation)
         yield found
 
 

@@ -8,6 +8,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from neural.health.broker import BrokerFacts
+from neural.health.checks import CHECKS
 from neural.health.situation import Situation
 from neural.ledger.prune import prune_old
 from neural.models import Store
@@ -134,6 +135,14 @@ def test_resolved_alerts_are_deleted_after_a_year_and_open_ones_never():
         )
     assert prune_old(RESOLVED_ALERTS, now=NOON) == 1
     assert sorted(Alert.objects.values_list("subject", flat=True)) == ["1", "2"]
+
+
+def test_each_check_names_rules_that_there_are_and_no_rule_is_of_two_checks():
+    own = [rule for check in CHECKS for rule in check.alerts]
+    others = [rule for check in CHECKS for rule in check.told_by]
+
+    assert {*own, *others} <= set(RULES.names())
+    assert len(own) == len(set(own))
 
 
 def test_every_rule_that_comes_with_us_is_registered():

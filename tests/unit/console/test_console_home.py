@@ -19,17 +19,17 @@ from django.utils.translation import trans_real
 from django_celery_beat.models import PeriodicTask
 
 from neural.audit import record_user
-from neural.health.examination import of_ledger
+from neural.health.checks import CHECKS
+from neural.health.examination import ask, of_running_system
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
-from neural.health.workers import schedules_off
 from neural.models import RefusedEvent, SchedulePolicy, Store, TaskRun, WorkerProcess
 from neural.monitoring.console import home, tables, verdict
 from neural.monitoring.console import page as console_page
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.schedule_rows import ScheduleRow
 from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, cached_timeline, floor
-from neural.monitoring.console.verdict import TITLES, Item
+from neural.monitoring.console.verdict import Item
 from neural.monitoring.errors.groups import GroupFigures
 from neural.monitoring.examining import duty
 from neural.monitoring.models import ErrorGroup, Examination
@@ -274,6 +274,10 @@ def test_title_and_text_are_one_sentence_to_translate(monkeypatch):
     assert "。</strong>&lt;b&gt;nobody&lt;/b&gt;" in html
 
 
+def told_by_alerts() -> list[tuple[str, str]]:
+    return [(check.name, rule) for check in CHECKS for rule in (*check.alerts, *check.told_by)]
+
+
 def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     alerts.append(alert(rule="no_worker", title="Nobody works", text="default: 3 due runs"))
     examined(problem(), problem("disk", found="the disk is full"))
@@ -283,6 +287,14 @@ def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     assert "2 things need you" in told
     assert told.index("Nobody works") < told.index("the disk is full")
     assert "nobody reads default" not in told
+
+
+@pytest.mark.parametrize(("check", "rule"), told_by_alerts())
+def test_of_what_an_open_alert_tells_the_home_says_nothing_twice(alerts, check, rule):
+    alerts.append(alert(rule=rule))
+    examined(problem(check, found="the same again"))
+
+    assert "the same again" not in text_of(page())
 
 
 def alert(**fields: Any) -> Item:
@@ -677,7 +689,7 @@ def test_a_night_job_that_is_switched_off_is_on_the_home_and_in_the_verdict(monk
     row = PeriodicTask.objects.create(name="nightly", task="app.x", crontab=daily(4), enabled=False)
     lee = get_user_model().objects.create_user("lee")
     record_user(lee, action="schedule.disable_tasks", rows=[row], reason="the oven")
-    examined(schedules_off(Situation()))
+    examined(ask(CHECKS.get("schedules off"), Situation()))
 
     html = page()
 
@@ -1049,9 +1061,7 @@ def test_what_is_kept_of_one_viewer_is_bounded():
 
 
 def test_what_relays_look_at_has_a_heading_in_the_language_of_its_reader():
-    headings = {name for name, _ in of_ledger()} - set(TITLES)
-
-    assert headings == set()
+    assert [each.name for each in of_running_system() if not each.title] == []
 
 
 def test_of_a_paused_queue_nobody_says_that_it_is_never_drained(figures):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 
 from neural.health import findings
-from neural.health.situation import IN_RELAYS, PROBES, register_probe
+from neural.health.checks import CHECKS, register_probe
 from neural.models import QueuePause, RunState, WorkerProcess
 from neural.monitoring.conf import conf
 from neural.monitoring.examining import duty
@@ -138,13 +138,13 @@ def test_what_probes_read_is_read_once_for_all_languages(settings, monkeypatch):
 
     def probe(situation):
         number = situation.once("guests", lambda: calls.append(1) or len(calls))
-        return findings.ok("guests", f"{number} {translation.get_language()}")
+        return findings.ok(f"{number} {translation.get_language()}")
 
     try:
         register_probe("guests", probe)
         row = examined()
     finally:
-        registries.forget(PROBES, "guests")
+        registries.forget(CHECKS, "guests")
 
     assert [found(row, "guests", code)["found"] for code in ("en", "zh-hans")] == [
         "1 en",
@@ -160,12 +160,11 @@ def test_a_probe_may_have_another_one_for_relays():
         register_probe(
             "guests",
             opens_what_must_not_be_open,
-            in_relays=lambda situation: findings.ok("guests", "seen from afar"),
+            in_relays=lambda situation: findings.ok("seen from afar"),
         )
         row = examined()
     finally:
-        registries.forget(PROBES, "guests")
-        IN_RELAYS.pop("guests", None)
+        registries.forget(CHECKS, "guests")
 
     assert found(row, "guests")["found"] == "seen from afar"
 
@@ -191,7 +190,7 @@ def test_a_probe_that_fails_is_itself_a_finding():
         register_probe("guests", fails)
         row = examined()
     finally:
-        registries.forget(PROBES, "guests")
+        registries.forget(CHECKS, "guests")
 
     assert "LookupError: no guests" in found(row, "guests")["found"]
     assert found(row, "backlog")["status"] == "ok"

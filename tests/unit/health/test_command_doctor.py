@@ -5,6 +5,7 @@ import json
 import os
 import re
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.audit import record_user
 from neural.conf import conf
 from neural.health import Status, database, examination, examine, messages, runs, workers
+from neural.health.checks import CHECKS
 from neural.health.findings import COUNTED, Finding
 from neural.health.situation import Situation
 from neural.ledger import dialects
@@ -603,7 +605,8 @@ def test_a_probe_that_fails_is_a_finding_and_stops_no_other(monkeypatch, no_brok
     def fail(situation):
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr("neural.health.examination.OF_DATABASE", [("clock", fail)])
+    failing = replace(CHECKS.get("clock"), probe=fail)
+    monkeypatch.setitem(CHECKS._things, "clock", failing)
 
     found = look()
 

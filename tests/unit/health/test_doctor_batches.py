@@ -4,6 +4,8 @@ import pytest
 
 import neural
 from neural.health import Status, runs
+from neural.health.checks import CHECKS
+from neural.health.examination import ask
 from neural.health.situation import Situation
 from neural.models import AwaitedMember, Batch, RunState
 from neural.monitoring.alerts.rules.findings import BATCHES, FINDING
@@ -56,7 +58,7 @@ def test_nor_is_one_that_is_young_or_has_ended():
 
 def test_an_alert_says_the_same_and_ends_with_it():
     batch = old_batch()
-    finding = runs.batches(Situation())
+    finding = ask(CHECKS.get("batches"), Situation())
 
     (condition,) = judged(BATCHES, view(finding)).conditions
     assert condition.severity == "warning"
@@ -65,7 +67,7 @@ def test_an_alert_says_the_same_and_ends_with_it():
 
     neural.Batch(batch).close()
     neural.run_due()
-    well = view(runs.batches(Situation()))
+    well = view(ask(CHECKS.get("batches"), Situation()))
     assert found(BATCHES, well) == {}
     assert BATCHES.judge(well, {}).knows("")
     assert not BATCHES.judge(view(), {}).knows("")  # it was not asked

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from neural.broker.connections import REDIS_OPTIONS
-from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
+from neural.health.checks import CHECKS
 
 ROOT = Path(__file__).parents[3]
 LANGUAGES = ["docs", "docs/zh"]
@@ -35,18 +35,11 @@ def guide(name: str, language: str) -> str:
     return text(f"{language}/{name}.md")
 
 
-def probes() -> list[str]:
-    return [
-        "database",
-        *(name for name, _ in (*WITHOUT_DATABASE, *OF_DATABASE, *WRITING, *of_ledger())),
-    ]
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_probe_is_in_the_guide_to_troubles(language):
     named = re.findall(r"^\| `([a-z ]+)` \|", guide("how-to/troubleshooting", language), re.M)
 
-    assert sorted(named) == sorted(probes())
+    assert sorted(named) == CHECKS.names()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -216,7 +217,7 @@ def an_alert(end, state):
     seen = situation()
     for seconds in (0, 600):
         seen.now = timezone.now() + dt.timedelta(seconds=seconds)
-        found = [ok("batches", "none")]
+        found = [replace(ok("none"), probe="batches")]
         evaluating.evaluate(seen, found, now=seen.now)
     return alert
 

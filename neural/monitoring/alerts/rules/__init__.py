@@ -6,7 +6,7 @@ module ``neural_alerts`` by :func:`register_rule`. ``evaluating`` judges them al
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -199,8 +199,6 @@ class Rule:
     """How long it must be found without a break before an alert is raised."""
     keep_firing_seconds: float = 60
     """How long it must be gone before an alert that people were told of is resolved."""
-    covers: Collection[str] = ()
-    """Probes of doctor that look at the same: the general rule of findings leaves them out."""
     of_stores: bool = False
     """Whether it may be judged of some stores alone (``view.situation.stores``), for the home of
     those who see no others; its facts then tell of nothing else."""

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.health import database
+from neural.health.checks import CHECKS
 from neural.health.findings import Status
 from neural.monitoring.alerts.rules import (
-    RULES,
     UNKNOWN,
     Condition,
     Facts,
@@ -46,7 +46,7 @@ def _of_probe(view: View, thresholds: Thresholds, *, probe: str) -> Judgement:
 
 def _rule_of_probe(name: str, title: Any) -> Rule:
     judge = partial(_of_probe, probe=name)
-    return Rule(name=name, title=title, judge=judge, sentence=finding_sentence, covers=(name,))
+    return Rule(name=name, title=title, judge=judge, sentence=finding_sentence)
 
 
 DATABASE = _rule_of_probe("database", gettext_lazy("The database is not well"))
@@ -54,12 +54,12 @@ BROKER = _rule_of_probe("broker", gettext_lazy("The broker is not well"))
 
 
 def _finding(view: View, thresholds: Thresholds) -> Judgement:
-    """Problems of all other probes; the probe is the subject."""
-    covered = {probe for rule in RULES for probe in rule.covers}
+    """Problems of all checks that have no alerts of their own; the check is the subject."""
+    others = {each.name for each in CHECKS if each.alerts}
     problems = [
         Condition(subject=probe, severity=Severity.CRITICAL, facts=finding.facts)
         for probe, finding in view.findings.items()
-        if finding.status == Status.PROBLEM and probe not in covered
+        if finding.status == Status.PROBLEM and probe not in others
     ]
     return Judgement(problems, knows=lambda probe: view.status(probe) != Status.UNKNOWN)
 
@@ -75,7 +75,6 @@ BATCHES = Rule(
     title=gettext_lazy("A batch is not ended by anything"),
     judge=_batches,
     sentence=finding_sentence,
-    covers=("batches",),
     page="neural_batch_changelist",
 )
 
@@ -126,7 +125,6 @@ DISK = Rule(
     title=gettext_lazy("A disk is filling up"),
     judge=_disk,
     sentence=_disk_sentence,
-    covers=("disk",),
     thresholds=from_settings(
         disk_free_percent=gettext_lazy("warning (free, in %)"),
         disk_free_critical_percent=gettext_lazy("critical (free, in %)"),
