@@ -73,10 +73,7 @@ def database(situation: Situation) -> Finding:
     situation.database_answers = True
     milliseconds = (time.perf_counter() - started) * 1000
     about = {"database": connection.display_name, "milliseconds": f"{milliseconds:.0f}"}
-    return _judged_by_mode(mode, _("%(database)s answers in %(milliseconds)s ms") % about)
-
-
-def _judged_by_mode(mode: str, answers: str) -> Finding:
+    answers = _("%(database)s answers in %(milliseconds)s ms") % about
     if not mode:
         return ok(answers)
     if mode == "wal":
@@ -251,7 +248,7 @@ def _of_file(error: str) -> str:
             )
             % user
         )
-    if free_bytes(file.parent) < FULL:
+    if free_of(file.parent)[0] < FULL:
         return cure_of_a_full_disk()
     if any(words in error for words in ("malformed", "not a database", "disk I/O error")):
         text = _(
@@ -282,7 +279,7 @@ def register_place(name: str, place: Place) -> None:
 
 def disk(situation: Situation) -> Finding:
     """Every file of ours has room to grow. The disks of other machines are not checked."""
-    free = {place: free_bytes(place) for place in dict.fromkeys(places())}
+    free = {place: free_of(place)[0] for place in dict.fromkeys(places())}
     if not free:
         return ok(_("nothing of ours that grows is on a disk of this machine"))
     scarce = {place: left for place, left in free.items() if left < SCARCE}
@@ -311,10 +308,11 @@ def places() -> Iterator[Path]:
             yield directory
 
 
-def free_bytes(place: Path) -> int:
-    """Bytes left to users other than root on a directory's disk. The directory need not exist
-    yet."""
+def free_of(place: Path) -> tuple[int, int]:
+    """Bytes left on a directory's disk, and all bytes that others than root may use there. The
+    directory need not exist yet."""
     while not place.exists():
         place = place.parent
     about = os.statvfs(place)
-    return about.f_bavail * about.f_frsize
+    usable = about.f_blocks - about.f_bfree + about.f_bavail
+    return about.f_bavail * about.f_frsize, usable * about.f_frsize

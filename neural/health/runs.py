@@ -101,37 +101,36 @@ def lost_runs(situation: Situation) -> Finding:
 
 
 def unregistered_work(situation: Situation) -> Finding:
-    """Every run that waits, runs or is dead has its task and handler in this code."""
+    """Every run that waits, runs or is dead has its task and handler in this code, and each that
+    waits has it in a living worker."""
     _load_tasks()
-    unknown = situation.once("unregistered", lambda: _unregistered(situation))
-    if not unknown:
-        return _known_by_nobody(situation)
-    text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in unknown)
-    died = in_turn(f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
-    return problem(
-        _("no installed app registers %(work)s") % {"work": text},
-        _(
+    work = situation.once("work", lambda: list(_named_work()))
+    unknown = situation.once("unregistered", lambda: _unregistered(work))
+    if unknown:
+        died = (f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
+        text = _(
             "deploy the app that has it; what has died meanwhile: %(commands)s. Or cancel or "
             "discard the runs in the admin"
         )
-        % {"commands": died},
-    )
-
-
-def _known_by_nobody(situation: Situation) -> Finding:
-    """The finding for work that is registered here, but in no worker that reads its runs."""
-    waiting = situation.once("known by nobody", lambda: _waiting_unknown(situation))
+        return problem(
+            _("no installed app registers %(work)s") % {"work": _works_text(unknown)},
+            text % {"commands": in_turn(died)},
+        )
+    waiting = situation.once("known by nobody", lambda: _known_by_nobody(situation, work))
     if not waiting:
         return ok(_("every run's task and handler is registered"))
-    text = listed(f"{what} {name} ({runs_text(number)})" for what, name, number in waiting)
-    return problem(
-        _("no living worker knows %(work)s") % {"work": text},
-        _(
-            "restart the workers in the version that has it; runs that nobody knows for "
-            "%(span)s are dead then"
-        )
-        % {"span": span(conf().unknown_work_seconds)},
+    text = _(
+        "restart the workers in the version that has it; runs that nobody knows for "
+        "%(span)s are dead then"
     )
+    return problem(
+        _("no living worker knows %(work)s") % {"work": _works_text(waiting)},
+        text % {"span": span(conf().unknown_work_seconds)},
+    )
+
+
+def _works_text(works: list[Number]) -> str:
+    return listed(f"{what} {name} ({runs_text(number)})" for what, name, number in works)
 
 
 @cache
@@ -140,22 +139,26 @@ def _load_tasks() -> None:
     current_app.loader.import_default_modules()
 
 
-def _unregistered(situation: Situation) -> list[Number]:
+def _unregistered(work: list[tuple[str, str, TaskRunQuerySet]]) -> list[Number]:
     return [
         (what, name, number)
-        for what, name, runs in situation.once("work", lambda: list(_named_work()))
+        for what, name, runs in work
         if not _is_registered(what, name) and (number := _open_runs(runs))
     ]
 
 
-def _waiting_unknown(situation: Situation) -> list[Number]:
+def _known_by_nobody(
+    situation: Situation, work: list[tuple[str, str, TaskRunQuerySet]]
+) -> list[Number]:
+    """Work that is registered here, but in no worker that reads its runs."""
     known = known_work(situation)
     # A worker of an older version does not say what it knows, and may know the work.
-    says_all = known and all(each.registered for each in situation.workers if each.queues)
+    if not known or any(each.queues and not each.registered for each in situation.workers):
+        return []
     return [
         (what, name, number)
-        for what, name, runs in situation.once("work", lambda: list(_named_work()))
-        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
+        for what, name, runs in work
+        if (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
     ]
 
 
@@ -199,16 +202,23 @@ def _open_runs(runs: TaskRunQuerySet, *states: RunState) -> int:
 def failing_attempts(situation: Situation) -> Finding:
     """Few attempts have failed recently. Dead letters come only after the retries."""
     failed = situation.once("failures", lambda: _failed_recently(situation))
-    about = {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
-    text = (
-        ngettext(
-            "%(count)s attempt failed in the last %(span)s",
-            "%(count)s attempts failed in the last %(span)s",
-            len(failed),
-        )
-        % about
+    text = ngettext(
+        "%(count)s attempt failed in the last %(span)s",
+        "%(count)s attempts failed in the last %(span)s",
+        len(failed),
+    ) % {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
+    if len(failed) < MANY:
+        return ok(text)
+    work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
+    error = next(each.error for each in failed if each.run.work_name == work)
+    about = {"told": text, "count": number, "work": work_text(work), "error": error}
+    return warning(
+        _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
+        _(
+            "mend what it says; the tracebacks are in the admin under Runs. Retries come by "
+            "themselves; what dies meanwhile: manage.py retry_runs --dry-run"
+        ),
     )
-    return _many_failed(failed, text) if len(failed) >= MANY else ok(text)
 
 
 def _failed_recently(situation: Situation) -> list[TaskAttempt]:
@@ -221,19 +231,6 @@ def _failed_recently(situation: Situation) -> list[TaskAttempt]:
         for each in newest.only(*columns)[:COUNTED]
         if each.outcome == AttemptOutcome.FAILED and each.finished_at > since
     ]
-
-
-def _many_failed(failed: list[TaskAttempt], text: str) -> Finding:
-    work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
-    error = next(each.error for each in failed if each.run.work_name == work)
-    about = {"told": text, "count": number, "work": work_text(work), "error": error}
-    return warning(
-        _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
-        _(
-            "mend what it says; the tracebacks are in the admin under Runs. Retries come by "
-            "themselves; what dies meanwhile: manage.py retry_runs --dry-run"
-        ),
-    )
 
 
 def dead_letters(situation: Situation) -> Finding:

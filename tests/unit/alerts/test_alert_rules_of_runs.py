@@ -151,7 +151,7 @@ def disk(monkeypatch, tmp_path):
     monkeypatch.setattr(database, "places", lambda: iter([tmp_path, tmp_path]))
 
     def with_free(percent):
-        monkeypatch.setattr(findings, "free_of", lambda place: (int(percent * 1000), 100_000))
+        monkeypatch.setattr(database, "free_of", lambda place: (int(percent * 1000), 100_000))
         return f"here:{tmp_path}"
 
     return with_free
@@ -174,7 +174,7 @@ def test_a_machine_knows_about_its_own_disks_alone(disk):
 
 
 def test_the_room_of_a_disk_is_what_others_than_root_may_use(tmp_path):
-    free, size = findings.free_of(tmp_path / "not made yet")
+    free, size = database.free_of(tmp_path / "not made yet")
     assert 0 < free <= size
 
 

@@ -32,7 +32,7 @@ def only(vendor: str) -> None:
 )
 def test_a_disk_with_little_room_is_found_before_it_is_full(monkeypatch, tmp_path, free, status):
     monkeypatch.setattr(database, "places", lambda: [tmp_path])
-    monkeypatch.setattr(database, "free_bytes", lambda place: free)
+    monkeypatch.setattr(database, "free_of", lambda place: (free, 2 * database.SCARCE))
 
     assert is_found(database.disk(Situation()), status, str(tmp_path), "df -h")
 
@@ -40,7 +40,7 @@ def test_a_disk_with_little_room_is_found_before_it_is_full(monkeypatch, tmp_pat
 def test_only_the_disks_that_lack_room_are_named(monkeypatch):
     free = {Path("/full"): 0, Path("/empty"): 10 * database.SCARCE}
     monkeypatch.setattr(database, "places", lambda: free)
-    monkeypatch.setattr(database, "free_bytes", free.__getitem__)
+    monkeypatch.setattr(database, "free_of", lambda place: (free[place], 10 * database.SCARCE))
 
     found = database.disk(Situation()).found
 
@@ -60,7 +60,7 @@ def test_the_disks_of_the_database_and_of_an_index_in_files_are_looked_at(settin
 
 
 def test_a_directory_that_is_yet_to_come_is_looked_for_further_up(tmp_path):
-    assert database.free_bytes(tmp_path / "a" / "b") > 0
+    assert database.free_of(tmp_path / "a" / "b")[0] > 0
 
 
 # Writing

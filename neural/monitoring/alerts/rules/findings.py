@@ -1,9 +1,6 @@
 """Rules about what doctor finds: the database, the broker, disks, any probe without a rule."""
 
-import os
 import socket
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
@@ -34,23 +31,28 @@ def finding_sentence(subject: str, facts: Facts) -> str:
     return in_language(facts.get("found"))
 
 
-def _of_probe(view: View, thresholds: Thresholds, *, probe: str) -> Judgement:
-    status = view.status(probe)
-    if status == Status.UNKNOWN:
-        return UNKNOWN
-    if status != Status.PROBLEM:
-        return Judgement()
-    facts = view.findings[probe].facts
-    return Judgement([Condition(severity=Severity.CRITICAL, facts=facts)])
+def _rule_of_check(name: str, title: Any, severity: Severity, **more: Any) -> Rule:
+    """A rule that tells what one check finds, while that is as severe."""
+    alarming = Status.PROBLEM if severity == Severity.CRITICAL else Status.WARNING
+
+    def judge(view: View, thresholds: Thresholds) -> Judgement:
+        status = view.status(name)
+        if status == alarming:
+            facts = view.findings[name].facts
+            return Judgement([Condition(severity=severity, facts=facts)])
+        return Judgement() if status in (Status.OK, Status.WARNING) else UNKNOWN
+
+    return Rule(name=name, title=title, judge=judge, sentence=finding_sentence, **more)
 
 
-def _rule_of_probe(name: str, title: Any) -> Rule:
-    judge = partial(_of_probe, probe=name)
-    return Rule(name=name, title=title, judge=judge, sentence=finding_sentence)
-
-
-DATABASE = _rule_of_probe("database", gettext_lazy("The database is not well"))
-BROKER = _rule_of_probe("broker", gettext_lazy("The broker is not well"))
+DATABASE = _rule_of_check("database", gettext_lazy("The database is not well"), Severity.CRITICAL)
+BROKER = _rule_of_check("broker", gettext_lazy("The broker is not well"), Severity.CRITICAL)
+BATCHES = _rule_of_check(
+    "batches",
+    gettext_lazy("A batch is not ended by anything"),
+    Severity.WARNING,
+    page="neural_batch_changelist",
+)
 
 
 def _finding(view: View, thresholds: Thresholds) -> Judgement:
@@ -64,21 +66,6 @@ def _finding(view: View, thresholds: Thresholds) -> Judgement:
     return Judgement(problems, knows=lambda probe: view.status(probe) != Status.UNKNOWN)
 
 
-def _batches(view: View, thresholds: Thresholds) -> Judgement:
-    if view.status("batches") != Status.WARNING:
-        return Judgement(knows=lambda subject: view.status("batches") == Status.OK)
-    return Judgement([Condition(facts=view.findings["batches"].facts)])
-
-
-BATCHES = Rule(
-    name="batches",
-    title=gettext_lazy("A batch is not ended by anything"),
-    judge=_batches,
-    sentence=finding_sentence,
-    page="neural_batch_changelist",
-)
-
-
 FINDING = Rule(
     name="finding",
     title=gettext_lazy("Doctor finds a problem"),
@@ -88,22 +75,13 @@ FINDING = Rule(
 )
 
 
-def free_of(place: Path) -> tuple[int, int]:
-    """Bytes left on a directory's disk, and all bytes that others than root may use there."""
-    while not place.exists():
-        place = place.parent
-    about = os.statvfs(place)
-    usable = about.f_blocks - about.f_bfree + about.f_bavail
-    return about.f_bavail * about.f_frsize, usable * about.f_frsize
-
-
 def _disk(view: View, thresholds: Thresholds) -> Judgement:
     """Relays of several machines look at their own disks, so each knows about its own alone."""
     host = socket.gethostname()
     warning, critical = thresholds["disk_free_percent"], thresholds["disk_free_critical_percent"]
     found = []
     for place in dict.fromkeys(database.places()):
-        free, size = free_of(place)
+        free, size = database.free_of(place)
         percent = 100 * free / size if size else 100.0
         if severity := severity_of(warning=percent < warning, critical=percent < critical):
             facts = {"host": host, "place": str(place), "free": free, "percent": round(percent, 1)}
