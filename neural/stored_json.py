@@ -14,6 +14,7 @@ from kombu.utils import json as celery_json
 
 from neural.conf import conf
 from neural.errors import PermanentError
+from neural.storable import is_storable
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -45,7 +46,7 @@ def to_json(value: Any, *, what: str, most_bytes: int | None = None) -> str:
         raise NotStorable(f"{what} {depth_problem(depth_of(text), limit)}")
     if has_nul(text):
         raise NotStorable(f"{what} contains the character U+0000, which cannot be kept")
-    if "\\ud" in text and _has_half_a_pair(text):
+    if "\\ud" in text and not is_storable(json.dumps(json.loads(text), ensure_ascii=False)):
         raise NotStorable(f"{what} contains half of a surrogate pair, which is not text")
     return text
 
@@ -54,14 +55,6 @@ def has_nul(text: str) -> bool:
     """Whether JSON text contains the escape of U+0000. A literal backslash before 'u0000' is not
     one."""
     return "\\u0000" in text and _NUL.search(text) is not None
-
-
-def _has_half_a_pair(text: str) -> bool:
-    try:
-        json.dumps(json.loads(text), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def from_json(text: str) -> Any:

@@ -19,6 +19,8 @@ from typing import Any
 from kombu.message import Message
 from kombu.serialization import dumps
 
+from neural.storable import is_storable
+
 REFUSED_HEADER = "neural_refused"
 """The header of a substitute that says why a message was refused, and what it contained."""
 PRINTED_LENGTH = 2000
@@ -171,8 +173,7 @@ def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[
 
 
 def _can_be_stored(name: str) -> bool:
-    is_text = "\x00" not in name and name.encode("utf-8", "ignore").decode() == name
-    return is_text and len(name) <= ID_LENGTH
+    return is_storable(name) and len(name) <= ID_LENGTH
 
 
 def _is_list(value: object) -> bool:

@@ -32,6 +32,7 @@ from neural.models import Store
 from neural.models.new_run import NOTHING
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
+from neural.storable import is_storable
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(r"[\x20-\x7e\t]{1,512}")
@@ -213,21 +214,13 @@ def _text_problems(name: str, value: Any) -> Sequence[Problem]:
         return [Problem(name, "is required and must be text")]
     if "\x00" in value:
         return [Problem(name, "contains the character U+0000, which cannot be kept")]
-    if not _is_utf8(value):
+    if not is_storable(value):
         return [Problem(name, "contains half of a surrogate pair, which is not text")]
     if len(value) > _LENGTHS.get(name, 100):
         return [Problem(name, f"has {len(value)} characters; at most {_LENGTHS.get(name, 100)}")]
     if name == "store" and not _STORE_CODE.fullmatch(value):
         return [Problem(name, "is not a store code: no spaces, no slash, at most 64 characters")]
     return []
-
-
-def _is_utf8(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _known_type(name: str) -> EventType:

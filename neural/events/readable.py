@@ -12,6 +12,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.events.types import TYPES, event_types
+from neural.storable import escaped
 
 _CREDENTIAL = re.compile(
     r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|passw|credential"
@@ -65,17 +66,7 @@ def error_text(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 (an error of the caller's class)
         words = ""
     name = type(error).__name__
-    return storable(f"{name}: {words}" if words else name, 200)
-
-
-def storable(text: str, most: int) -> str:
-    """At most ``most`` characters of a text, :func:`escaped`."""
-    return escaped(text[:most])[:most]
-
-
-def escaped(text: str) -> str:
-    """The text with U+0000 and halves of surrogate pairs, which no database keeps, as escapes."""
-    return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()
+    return escaped(f"{name}: {words}" if words else name, 200)
 
 
 # What is left out

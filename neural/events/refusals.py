@@ -20,13 +20,12 @@ from neural.events.readable import (
     as_json,
     as_text,
     error_text,
-    escaped,
     kept_of,
     kept_of_unread,
-    storable,
 )
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +119,7 @@ def keep(refusals: Sequence[Refusal], *, entry_point: str, requested_by: str) ->
         raise
     except Exception as error:  # noqa: BLE001 (the answer is what counts)
         about = f"refusals={len(refusals)} entry_point={entry_point}"
-        logger.error("event=refusal_not_kept %s error=%r", about, storable(str(error), 200))
+        logger.error("event=refusal_not_kept %s error=%r", about, escaped(str(error), 200))
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
 
@@ -158,7 +157,7 @@ def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> 
     """
     rows = json.dumps(_rows(refusals))
     with dialects.ledger_connection().cursor() as cursor:
-        cursor.execute(statement, [storable(entry_point, 20), storable(requested_by, 150), rows])
+        cursor.execute(statement, [escaped(entry_point, 20), escaped(requested_by, 150), rows])
         refusals_changed(cursor.fetchall())
 
 
@@ -172,13 +171,13 @@ def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:
 
 
 def _row(refusal: Refusal) -> list[Any]:
-    texts = [storable(getattr(refusal, name), most) for name, most in _LENGTHS.items()]
+    texts = [escaped(getattr(refusal, name), most) for name, most in _LENGTHS.items()]
     details = {
-        name: value if value is True else storable(value, DETAIL_CHARACTERS)
+        name: value if value is True else escaped(value, DETAIL_CHARACTERS)
         for name, value in refusal.details.items()
     }
     problems = [
-        {"field": storable(each.field, 200), "reason": storable(each.reason, REASON_CHARACTERS)}
+        {"field": escaped(each.field, 200), "reason": escaped(each.reason, REASON_CHARACTERS)}
         for each in refusal.problems[:MOST_PROBLEMS]
     ]
     whole = escaped(refusal.payload[: PAYLOAD_CHARACTERS + 1])

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 
-from neural.ledger.work_errors import AttemptFailed, NotAnException, only_exceptions, storable
+from neural.ledger.work_errors import AttemptFailed, NotAnException, only_exceptions
+from neural.storable import storable
 from neural.stored_json import NotStorable, plain
 
 LONGEST_ARGUMENT_BYTES = 10_000

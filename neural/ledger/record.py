@@ -19,6 +19,7 @@ from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, is_frozen, new_run, new_task_id
 from neural.models.run_log import lines, logger
 from neural.queues import PRIORITIES
+from neural.storable import is_storable
 
 P = ParamSpec("P")
 TASK_ID_LENGTH = 255
@@ -200,9 +201,7 @@ def check_task_id(task_id: str) -> None:
     kept."""
     if not 0 < len(task_id) <= TASK_ID_LENGTH:
         raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
-    if "\x00" in task_id or (
-        not task_id.isascii() and any("\ud800" <= each <= "\udfff" for each in task_id)
-    ):
+    if not is_storable(task_id):
         raise ValueError("a task id cannot contain U+0000 or half of a surrogate pair")
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from neural.errors import NeuralError
 from neural.ledger.interrupts import ends_the_worker
+from neural.storable import storable
 
 ERROR_LENGTH = 500
 TRACEBACK_LENGTH = 50_000
@@ -59,7 +60,7 @@ def _exit_code(error: BaseException | None) -> int:
 
 def describe(error: BaseException) -> str:
     """An error's class and message in one line, at most :data:`ERROR_LENGTH` characters."""
-    message = storable(" ".join(message_of(error).split()))
+    message = _kept(" ".join(message_of(error).split()))
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text[:ERROR_LENGTH]
 
@@ -81,7 +82,7 @@ def traceback_of(error: BaseException) -> str:
             text = "".join(traceback.format_exception(error))
     except Exception as second:  # noqa: BLE001 (whatever it is)
         text = f"{describe(error)}\n(its traceback cannot be read: {type(second).__name__})\n"
-    return storable(_shortened(text))
+    return _kept(_shortened(text))
 
 
 def _shortened(text: str) -> str:
@@ -92,9 +93,9 @@ def _shortened(text: str) -> str:
     return f"{text[:half]}\n… {left_out:,} characters left out …\n{text[-half:]}"
 
 
-def storable(text: str) -> str:
-    """The text with U+0000 and halves of surrogate pairs replaced: the database keeps neither."""
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
+def _kept(text: str) -> str:
+    # Half of a surrogate pair is a question mark here, as in the errors that are kept already.
+    return storable(text.encode(errors="replace").decode())
 
 
 def presentable(error: BaseException) -> Exception:

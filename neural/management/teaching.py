@@ -19,6 +19,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, Programmi
 from django.utils import timezone
 from pydantic import ValidationError
 
+from neural.storable import is_storable
+
 READER_GONE = 141  # a shell's exit code after SIGPIPE: 128 plus the signal's number
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _NO_TABLE = ("no such table", "no such column", "does not exist")
@@ -91,7 +93,7 @@ def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
     for name, given in options.items():
         texts = given if isinstance(given, list | tuple) else [given]
         for text in texts if name != "file" else ():
-            if isinstance(text, str) and any("\ud800" <= each <= "\udfff" for each in text):
+            if isinstance(text, str) and not is_storable(text):
                 option = name.replace("_", "-")
                 raise CommandError(f"{option}: {text!r} is not text in UTF-8", returncode=2)
 

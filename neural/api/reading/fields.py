@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from neural.storable import is_storable
+
 LARGEST_KEY = 2**63 - 1
 EARLIEST, LATEST = dt.date(1970, 1, 1), dt.date(2200, 12, 31)
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 
 
 def _storable(text: str) -> str:
-    if "\x00" in text or any("\ud800" <= each <= "\udfff" for each in text):
+    if not is_storable(text):
         raise ValueError("contains U+0000 or half of a surrogate pair, which no row has")
     return text
 

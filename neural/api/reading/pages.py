@@ -9,6 +9,7 @@ from neural.api.conf import conf
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import LARGEST_KEY
 from neural.events.answers import Problem
+from neural.storable import is_storable
 
 LONGEST_CURSOR = 400
 
@@ -40,7 +41,7 @@ def place_in(kind: str, cursor: str | None) -> str | None:
         )
     except (binascii.Error, ValueError):
         of_kind, place = "", ""
-    if of_kind != kind or "\x00" in place or cursor_at(kind, place) != cursor:
+    if of_kind != kind or not is_storable(place) or cursor_at(kind, place) != cursor:
         raise invalid("query.cursor", "is none: take the one in the answer's member next")
     return place
 

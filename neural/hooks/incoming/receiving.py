@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 
 from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError
-from neural.events.readable import error_text, storable
+from neural.events.readable import error_text
 from neural.hooks.conf import conf
 from neural.hooks.incoming import routing
 from neural.hooks.incoming.recording import record, store_of
@@ -29,6 +29,7 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
 )
+from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> An
         tolerance = conf().hook_tolerance_seconds
         platform.verify(request, source.credentials, now=now, tolerance=tolerance)
     except SignatureRefused as refused:
-        reason = storable(str(refused), 200)
+        reason = escaped(str(refused), 200)
         logger.warning("event=push_refused source=%s reason=%r", source.name, reason)
         return _answer(source, platform.refusal, request, fallback=Answer(status=401))
     except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)

@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy
 from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError
-from neural.events.readable import storable
 from neural.hooks.conf import conf as hook_conf
 from neural.hooks.incoming import comparing
 from neural.hooks.incoming.fetching import FetchFailed, client_of
@@ -34,6 +33,7 @@ from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze
 from neural.models.store import default_time_zone
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def end_with_run(ended: Sequence[Ended]) -> None:
 
 def _end(row: Reconciliation, why: str = "") -> bool:
     """Ask for nothing more; ``why`` is empty if all was asked for."""
-    failures = [*row.failures, *([{"code": "", "reason": storable(why, 500)}] if why else [])]
+    failures = [*row.failures, *([{"code": "", "reason": escaped(why, 500)}] if why else [])]
     state = ReconciliationState.FAILED if failures else ReconciliationState.DONE
     ended = row.change(state=state, ended_at=database_clock(), failures=failures)
     if ended:
@@ -244,7 +244,7 @@ class _Asking:
 
     def _left_out(self, code: str, reason: str, **changes: Any) -> bool:
         """Go on with the next store; the rest of this one's day is left out."""
-        row, failure = self._row, {"code": code, "reason": storable(reason, 500)}
+        row, failure = self._row, {"code": code, "reason": escaped(reason, 500)}
         return row.change(failures=[*row.failures, failure], **_next_store(row), **changes)
 
 

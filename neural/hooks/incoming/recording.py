@@ -16,10 +16,11 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 
 from neural.events.answers import Problem, Submission
-from neural.events.readable import error_text, storable
+from neural.events.readable import error_text
 from neural.events.submit import submit
 from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import Push
+from neural.storable import escaped
 
 ID_PREFIX = "push:"
 """Begins the event ids of pushes. The translated events have the platform's own ids, and many a
@@ -55,7 +56,7 @@ PUSHED = "till.pushed"
 def store_of(source: WebhookSource, push: Push, at: Any = None) -> str | None:
     """The store to which the platform's code in a push belonged when it happened (``at``, else when
     the push says), else the source's own store, or None."""
-    if code := storable(str(push.store_code), 100):
+    if code := escaped(str(push.store_code), 100):
         found = StoreCode.objects.select_related("store").filter(source=source, code=code).first()
         if found is not None:
             return found.store_at(aware(at or push.occurred_at) or timezone.now())

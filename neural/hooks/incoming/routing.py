@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 
 from neural.events.answers import Submission
-from neural.events.readable import error_text, escaped, is_credential, storable
+from neural.events.readable import error_text, is_credential
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import (
     aware,
@@ -26,6 +26,7 @@ from neural.hooks.platforms.base import PLATFORMS, Push, Received, SignatureRefu
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def route(stored: UnroutedPush) -> bool:
             return False
         answer, reason, code = _recorded(row)
         if answer is None:
-            mine.update(reason=storable(reason, 500), store_code=code)
+            mine.update(reason=escaped(reason, 500), store_code=code)
             return False
         mine.update(state=PushState.ROUTED, event=answer.event, reason="", store_code=code)
     return True
@@ -88,7 +89,7 @@ def _recorded(row: UnroutedPush) -> tuple[Submission | None, str, str]:
         return None, f"it could not be read: {error_text(error)}", row.store_code
     if push is None:
         return None, "it pushes nothing: dismiss it", row.store_code
-    code = storable(str(push.store_code), 100)
+    code = escaped(str(push.store_code), 100)
     store = store_of(row.source, push)
     if store is None:
         return None, no_store(push), code
@@ -170,7 +171,7 @@ def keep_raw(
     it is routed.
     """
     content = written(request) | ({} if is_checked else {_UNCHECKED: True})
-    given = storable(str(push.push_id), 1000) if push else ""
+    given = escaped(str(push.push_id), 1000) if push else ""
     identity = bounded_id(
         given or f"request:{hash_of(_distinguishing(content['url'], request.body))}"
     )
@@ -193,8 +194,8 @@ def _row(
     new = UnroutedPush(
         source=source,
         push_id=push_id,
-        store_code=storable(str(push.store_code), 100) if push else "",
-        reason=storable(reason, 500),
+        store_code=escaped(str(push.store_code), 100) if push else "",
+        reason=escaped(reason, 500),
         payload=content,
         occurred_at=aware(push.occurred_at) if push else None,
     )
@@ -206,7 +207,7 @@ def written(request: Received) -> dict[str, Any]:
     """A request as JSON, without credentials: its body as text, or in base64 if it is no text that
     a database keeps."""
     headers = {
-        storable(name, 200): storable(value, 4000)
+        escaped(name, 200): escaped(value, 4000)
         for name, value in request.headers.items()
         if not is_credential(name)
     }

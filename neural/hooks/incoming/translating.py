@@ -9,7 +9,6 @@ from typing import Any
 
 from neural.errors import PermanentError
 from neural.events.answers import Submission
-from neural.events.readable import storable
 from neural.events.submit import submit_many
 from neural.hooks.incoming.fetching import FetchFailed, client_of
 from neural.hooks.incoming.moving import stores_for
@@ -19,6 +18,7 @@ from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Pu
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import EntryPoint, NeuralEvent
+from neural.storable import escaped
 
 HANDLER = "neural.translate_push"
 RETRIES = RetryPolicy(max_retries=40, base_seconds=30, cap_seconds=3600, jitter=0.2)
@@ -166,7 +166,7 @@ def _recorded(
 
 def _refusals(refused: Sequence[tuple[Translated, Submission]], count: int) -> str:
     refusals = [
-        f"{storable(str(each.type), 50)} {storable(str(each.event_id), 60)!r}: "
+        f"{escaped(str(each.type), 50)} {escaped(str(each.event_id), 60)!r}: "
         + "; ".join(map(str, answer.problems[:3]))
         for each, answer in refused[:_SHOWN_REFUSALS]
     ]

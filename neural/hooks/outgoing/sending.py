@@ -29,11 +29,11 @@ from neural.hooks.models import (
 from neural.hooks.outgoing.messages import PayloadPruned, request_of
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze
-from neural.ledger.work_errors import storable
 from neural.models.run_log import pairs
 from neural.outbound.answers import GONE, Answer, Verdict, by_status
 from neural.outbound.conf import conf as outbound_conf
 from neural.outbound.outbox import post
+from neural.storable import storable
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,6 @@ from neural.hooks.platforms.reading import (
     form_of,
     json_of,
     last_digits,
-    storable,
     unreadable_if_wrong,
     without_phones,
 )
@@ -49,6 +48,7 @@ from neural.hooks.platforms.stating import (
     returned,
     withheld_fee,
 )
+from neural.storable import storable
 
 OWN_DELIVERY = "0000"
 PROXY_NUMBER = "收餐人隐私号"

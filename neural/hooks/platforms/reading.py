@@ -24,6 +24,7 @@ from neural.hooks.platforms.amounts import (
     rounded,
 )
 from neural.hooks.platforms.base import CannotTranslate, PushUnreadable, Received
+from neural.storable import storable
 
 DEEPEST = 64
 MOST_PARTS = 1000
@@ -34,7 +35,6 @@ LONGEST_NAME = 200
 LONGEST_NOTE = 500
 MOST_GUESTS = 10_000
 LARGEST_QUANTITY = 1_000_000
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LONG_NUMBER = re.compile(r"[+(]{0,2}\d(?:[ \t().\u2010-\u2015-]{0,2}\d){6,}(?:_\d+)?")
 """Seven digits or more, also in groups: 138 0013 8000, (415) 555-0199."""
 
@@ -120,11 +120,6 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable(name): storable_json(each) for name, each in value.items()}
     return value
-
-
-def storable(text: str) -> str:
-    """The text without what a database refuses."""
-    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def without_phones(text: str) -> str:

@@ -25,7 +25,7 @@ from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Snooze
-from neural.ledger.work_errors import message_of, storable
+from neural.ledger.work_errors import message_of
 from neural.models.run_log import pairs
 from neural.monitoring.alerts.channels.base import Destination, Message, masked
 from neural.monitoring.alerts.channels.delivering import deliver
@@ -35,6 +35,7 @@ from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
 from neural.outbound.answers import Answer, Verdict
 from neural.outbound.outbox import ANSWER_LENGTH
+from neural.storable import storable
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from neural.events.types import event_types
 from neural.models.store import visible_stores
 from neural.retrieval.collections.registry import SearchCollection, collections
 from neural.retrieval.query.searching import BEST, SORTS
+from neural.storable import storable
 
 FEW, MANY = 20, 100
 FEW_OF_EACH, FEW_SUGGESTED = 5, 3
@@ -86,7 +87,7 @@ class SearchCriteria:
 def criteria_of(query: QueryDict, user: Any, *, is_typing: bool = False) -> SearchCriteria:
     """The criteria in a URL. A collection or store that the person may not search is treated as if
     it did not exist."""
-    given = {name: query.get(name, "").replace("\x00", "").strip() for name in ASKED}
+    given = {name: storable(query.get(name, ""), "").strip() for name in ASKED}
     codes = visible_stores(user)
     criteria = SearchCriteria(
         text=given["q"][:LONGEST_QUESTION],

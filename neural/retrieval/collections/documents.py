@@ -17,9 +17,8 @@ from typing import Any
 
 from neural.errors import PermanentError
 from neural.retrieval.text import without_numbers
+from neural.storable import is_storable, storable
 
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""U+0000, and halves of surrogate pairs."""
 LONGEST_ID, LONGEST_CODE = 200, 64
 LONGEST_KIND = 200
 LONGEST_NAME = 300
@@ -106,7 +105,7 @@ def check(document: Document, *, collection: str) -> Document:
         f"a record without an id: {title[:80]!r}": not own.strip(),
         f"id {own[:40]!r}… has over {LONGEST_ID} characters": len(own) > LONGEST_ID,
         f"{store[:80]!r} cannot be the code of a store": "/" in store or len(store) > LONGEST_CODE,
-        f"id {own!r} has a character no database keeps": UNSTORABLE.search(document.key),
+        f"id {own!r} has a character no database keeps": not is_storable(document.key),
         f"record {own!r} has no text to be found by": not any(
             (title.strip(), *document.names, document.text.strip())
         ),
@@ -143,7 +142,7 @@ def bounded(document: Document) -> Document:
 
 
 def _cut(text: str, longest: int) -> str:
-    return UNSTORABLE.sub(" ", text[:longest])
+    return storable(text[:longest], " ")
 
 
 def _names(names: Iterable[str]) -> Iterator[str]:
@@ -189,7 +188,7 @@ def as_text(value: Any) -> str:
     empty."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return UNSTORABLE.sub("", str(value)).strip()
+    return storable(str(value), "").strip()
 
 
 def stated(

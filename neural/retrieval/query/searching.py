@@ -9,7 +9,6 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.retrieval.index.active import (
@@ -45,6 +44,7 @@ from neural.retrieval.query.synonyms import other_words
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, Vector, Within, sees_nothing
 from neural.retrieval.text import without_numbers
+from neural.storable import is_storable
 
 BEST, TIME = SORTS = ("best", "time")
 NEAREST, NEAREST_OF_MANY = 120, 400
@@ -238,7 +238,7 @@ def _search(
 
 
 def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Steps[Found]:
-    if sees_nothing(within) or UNSTORABLE.search(key):
+    if sees_nothing(within) or not is_storable(key):
         return Found([])
     row = words.row_of(active.index.pk, key, within=within)
     if row is None:
@@ -383,7 +383,7 @@ def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str
 def _keepable(codes: Collection[str]) -> frozenset[str]:
     """The codes without those that have a NUL or half a surrogate pair. No row has such a code, and
     looking for it would be an error."""
-    return frozenset(each for each in codes if not UNSTORABLE.search(each))
+    return frozenset(each for each in codes if is_storable(each))
 
 
 def moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
