@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +23,10 @@ from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
 from neural.ledger.execute import drop_broken_connection
 from neural.ledger.record import enqueue_all
+from neural.ledger.slices import SLICE_SECONDS, in_time
 from neural.models import Store
 from neural.models.new_run import NewRun, new_run
 
-RUN_SECONDS = 20.0
 STORES_A_RUN = 25
 OPENING_DAYS = 60
 """For how many days after its creation a confirmed store without sales is forecast."""
@@ -70,12 +69,9 @@ def make_forecasts(
     # data of another open round is made again.
     store_cache.clear()
     model = model_in_force(name)
-    made, failed, rest = 0, {}, []
-    ends_at = time.monotonic() + RUN_SECONDS
-    for place, store in enumerate(chosen):
-        if place and time.monotonic() > ends_at:
-            rest = list(chosen[place:])
-            break
+    made, failed, rest = 0, {}, chosen
+    for place, store in in_time(enumerate(chosen, 1), seconds=SLICE_SECONDS):
+        rest = chosen[place:]
         try:
             made += forecast_store(Store.objects.get(pk=store), model=model, now=now, as_of=as_of)
         except NotEnoughHistory:
@@ -89,7 +85,6 @@ def make_forecasts(
                 "not_forecast", round_id=0, store=store, level=logging.WARNING, error=failed[store]
             )
             if isinstance(error, SoftTimeLimitExceeded):
-                rest = list(chosen[place + 1 :])
                 break
     if rest:
         enqueue_all([_run(name, rest, as_of)])

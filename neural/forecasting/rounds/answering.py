@@ -38,11 +38,9 @@ from neural.forecasting.rounds.receiving import (
 )
 from neural.forecasting.sales import sales_of
 from neural.ledger.execute import drop_broken_connection
+from neural.ledger.slices import SLICE_SECONDS, in_time
 from neural.ledger.work import current_run
 from neural.models import Store
-
-RUN_SECONDS = 20.0
-"""After this time, a run leaves the rest of its stores to another run."""
 
 
 class AnswerRefusal(NamedTuple):
@@ -131,14 +129,11 @@ def _one_by_one(asked: Exchange, stores: Sequence[str]) -> Parts:
 
 
 def _each(parts: Parts, stores: Sequence[str], work: Callable[[str], object]) -> None:
-    """Do the parts of one store after another, as long as there is time."""
-    ends_at = time.monotonic() + RUN_SECONDS
-    for place, store in enumerate(stores):
-        if place and time.monotonic() > ends_at:
-            parts.rest = stores[place:]
-            return
+    """Do the parts of one store after another, as long as there is time. The rest is left to
+    another run."""
+    for place, store in in_time(enumerate(stores, 1), seconds=SLICE_SECONDS):
+        parts.rest = stores[place:]
         if not _isolated(parts, store, partial(work, store)):
-            parts.rest = stores[place + 1 :]
             return
 
 

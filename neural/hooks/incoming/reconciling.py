@@ -8,7 +8,7 @@ page. It may be killed, repeated, and run beside pushes at any time.
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from neural.ledger.clock import database_clock
 from neural.ledger.ports import Ended, without_success
 from neural.ledger.prune import Prunable
 from neural.ledger.record import enqueue
+from neural.ledger.slices import Clock, in_slices
 from neural.ledger.work import Snooze
 from neural.models.store import default_time_zone
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -51,8 +52,6 @@ SCHEDULE = ShippedSchedule(
 )
 NIGHTS = 3
 """So many days before today are asked for, until each was asked without a failure."""
-SLICE_SECONDS = 20.0
-PAUSE_SECONDS = 1.0
 MOST_TRIES = 5
 """After so many failures of one request, the rest of that store's day is left out."""
 FIRST_WAIT_SECONDS = 30.0
@@ -145,9 +144,7 @@ def _days_due(source: WebhookSource, last: dt.date) -> Iterator[dt.date]:
 # The work of a run
 
 
-def reconcile(
-    *, reconciliation: int, clock: Callable[[], float] = time.monotonic
-) -> dict[str, Any]:
+def reconcile(*, reconciliation: int, clock: Clock = time.monotonic) -> dict[str, Any]:
     """Ask for some seconds, from where the slice before ended; returns what came of all of it.
 
     Raises :class:`Snooze` while there is more to ask, or a request is to be made again later.
@@ -156,14 +153,15 @@ def reconcile(
     row = rows.filter(pk=reconciliation).first()
     if row is None:
         return {}
-    end = clock() + SLICE_SECONDS
+    in_slices(_requests(row), lambda: outcome(row), clock=clock)
+    return {"overtaken": True} if row.state == ReconciliationState.ASKING else outcome(row)
+
+
+def _requests(row: Reconciliation) -> Iterator[None]:
+    """One step a request, until all was asked for or the row is not ours any more."""
     asking = _Asking(row)
-    while row.state == ReconciliationState.ASKING:
-        if clock() >= end:
-            raise Snooze(PAUSE_SECONDS, checkpoint=outcome(row))
-        if not asking.step():
-            return {"overtaken": True}
-    return outcome(row)
+    while row.state == ReconciliationState.ASKING and asking.step():
+        yield
 
 
 def outcome(row: Reconciliation) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -21,7 +20,7 @@ from neural.conf import conf
 from neural.events.changes import PAYLOADS, walk_payloads
 from neural.ledger.prune import PRUNABLES, Retention, Step, Walk, prune_workers, walk_old, walk_runs
 from neural.ledger.record import enqueue
-from neural.ledger.work import Snooze
+from neural.ledger.slices import SLICE_SECONDS, Clock, in_slices
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
@@ -40,9 +39,6 @@ PRUNE_SCHEDULE = ShippedSchedule(
 )
 NEWEST = 30
 """How many of the newest runs are looked at."""
-SLICE_SECONDS = 20.0
-PAUSE_SECONDS = 1.0
-"""How long a slice takes, and the pause after it, in which other work gets the worker."""
 RUNS = "runs"
 WORKERS = "workers"
 
@@ -85,78 +81,36 @@ class Kind(NamedTuple):
     walk: Callable[[int], Walk]
 
 
-@dataclass
-class Progress:
-    """How far a run has come: stored as its result between slices."""
-
-    now: dt.datetime
-    """Ages count up to here, in every slice."""
-    dry_run: bool
-    rows: Counter[str] = field(default_factory=Counter)
-    kind: str = ""
-    after: int = 0
-    slices: int = 1
-
-    @classmethod
-    def read(cls, checkpoint: Any, *, now: dt.datetime, dry_run: bool) -> "Progress":
-        """The progress that a slice has kept; a new one without it."""
-        if not (isinstance(checkpoint, dict) and "goes_on" in checkpoint):
-            return cls(now=now, dry_run=dry_run)
-        return cls(
-            now=dt.datetime.fromisoformat(checkpoint["now"]),
-            dry_run=dry_run,
-            rows=Counter(checkpoint["rows"]),
-            kind=checkpoint["goes_on"]["kind"],
-            after=checkpoint["goes_on"]["after"],
-            slices=checkpoint["slices"] + 1,
-        )
-
-    def result(self) -> dict[str, Any]:
-        """What the run's result says: numbers of rows by what they are."""
-        rows = {name: number for name, number in sorted(self.rows.items()) if number}
-        return {
-            "dry_run": self.dry_run,
-            "now": self.now.isoformat(),
-            "rows": rows,
-            "slices": self.slices,
-        }
-
-    def to_go_on(self) -> dict[str, Any]:
-        """The same, and where the next slice begins."""
-        return {**self.result(), "goes_on": {"kind": self.kind, "after": self.after}}
-
-
 def prune_slice(
     *,
     checkpoint: Any,
     now: dt.datetime,
     dry_run: bool,
     seconds: float = SLICE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock = time.monotonic,
 ) -> dict[str, Any]:
-    """Prune for some seconds, from where the slice before ended (``kept``); returns the numbers of
-    rows. Raises :class:`Snooze` with a checkpoint while there is more to do."""
-    progress = Progress.read(checkpoint, now=now, dry_run=dry_run)
-    end = clock() + seconds
-    for _step in _steps(progress):
-        if clock() >= end:
-            raise Snooze(PAUSE_SECONDS, checkpoint=progress.to_go_on())
-    result = progress.result()
-    logger.info("event=rows_pruned dry_run=%s rows=%r", dry_run, result["rows"])
-    return result
+    """Prune for some seconds, from where the slice before ended (``checkpoint``); returns the
+    numbers of rows. Raises :class:`~neural.ledger.work.Snooze` with a checkpoint while there is
+    more to do."""
+    progress: dict[str, Any] = {"now": now.isoformat(), "rows": {}, "slices": 0}
+    progress["goes_on"] = {"kind": "", "after": 0}
+    if isinstance(checkpoint, dict) and "goes_on" in checkpoint:
+        progress |= checkpoint
+    progress |= {"dry_run": dry_run, "slices": progress["slices"] + 1}
+    in_slices(_steps(progress), lambda: progress, seconds=seconds, clock=clock)
+    del progress["goes_on"]
+    logger.info("event=rows_pruned dry_run=%s rows=%r", dry_run, progress["rows"])
+    return progress
 
 
-def _steps(progress: Progress) -> Iterator[Step]:
-    left = kinds(now=progress.now, dry_run=progress.dry_run)
-    names = [kind.name for kind in left]
-    if progress.kind in names:
-        left = left[names.index(progress.kind) :]
-    for kind in left:
-        after = progress.after if kind.name == progress.kind else 0
-        progress.kind, progress.after = kind.name, after
-        for step in kind.walk(after):
-            progress.after = step.after
-            progress.rows.update(step.pruned)
+def _steps(progress: dict[str, Any]) -> Iterator[Step]:
+    """The steps that are left. Ages count up to when the first slice began, in every slice."""
+    left = kinds(now=dt.datetime.fromisoformat(progress["now"]), dry_run=progress["dry_run"])
+    names, begin = [kind.name for kind in left], progress["goes_on"]
+    for kind in left[names.index(begin["kind"]) if begin["kind"] in names else 0 :]:
+        for step in kind.walk(begin["after"] if kind.name == begin["kind"] else 0):
+            progress["goes_on"] = {"kind": kind.name, "after": step.after}
+            progress["rows"] = dict(sorted((Counter(progress["rows"]) + step.pruned).items()))
             yield step
 
 

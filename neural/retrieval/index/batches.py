@@ -1,6 +1,7 @@
 """How many records an indexing run reads, embeds and writes at a time, and halving a batch when one
 of them makes it fail."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -18,6 +19,11 @@ def batch_size() -> int:
     run = current_run()
     halvings = 2 * run.losses + min(run.failures, 2) if run else 0
     return max(1, conf().index_batch >> halvings)
+
+
+def slice_seconds() -> float:
+    """How long a slice takes. Outside of a run nobody would go on: all is done in one."""
+    return conf().index_run_seconds if current_run() else math.inf
 
 
 def blames_a_record(error: Exception) -> bool:

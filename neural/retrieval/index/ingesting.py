@@ -5,8 +5,7 @@ indexed at once. If that fails, the entry stays and an indexing run takes it.
 """
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +13,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.errors import NeuralError
-from neural.ledger.work import Snooze, checkpoint, current_run
+from neural.ledger.slices import in_slices
+from neural.ledger.work import checkpoint
 from neural.models.store import STORE_CODE_PATTERN
 from neural.retrieval.collections.documents import RecordRefused, parts_of
 from neural.retrieval.collections.registry import collection_of, document_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
-from neural.retrieval.index.batches import bisect, reason_of
+from neural.retrieval.index.batches import bisect, reason_of, slice_seconds
 from neural.retrieval.index.indexing import Indexed, index_entries
 from neural.retrieval.index.writing import count_writes
 from neural.retrieval.models import IngestedRecord, OutboxEntry
@@ -57,17 +57,20 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
     if not isinstance(orders, list | tuple):
         raise RecordRefused(f"orders must be a list of orders, not {type(orders).__name__}")
     collection_of(ORDERS)
-    progress = checkpoint() or {"at": 0, "indexed": 0, "failed_count": 0, "failed": []}
-    until = time.monotonic() + conf().index_run_seconds
-    while progress["at"] < len(orders):
-        progress = _next_orders(orders, progress)
-        if time.monotonic() > until and progress["at"] < len(orders) and current_run():
-            raise Snooze(0, checkpoint=progress)
+    progress = {"at": 0, "indexed": 0, "failed_count": 0, "failed": []} | (checkpoint() or {})
+    in_slices(_batches(orders, progress), lambda: progress, seconds=slice_seconds(), pause=0)
     return {name: progress[name] for name in ("indexed", "failed_count", "failed")}
 
 
+def _batches(orders: Sequence[Any], progress: dict[str, Any]) -> Iterator[None]:
+    """One step a batch, from where the progress is."""
+    while progress["at"] < len(orders):
+        progress |= _next_orders(orders, progress)
+        yield
+
+
 def _next_orders(orders: Sequence[Any], progress: Mapping[str, Any]) -> dict[str, Any]:
-    """Process one batch from the checkpoint on; returns the new checkpoint."""
+    """Process one batch from where the progress is; returns the progress after it."""
     start, end = progress["at"], progress["at"] + conf().index_batch
     good: dict[int, IngestedRecord] = {}
     failed: dict[int, tuple[Any, str]] = {}

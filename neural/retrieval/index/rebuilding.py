@@ -5,7 +5,6 @@ compacted and takes the old one's place. The old table is dropped a while later.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +13,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from neural.errors import PermanentError
-from neural.ledger.pausing import others_wait
 from neural.ledger.ports import Ended, without_success
-from neural.ledger.work import Snooze, current_run
+from neural.ledger.slices import in_slices
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
-from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index
-from neural.retrieval.index.batches import batch_size, bisect, reason_of
+from neural.retrieval.index.batches import batch_size, bisect, reason_of, slice_seconds
 from neural.retrieval.index.compaction import compact, drop_replaced, enqueue_low
 from neural.retrieval.index.fields import shape_of
 from neural.retrieval.index.writing import count_writes, version_now, write
@@ -94,15 +91,19 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
             f"started again with the same, run manage.py rebuild_index {index.collection}"
         )
     vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
-    until = time.monotonic() + conf().index_run_seconds
+    progress = partial(_progress, index, index_id)
+    in_slices(_steps(index), progress, seconds=slice_seconds(), pause=0, gives_way=True)
+    return progress()
+
+
+def _steps(index: SearchIndex) -> Iterator[None]:
+    """One step a page, until another run is ahead or all is read, and the index is activated."""
     for cursor, size, read in pages(index):
         _build(index, read)
         if not index.advance(cursor=cursor, done=size):
-            return _progress(index, index_id)
-        if current_run() and (time.monotonic() > until or others_wait()):
-            raise Snooze(0, checkpoint=_progress(index, index_id))
+            return
+        yield
     _switch(index)
-    return _progress(index, index_id)
 
 
 def cancel_with_run(ended: Sequence[Ended]) -> None:

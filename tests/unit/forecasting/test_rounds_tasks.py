@@ -395,7 +395,7 @@ def test_a_store_that_cannot_be_forecast_harms_no_other(chain, monkeypatch):
 
 
 def test_a_run_of_forecasts_leaves_the_rest_to_a_further_one(chain, monkeypatch):
-    monkeypatch.setattr(next_days, "RUN_SECONDS", -1)
+    monkeypatch.setattr(next_days, "SLICE_SECONDS", -1)
     finished()
 
     assert Forecast.objects.count() == 3

@@ -628,7 +628,7 @@ def test_a_run_that_was_tried_before_takes_its_stores_apart(chain):
 
 
 def test_a_run_works_for_so_long_and_leaves_the_rest_to_a_further_one(chain, monkeypatch):
-    monkeypatch.setattr(answering, "RUN_SECONDS", -1)
+    monkeypatch.setattr(answering, "SLICE_SECONDS", -1)
 
     training = finished()
 

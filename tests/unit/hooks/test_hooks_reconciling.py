@@ -372,7 +372,7 @@ def test_a_long_one_works_in_slices(world, server, till):
     for number in range(1, 6):
         world.add(server, number)
     row = reconciling.request(till, DAY, by="a test")
-    seconds = iter(range(0, 1000, 15))
+    seconds = iter(range(0, 1000, 20))
 
     with pytest.raises(neural.Snooze) as snoozed:
         reconciling.reconcile(reconciliation=row.pk, clock=lambda: next(seconds))
