@@ -42,11 +42,11 @@ class Registry(Generic[Thing]):
     def add(self, name: str, thing: Thing) -> Thing:
         """Register a thing under a name, and return the thing.
 
-        Raises :class:`AlreadyRegistered` if another thing has the name. An equal thing may be added
+        Raises :class:`AlreadyRegistered` if another thing has the name. The same thing may be added
         again: Django calls ``ready()`` again when a test changes ``INSTALLED_APPS``.
         """
         if name in self._things:
-            if self._things[name] == thing:
+            if self._things[name] is thing:
                 return thing
             raise AlreadyRegistered(
                 f"{self.kind} {name!r} is registered already: give one of the two another name, "

@@ -57,7 +57,7 @@ class Check:
     """Whether it can be asked of some stores alone (``situation.stores``)."""
     alerts: Collection[str] = ()
     """The rules of its own alerts. Without any, the general rule of findings raises them."""
-    told_by: Collection[str] = ()
+    covered_by: Collection[str] = ()
     """Rules of other alerts, which say the same while they are open."""
 
 
@@ -66,8 +66,10 @@ CHECKS: Registry[Check] = Registry("check")
 
 
 def register_check(check: Check) -> Check:
-    """Have `doctor` and relays look at this, too."""
-    return CHECKS.add(check.name, check)
+    """Have `doctor` and relays look at this, too. An app that is made ready again makes an equal
+    one, which changes nothing."""
+    known = CHECKS.find(check.name)
+    return known if known == check else CHECKS.add(check.name, check)
 
 
 def register_probe(name: str, probe: Probe, *, in_relays: Probe | None = None) -> None:

@@ -67,7 +67,7 @@ CORE: Sequence[Check] = (
     ),
     Check(
         "durability", messages.durability, title=_("Durability of messages"), needs=NOTHING,
-        told_by=["broker"],
+        covered_by=["broker"],
     ),
     Check(
         "database", database.database, title=_("Database"), needs=NOTHING, seldom=True,
@@ -80,11 +80,11 @@ CORE: Sequence[Check] = (
     Check("workers", workers.workers, title=_("Workers"), page=WORKERS, alerts=["no_worker"]),
     Check(
         "messages", messages.unread_messages, title=_("Messages that nobody reads"), page=QUEUES,
-        told_by=["no_worker", "broker"],
+        covered_by=["no_worker", "broker"],
     ),
     Check(
         "backlog", workers.backlog, title=_("Work waits"), page=QUEUES,
-        alerts=["oldest_due", "stalled_queue"], told_by=["no_worker"],
+        alerts=["oldest_due", "stalled_queue"], covered_by=["no_worker"],
     ),
     Check("paused queues", workers.paused_queues, title=_("Paused queues"), page=QUEUES),
     Check(

@@ -232,7 +232,7 @@ def _checks_of(alert: Item) -> Collection[str]:
     """The names of the checks of which the alert tells."""
     if alert.rule == FINDING.name:
         return (alert.subject,)
-    return [each.name for each in CHECKS if alert.rule in (*each.alerts, *each.told_by)]
+    return [each.name for each in CHECKS if alert.rule in (*each.alerts, *each.covered_by)]
 
 
 def shown_to(viewer: Viewer, alert: Alert) -> Item:

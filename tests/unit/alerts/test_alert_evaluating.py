@@ -139,7 +139,7 @@ def test_resolved_alerts_are_deleted_after_a_year_and_open_ones_never():
 
 def test_each_check_names_rules_that_there_are_and_no_rule_is_of_two_checks():
     own = [rule for check in CHECKS for rule in check.alerts]
-    others = [rule for check in CHECKS for rule in check.told_by]
+    others = [rule for check in CHECKS for rule in check.covered_by]
 
     assert {*own, *others} <= set(RULES.names())
     assert len(own) == len(set(own))

@@ -275,7 +275,7 @@ def test_title_and_text_are_one_sentence_to_translate(monkeypatch):
 
 
 def told_by_alerts() -> list[tuple[str, str]]:
-    return [(check.name, rule) for check in CHECKS for rule in (*check.alerts, *check.told_by)]
+    return [(check.name, rule) for check in CHECKS for rule in (*check.alerts, *check.covered_by)]
 
 
 def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
