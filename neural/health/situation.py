@@ -92,12 +92,12 @@ class Situation:
         pending = pending_queues()
         return in_use(queue_states(now=self.now, pending=pending, readers=self.readers, only=only))
 
-    @property
+    @cached_property
     def waiting(self) -> dict[str, QueueState]:
         """The queues with due runs."""
         return {name: each for name, each in self.queues.items() if each.due}
 
-    @property
+    @cached_property
     def pauses(self) -> dict[str, QueuePause]:
         """The pauses in force, by queue."""
         return {name: each.pause for name, each in self.queues.items() if each.pause}

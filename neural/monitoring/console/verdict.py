@@ -190,8 +190,13 @@ def verdict(viewer: Viewer, watched: Watched, read: Part, findings: Sequence[Fin
     """
     alerts: Sequence[Item] = read.content or ()
     items = [_for_viewer(alert, watched, viewer) for alert in alerts]
-    news = [each for each in findings if _is_news(each, alerts)]
-    items += [_of_finding(each, watched, viewer) for each in news]
+    # An alert that is over says that it is not so.
+    covered = {name for alert in alerts if not alert.is_over for name in _checks_of(alert)}
+    items += [
+        _of_finding(each, watched, viewer)
+        for each in findings
+        if each.status in (Status.PROBLEM, Status.WARNING) and each.probe not in covered
+    ]
     if viewer.stores is not None and watched.is_broker_away:
         items.append(_broker_away(watched))
     if watched.is_stale:
@@ -220,14 +225,6 @@ def _headline(items: Sequence[Item], kind: str) -> str:
     }
 
 
-def _is_news(finding: Finding, alerts: Sequence[Item]) -> bool:
-    """Whether no alert says the same already. One that is over says that it is not so."""
-    if finding.status not in (Status.PROBLEM, Status.WARNING):
-        return False
-    holding = (each for each in alerts if not each.is_over)
-    return not any(finding.probe in _checks_of(alert) for alert in holding)
-
-
 def _checks_of(alert: Item) -> Collection[str]:
     """The names of the checks of which the alert tells."""
     if alert.rule == FINDING.name:
@@ -243,7 +240,8 @@ def shown_to(viewer: Viewer, alert: Alert) -> Item:
 def _for_viewer(alert: Item, watched: Watched, viewer: Viewer) -> Item:
     """The alert with the heading and remedy of its probe, and a link that the viewer may follow."""
     check = CHECKS.find(alert.subject) if alert.rule == FINDING.name else None
-    own = [each.remedy for each in watched.findings if each.probe in _checks_of(alert)]
+    covered = _checks_of(alert)
+    own = [each.remedy for each in watched.findings if each.probe in covered]
     return replace(
         alert,
         title=(check and check.title) or alert.title,
