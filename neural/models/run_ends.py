@@ -44,10 +44,11 @@ def when_ended(name: str, listener: EndListener) -> None:
 
 
 def without_success(
-    ended: Sequence[Ended], *, task: str, argument: str, rows: "QuerySet[Any]"
+    ended: Sequence[Ended], *, task: str, argument: str, rows: "Callable[[], QuerySet[Any]]"
 ) -> Iterator[tuple[Ended, Any]]:
     """Of these runs, those of a task that have ended without success, each with that of these rows
-    whose key it was given as this keyword argument, unless another run carries the row on.
+    whose key it was given as this keyword argument, unless another run carries the row on. ``rows``
+    is called for such a run alone: a query set costs more than a look at every run that ends.
 
     The row is locked, so that of two runs that end at once the second sees the end of the first.
     """
@@ -55,7 +56,7 @@ def without_success(
         if each.run.task == task and each.state != "succeeded":
             key = each.run.kwargs.get(argument)
             if isinstance(key, int):  # a plain client's message may hold anything
-                row = rows.select_for_update(of=("self",)).filter(pk=key).first()
+                row = rows().select_for_update(of=("self",)).filter(pk=key).first()
                 others = (
                     type(each.run)
                     .objects.exclude(pk=each.run.pk)

@@ -111,7 +111,7 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
 def fail_with_run(ended: Sequence[Ended]) -> None:
     """End the rounds whose run, which keeps their deadlines, ended before them, in the same
     transaction: one that waits for a store would wait until somebody opens the next."""
-    rows = TrainingRound.objects.open()
+    rows = TrainingRound.objects.open
     for _run, training in without_success(ended, task=ADVANCE_TASK, argument="round_id", rows=rows):
         if training.give_up(RoundState.FAILED_ERROR, "run_ended", now=database_clock()):
             after_close(training)

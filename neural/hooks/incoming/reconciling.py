@@ -173,7 +173,7 @@ def outcome(row: Reconciliation) -> dict[str, Any]:
 def end_with_run(ended: Sequence[Ended]) -> None:
     """End the reconciliations whose runs ended before them and that no other run goes on with, in
     the same transaction: the nightly schedule, or a person, asks for the day again."""
-    rows = Reconciliation.objects.all()
+    rows = Reconciliation.objects.all
     for each, row in without_success(ended, task=TASK, argument="reconciliation", rows=rows):
         _end(row, f"its run ended before it: {each.state}")
 

@@ -109,7 +109,7 @@ def _steps(index: SearchIndex) -> Iterator[None]:
 def cancel_with_run(ended: Sequence[Ended]) -> None:
     """Cancel the indexes whose runs ended before them and that no other run builds, in the same
     transaction: nobody would go on with them."""
-    rows = SearchIndex.objects.building()
+    rows = SearchIndex.objects.building
     for _run, index in without_success(ended, task=REBUILD_TASK, argument="index_id", rows=rows):
         index.cancel()
 
