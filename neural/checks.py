@@ -16,10 +16,10 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from neural.broker.connections import is_redis
 from neural.broker.patches import newer_than_looked_at
-from neural.celeryapp.schedule_runs import arguments_of, must_take
 from neural.celeryapp.task import load_tasks
 from neural.conf import owners, readers
 from neural.optional import absent_app_advice, app_of
+from neural.schedules.runs import arguments_of, must_take
 
 BEAT = "django_celery_beat"
 SHOWN = 3

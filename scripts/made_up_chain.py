@@ -16,7 +16,6 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from neural.celeryapp.schedule_runs import run_id
 from neural.events.registry import handlers_of
 from neural.events.types import event_type
 from neural.ledger.outcome import Outcome
@@ -32,6 +31,7 @@ from neural.models import (
 )
 from neural.monitoring.models import Alert, ReadMark, Tally
 from neural.monitoring.rollups.tallying import tally_of
+from neural.schedules.runs import run_id
 
 MINUTES = 120
 STORES = {

@@ -27,8 +27,8 @@ CELERIES = ("5.6", "5.7")
 # Django's admin and beat's schedules are included because a new Django may break them.
 SUITE = (
     "tests/unit/admin/test_admin_lists.py",
-    "tests/unit/beat/test_beat.py",
-    "tests/unit/beat/test_beat_schedules.py",
+    "tests/unit/schedules/test_beat.py",
+    "tests/unit/schedules/test_beat_schedules.py",
     "tests/unit/celeryapp/test_celery_door.py",
     "tests/unit/celeryapp/test_celery_settings.py",
     "tests/unit/ledger/test_claiming.py",

@@ -49,8 +49,6 @@ from kombu import Producer
 
 from neural.broker.connections import short_tempered_connection
 from neural.broker.publisher import BrokerUnavailable, publisher
-from neural.celeryapp.schedule_runs import must_take
-from neural.celeryapp.schedules import LedgerEntry, LeftOut, due_time_to_run
 from neural.celeryapp.task import LedgerTask
 from neural.conf import conf
 from neural.ledger import dialects
@@ -59,6 +57,8 @@ from neural.ledger.work_errors import describe
 from neural.models import ProcessKind, SchedulePolicy, SkipReason, TaskRun, WorkerProcess
 from neural.models.worker import memory_bytes, versions
 from neural.optional import absent_app_advice
+from neural.schedules.entries import LedgerEntry, LeftOut, due_time_to_run
+from neural.schedules.runs import must_take
 
 logger = logging.getLogger(__name__)
 

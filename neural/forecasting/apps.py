@@ -18,7 +18,6 @@ class ForecastingConfig(AppConfig):
     def ready(self) -> None:
         """Register the demand forecast's model type, and connect the creation of its plan and
         nightly schedule."""
-        from neural.celeryapp import shipped_schedules
         from neural.forecasting import (
             checks,  # noqa: F401  (registers the system checks)
             demand_forecast,  # noqa: F401  (registers the model type)
@@ -28,8 +27,9 @@ class ForecastingConfig(AppConfig):
         from neural.forecasting.rounds import closing
         from neural.ledger.ports import when_ended
         from neural.ledger.prune import register_prunable
+        from neural.schedules import shipped as schedules
 
         when_ended("training rounds", closing.fail_with_run)
         register_prunable(shipped.FORECASTS)
-        shipped_schedules.connect(self, [shipped.TRAINING_SCHEDULE])
+        schedules.connect(self, [shipped.TRAINING_SCHEDULE])
         shipped.connect(self)

@@ -8,11 +8,11 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from neural import shipped_defaults
-from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.forecasting.models import Forecast, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.ledger.prune import Prunable
+from neural.schedules.shipped import ShippedSchedule
 
 PLAN = "neural.shipped_plan"
 

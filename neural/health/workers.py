@@ -12,7 +12,6 @@ from django.apps import apps
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.celeryapp.schedule_switches import BEAT, SwitchedOff, off_schedules, switched_off
 from neural.conf import conf
 from neural.health.database import CLOCK_PROBLEM_SECONDS, CLOCK_WARNING_SECONDS
 from neural.health.findings import (
@@ -31,6 +30,7 @@ from neural.health.situation import Situation
 from neural.models import QueuePause, WorkerProcess
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 from neural.queues.state import QueueState
+from neural.schedules.switches import BEAT, SwitchedOff, off_schedules, switched_off
 
 # Seconds for which due runs of a queue may wait before somebody should look.
 PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}

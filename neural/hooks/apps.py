@@ -18,13 +18,13 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the platforms of every app, and the tasks; register deliveries with the core."""
-        from neural.celeryapp import shipped_schedules
         from neural.hooks import checks, erasing, incoming, tasks  # noqa: F401  (registers, known to the relay)
         from neural.hooks.incoming import reconciling
         from neural.hooks.outgoing import connecting
+        from neural.schedules import shipped
 
         autodiscover_modules("neural_platforms")
         incoming.connect()
         connecting.connect()
         erasing.connect()
-        shipped_schedules.connect(self, [reconciling.SCHEDULE])
+        shipped.connect(self, [reconciling.SCHEDULE])

@@ -17,7 +17,6 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect each room with the core: what it calls, and when."""
-        from neural.celeryapp import shipped_schedules
         from neural.monitoring import (  # noqa: F401
             checks,
             errors,
@@ -29,11 +28,12 @@ class MonitoringConfig(AppConfig):
         )
         from neural.monitoring.alerts import connecting as alerts
         from neural.monitoring.retention.runs import PRUNE_SCHEDULE
+        from neural.schedules import shipped
 
         rollups.connect()
         errors.connect()
         alerts.connect()
         examining.connect()
         machines.connect()
-        shipped_schedules.connect(self, [PRUNE_SCHEDULE])
+        shipped.connect(self, [PRUNE_SCHEDULE])
         tables.connect()

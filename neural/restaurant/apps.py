@@ -12,7 +12,6 @@ class RestaurantConfig(AppConfig):
 
     def ready(self) -> None:
         """Ship the schedule of the nightly analysis, and guard the identity of orders."""
-        from neural.celeryapp import shipped_schedules
         from neural.models.store import register_store_check
         from neural.restaurant import (
             erasing,
@@ -21,8 +20,9 @@ class RestaurantConfig(AppConfig):
         )
         from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
         from neural.restaurant.daily_tickets import check_daily_tickets
+        from neural.schedules import shipped
 
-        shipped_schedules.connect(self, [ANALYSIS_SCHEDULE])
+        shipped.connect(self, [ANALYSIS_SCHEDULE])
         erasing.connect()
         register_store_check("neural_restaurant.daily_tickets", check_daily_tickets)
         run_pages.connect()

@@ -18,7 +18,6 @@ class RetrievalConfig(AppConfig):
     def ready(self) -> None:
         """Register search with the core: outbox, relay, doctor, system checks and the compaction
         schedule."""
-        from neural.celeryapp import shipped_schedules
         from neural.events.changes import register_listener
         from neural.events.insertion import register_insert_hook
         from neural.health import register_check
@@ -30,6 +29,7 @@ class RetrievalConfig(AppConfig):
         from neural.retrieval.index.rebuilding import cancel_with_run
         from neural.retrieval.index.scheduling import schedule_indexing
         from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
+        from neural.schedules import shipped
         from neural.worker.relay import register_duty
 
         outbox.connect()
@@ -39,4 +39,4 @@ class RetrievalConfig(AppConfig):
         register_duty("indexing", schedule_indexing)
         register_check(SEARCH)
         register_place("search", index_directory)
-        shipped_schedules.connect(self, [COMPACTION_SCHEDULE])
+        shipped.connect(self, [COMPACTION_SCHEDULE])

@@ -15,8 +15,8 @@ from neural.ledger import execute, ports
 from neural.monitoring.machines import views
 from neural.monitoring.rollups import folding
 from neural.runs import counting
-from tests.unit.beat import beating
 from tests.unit.retrieval import searching
+from tests.unit.schedules import beating
 
 # However slow the machine, one message's time is enough for the whole batch of a test. Tests
 # of that time set their own.

@@ -20,10 +20,10 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.admin.display import instant
 from neural.audit import MOST_WORDS
-from neural.celeryapp.schedule_runs import try_out
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.work_errors import describe
 from neural.models import Misfire, Overlap, SchedulePolicy
+from neural.schedules.runs import try_out
 
 _TIME_OF_DAY = re.compile(r"\d{1,2}")
 _LOCALES = {"en": "en_US", "zh": "zh_CN"}

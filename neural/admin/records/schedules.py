@@ -53,10 +53,10 @@ from neural.admin.records.schedule_forms import (
 )
 from neural.admin.scope import CHANGES, NeuralAdmin, section
 from neural.audit import action_of, record_user
-from neural.celeryapp.schedule_runs import run_now
-from neural.celeryapp.schedule_switches import switched_off
 from neural.models.schedule_policy import DEFAULT_GRACE_SECONDS
 from neural.models.store import sees_every_store
+from neural.schedules.runs import run_now
+from neural.schedules.switches import switched_off
 
 logger = logging.getLogger(__name__)
 

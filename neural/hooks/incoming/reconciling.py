@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError
 from neural.hooks.conf import conf as hook_conf
@@ -34,6 +33,7 @@ from neural.ledger.slices import Clock, in_slices
 from neural.ledger.work import Snooze
 from neural.models.store import default_time_zone
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.schedules.shipped import ShippedSchedule
 from neural.storable import escaped
 
 logger = logging.getLogger(__name__)

@@ -34,8 +34,6 @@ from neural.admin.records.schedules import (
     run_each,
 )
 from neural.admin.scope import ReadOnlyAdmin
-from neural.celeryapp.schedule_runs import prefix_of, runs_of
-from neural.celeryapp.schedule_switches import off_schedules
 from neural.conf import conf
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
@@ -49,6 +47,8 @@ from neural.monitoring.console.schedule_rows import (
     overdue,
     rows_of,
 )
+from neural.schedules.runs import prefix_of, runs_of
+from neural.schedules.switches import off_schedules
 from neural.sites import address_in_admin
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")

@@ -10,7 +10,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.errors import PermanentError
 from neural.ledger.record import enqueue
 from neural.models import Store
@@ -25,6 +24,7 @@ from neural.restaurant.analysis.summarising import (
     summarise,
 )
 from neural.restaurant.models import DailyDemand, DemandSummary
+from neural.schedules.shipped import ShippedSchedule
 
 SLICE_WEEKS = 13
 """A quarter of a year per transaction, because on SQLite nobody else can write meanwhile."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.errors import NeuralError
 from neural.ledger.record import enqueue
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -18,6 +17,7 @@ from neural.retrieval.index.writing import measure
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, TableSize
+from neural.schedules.shipped import ShippedSchedule
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 from neural.models import AuditEntry, Misfire, Overlap, SchedulePolicy, TaskRun
 from tests.unit.admin import admin_world as world
 from tests.unit.admin.test_admin_schedules import audited, schedule, user_with
-from tests.unit.beat.beating import daily
+from tests.unit.schedules.beating import daily
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 

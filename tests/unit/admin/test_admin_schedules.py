@@ -15,10 +15,10 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from neural.admin.records.schedules import SchedulesAdmin
-from neural.celeryapp.schedule_runs import options_of, runs_of
-from neural.celeryapp.schedules import LedgerEntry
 from neural.forecasting.models import TrainingRound
 from neural.models import TaskRun
+from neural.schedules.entries import LedgerEntry
+from neural.schedules.runs import options_of, runs_of
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning
 

@@ -37,7 +37,7 @@ from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
 from neural.monitoring.rollups.reading import Figures
 from tests.unit.admin import admin_world as world
-from tests.unit.beat.beating import daily
+from tests.unit.schedules.beating import daily
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.celeryapp.schedule_runs import run_id
 from neural.ledger.pausing import pause
 from neural.models import Misfire, Overlap, ProcessKind, RunState, SchedulePolicy
 from neural.monitoring.models import (
@@ -23,9 +22,10 @@ from neural.monitoring.models import (
     Severity,
 )
 from neural.monitoring.retention.runs import PRUNE_TASK
+from neural.schedules.runs import run_id
 from tests.unit.admin import admin_world as world
-from tests.unit.beat.beating import daily
 from tests.unit.factories import ago, held, make_run, make_worker
+from tests.unit.schedules.beating import daily
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 

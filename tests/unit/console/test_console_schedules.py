@@ -18,7 +18,6 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from neural.celeryapp.schedule_runs import run_id, run_id_by_hand, runs_of
 from neural.models import (
     AuditEntry,
     Misfire,
@@ -32,9 +31,10 @@ from neural.models import (
 from neural.monitoring.console import schedule_rows
 from neural.monitoring.console.schedule_rows import overdue
 from neural.monitoring.console.schedules import NIGHTLY_SHOWN, nightly_work
+from neural.schedules.runs import run_id, run_id_by_hand, runs_of
 from tests.unit.admin import admin_world as world
 from tests.unit.admin.test_admin_schedules import audited
-from tests.unit.beat.beating import daily
+from tests.unit.schedules.beating import daily
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 

@@ -14,12 +14,12 @@ from django_celery_beat.models import PeriodicTask
 
 import neural
 from neural.audit import record_user
-from neural.celeryapp.shipped_schedules import make
 from neural.conf import conf
 from neural.ledger.prune import PRUNABLES, Retention, prune_runs
 from neural.models import NeuralEvent, RunState, ShippedDefault, TaskRun
 from neural.monitoring.models import TotalFigures
 from neural.monitoring.retention.runs import PRUNE_SCHEDULE, PRUNE_TASK, ask, prune_slice
+from neural.schedules.shipped import make
 from tests.unit.factories import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db

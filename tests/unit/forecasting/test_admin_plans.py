@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from neural.celeryapp import shipped_schedules
 from neural.forecasting.admin import plans
 from neural.forecasting.core import privacy
 from neural.forecasting.core.model_types import model_type
 from neural.forecasting.models import PrivacySpend, TrainingPlan, TrainingRound
 from neural.forecasting.shipped import TRAINING_SCHEDULE
+from neural.schedules import shipped
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning
 
@@ -37,7 +37,7 @@ def form_of(client, plan, **changes):
 @pytest.fixture
 def training_schedule(db):
     """The schedule that a migration made; a test that emptied the tables took it with them."""
-    shipped_schedules.make(TRAINING_SCHEDULE)
+    shipped.make(TRAINING_SCHEDULE)
     return PeriodicTask.objects.get(name=TRAINING_SCHEDULE.name)
 
 

@@ -28,10 +28,10 @@ from neural.ledger.dialects import ledger_dialect
 from neural.ledger.pausing import pause, pauses
 from neural.management.commands.doctor import language_of
 from neural.models import AttemptOutcome, AuditEntry, RunState, TaskAttempt, TaskRun, WorkerProcess
-from tests.unit.beat.beating import schedule
 from tests.unit.factories import ago, make_event, make_run, make_worker
 from tests.unit.health import doctoring
 from tests.unit.health.doctoring import found_within, healthy, is_found, set_broker
+from tests.unit.schedules.beating import schedule
 from zhilian.supervision.embedded import EmbeddedBroker
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]

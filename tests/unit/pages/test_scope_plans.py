@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from neural.celeryapp.schedule_runs import run_id
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.new_run import new_task_id
 from neural.monitoring.models import Alert, AlertState, Severity
+from neural.schedules.runs import run_id
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.plans import read
 

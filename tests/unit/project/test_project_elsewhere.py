@@ -10,7 +10,6 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from pydantic import ValidationError
 
 import neural
-from neural.celeryapp.shipped_schedules import make
 from neural.checks import check_settings
 from neural.conf.ledger import NeuralSettings
 from neural.forecasting.checks import check_country
@@ -19,8 +18,9 @@ from neural.models import Store, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.restaurant.models import DailyDemand
 from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
-from tests.unit.beat.beating import Beat, Clock
+from neural.schedules.shipped import make
 from tests.unit.restaurant.history import handle
+from tests.unit.schedules.beating import Beat, Clock
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
-from neural.celeryapp import shipped_schedules
 from neural.models import ShippedDefault, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
+from neural.schedules import shipped
 from neural.tasks import analyse_demand
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
@@ -79,9 +79,7 @@ def test_a_crontab_of_the_same_time_is_shared():
 @pytest.mark.usefixtures("no_schedule")
 def test_a_project_without_beat_is_left_alone(monkeypatch):
     real = apps.is_installed
-    monkeypatch.setattr(
-        apps, "is_installed", lambda name: name != shipped_schedules.BEAT and real(name)
-    )
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != shipped.BEAT and real(name))
 
     migrated()
 

@@ -10,7 +10,6 @@ from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.celeryapp.due_times import due_after, overdue_since
 from neural.health.findings import span
 from neural.models import SchedulePolicy, WorkerProcess
 from neural.models.worker import ProcessKind
@@ -27,6 +26,7 @@ from neural.monitoring.alerts.rules import (
 )
 from neural.monitoring.models import Severity
 from neural.optional import absent_app_advice
+from neural.schedules.due_times import due_after, overdue_since
 
 logger = logging.getLogger(__name__)
 

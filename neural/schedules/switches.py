@@ -11,8 +11,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from neural.models import AuditedRow, AuditOutcome
+from neural.schedules import BEAT
 
-BEAT = "django_celery_beat"
 SWITCHED_ON = {
     "schedule.enable_tasks": True,
     "schedule.disable_tasks": False,

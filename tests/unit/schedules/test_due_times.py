@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
 
-from neural.celeryapp.due_times import next_due_times, overdue_since
-from tests.unit.beat.beating import START, moments, schedule
+from neural.schedules.due_times import next_due_times, overdue_since
+from tests.unit.schedules.beating import START, moments, schedule
 
 pytestmark = pytest.mark.django_db
 

@@ -85,7 +85,7 @@ def test_a_flush_is_no_migration():
 @pytest.mark.usefixtures("nothing_yet")
 def test_what_could_not_be_created_is_created_by_the_next_migrate(monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("neural.celeryapp.shipped_schedules.conf", None)
+        broken.setattr("neural.schedules.shipped.conf", None)
         with pytest.raises(TypeError):
             migrated("neural_restaurant")
     assert not ShippedDefault.objects.exists()

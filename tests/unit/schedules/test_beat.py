@@ -13,7 +13,7 @@ from django_celery_beat.models import ClockedSchedule, PeriodicTask, PeriodicTas
 from neural.celeryapp.beat import LedgerScheduler
 from neural.ledger.clock import carried
 from neural.models import SchedulePolicy, TaskRun
-from tests.unit.beat.beating import SHANGHAI, START, Beat, daily, killed, moments, schedule
+from tests.unit.schedules.beating import SHANGHAI, START, Beat, daily, killed, moments, schedule
 from zhilian.celery import app
 
 pytestmark = pytest.mark.django_db

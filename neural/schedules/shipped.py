@@ -13,8 +13,7 @@ from django.apps import AppConfig, apps
 
 from neural import shipped_defaults
 from neural.conf import conf
-
-BEAT = "django_celery_beat"
+from neural.schedules import BEAT
 
 
 @dataclass(frozen=True, kw_only=True)

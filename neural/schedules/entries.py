@@ -9,10 +9,10 @@ from celery.utils.time import maybe_make_aware
 from django.db.models import F
 from django_celery_beat.schedulers import ModelEntry
 
-from neural.celeryapp.due_times import due_after, timely
-from neural.celeryapp.schedule_runs import run_id, unfinished_run_of
 from neural.ledger.clock import carried
 from neural.models import Misfire, Overlap, SchedulePolicy, SkipReason
+from neural.schedules.due_times import due_after, timely
+from neural.schedules.runs import run_id, unfinished_run_of
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import pytest
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from neural.celeryapp import shipped_schedules
 from neural.forecasting.shipped import TRAINING_SCHEDULE
 from neural.models import TaskRun
+from neural.schedules import shipped
 from neural.tasks import run_federated_round
-from tests.unit.beat.beating import SHANGHAI, START, Beat, Clock, daily
+from tests.unit.schedules.beating import SHANGHAI, START, Beat, Clock, daily
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
@@ -23,7 +23,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def schedule():
     PeriodicTask.objects.all().delete()
-    shipped_schedules.make(TRAINING_SCHEDULE)
+    shipped.make(TRAINING_SCHEDULE)
     row = PeriodicTask.objects.get()
     PeriodicTask.objects.update(date_changed=START)
     return row

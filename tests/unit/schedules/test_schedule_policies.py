@@ -8,7 +8,7 @@ import pytest
 from django_celery_beat.models import PeriodicTask
 
 from neural.models import Misfire, Overlap, RunState, SchedulePolicy, TaskRun
-from tests.unit.beat.beating import SHANGHAI, Beat, daily, moments, schedule
+from tests.unit.schedules.beating import SHANGHAI, Beat, daily, moments, schedule
 
 pytestmark = pytest.mark.django_db
 

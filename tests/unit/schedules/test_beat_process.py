@@ -10,8 +10,8 @@ from neural.conf import conf
 from neural.health.situation import Situation
 from neural.health.workers import workers
 from neural.models import ProcessKind, WorkerProcess
-from tests.unit.beat.beating import Beat
 from tests.unit.factories import ago, make_worker
+from tests.unit.schedules.beating import Beat
 
 pytestmark = pytest.mark.django_db
 

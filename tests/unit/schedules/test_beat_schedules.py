@@ -14,7 +14,7 @@ from django_celery_beat.models import (
 
 from neural.models import TaskRun
 from tests.celery_versions import since_celery_5_7
-from tests.unit.beat.beating import START, Beat, daily, killed, moments, schedule
+from tests.unit.schedules.beating import START, Beat, daily, killed, moments, schedule
 
 pytestmark = pytest.mark.django_db
 
