@@ -21,6 +21,7 @@ class NeuralConfig(AppConfig):
         import neural.celeryapp.checks
         import neural.checks  # noqa: F401  (both register system checks)
         from neural import (
+            djangotasks,
             tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
             worker,
         )
@@ -29,7 +30,6 @@ class NeuralConfig(AppConfig):
         from neural.broker import message, patches, publisher
         from neural.celeryapp import batches as batches_of_celery
         from neural.celeryapp import callbacks, chords, frozen, task
-        from neural.djangotasks import registry as django_tasks
         from neural.events import erasure
         from neural.events.changes import REFUSED_EVENTS
         from neural.ledger import dialects, ports, work
@@ -60,7 +60,7 @@ class NeuralConfig(AppConfig):
         batches_of_runs.connect()
         register_prunable(REFUSED_EVENTS, pruning.BATCHES, pruning.REPORTS)
         erasure.connect()
-        django_tasks.connect()
+        djangotasks.connect()
         _set_beats_zone()
         autodiscover_modules("neural_handlers")
 

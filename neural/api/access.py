@@ -6,6 +6,7 @@ what fails is left out until the next minute.
 """
 
 import logging
+import math
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -27,8 +28,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from ninja.security.base import AuthBase
 
-from neural.api import keys
-from neural.api.limits import Allowance, charge_ahead, count_failure
+from neural.api import keys, limits
+from neural.api.conf import conf
 from neural.api.models import ApiKey, Scope
 from neural.api.problems import MOST_ERRORS, ApiProblem, database_away
 from neural.audit import record
@@ -50,7 +51,7 @@ class Caller:
     """The key of a request; ``request.auth`` of an endpoint."""
 
     key: ApiKey
-    allowance: Allowance = field(default_factory=Allowance, compare=False)
+    allowance: limits.Allowance = field(default_factory=limits.Allowance, compare=False)
 
     @cached_property
     def stores(self) -> Collection[str] | None:
@@ -65,6 +66,48 @@ class Caller:
     def may_use(self, store: str) -> bool:
         """Whether the caller may see and write this store."""
         return self.stores is None or store in self.stores
+
+    def charge_ahead(self) -> None:
+        """Charge 1 for a request whose endpoint may charge more; raises like :meth:`charge`."""
+        self._take(1)
+        self.allowance.paid_ahead = 1
+
+    def charge(self, cost: int) -> None:
+        """Take ``cost`` (requests, or events of a batch) from what the key may send.
+
+        Every request has paid 1 before its endpoint is called; that counts towards the first
+        charge. Raises :class:`ApiProblem` 429 with ``Retry-After``.
+        """
+        allowance = self.allowance
+        due = max(cost - allowance.paid_ahead, 0)
+        if due:
+            self._take(due, paid=allowance.paid_ahead)
+        allowance.paid_ahead -= cost - due
+
+    def _take(self, cost: int, *, paid: int = 0) -> None:
+        settings, allowance, key = conf(), self.allowance, self.key
+        allowance.rate = key.rate_per_second or settings.api_rate_per_second
+        in_proportion = allowance.rate / settings.api_rate_per_second
+        allowance.burst = max(settings.api_rate_burst * in_proportion, 1)
+        taken = limits.buckets().take(
+            f"key:{key.prefix}", cost=cost, rate=allowance.rate, burst=allowance.burst, paid=paid
+        )
+        allowance.tokens = taken.tokens
+        if taken.granted:
+            return
+        wait = allowance.seconds_until(cost)
+        members: dict[str, Any] = {
+            "type": limits.EXCEEDED,
+            "violated-policies": [limits.POLICY],
+        }
+        raise ApiProblem(
+            429,
+            f"the key {key.prefix} may send {allowance.rate:g} requests and events a second; "
+            f"send this again in {wait} s",
+            headers={"Retry-After": str(wait), **allowance.headers()},
+            remaining=max(math.floor(taken.tokens), 0),
+            **members,
+        )
 
 
 class KeyWith(AuthBase):
@@ -92,7 +135,7 @@ class KeyWith(AuthBase):
             raise database_away() from error
         # The answer says where the key stands, also one that refuses.
         request.api_allowance = caller.allowance  # type: ignore[attr-defined]
-        charge_ahead(caller)
+        caller.charge_ahead()
         if not caller.key.permits(self.scope):
             if self.scope == Scope.RUNS_RETRY:
                 _record_refusal(caller, request.path)
@@ -147,7 +190,7 @@ def _caller(request: HttpRequest) -> Caller:
     given = _given(request)
     key = keys.find(given) if given else None
     if key is None:
-        count_failure(request)
+        limits.count_failure(request)
         challenge = 'Bearer error="invalid_token"' if given else "Bearer"
         raise ApiProblem(
             401,

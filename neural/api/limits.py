@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import current_app
@@ -29,9 +29,6 @@ from neural.addresses import client_address
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem
 from neural.broker.connections import is_redis
-
-if TYPE_CHECKING:
-    from neural.api.access import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -229,48 +226,6 @@ class Allowance:
 # In memory: what is protected is no secret (nobody guesses 256 bits), but work and logs; and a
 # flood of addresses must not fill the broker's memory.
 _failures = LocalBuckets()
-
-
-def charge(caller: "Caller", cost: int) -> None:
-    """Take ``cost`` (requests, or events of a batch) from what the caller's key may send.
-
-    Every request has paid 1 before its endpoint is called; that counts towards the first charge.
-    Raises :class:`ApiProblem` 429 with ``Retry-After``.
-    """
-    allowance = caller.allowance
-    due = max(cost - allowance.paid_ahead, 0)
-    if due:
-        _take(caller, due, paid=allowance.paid_ahead)
-    allowance.paid_ahead -= cost - due
-
-
-def charge_ahead(caller: "Caller") -> None:
-    """Charge 1 for a request whose endpoint may charge more; raises like :func:`charge`."""
-    _take(caller, 1)
-    caller.allowance.paid_ahead = 1
-
-
-def _take(caller: "Caller", cost: int, *, paid: int = 0) -> None:
-    settings, allowance, key = conf(), caller.allowance, caller.key
-    allowance.rate = key.rate_per_second or settings.api_rate_per_second
-    in_proportion = allowance.rate / settings.api_rate_per_second
-    allowance.burst = max(settings.api_rate_burst * in_proportion, 1)
-    taken = buckets().take(
-        f"key:{key.prefix}", cost=cost, rate=allowance.rate, burst=allowance.burst, paid=paid
-    )
-    allowance.tokens = taken.tokens
-    if taken.granted:
-        return
-    wait = allowance.seconds_until(cost)
-    members: dict[str, Any] = {"type": EXCEEDED, "violated-policies": [POLICY]}
-    raise ApiProblem(
-        429,
-        f"the key {key.prefix} may send {allowance.rate:g} requests and events a second; "
-        f"send this again in {wait} s",
-        headers={"Retry-After": str(wait), **allowance.headers()},
-        remaining=max(math.floor(taken.tokens), 0),
-        **members,
-    )
 
 
 def count_failure(request: HttpRequest) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from celery import states
 from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
@@ -22,11 +22,22 @@ from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
 from django.db import transaction
 
 if TYPE_CHECKING:
-    from neural.celeryapp.chords import Plan
     from neural.models.new_run import NewRun
 
 CELERYS_INTERVAL = 0.5
 """Celery's default for ``interval``, in seconds, which is also our longest pause."""
+
+
+class ChordPlan(Protocol):
+    """The chord whose header's group is called; one on the ledger is a ``chords.Plan``."""
+
+    batch: Any
+
+    def record(self, members: "list[NewRun]") -> None:
+        """Record the members that were called."""
+
+    def give_up(self) -> None:
+        """Forget the chord, because one of its members was refused."""
 
 
 class Lent(NamedTuple):
@@ -35,16 +46,16 @@ class Lent(NamedTuple):
 
     producer: Any
     members: "list[NewRun]"
-    plan: "Plan | None"
+    plan: ChordPlan | None
 
 
 _lent: ContextVar[Lent | None] = ContextVar("neural_lent", default=None)
-planned: ContextVar["Plan | None"] = ContextVar("neural_planned", default=None)
+planned: ContextVar[ChordPlan | None] = ContextVar("neural_planned", default=None)
 """The chord whose header's group is called next."""
 
 
 @contextmanager
-def taking_plan() -> Iterator["Plan | None"]:
+def taking_plan() -> Iterator[ChordPlan | None]:
     """The chord whose header's group is called in this block, if it is one; an error gives it
     up."""
     plan = planned.get()
@@ -58,7 +69,7 @@ def taking_plan() -> Iterator["Plan | None"]:
 
 
 @contextmanager
-def recorded_together(producer: Any, plan: "Plan | None") -> Iterator[None]:
+def recorded_together(producer: Any, plan: ChordPlan | None) -> Iterator[None]:
     """Record the members that are called with this producer when the block ends: all of them in one
     transaction, or in the caller's, and none if the block or one of them fails."""
     members: list[NewRun] = []
@@ -70,7 +81,7 @@ def recorded_together(producer: Any, plan: "Plan | None") -> Iterator[None]:
     _record(plan, members)
 
 
-def _record(plan: "Plan | None", members: "list[NewRun]") -> None:
+def _record(plan: ChordPlan | None, members: "list[NewRun]") -> None:
     if plan is not None:
         plan.record(members)
     elif members:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -109,13 +110,21 @@ class LedgerBackend(reference.BaseTaskBackend):
             raise reference.InvalidTaskBackend(messages) from invalid
 
     def validate_task(self, task: Any) -> None:
-        """Raise InvalidTask for an invalid task; register a valid one for the workers."""
+        """Raise InvalidTask for an invalid task; register a valid one for the workers, if the
+        models are loaded, which its Celery task needs (else when Neural is ready)."""
         super().validate_task(task)
-        registry.note(task)
+        if registry.note(task) and apps.models_ready:
+            from neural.djangotasks.runs import register
+
+            register(task)
 
     def queue_of(self, task: Any) -> str:
         """The ledger's queue of a task."""
         return queue_for(task.queue_name, task.priority, self.ledger_options.queues)
+
+    def priority_of(self, task: Any) -> int:
+        """The ledger's priority of a task."""
+        return ledger_priority(task.priority)
 
     def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Record a run in the caller's transaction; it is published when that commits.

@@ -3,7 +3,6 @@
 Each Django task has a Celery task of the same name.
 """
 
-import datetime as dt
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,6 @@ from django.db import transaction
 from neural.celeryapp.call import asked_by, keep
 from neural.celeryapp.task import LedgerTask, is_async, run_to_its_end, with_request
 from neural.djangotasks import reference, registry
-from neural.djangotasks.backend import ledger_priority
 from neural.djangotasks.results import TaskHeader, find_result, result_of, task_of
 from neural.ledger import ports
 from neural.ledger.clock import database_clock
@@ -33,31 +31,23 @@ def record(backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, An
     """
     queue = backend.queue_of(task)
     _expect_somebody(task, queue)
-    run = _recorded(task, queue, *reference.normalize_json([list(args), dict(kwargs)]))
-    result = result_of(run, task)
-    send = partial(reference.signals.task_enqueued.send, type(backend), task_result=result)
-    transaction.on_commit(send, robust=True)
-    return result
-
-
-def _recorded(task: Any, queue: str, args: list[Any], kwargs: dict[str, Any]) -> TaskRun:
-    family = asked_by()
-    path = task.module_path
-    return enqueue(
+    args, kwargs = reference.normalize_json([list(args), dict(kwargs)])
+    family, path, due_at = asked_by(), task.module_path, task.run_after
+    run = enqueue(
         task=path,
         args=args,
         kwargs=kwargs,
         queue=queue,
-        priority=ledger_priority(task.priority),
-        due_at=_later(task.run_after),
+        priority=backend.priority_of(task),
+        # A time that has passed is none, so that the relay is not needed.
+        due_at=due_at if due_at and due_at > database_clock() else None,
         options=keep(path, {"headers": TaskHeader.of(task).header(), "root_id": family.root}),
         parent=family.parent or "",
     )
-
-
-def _later(run_after: dt.datetime | None) -> dt.datetime | None:
-    """The time until which to wait; None if it has passed, so that the relay is not needed."""
-    return run_after if run_after and run_after > database_clock() else None
+    result = result_of(run, task)
+    send = partial(reference.signals.task_enqueued.send, type(backend), task_result=result)
+    transaction.on_commit(send, robust=True)
+    return result
 
 
 def _expect_somebody(task: Any, queue: str) -> None:
@@ -94,7 +84,8 @@ class DjangoTask(LedgerTask):
     @property
     def run_priority(self) -> int:  # type: ignore[override]
         """The priority of a run that was not enqueued through the framework."""
-        return ledger_priority(registry.known(self.name).priority)
+        task = registry.known(self.name)
+        return int(task.get_backend().priority_of(task))
 
     def work_for(self, run: TaskRun) -> Work:
         """The work of a run, by the options of the backend with which it was enqueued."""
@@ -114,7 +105,11 @@ class DjangoTask(LedgerTask):
         run = current_run()
         assert run is not None
         value = _called(run, task_of(run), *request["args"], **request["kwargs"])
-        return with_request(self, request, _awaited_as_json(value))
+
+        async def awaited() -> Any:
+            return _as_json(await value)
+
+        return with_request(self, request, awaited())
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         context = [None] if registry.known(self.name).takes_context else []
@@ -130,10 +125,6 @@ def register(task: Any) -> None:
 def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
     value = _called(run, task, *args, **kwargs)
     return _as_json(run_to_its_end(value) if inspect.iscoroutine(value) else value)
-
-
-async def _awaited_as_json(value: Coroutine[Any, Any, Any]) -> Any:
-    return _as_json(await value)
 
 
 def _called(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
@@ -158,11 +149,7 @@ def _signal_when_committed(ended: Sequence[ports.Ended]) -> None:
     for each in ended:
         # A discarded one was ignored, or has ended before.
         if each.state != RunState.DISCARDED and registry.known(each.run.task) is not None:
-            _signal_on_commit(each.run.task_id)
-
-
-def _signal_on_commit(task_id: str) -> None:
-    transaction.on_commit(lambda: _signal_end(task_id), robust=True)
+            transaction.on_commit(partial(_signal_end, each.run.task_id), robust=True)
 
 
 def _signal_end(task_id: str) -> None:

@@ -7,15 +7,13 @@ the core's; those of apps come after them, and are asked of a database that answ
 import enum
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neural.health.findings import Finding
 from neural.registry import Registry
 
-if TYPE_CHECKING:
-    from neural.health.situation import Situation
-
-Probe = Callable[["Situation"], Finding]
+Probe = Callable[[Any], Finding]
+"""Called with the :class:`neural.health.situation.Situation`."""
 
 
 class Needs(enum.IntEnum):

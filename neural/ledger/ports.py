@@ -7,13 +7,16 @@ unpublished runs wait for a relay, every queue name is valid, nothing follows a 
 costs a comparison with None.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from neural.models import TaskRun
+from django.db.models import QuerySet
+
+from neural.models import RunState, TaskRun
 from neural.models.new_run import NewRun
-from neural.models.run_ends import Ended, notify_ended, when_ended, without_success  # noqa: F401
+from neural.models.run import Ended
+from neural.models.run_ends import notify_ended, when_ended  # noqa: F401
 
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]
@@ -56,6 +59,27 @@ def connect(*, announcing: Announce, having_queue: HasQueue) -> None:
     """Set these two functions; they replace those set before."""
     global announce, has_queue
     announce, has_queue = announcing, having_queue
+
+
+def without_success(
+    ended: Sequence[Ended], *, task: str, argument: str, rows: Callable[[], QuerySet[Any]]
+) -> Iterator[tuple[Ended, Any]]:
+    """Of these runs, those of a task that have ended without success, each with that of these rows
+    whose key it was given as this keyword argument, unless another run carries the row on. ``rows``
+    is called for such a run alone: a query set costs more than a look at every run that ends.
+
+    The row is locked, so that of two runs that end at once the second sees the end of the first.
+    """
+    for each in ended:
+        if each.run.task == task and each.state != RunState.SUCCEEDED:
+            key = each.run.kwargs.get(argument)
+            if isinstance(key, int):  # a plain client's message may hold anything
+                row = rows().select_for_update(of=("self",)).filter(pk=key).first()
+                others = TaskRun.objects.exclude(pk=each.run.pk).filter(
+                    task=task, event=None, state__in=(RunState.PENDING, RunState.RUNNING)
+                )
+                if row is not None and not others.filter(**{f"kwargs__{argument}": key}).exists():
+                    yield each, row
 
 
 class Insert(NamedTuple):

@@ -9,7 +9,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.batch import Batch
 from neural.models.event import NeuralEvent
-from neural.models.run_ends import Ended, notify_ended
+from neural.models.run_ends import notify_ended
 from neural.models.run_log import log_change
 from neural.models.store import Store, StoreScopedQuerySet
 from neural.models.worker import WorkerProcess
@@ -469,3 +469,17 @@ class TaskRun(models.Model):
             self.refresh_from_db(fields=list(changes))
             transaction.on_commit(lambda: log_change(name, [self]), robust=True)
         return bool(rows)
+
+
+class Ended(NamedTuple):
+    """A run that has ended: it succeeded, is dead, was cancelled (by a person, or because it
+    expired), or was discarded, which may be a second end of one that was dead.
+
+    ``error_type`` names the class of the exception if an attempt has just raised it. ``value`` is
+    that of a run that succeeded.
+    """
+
+    run: TaskRun
+    state: RunState
+    error_type: str = ""
+    value: Any = None

@@ -11,17 +11,11 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol
 
 from django.db import DatabaseError
 
 from neural.models.event import NeuralEvent
-
-if TYPE_CHECKING:
-    from neural.models.new_run import NewRun
-    from neural.models.run import TaskRun
-
-    AnyRun: TypeAlias = TaskRun | NewRun
 
 logger = logging.getLogger("neural.ledger")
 
@@ -33,9 +27,20 @@ Identity = tuple[str, str, str]
 LONGEST_LIST_BYTES = 3000
 
 
+class LoggedRun(Protocol):
+    """What a line names of a run, which may be a new one."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def work_name(self) -> str: ...
+
+
 def log_change(
     change: str,
-    runs: "Sequence[TaskRun]",
+    runs: Sequence[Any],
     *,
     level: int = logging.INFO,
     identities: Mapping[str, Identity] | None = None,
@@ -54,7 +59,7 @@ def log_change(
 
 def lines(
     change: str,
-    runs: "Sequence[AnyRun]",
+    runs: Sequence[LoggedRun],
     identities: Mapping[str, Identity],
     facts: Mapping[str, Any],
 ) -> Iterator[str]:
@@ -69,7 +74,7 @@ def lines(
             yield f"event=runs_{change} {text}"
 
 
-def _one(run: "AnyRun", known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:
+def _one(run: LoggedRun, known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:
     about = {"run": run.task_id, "work": run.work_name, "queue": run.queue}
     if run.task_id in known:
         store, source, event_id = known[run.task_id]
@@ -77,14 +82,14 @@ def _one(run: "AnyRun", known: Mapping[str, Identity], facts: Mapping[str, Any])
     return pairs({**about, **facts})
 
 
-def _by_work(runs: "Iterable[AnyRun]") -> "Mapping[tuple[str, str], Sequence[AnyRun]]":
-    groups: dict[tuple[str, str], list[AnyRun]] = defaultdict(list)
+def _by_work(runs: Iterable[LoggedRun]) -> Mapping[tuple[str, str], Sequence[LoggedRun]]:
+    groups: dict[tuple[str, str], list[LoggedRun]] = defaultdict(list)
     for run in runs:
         groups[run.work_name, run.queue].append(run)
     return groups
 
 
-def _name(run: "AnyRun", known: Mapping[str, Identity]) -> str:
+def _name(run: LoggedRun, known: Mapping[str, Identity]) -> str:
     return f"{run.task_id}:{'/'.join(known[run.task_id])}" if run.task_id in known else run.task_id
 
 
@@ -101,7 +106,7 @@ def _in_lines(names: Iterable[str]) -> Iterator[Sequence[str]]:
         yield line
 
 
-def _identities(runs: "Iterable[TaskRun]") -> Mapping[str, Identity]:
+def _identities(runs: Iterable[Any]) -> Mapping[str, Identity]:
     """The identities of the runs' events, by task id. Events that are not loaded are looked up in
     one query, without their payloads."""
     events = {run.task_id: run.event_id for run in runs if run.event_id is not None}

@@ -19,7 +19,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, StreamingHttpResponse
 
-from neural.api import limits
+from neural.api.access import Caller
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem, database_away, problem_body
 from neural.api.submitting.requests import (
@@ -68,7 +68,7 @@ class _Batch:
     def __init__(self, request: HttpRequest, options: Mapping[str, bool]) -> None:
         self._request = request
         self._options = options
-        self._caller: Any = request.auth  # type: ignore[attr-defined]
+        self._caller: Caller = request.auth  # type: ignore[attr-defined]
         self._media_type = check_media_type(request, ACCEPTED)
         self._body = Body(request, conf().api_batch_bytes, conf().api_body_seconds)
         self._place = "line" if self._media_type in NDJSON else "index"
@@ -90,7 +90,7 @@ class _Batch:
             self._body.drain()
 
     def _recorded(self, chunk: Sequence[tuple[int, Item]]) -> bytes:
-        limits.charge(self._caller, len(chunk))
+        self._caller.charge(len(chunk))
         try:
             outcomes = submit_all([item for _, item in chunk], self._caller, **self._options)
         except (OperationalError, InterfaceError) as error:

@@ -42,7 +42,7 @@ from neural.monitoring.admin.error_filters import (
     PeriodFilter,
     WorkFilter,
 )
-from neural.monitoring.admin.error_verbs import (
+from neural.monitoring.console.error_verbs import (
     DECISIONS,
     DISCARD_RUNS,
     RESOLVE,

@@ -21,6 +21,7 @@ from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.console import tables
+from neural.monitoring.console.error_verbs import acts_on
 from neural.monitoring.console.figures import (
     dead_tile,
     events_tile,
@@ -210,8 +211,6 @@ def _queues(viewer: Viewer, watch: Watched, recent: Part, lines: _Timelines) -> 
 
 def _groups(viewer: Viewer) -> Sequence[tuple[GroupFigures, Any]]:
     """The open error groups that failed last, each with what the viewer may do about it."""
-    from neural.monitoring.admin.error_verbs import acts_on  # that package imports the home
-
     found = open_groups(viewer.user, GROUPS_SHOWN) if GROUPS in viewer.lists else ()
     for each in found:
         each.group.figures = each  # type: ignore[attr-defined]

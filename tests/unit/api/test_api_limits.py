@@ -271,14 +271,14 @@ def test_a_batch_counts_as_its_number_of_events(local, settings, time_that) -> N
     settings.NEURAL = {**settings.NEURAL, "api_rate_per_second": 2, "api_rate_burst": 100}
     caller = Caller(api_world.key()[0])
 
-    limits.charge_ahead(caller)
-    limits.charge(caller, 60)
+    caller.charge_ahead()
+    caller.charge(60)
     assert caller.allowance.tokens == 40
     with pytest.raises(ApiProblem) as refused:
-        limits.charge(caller, 50)
+        caller.charge(50)
     assert refused.value.status == 429
     assert refused.value.headers["Retry-After"] == "5"
-    limits.charge(caller, 40)
+    caller.charge(40)
     assert caller.allowance.tokens == 0
 
 
@@ -290,12 +290,12 @@ def test_a_batch_above_the_burst_of_its_key_is_let_in_by_a_full_bucket(
     settings.NEURAL = {**settings.NEURAL, "api_rate_per_second": 200, "api_rate_burst": 10_000}
     caller = Caller(api_world.key(rate_per_second=rate)[0])
 
-    limits.charge_ahead(caller)
-    limits.charge(caller, 500)
+    caller.charge_ahead()
+    caller.charge(500)
 
     assert caller.allowance.tokens == caller.allowance.burst - 500
     with pytest.raises(ApiProblem):
-        limits.charge(caller, 1)
+        caller.charge(1)
 
 
 def test_what_the_request_has_paid_is_not_missing_in_redis(redis) -> None:
@@ -310,12 +310,12 @@ def test_what_the_request_has_paid_is_not_missing_in_redis(redis) -> None:
 def test_a_single_request_that_charges_one_has_paid_already(local, time_that) -> None:
     caller = Caller(api_world.key()[0])
 
-    limits.charge_ahead(caller)
+    caller.charge_ahead()
     before = caller.allowance.tokens
-    limits.charge(caller, 1)
+    caller.charge(1)
 
     assert caller.allowance.tokens == before
-    limits.charge(caller, 1)
+    caller.charge(1)
     assert caller.allowance.tokens < before
 
 

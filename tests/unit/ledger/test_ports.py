@@ -10,6 +10,7 @@ from neural.ledger.outcome import Outcome
 from neural.ledger.record import enqueue
 from neural.ledger.settle import mark_lost, settle
 from neural.models import RunState, TaskRun, run_ends
+from neural.models.run import Ended
 from neural.worker import relay
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +100,7 @@ def test_a_listener_makes_a_query_for_no_run_that_does_not_concern_it(monkeypatc
     monkeypatch.setattr(QuerySet, "__init__", noting(QuerySet.__init__, made))
     run = TaskRun(task="probe.give_back", task_id="1", queue="default", options={}, kwargs={})
 
-    run_ends.notify_ended([run_ends.Ended(run, RunState.SUCCEEDED)])
+    run_ends.notify_ended([Ended(run, RunState.SUCCEEDED)])
 
     assert made == []
 
