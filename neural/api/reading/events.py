@@ -38,7 +38,7 @@ _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 EventKey = Annotated[
     RowKey, Path(description="The event's id in this API, as its submission was answered.")
 ]
-RETRIED_STATES = (RunState.DEAD, RunState.CANCELLED)
+RETRIED_STATES = [state for state in RETRY.states if state != RunState.DISCARDED]
 """A discarded run stays discarded: a person decided that it is not retried."""
 
 
