@@ -6,6 +6,7 @@ is killed loses the step that it was at, and nothing is done twice.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import Any, TypeVar
 
 from neural.ledger.pausing import others_wait
@@ -33,12 +34,13 @@ def in_slices(
     *,
     seconds: float = SLICE_SECONDS,
     pause: float = PAUSE_SECONDS,
-    gives_way: bool = False,
+    gives_way_after: float = inf,
     clock: Clock = time.monotonic,
 ) -> None:
     """Do the steps. Raises :class:`~neural.ledger.work.Snooze` with a checkpoint after one of them
-    when the time of the slice is up or, with ``gives_way``, other work waits."""
-    ends_at = clock() + seconds
+    when the time of the slice is up or, after ``gives_way_after`` seconds, other work waits."""
+    began = clock()
     for _step in steps:
-        if clock() >= ends_at or (gives_way and others_wait()):
+        passed = clock() - began
+        if passed >= seconds or (passed >= gives_way_after and others_wait()):
             raise Snooze(pause, checkpoint=checkpoint())

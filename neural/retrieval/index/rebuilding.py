@@ -92,7 +92,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
         )
     vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
     progress = partial(_progress, index, index_id)
-    in_slices(_steps(index), progress, seconds=slice_seconds(), pause=0, gives_way=True)
+    in_slices(_steps(index), progress, seconds=slice_seconds(), pause=0, gives_way_after=0)
     return progress()
 
 

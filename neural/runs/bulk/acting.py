@@ -7,9 +7,8 @@ finds that the position has moved.
 """
 
 import datetime as dt
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.ledger.clock import database_clock
 from neural.ledger.dialects import despite_contention
-from neural.ledger.pausing import others_wait
+from neural.ledger.slices import in_slices
 from neural.ledger.work import Snooze, current_run
 from neural.models import AuditOutcome, BulkAction, BulkActionItem, BulkOutcome, TaskRun
 from neural.runs.acts import RUN_VERBS, WHY_LEFT_OUT
@@ -160,24 +159,31 @@ def act(*, action_id: int, clock: Clock = database_clock) -> dict[str, Any]:
     Raises :class:`Snooze` if more is to be done later: when the attempt's time is up, when other
     work waits, or when the pace asks for a pause.
     """
-    began = time.monotonic()
+    steps, result = _slices(action_id, clock), partial(_result, action_id)
+    if current_run():
+        in_slices(
+            steps, result, seconds=ATTEMPT_SECONDS, pause=0, gives_way_after=UNDISTURBED_SECONDS
+        )
+    else:
+        for _slice in steps:
+            pass
+    return result()
+
+
+def _slices(action_id: int, clock: Clock) -> Iterator[None]:
     while action := BulkAction.objects.filter(pk=action_id).first():
         if not action.is_under_way:
-            break
+            return
         user = get_user_model().objects.filter(pk=action.user_id).first()
         if user is None or not RUN_VERBS[action.verb].is_permitted(user):
             stop_for(action, NOT_PERMITTED)
-            break
+            return
         now = clock()
         if action.next_at and action.next_at > now:
             wait = (action.next_at - now).total_seconds()
             raise Snooze(wait, checkpoint=_result(action_id))
         do_slice(action, user, now=now)
-        passed = time.monotonic() - began
-        yields = passed > UNDISTURBED_SECONDS and others_wait()
-        if current_run() and (yields or passed > ATTEMPT_SECONDS):
-            raise Snooze(0, checkpoint=_result(action_id))
-    return _result(action_id)
+        yield
 
 
 def _result(action_id: int) -> dict[str, Any]:
