@@ -26,7 +26,7 @@ FILL = """
 import datetime as dt
 import neural
 from django.contrib.auth import get_user_model
-from neural.replay import cases, live, till_days
+from zhilian.demo import cases, live, till_days
 
 get_user_model().objects.create_superuser("anna")
 live.register_shops()

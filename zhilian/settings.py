@@ -45,7 +45,7 @@ INSTALLED_APPS = [
     "neural.restaurant",
     "neural.retrieval",
     "neural.forecasting",
-    "neural.replay",
+    "zhilian.demo",
     "neural.logins",
     "neural.api",
     "neural.hooks",

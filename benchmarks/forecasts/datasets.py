@@ -100,7 +100,7 @@ def _shut(quantities: np.ndarray, unit: float) -> np.ndarray:
 
 def _bakery() -> pd.DataFrame:
     set_up(migrates=False)
-    from neural.replay import bakery  # it imports models
+    from zhilian.demo import bakery  # it imports models
 
     try:
         path = bakery.data_file()

@@ -20,7 +20,7 @@ import neural
 from neural.errors import PermanentError
 from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.monitoring.errors.grouping import group_failures
-from neural.replay import cases, live, till_days
+from zhilian.demo import cases, live, till_days
 
 HERE = Path(__file__).parent
 STORES = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Min, Sum
 
-from neural.replay import bakery, live
-from neural.replay.till import CENT, ZERO, Bill, Till
 from neural.restaurant.days.summary import compare_closes
 from neural.restaurant.models import DailyDemand, DayClose, Order, StockLevel
+from zhilian.demo import bakery, live
+from zhilian.demo.till import CENT, ZERO, Bill, Till
 
 SHOWN = 5
 

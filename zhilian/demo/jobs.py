@@ -13,9 +13,9 @@ from django.db import connections
 import neural
 from neural.events.answers import Submission
 from neural.events.submit import submit_many
-from neural.replay import cases, live, till_days
-from neural.replay.bakery import AnswerCounts, replay_bakery
-from neural.replay.till import Till
+from zhilian.demo import cases, live, till_days
+from zhilian.demo.bakery import AnswerCounts, replay_bakery
+from zhilian.demo.till import Till
 
 REQUESTED_BY = "demo"
 LONGEST_PAUSE = 0.2

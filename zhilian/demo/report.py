@@ -12,11 +12,11 @@ from django.db import connection
 
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
-from neural.replay.cases import CASES
-from neural.replay.live import SOURCE
 from zhilian.demo import days
+from zhilian.demo.cases import CASES
 from zhilian.demo.demonstration import Demonstration
 from zhilian.demo.jobs import Job
+from zhilian.demo.live import SOURCE
 
 SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 COLUMNS = ("queue", "state", "failures", "losses", "available_at", "started_at", "finished_at")

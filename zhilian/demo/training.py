@@ -23,9 +23,9 @@ from neural.forecasting.rounds.asking import FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
 from neural.models import RunState, Store, TaskRun
-from neural.replay.bakery import BRAND
 from neural.restaurant.models import DailyDemand
 from zhilian.demo import days
+from zhilian.demo.bakery import BRAND
 from zhilian.demo.jobs import REQUESTED_BY
 
 HONEST_DAYS = 14

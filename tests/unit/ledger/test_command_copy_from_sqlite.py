@@ -14,8 +14,8 @@ from django.utils import timezone
 import neural
 from neural.management.commands import copy_from_sqlite
 from neural.models import AuditEntry, NeuralEvent, RunState, TaskRun
-from neural.replay import live
 from neural.retrieval.models import SearchIndex, SearchRow
+from zhilian.demo import live
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 APPS = (
-    *("restaurant", "retrieval", "forecasting", "logins", "replay", "api", "hooks"),
+    *("restaurant", "retrieval", "forecasting", "logins", "api", "hooks"),
     "monitoring",
 )
 LIBRARIES = {

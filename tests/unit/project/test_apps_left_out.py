@@ -86,7 +86,7 @@ COMBINATIONS = (
     ("schedules", "restaurant"),
     ("schedules", "retrieval"),
     ("schedules", "forecasting"),
-    ("logins", "replay", "api"),
+    ("logins", "api"),
     ("restaurant", "hooks"),
     ("monitoring",),
 )

@@ -8,11 +8,10 @@ import pytest
 
 import neural
 from neural.models import RunState, TaskRun
-from neural.replay import live, till_days
-from neural.replay.till import Bill, BillLine, Till
 from neural.restaurant.models import Order, OrderLine, Payment
-from zhilian.demo import days
+from zhilian.demo import days, live, till_days
 from zhilian.demo.text import day_lines
+from zhilian.demo.till import Bill, BillLine, Till
 
 pytestmark = pytest.mark.slow
 

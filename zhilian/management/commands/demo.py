@@ -13,11 +13,11 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.management.teaching import quiet_ledger
 from neural.queues import QUEUES
-from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
-from neural.replay.management.commands.replay_bakery import positive, positive_rate
 from zhilian.demo import report as demo_report
 from zhilian.demo import text
+from zhilian.demo.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
 from zhilian.demo.demonstration import Demonstration, Stalled
+from zhilian.demo.management.commands.replay_bakery import positive, positive_rate
 from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
 

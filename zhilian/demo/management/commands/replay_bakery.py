@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from neural.replay.bakery import (
+from zhilian.demo.bakery import (
     DAYS,
     SHOPS,
     AnswerCounts,

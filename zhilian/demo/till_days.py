@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from neural.replay.live import MENU, Request
-from neural.replay.till import (
+from zhilian.demo.live import MENU, Request
+from zhilian.demo.till import (
     BUN,
     CENT,
     COFFEE,

@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 
 import neural
 from neural.models import NeuralEvent, RunState, Store, TaskRun
-from neural.replay import bakery, cases, live
-from neural.replay.bakery import (
+from neural.restaurant.models import DailyDemand, SalesReport
+from zhilian.demo import bakery, cases, live
+from zhilian.demo.bakery import (
     AnswerCounts,
     BakeryDataMissing,
     BakeryDataUnexpected,
@@ -22,7 +23,6 @@ from neural.replay.bakery import (
     in_steps,
     replay_bakery,
 )
-from neural.restaurant.models import DailyDemand, SalesReport
 from zhilian.demo.progress import DemoProgress
 from zhilian.demo.report import figures_of, milliseconds
 

@@ -13,9 +13,9 @@ from typing import Any
 from neural.events.answers import Submission
 from neural.models import RunState, TaskRun
 from neural.queues import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
-from neural.replay.live import Request, line, order, payment, request, stock, total
-from neural.replay.neural_handlers import DRILL_DEAD, DRILL_RETRY
 from neural.restaurant.models import Order, OrderState
+from zhilian.demo.live import Request, line, order, payment, request, stock, total
+from zhilian.demo.neural_handlers import DRILL_DEAD, DRILL_RETRY
 
 URGENT: dict[str, Any] = {"queue": HIGH_PRIORITY_QUEUE, "priority": HIGH_PRIORITY}
 LATE = dt.timedelta(minutes=40)

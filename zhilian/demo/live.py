@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neural.models import Store
-from neural.replay.bakery import register_shop
+from zhilian.demo.bakery import register_shop
 
 SOURCE = "demo"
 BRAND = "Demo (invented)"

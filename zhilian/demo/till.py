@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from neural.replay.live import CURRENCY, MENU, Request, request
+from zhilian.demo.live import CURRENCY, MENU, Request, request
 
 ZERO, ONE = Decimal(0), Decimal(1)
 CENT, YUAN = Decimal("0.01"), Decimal(1)
