@@ -73,7 +73,9 @@ def record(
     }
     with transaction.atomic():
         for code, theirs in _by_store(rows, store):
-            for part in _parts(theirs) if named else [theirs]:
+            size = MOST_TARGETS if named else max(len(theirs), 1)
+            for start in range(0, max(len(theirs), 1), size):
+                part = theirs[start : start + size]
                 number = len(part) if is_done and part and count is None else count or 0
                 key = _add(part, common | {"store_id": code, "count": number}, named=named)
         if ends is not None:
@@ -114,9 +116,8 @@ def _by_store(
     if store is not None or not rows:
         return [(store, rows)]
     codes = {row.pk: _code_of(row) for row in rows}
-    known = set(
-        Store.objects.filter(pk__in=set(codes.values()) - {""}).values_list("pk", flat=True)
-    )
+    stores = Store.objects.filter(pk__in=set(codes.values()) - {""})
+    known = set(stores.values_list("pk", flat=True))
     found: dict[str | None, list[Model]] = defaultdict(list)
     for row in rows:
         found[codes[row.pk] if codes[row.pk] in known else None].append(row)
@@ -133,11 +134,6 @@ def _code_of(row: Model) -> str:
 def _fitting(text: str, most: int | None) -> str:
     """As much of a text as the column holds: an act is not refused because of many words."""
     return text.replace("\0", "")[:most]
-
-
-def _parts(rows: Sequence[Model]) -> Sequence[Sequence[Model]]:
-    starts = range(0, len(rows), MOST_TARGETS)
-    return [rows[start : start + MOST_TARGETS] for start in starts] or [()]
 
 
 def _add(rows: Sequence[Model], values: Mapping[str, Any], *, named: bool) -> int:

@@ -70,13 +70,11 @@ def options_of(run: AnyRun) -> dict[str, Any]:
         options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
     # The message is the same whether a worker or a relay publishes it.
     options["root_id"] = run.root_id
-    options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
+    options["headers"] = headers = {**run.options.get("headers", {})}
+    if run.options.get("ignore_result") is False:
+        # As an option, the publisher would itself listen for the result.
+        headers["ignore_result"] = False
     return options
-
-
-def _result_wanted(run: AnyRun) -> dict[str, Any]:
-    """A header, because with an option the publisher would itself listen for the result."""
-    return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
 
 
 def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
@@ -136,31 +134,30 @@ def send(producer: Producer, message: RunMessage, *, declare: bool, tells: bool)
         queue = amqp.queues[message.queue]
     except KeyError as error:
         raise QueueNotFound(message.queue) from error
+    correlation_id = message.task_id
+    if len(correlation_id.encode()) > CORRELATION_ID_BYTES:  # of RabbitMQ
+        correlation_id = hashlib.sha256(correlation_id.encode()).hexdigest()
+    options = {**_of_task(message.task, _LIMITS), **message.options}
     amqp.send_task_message(
         producer,
         message.task,
-        _message(message, tells),
+        current_app.amqp.create_task_message(
+            message.task_id,
+            message.task,
+            argsrepr=message.argsrepr or "()",
+            kwargsrepr="{}",
+            ignore_result=True,
+            reply_to=current_app.thread_oid,
+            create_sent_event=tells,
+            **options,
+        ),
         queue=queue,
         declare=[queue] if declare else [],
         headers={**message.options.get("headers", {}), RUN_HEADER: True},
         retry=False,
         priority=None,
-        correlation_id=_short(message.task_id),
+        correlation_id=correlation_id,
         **_of_task(message.task, _ENCODING),
-    )
-
-
-def _message(message: RunMessage, tells: bool) -> Any:
-    options = {**_of_task(message.task, _LIMITS), **message.options}
-    return current_app.amqp.create_task_message(
-        message.task_id,
-        message.task,
-        argsrepr=message.argsrepr or "()",
-        kwargsrepr="{}",
-        ignore_result=True,
-        reply_to=current_app.thread_oid,
-        create_sent_event=tells,
-        **options,
     )
 
 
@@ -168,12 +165,6 @@ def _of_task(name: str, options: tuple[str, ...]) -> dict[str, Any]:
     task = current_app.tasks.get(name)
     asked = ((option, getattr(task, option, None)) for option in options)
     return {option: value for option, value in asked if value is not None}
-
-
-def _short(task_id: str) -> str:
-    """The task id, or its hash if it exceeds the 255 bytes of RabbitMQ's correlation id."""
-    is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
-    return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()
 
 
 # Excerpts of arguments

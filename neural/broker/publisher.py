@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TypeVar
 
 from celery import current_app
@@ -74,7 +74,9 @@ class Publisher:
 
         def send_all(producer: Producer) -> None:
             nonlocal sent
-            with _batch(producer) if len(messages) > 1 else nullcontext():
+            # Many messages are one round trip, where kombu and its transport can.
+            batch = getattr(producer, "batch", nullcontext) if len(messages) > 1 else nullcontext
+            with batch():
                 for message in messages:
                     sent += self._send_if_possible(producer, message)
 
@@ -165,11 +167,6 @@ def is_test_environment() -> bool:
     is also there where a project keeps its e-mails in memory."""
     utils = sys.modules.get("django.test.utils")  # who has not imported it called nothing of it
     return hasattr(getattr(utils, "_TestState", None), "saved_data")
-
-
-def _batch(producer: Producer) -> AbstractContextManager[object]:
-    """A context in which many messages are one round trip, where kombu and its transport can."""
-    return producer.batch() if hasattr(producer, "batch") else nullcontext()
 
 
 def _ask_whether_it_accepts() -> None:

@@ -12,7 +12,7 @@ from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.nested import options_of
 from neural.events.insertion import EVENT_TASK
-from neural.ledger.record import requested
+from neural.ledger.record import new_task_run
 from neural.models import AwaitedMember, Batch, BatchKind
 from neural.models.new_run import NewRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
@@ -96,7 +96,7 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
 
 def _sending(given: Mapping[str, Any], options: Mapping[str, Any]) -> NewRun:
     """A run that sends a plain task, or a chain that begins with one."""
-    return requested(
+    return new_task_run(
         task=SEND_TASK,
         args=[dict(given), [], dict(options)],
         kwargs={},

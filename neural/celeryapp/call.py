@@ -106,7 +106,7 @@ class CalledTask(Task):
             args, kwargs = self._checked(args, kwargs)
         _refuse_followers_of_another(self.name, unique_key, options)
         parent, stored = self._family(options, headers)
-        run = record.requested(
+        run = record.new_task_run(
             task=self.name,
             args=args,
             kwargs=kwargs,

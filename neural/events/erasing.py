@@ -191,20 +191,14 @@ def _walk(
     for chunk in chunks_of(rows, erasable.fields):
         keys, unread = _naming(erasable, person, chunk)
         if keys and found_beside is not None:
-            _note_beside(erasable, person, keys, found_beside)
+            named = erasable.model._base_manager.filter(pk__in=keys)
+            for code, *values in named.values_list(erasable.store or "pk", *erasable.fields):
+                theirs = sorted(beside(person, dict(zip(erasable.fields, values, strict=True))))
+                if theirs:
+                    at = (code or "") if erasable.store else ""
+                    found_beside.setdefault(at, set()).update(theirs[:MOST_BESIDE])
         found = len(keys) if dry_run or not keys else _erase(erasable, person, keys)
         yield Step(erasable.name, len(chunk), found, unread, isinstance(person, Beside))
-
-
-def _note_beside(
-    erasable: Erasable, person: Person, keys: Sequence[Any], found: StoodBeside
-) -> None:
-    columns = (erasable.store or "pk", *erasable.fields)
-    for code, *values in erasable.model._base_manager.filter(pk__in=keys).values_list(*columns):
-        theirs = sorted(beside(person, dict(zip(erasable.fields, values, strict=True))))
-        if theirs:
-            at = (code or "") if erasable.store else ""
-            found.setdefault(at, set()).update(theirs[:MOST_BESIDE])
 
 
 def _erase_beside(
@@ -370,13 +364,9 @@ def chunks_of(rows: QuerySet[Any], fields: Sequence[str]) -> Iterator[Chunk]:
             return
         after = found[-1][0]
         yield Chunk(rows, fields, found)
-        size = _next_size(size, found)
+        weight = sum(len(text or "") for _pk, *texts in found for text in texts)
+        size = max(size // 4, FEWEST) if weight > HEAVY else min(size * 2, MOST)
 
 
 def _text(name: str) -> Cast:
     return Cast(name, TextField())
-
-
-def _next_size(size: int, found: Sequence[Any]) -> int:
-    weight = sum(len(text or "") for _pk, *texts in found for text in texts)
-    return max(size // 4, FEWEST) if weight > HEAVY else min(size * 2, MOST)

@@ -219,13 +219,19 @@ def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], 
         )
         new = cursor.fetchall()
         run_columns = dialect.columns_of_arrays(_RUN_COLUMNS | _EVENTS_OWN)
+        by_identity = {new_event.identity: new_event for new_event in new_events}
+        rows = [
+            (*_run_row(dialect, run, by_identity[store, source, event_id]), pk, store)
+            for pk, store, source, event_id, *_ in new
+            for run in runs[store, source, event_id]
+        ]
         cursor.execute(
             f"""INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values(dialect, "run.event_pk", "run.store_id")}
             FROM (SELECT {run_columns} FROM {dialect.arrays}) AS run""",
             [
                 *_run_parameters(dialect),
-                _as_json(_runs_with_keys(dialect, new, new_events, runs)),
+                _as_json(rows),
             ],
         )
         columns = dialect.columns_of_arrays(_NEW_EVENT)
@@ -235,14 +241,3 @@ def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], 
                 [_as_json(new), *values],
             )
     return new
-
-
-def _runs_with_keys(
-    dialect: dialects.Dialect, new: Rows, new_events: Sequence[NewEvent], runs: Runs
-) -> Rows:
-    by_identity = {new_event.identity: new_event for new_event in new_events}
-    return [
-        (*_run_row(dialect, run, by_identity[store, source, event_id]), pk, store)
-        for pk, store, source, event_id, *_ in new
-        for run in runs[store, source, event_id]
-    ]

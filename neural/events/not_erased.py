@@ -18,7 +18,6 @@ from django.db.models import Model
 from neural.events.erasing import (
     DERIVED,
     ERASABLES,
-    Chunk,
     Erasable,
     chunks_of,
     of_table,
@@ -169,20 +168,16 @@ def _looks(table: Erasable, places: Places, person: Person, store: str) -> Itera
         return
     person = of_table(person, table)
     for chunk in chunks_of(rows, table.fields):
-        yield _look(table, places, person, chunk)
-
-
-def _look(table: Erasable, places: Places, person: Person, chunk: Chunk) -> Look:
-    found: dict[str, list[Any]] = {}
-    unread = 0
-    for pk, *texts in chunk:
-        try:
-            for name in _named(table, places, person, texts):
-                found.setdefault(f"{table.model._meta.label}.{name}", []).append(pk)
-        except RecursionError:
-            unread += 1
-    fields = [FieldNotErased(name, keys) for name, keys in found.items()]
-    return Look(table.name, len(chunk), fields, unread)
+        found: dict[str, list[Any]] = {}
+        unread = 0
+        for pk, *texts in chunk:
+            try:
+                for name in _named(table, places, person, texts):
+                    found.setdefault(f"{table.model._meta.label}.{name}", []).append(pk)
+            except RecursionError:
+                unread += 1
+        fields = [FieldNotErased(name, keys) for name, keys in found.items()]
+        yield Look(table.name, len(chunk), fields, unread)
 
 
 def _named(

@@ -239,7 +239,11 @@ async def asubmit_many(events: Events, **options: Any) -> AsyncIterator[Submissi
     synchronous iterable is read in the thread, too, so it may query the database. If the iterable
     raises, the events before that are recorded and answered first.
     """
-    async for answers, error in _chunks(events, options):
+    if isinstance(events, AsyncIterable):
+        chunks = _from_afar(events, options)
+    else:
+        chunks = _here(events, options)
+    async for answers, error in chunks:
         for answer in answers:
             yield answer
         if error is not None:
@@ -261,12 +265,6 @@ def _on_a_sound_connection(work: Callable[[], Answer]) -> Answer:
 
 AnsweredChunk = tuple[Sequence[Submission], Exception | None]
 """Answers, and the error that the caller's iterable raised after them, or None."""
-
-
-def _chunks(events: Events, options: Mapping[str, Any]) -> AsyncIterator[AnsweredChunk]:
-    if isinstance(events, AsyncIterable):
-        return _from_afar(events, options)
-    return _here(events, options)
 
 
 async def _here(events: Iterable[Any], options: Mapping[str, Any]) -> AsyncIterator[AnsweredChunk]:

@@ -33,7 +33,7 @@ from neural.ledger.outcome import (
     is_expired,
     log_outcomes,
     log_started,
-    not_started,
+    skipped,
     succeeded,
     taken_apart,
 )
@@ -91,7 +91,11 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
 
 def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Execute runs and record their outcomes in one transaction, or keep nothing and raise."""
-    groups = _by_function(source, runs)  # before SQLite's one write lock is taken
+    # Before SQLite's one write lock is taken.
+    groups: dict[BatchFunction | None, list[BatchItem]] = {}
+    for run in runs:
+        function, part = _part(source, run)
+        groups.setdefault(function, []).append(part)
     ports.note_waiting(runs, waiting=True)
     guard = WorkGuard(atomic=True)
     try:
@@ -101,7 +105,7 @@ def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> 
             deadline = began_at + dt.timedelta(seconds=conf().batch_claim_seconds)
             with at_the_end(), working_on(runs[0].queue):
                 outcomes = _work_through(source, groups, deadline, clock, guard)
-            done = sum(not outcome.not_started for outcome in outcomes)
+            done = sum(not outcome.skipped for outcome in outcomes)
             _learn(runs[0].queue, done, began_at, clock)
             settle(outcomes)
             isolate_hooks()
@@ -123,14 +127,6 @@ class BatchItem(NamedTuple):
 
 Groups = Mapping[BatchFunction | None, Sequence[BatchItem]]
 """Runs by the batch function that takes them together; under None, runs executed one by one."""
-
-
-def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
-    groups: dict[BatchFunction | None, list[BatchItem]] = {}
-    for run in runs:
-        function, part = _part(source, run)
-        groups.setdefault(function, []).append(part)
-    return groups
 
 
 def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, BatchItem]:
@@ -159,7 +155,7 @@ def _work_through(
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
         if outcomes and (left <= 0 or guard.changed_session or others_wait()):
-            outcomes += [not_started(each.run, clock) for each in theirs]
+            outcomes += [skipped(each.run, clock) for each in theirs]
             continue
         number = execute.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
         now, later = theirs[:number], theirs[number:]
@@ -190,7 +186,7 @@ def _at_once(
     except SoftTimeLimitExceeded as error:
         raise LimitStruck(runs, error, started_at) from error
     except Exception as error:  # noqa: BLE001 (the run that causes it will raise it again, alone)
-        _expect_to_go_on(error)
+        _raise_if_lost(error)
         logger.info("event=batch_taken_apart runs=%d error=%r", len(runs), type(error).__name__)
         return []
     outcomes = [succeeded(run, None, started_at, clock) for run in runs]
@@ -199,7 +195,7 @@ def _at_once(
     return outcomes
 
 
-def _expect_to_go_on(error: Exception) -> None:
+def _raise_if_lost(error: Exception) -> None:
     """Raise :class:`TransactionLost` if the rollback to the savepoint failed: then the other runs
     cannot write either."""
     if is_undone():
@@ -222,7 +218,7 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock, guard: WorkGua
     except SoftTimeLimitExceeded as error:
         raise LimitStruck([run], error, started_at, work) from error
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
-        _expect_to_go_on(error)
+        _raise_if_lost(error)
         return failed(run, error, work, started_at, clock)
 
 
@@ -230,22 +226,18 @@ def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock)
     """Outcomes after the soft time limit: the runs that were executing have failed, and the others
     are pending again. Nothing is executed alone here: Celery raises the limit once a delivery, so
     it could not stop a second slow run."""
-    slow = _judged(struck, clock)
-    log_outcomes(slow)
-    _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)
-    others = [not_started(run, clock) for run in runs if run not in struck.runs]
-    _settle_unless_fenced(others)
-    return [*slow, *others]
-
-
-def _judged(struck: LimitStruck, clock: Clock) -> list[Outcome]:
     if len(struck.runs) == 1:
         (run,) = struck.runs
-        return [record_failure(run, struck.error, struck.work, struck.started_at, clock)]
-    drop_broken_connection(struck.error)
-    slow = [taken_apart(run, struck.error, struck.started_at, clock) for run in struck.runs]
-    _settle_unless_fenced(slow)
-    return slow
+        slow = [record_failure(run, struck.error, struck.work, struck.started_at, clock)]
+    else:
+        drop_broken_connection(struck.error)
+        slow = [taken_apart(run, struck.error, struck.started_at, clock) for run in struck.runs]
+        _settle_unless_fenced(slow)
+    log_outcomes(slow)
+    _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)
+    others = [skipped(run, clock) for run in runs if run not in struck.runs]
+    _settle_unless_fenced(others)
+    return [*slow, *others]
 
 
 def _settle_unless_fenced(outcomes: Sequence[Outcome]) -> None:

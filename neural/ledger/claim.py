@@ -18,7 +18,7 @@ import datetime as dt
 import logging
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -133,19 +133,15 @@ def _claimed(
     parameters = [*parameters, token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
-        return _taken(partial(take, dialect, chosen, parameters, atomic), token)
+        try:
+            return take(dialect, chosen, parameters, atomic)
+        except NOT_OF_A_ROW:
+            raise
+        except Exception as error:  # noqa: BLE001 (raised again unless a row caused it)
+            return read_each(token, error)
     except BaseException as error:  # whatever it is: only the database knows what was claimed
         _disown(token, error)
         raise
-
-
-def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
-    try:
-        return take()
-    except NOT_OF_A_ROW:
-        raise
-    except Exception as error:  # noqa: BLE001 (raised again unless a row caused it)
-        return list(read_each(token, error))
 
 
 def _take(
@@ -331,7 +327,7 @@ class RunUnreadable(PermanentError):
     """A run, or its event, cannot be read."""
 
 
-def read_each(token: int, error: Exception) -> Sequence[TaskRun]:
+def read_each(token: int, error: Exception) -> list[TaskRun]:
     """Read the runs claimed with this token one by one, after reading them together has failed.
 
     Returns the readable runs; the others are dead. If no run was claimed, ``error`` had another
@@ -341,26 +337,21 @@ def read_each(token: int, error: Exception) -> Sequence[TaskRun]:
     taken = list(TaskRun.objects.running().filter(token=token).defer(*_JSON))
     if not taken:
         raise error
-    return [run for run in taken if _is_read(run)]
-
-
-def _is_read(run: TaskRun) -> bool:
-    try:
-        _read(run)
-    except RunUnreadable as unreadable:
-        _bury(run, unreadable)
-        return False
-    return True
-
-
-def _read(run: TaskRun) -> None:
-    row = TaskRun.objects.filter(pk=run.pk)
-    for name in _JSON:
-        setattr(run, name, _value(row, name, f"its {name}"))
-    if run.event_id is not None:
-        event = NeuralEvent.objects.filter(pk=run.event_id)
-        run.event = event.defer("payload").select_related("store").get()
-        run.event.payload = _value(event, "payload", "the payload of its event")
+    readable = []
+    for run in taken:
+        try:
+            row = TaskRun.objects.filter(pk=run.pk)
+            for name in _JSON:
+                setattr(run, name, _value(row, name, f"its {name}"))
+            if run.event_id is not None:
+                event = NeuralEvent.objects.filter(pk=run.event_id)
+                run.event = event.defer("payload").select_related("store").get()
+                run.event.payload = _value(event, "payload", "the payload of its event")
+        except RunUnreadable as unreadable:
+            _bury(run, unreadable)
+        else:
+            readable.append(run)
+    return readable
 
 
 def _value(row: Any, column: str, what: str) -> Any:

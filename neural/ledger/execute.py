@@ -68,36 +68,25 @@ def run_alone(
     ports.note_waiting([run], waiting=False)
     try:
         if is_expired(run, clock):
-            outcome = _record_expiry(run, clock)
+            outcome = expired(run, clock)
+            settle_in_time([outcome])
         else:
             with only_exceptions():
                 work = source.work_for(run)
             perform = _run_atomic if work.atomic else _run_two_step
             outcome = perform(run, work, clock, unflushed)
     except Fenced as fenced:
-        outcome = record_failure(run, _own_row_changed(fenced), work, started_at, clock)
+        # Either another worker took the run over, or the work itself changed the row. In
+        # the second case that change was rolled back with all other writes, so the run still
+        # belongs to this worker, and its attempt has failed.
+        what = "the run was changed while it was at work: nothing that it wrote is kept"
+        changed = NothingKept(what)
+        changed.__cause__ = fenced
+        outcome = record_failure(run, changed, work, started_at, clock)
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = record_failure(run, error, work, started_at, clock)
     if unflushed is None:
         log_outcomes([outcome])
-    return outcome
-
-
-def _own_row_changed(fenced: Fenced) -> NothingKept:
-    """The error for a run whose row changed during its work.
-
-    Either another worker took the run over, or the work itself changed the row. In the second case
-    that change was rolled back with all other writes, so the run still belongs to this worker, and
-    its attempt has failed.
-    """
-    error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
-    error.__cause__ = fenced
-    return error
-
-
-def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
-    outcome = expired(run, clock)
-    settle_in_time([outcome])
     return outcome
 
 
@@ -112,34 +101,23 @@ def _run_atomic(
             # What it wrote to another database is on the disk before this commit.
             waits = unflushed is None or guard.wrote_elsewhere
             settle([outcome], waits=waits)
-            hooks = _own_hooks(waits)
-        if unflushed is not None and not waits:
+            if waits:
+                isolate_hooks()
+            else:
+                hooks = take_hooks()
+        if not waits and unflushed is not None:
             unflushed.append(Unflushed(outcome, hooks, is_atomic=True))
-        _learn(outcome)
+        if run.handler and not run.goes_alone:
+            # A queue that was once slow gets one run at a time, and only these runs can show that
+            # it is fast again.
+            seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+            learn(run.queue, runs=1, seconds=seconds)
         return outcome
 
     try:
         return despite_contention(transact)
     finally:
         guard.renew_sessions()
-
-
-def _learn(outcome: Outcome) -> None:
-    """Learn the pace from a run that could have been batched. A queue that was once slow gets one
-    run at a time, and only these runs can show that it is fast again."""
-    run = outcome.run
-    if run.handler and not run.goes_alone:
-        seconds = (outcome.finished_at - outcome.started_at).total_seconds()
-        learn(run.queue, runs=1, seconds=seconds)
-
-
-def _own_hooks(waits: bool) -> Sequence[Hook]:
-    """Isolate the hooks of the open transaction. Unless its commit waits for the disk, take
-    them."""
-    if not waits:
-        return take_hooks()
-    isolate_hooks()
-    return ()
 
 
 def _run_two_step(

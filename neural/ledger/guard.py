@@ -86,13 +86,6 @@ class Statements:
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        self._expect_own_connection()
-        self.wrote = self.wrote or not (isinstance(sql, str) and sql.startswith("SELECT "))
-        if isinstance(sql, str):
-            self._look_at(sql)
-        return execute(sql, params, many, context)
-
-    def _expect_own_connection(self) -> None:
         driver = self.connection.connection
         if os.getpid() == self._process_id:
             self._driver = driver
@@ -100,9 +93,15 @@ class Statements:
             raise ConnectionInherited(
                 "a forked process cannot use its parent's database connection: close it before"
             )
+        self.wrote = self.wrote or not (isinstance(sql, str) and sql.startswith("SELECT "))
+        if isinstance(sql, str):
+            self._look_at(sql)
+        return execute(sql, params, many, context)
 
     def _look_at(self, sql: str) -> None:
-        if sql.startswith(_ORDINARY) and ";" not in sql and not _may_change_session(sql):
+        if sql.startswith(_ORDINARY) and not (
+            ";" in sql or "set_config" in sql or "advisory_lock" in sql
+        ):
             return
         for statement in _statements(sql):
             if self.atomic and (found := _ENDS_A_TRANSACTION.match(statement)):
@@ -126,10 +125,6 @@ def _statements(sql: str) -> list[str]:
 def changes_session(statement: str) -> bool:
     """Whether a statement changes the state of the database session."""
     return bool(_CHANGES_THE_SESSION.match(statement))
-
-
-def _may_change_session(sql: str) -> bool:
-    return "set_config" in sql or "advisory_lock" in sql
 
 
 def renew() -> None:
@@ -209,7 +204,8 @@ class WorkGuard:
             watch.begin()
         try:
             with only_exceptions():
-                value = _in_its_own_context(function)
+                # The language, time zone and decimal context that it sets end with the call.
+                value = contextvars.copy_context().run(_with_decimals_of_its_own, function)
         except _OF_THE_CONNECTION:
             raise
         except Exception as error:
@@ -217,16 +213,13 @@ class WorkGuard:
                 raise TransactionLost(f"{_LOST}; after {describe(error)}") from error
             raise
         finally:
-            self._clear_up()
+            for watch in self._watches:
+                watch.end()
+                self.changed_session |= watch.statements.changed_session
         for watch in self._watches:
             watch.expect_all_kept()
             watch.isolate_hooks(what)
         return value
-
-    def _clear_up(self) -> None:
-        for watch in self._watches:
-            watch.end()
-            self.changed_session |= watch.statements.changed_session
 
     @property
     def wrote_elsewhere(self) -> bool:
@@ -239,12 +232,6 @@ class WorkGuard:
         it while no transaction is open."""
         if self.changed_session:
             renew()
-
-
-def _in_its_own_context(function: Callable[[], Value]) -> Value:
-    """Call a function, so that the language and time zone that it activates, its decimal context
-    and its context variables do not outlive the call."""
-    return contextvars.copy_context().run(_with_decimals_of_its_own, function)
 
 
 def _with_decimals_of_its_own(function: Callable[[], Value]) -> Value:
@@ -302,14 +289,12 @@ class _ConnectionGuard:
                 "the work began a transaction (atomic, set_autocommit, BEGIN) and did not end "
                 "it: nothing that it wrote there is kept"
             )
-        if self._depth and self._is_marked():
+        marked = self.connection.needs_rollback
+        if self._depth and (marked or _status(self.connection) == IN_FAILED_TRANSACTION):
             raise NothingKept(
                 "the work swallowed a database error, or asked for a rollback: nothing that it "
                 "wrote is kept"
             ) from self.connection.rollback_exc
-
-    def _is_marked(self) -> bool:
-        return self.connection.needs_rollback or _status(self.connection) == IN_FAILED_TRANSACTION
 
     def isolate_hooks(self, what: str) -> None:
         """Isolate the ``on_commit`` hooks that the work registered, so that one that raises does

@@ -20,7 +20,8 @@ def call_on_commit(function: Callable[[list[Item]], object], items: Iterable[Ite
     its place, and what is undone with a savepoint is not called.
     """
     connection: Any = transaction.get_connection()
-    if not _is_of_a_test_case(connection):
+    # Django's TestCase captures hooks for a few calls: nothing is joined there.
+    if not any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks[:1]):
         for savepoints, hook, _robust in reversed(connection.run_on_commit):
             if not isinstance(hook, Left) or savepoints != set(connection.savepoint_ids):
                 break
@@ -30,9 +31,3 @@ def call_on_commit(function: Callable[[list[Item]], object], items: Iterable[Ite
     left = Left(function, list(items))
     left.__qualname__ = function.__qualname__  # type: ignore[attr-defined]  # Django logs it
     transaction.on_commit(left, robust=True)
-
-
-def _is_of_a_test_case(connection: Any) -> bool:
-    """Whether the transaction is that of Django's TestCase, where hooks are captured for a few
-    calls."""
-    return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks[:1])

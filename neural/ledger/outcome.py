@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject
-from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Clock, RetryRequested, Snooze, Work, default_retry
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 from neural.models import AttemptOutcome, RunState, TaskRun
@@ -43,7 +42,7 @@ class Outcome:
         return self.state == RunState.SUCCEEDED
 
     @property
-    def not_started(self) -> bool:
+    def skipped(self) -> bool:
         """Whether the run was claimed but not started, because the batch's time was up."""
         return self.state == RunState.PENDING and self.attempt_outcome is None
 
@@ -78,7 +77,9 @@ def _judged(
     countdown = None
     is_hopeless = policy.is_permanent(error)
     if isinstance(error, RetryRequested):
-        policy, countdown = _as_requested(policy, error), error.countdown
+        if error.max_retries is not None:
+            policy = replace(policy, max_retries=error.max_retries)
+        countdown = error.countdown
         is_hopeless = False  # the work explicitly asks for a retry, so the error is not permanent
         error = _reason(error, run, is_last=not policy.allows(failures))
     outcome = Outcome(
@@ -110,12 +111,6 @@ def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseEx
     exceeded = MaxRetriesExceededError(f"Can't retry {what}")
     exceeded.__cause__ = requested.__context__ or requested
     return exceeded
-
-
-def _as_requested(policy: RetryPolicy, requested: RetryRequested) -> RetryPolicy:
-    if requested.max_retries is None:
-        return policy
-    return replace(policy, max_retries=requested.max_retries)
 
 
 _ATTEMPTS_SET_ASIDE = {
@@ -187,7 +182,7 @@ def taken_apart(
     )
 
 
-def not_started(run: TaskRun, clock: Clock) -> Outcome:
+def skipped(run: TaskRun, clock: Clock) -> Outcome:
     """The outcome of a claimed run that was not started: pending again, and nothing is counted."""
     return Outcome(
         run=run,
@@ -237,7 +232,7 @@ def is_expired(run: TaskRun, clock: Clock) -> bool:
 def expired(run: TaskRun, clock: Clock) -> Outcome:
     """The outcome of an expired run: cancelled, as Celery revokes an expired task."""
     why = f"it expired at {run.options['expires_at']}"
-    return replace(not_started(run, clock), state=RunState.CANCELLED, error=why)
+    return replace(skipped(run, clock), state=RunState.CANCELLED, error=why)
 
 
 # Log lines
@@ -260,23 +255,22 @@ def log_outcomes(outcomes: Sequence[Outcome]) -> None:
         log_change("succeeded", runs, seconds=(ended - began).total_seconds())
     alone = outcomes if len(succeeded) <= 1 else [each for each in outcomes if not each.succeeded]
     for outcome in alone:
-        _log_one(outcome)
-
-
-def _log_one(outcome: Outcome) -> None:
-    change, level = _change(outcome)
-    facts: dict[str, Any] = {"attempt": outcome.run.attempt_number, "seconds": _seconds(outcome)}
-    if outcome.error:
-        facts["error"] = outcome.error
-    if outcome.due_at:
-        facts["retry_at"] = outcome.due_at.isoformat(timespec="seconds")
-    log_change(change, [outcome.run], level=level, **facts)
+        change, level = _change(outcome)
+        facts: dict[str, Any] = {
+            "attempt": outcome.run.attempt_number,
+            "seconds": (outcome.finished_at - outcome.started_at).total_seconds(),
+        }
+        if outcome.error:
+            facts["error"] = outcome.error
+        if outcome.due_at:
+            facts["retry_at"] = outcome.due_at.isoformat(timespec="seconds")
+        log_change(change, [outcome.run], level=level, **facts)
 
 
 def _change(outcome: Outcome) -> tuple[str, int]:
     if isinstance(outcome.exception, Snooze):
         return ("released", logging.INFO) if outcome.error else ("snoozed", logging.DEBUG)
-    if outcome.not_started:
+    if outcome.skipped:
         return "requeued", logging.DEBUG
     if outcome.attempt_outcome == AttemptOutcome.FAILED and outcome.state == RunState.PENDING:
         return "failed", logging.WARNING
@@ -292,7 +286,3 @@ _CHANGES: Mapping[RunState, tuple[str, int]] = {
     RunState.PENDING: ("released", logging.INFO),
     RunState.RUNNING: ("fenced", logging.WARNING),
 }
-
-
-def _seconds(outcome: Outcome) -> float:
-    return (outcome.finished_at - outcome.started_at).total_seconds()

@@ -58,14 +58,25 @@ def pause(*, queue: str, reason: str, by: str, until: dt.datetime | None = None)
     passed.
     """
     reason = " ".join(reason.split())
-    _check(queue, reason, until)
+    if not ports.has_queue(queue) and not TaskRun.objects.due().filter(queue=queue).exists():
+        raise PauseRefused(_("There is no queue %(queue)s.") % {"queue": repr(queue)})
+    if not reason:
+        raise PauseRefused(_("A pause needs a reason, which everybody sees."))
+    if len(reason) > LONGEST_REASON:
+        raise PauseRefused(
+            _("The reason has %(length)d characters; at most %(most)d are kept.")
+            % {"length": len(reason), "most": LONGEST_REASON}
+        )
+    if until is not None and until <= database_clock():
+        raise PauseRefused(_("The end of the pause has passed already."))
     wanted = {"reason": reason, "until": until, "paused_by": by}
     with transaction.atomic():
         if not QueuePause.objects.in_force().filter(pk=queue).update(**wanted):
             QueuePause.objects.update_or_create(queue=queue, defaults={**wanted, "since": Now()})
         paused = QueuePause.objects.get(pk=queue)
         transaction.on_commit(lambda: _await_claims_under_way(queue), robust=True)
-    facts = {"queue": queue, "by": by, "until": _until_text(until), "reason": reason}
+    ends = until.astimezone(dt.UTC).isoformat(timespec="seconds") if until else "resumed"
+    facts = {"queue": queue, "by": by, "until": ends, "reason": reason}
     _log_on_commit("event=queue_paused %s", facts)
     return paused
 
@@ -96,16 +107,14 @@ def finish_ended_pauses() -> None:
     its message's lease has expired.
     """
     for ended in QueuePause.objects.ended():
-        if _publish_dropped(ended) < RUNS_A_TURN and _forget(ended):
+        with transaction.atomic():
+            dropped = _dropped(ended).select_for_update(skip_locked=True)
+            keys = list(dropped.values_list("pk", flat=True)[:RUNS_A_TURN])
+            TaskRun.objects.filter(pk__in=keys, state=RunState.PENDING).update(publish_at=Now())
+        # The row stays while there are more, and if the queue was paused again meanwhile.
+        row = QueuePause.objects.ended().filter(pk=ended.pk)
+        if len(keys) < RUNS_A_TURN and row.delete()[0]:
             logger.info("event=queue_pause_ended %s", pairs({"queue": ended.queue}))
-
-
-def _publish_dropped(ended: QueuePause) -> int:
-    with transaction.atomic():
-        dropped = _dropped(ended).select_for_update(skip_locked=True)
-        keys = list(dropped.values_list("pk", flat=True)[:RUNS_A_TURN])
-        TaskRun.objects.filter(pk__in=keys, state=RunState.PENDING).update(publish_at=Now())
-    return len(keys)
 
 
 def _dropped(ended: QueuePause) -> TaskRunQuerySet:
@@ -123,25 +132,6 @@ def _dropped(ended: QueuePause) -> TaskRunQuerySet:
     )
 
 
-def _forget(ended: QueuePause) -> bool:
-    """Delete the row, unless the queue was paused again meanwhile. Returns whether it was there."""
-    return bool(QueuePause.objects.ended().filter(pk=ended.pk).delete()[0])
-
-
-def _check(queue: str, reason: str, until: dt.datetime | None) -> None:
-    if not ports.has_queue(queue) and not TaskRun.objects.due().filter(queue=queue).exists():
-        raise PauseRefused(_("There is no queue %(queue)s.") % {"queue": repr(queue)})
-    if not reason:
-        raise PauseRefused(_("A pause needs a reason, which everybody sees."))
-    if len(reason) > LONGEST_REASON:
-        raise PauseRefused(
-            _("The reason has %(length)d characters; at most %(most)d are kept.")
-            % {"length": len(reason), "most": LONGEST_REASON}
-        )
-    if until is not None and until <= database_clock():
-        raise PauseRefused(_("The end of the pause has passed already."))
-
-
 def _await_claims_under_way(queue: str) -> None:
     """Wait for claims that began before the pause was committed."""
     dialect, deadline = dialects.ledger_dialect(), time.monotonic() + CLAIMS_END_SECONDS
@@ -152,10 +142,6 @@ def _await_claims_under_way(queue: str) -> None:
             before &= dialect.claims_under_way(cursor)
     if before:
         logger.warning("event=claims_still_under_way queue=%s claims=%d", queue, len(before))
-
-
-def _until_text(until: dt.datetime | None) -> str:
-    return until.astimezone(dt.UTC).isoformat(timespec="seconds") if until else "resumed"
 
 
 def _log_on_commit(line: str, facts: dict[str, str]) -> None:

@@ -10,8 +10,6 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -83,15 +81,13 @@ class Retention:
 
 def outdated(keep: Retention, now: dt.datetime) -> Q:
     """The runs that are kept no longer."""
-    return reduce(or_, _each(keep, now), Q(pk__in=()))
-
-
-def _each(keep: Retention, now: dt.datetime) -> Iterator[Q]:
+    runs = Q(pk__in=())
     for state in sorted(keep.named_states()):
         own = [work for work, rule in keep.works.items() if state in rule]
-        yield _aged(state, keep.states.get(state), now) & ~_of_any(own)
+        runs |= _aged(state, keep.states.get(state), now) & ~_of_any(own)
         for work in own:
-            yield _aged(state, keep.works[work][state], now) & _of(work, own)
+            runs |= _aged(state, keep.works[work][state], now) & _of(work, own)
+    return runs
 
 
 def _aged(state: str, days: float | None, now: dt.datetime) -> Q:
@@ -272,9 +268,8 @@ def prune_workers(*, now: dt.datetime, dry_run: bool = False) -> int:
 def _delete_worker(key: int) -> int:
     try:
         with transaction.atomic():
-            return WorkerProcess.objects.filter(pk=key)._raw_delete(
-                dialects.ledger_connection().alias
-            )
+            own = WorkerProcess.objects.filter(pk=key)
+            return own._raw_delete(dialects.ledger_connection().alias)
     except IntegrityError:
         return 0  # a row still refers to it
 

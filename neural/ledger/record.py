@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import compress, groupby
 from typing import Any, ParamSpec
 
@@ -33,7 +34,7 @@ class TaskIdTaken(PermanentError):
     """The given task id already belongs to a run of other work."""
 
 
-def requested(
+def new_task_run(
     *,
     task: str,
     args: Sequence[Any],
@@ -58,7 +59,13 @@ def requested(
     Raises ValueError for an invalid priority, queue or task id, and NotStorable for arguments that
     cannot be kept.
     """
-    _check(task_id, queue, priority)
+    if priority not in PRIORITIES:
+        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
+    if not ports.has_queue(queue):
+        raise ValueError(f"there is no queue {queue!r}")
+    if task_id is not None:
+        check_task_id(task_id)
+    due_later = dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
     return new_run(
         task=task,
         task_id=task_id,
@@ -68,7 +75,7 @@ def requested(
         priority=priority,
         unique_key=unique_key,
         store=store,
-        due_at=_later(due_in, due_at),
+        due_at=due_at or due_later,
         requested_by=requested_by,
         options=with_trace(task, options),
         parent=parent,
@@ -79,7 +86,7 @@ def _recorded(request: Callable[P, NewRun]) -> Callable[P, TaskRun]:
     def enqueue(*args: P.args, **options: P.kwargs) -> TaskRun:
         """Record a run in the caller's transaction; publish it on commit if it is due.
 
-        It takes the arguments of :func:`requested`, and answers as :func:`enqueue_all` does.
+        It takes the arguments of :func:`new_task_run`, and answers as :func:`enqueue_all` does.
         """
         run = request(*args, **options)
         (recorded,) = enqueue_all([run])
@@ -88,7 +95,7 @@ def _recorded(request: Callable[P, NewRun]) -> Callable[P, TaskRun]:
     return enqueue
 
 
-enqueue = _recorded(requested)
+enqueue = _recorded(new_task_run)
 
 
 def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
@@ -110,7 +117,7 @@ def enqueue_all(runs: Sequence[NewRun]) -> list[Inserted | TaskRun]:
         call_on_commit(_log_recorded, new)
     ports.announce([run for run in new if run.due_at is None])
     return [
-        inserted[run.task_id] if new else _found_instead(run)
+        inserted[run.task_id] if new else _existing_run(run)
         for run, new in zip(runs, is_new, strict=True)
     ]
 
@@ -158,23 +165,16 @@ def record_foreign(
         parent=parent,
         most_bytes=most_bytes,
     )
-    if _inserted(run, joining):
+    with transaction.atomic() if joining else nullcontext():
+        inserted = insert(joining([run]) if joining else [run])
+    if inserted:
         _log([run], "received")
     else:
-        _found_instead(run)
+        _existing_run(run)
 
 
 def _log_recorded(runs: Sequence[NewRun]) -> None:
     _log(runs, "recorded")
-
-
-def _inserted(
-    run: NewRun, joining: Callable[[Sequence[NewRun]], Sequence[NewRun]] | None
-) -> Mapping[str, Inserted]:
-    if joining is None:
-        return insert([run])
-    with transaction.atomic():
-        return insert(joining([run]))
 
 
 def _log(runs: Sequence[NewRun], change: str) -> None:
@@ -185,15 +185,6 @@ def _log(runs: Sequence[NewRun], change: str) -> None:
         facts = {name: value for name, value in {"by": by, "parent": parent}.items() if value}
         for line in lines(change, list(theirs), {}, facts):
             logger.info("%s", line)
-
-
-def _check(task_id: str | None, queue: str, priority: int) -> None:
-    if priority not in PRIORITIES:
-        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
-    if not ports.has_queue(queue):
-        raise ValueError(f"there is no queue {queue!r}")
-    if task_id is not None:
-        check_task_id(task_id)
 
 
 def check_task_id(task_id: str) -> None:
@@ -211,13 +202,7 @@ def without_followers(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _OF_ONE_RUN}
 
 
-def _later(due_in: float | None, due_at: dt.datetime | None) -> dt.datetime | dt.timedelta | None:
-    if due_at is not None:
-        return due_at
-    return dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
-
-
-def _found_instead(run: NewRun) -> Inserted | TaskRun:
+def _existing_run(run: NewRun) -> Inserted | TaskRun:
     """The recorded run because of whose task id or unique key this one was not inserted."""
     found = TaskRun.objects.filter(task_id=run.task_id).first()
     if found is not None and _is_another_call(found, run):

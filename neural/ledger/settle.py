@@ -170,19 +170,14 @@ def mark_lost(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
     A run with ``max_losses`` lost deliveries is dead, as poison. ``why`` is kept as its error.
     Returns how many runs were changed; the others had been settled or taken away already.
     """
-    return sum(_mark_one_lost(run, max_losses, why) for run in runs)
-
-
-def _mark_one_lost(run: TaskRun, max_losses: int, why: str) -> bool:
-    poison = run.losses + 1 >= max_losses
-    error = f"{why}; given up as poison after {max_losses} lost deliveries" if poison else why
-    return _take_away(
-        run,
-        AttemptOutcome.LOST,
-        error,
-        state=RunState.DEAD if poison else RunState.PENDING,
-        losses=run.losses + 1,
-    )
+    changed = 0
+    for run in runs:
+        state, error, losses = RunState.PENDING, why, run.losses + 1
+        if losses >= max_losses:
+            state = RunState.DEAD
+            error = f"{why}; given up as poison after {max_losses} lost deliveries"
+        changed += _take_away(run, AttemptOutcome.LOST, error, state=state, losses=losses)
+    return changed
 
 
 def release(runs: Iterable[TaskRun], *, why: str) -> int:
@@ -225,22 +220,18 @@ def _take_away(
         if is_dead:
             ports.notify_ended([ports.Ended(run, state)])
         if outcome == AttemptOutcome.LOST:
-            note_settled([_lost(attempt, state)])
+            lost = Outcome(
+                run=run,
+                state=state,
+                started_at=attempt.finished_at,  # nobody knows how long it ran
+                finished_at=attempt.finished_at,
+                failures=run.failures,
+                attempt_outcome=outcome,
+                error=error,
+            )
+            note_settled([lost])
         transaction.on_commit(lambda: _log(run, outcome, error, state, losses), robust=True)
     return True
-
-
-def _lost(attempt: TaskAttempt, state: RunState) -> Outcome:
-    """A lost delivery as an outcome; nobody knows how long it ran."""
-    return Outcome(
-        run=attempt.run,
-        state=state,
-        started_at=attempt.finished_at,
-        finished_at=attempt.finished_at,
-        failures=attempt.run.failures,
-        attempt_outcome=AttemptOutcome.LOST,
-        error=attempt.error,
-    )
 
 
 def _log(run: TaskRun, outcome: AttemptOutcome, error: str, state: RunState, losses: int) -> None:

@@ -98,15 +98,11 @@ def attempts_of(run: TaskRun) -> Sequence[Attempt]:
     Reads ``run.attempts`` and their workers: prefetch ``attempts__worker`` for many runs.
     Tracebacks that are deferred there are empty.
     """
-    recorded = [_recorded(number, row) for number, row in enumerate(_rows(run), start=1)]
+    is_prefetched = "attempts" in getattr(run, "_prefetched_objects_cache", {})
+    rows = run.attempts.all() if is_prefetched else run.attempts.select_related("worker")
+    recorded = [_recorded(number, row) for number, row in enumerate(rows, start=1)]
     last = _without_row(run, number=len(recorded) + 1)
     return [*recorded, last] if last else recorded
-
-
-def _rows(run: TaskRun) -> Sequence[TaskAttempt]:
-    if "attempts" in getattr(run, "_prefetched_objects_cache", {}):
-        return list(run.attempts.all())
-    return list(run.attempts.select_related("worker"))
 
 
 def _recorded(number: int, row: TaskAttempt) -> Attempt:

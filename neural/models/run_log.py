@@ -65,28 +65,21 @@ def lines(
 ) -> Iterator[str]:
     """The lines that :func:`log_change` logs."""
     if len(runs) == 1:
-        yield f"event=run_{change} {_one(runs[0], identities, facts)}"
+        (run,) = runs
+        about = {"run": run.task_id, "work": run.work_name, "queue": run.queue}
+        if run.task_id in identities:
+            store, source, event_id = identities[run.task_id]
+            about |= {"event_id": event_id, "source": source, "store": store}
+        yield f"event=run_{change} {pairs({**about, **facts})}"
         return
-    for (work, queue), theirs in _by_work(runs).items():
+    by_work: dict[tuple[str, str], list[LoggedRun]] = defaultdict(list)
+    for run in runs:
+        by_work[run.work_name, run.queue].append(run)
+    for (work, queue), theirs in by_work.items():
         common = {"work": work, "queue": queue, **facts}
         for names in _in_lines(_name(run, identities) for run in theirs):
             text = pairs({"runs": len(names), **common, "each": ",".join(names)})
             yield f"event=runs_{change} {text}"
-
-
-def _one(run: LoggedRun, known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:
-    about = {"run": run.task_id, "work": run.work_name, "queue": run.queue}
-    if run.task_id in known:
-        store, source, event_id = known[run.task_id]
-        about |= {"event_id": event_id, "source": source, "store": store}
-    return pairs({**about, **facts})
-
-
-def _by_work(runs: Iterable[LoggedRun]) -> Mapping[tuple[str, str], Sequence[LoggedRun]]:
-    groups: dict[tuple[str, str], list[LoggedRun]] = defaultdict(list)
-    for run in runs:
-        groups[run.work_name, run.queue].append(run)
-    return groups
 
 
 def _name(run: LoggedRun, known: Mapping[str, Identity]) -> str:

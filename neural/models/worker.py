@@ -33,18 +33,13 @@ def memory_bytes(pids: Collection[int]) -> int | None:
 
 def _size(process: Path) -> int | None:
     with suppress(OSError, ValueError, IndexError):
-        return _proportional(process)
+        lines = (process / "smaps_rollup").read_text().splitlines()
+        (line,) = [each for each in lines if each.startswith("Pss:")]
+        return int(line.split()[1]) * 1024
     with suppress(OSError, ValueError, IndexError):  # an old kernel, or the process of another user
         pages = int((process / "statm").read_text().split()[1])
         return pages * resource.getpagesize()
     return None
-
-
-def _proportional(process: Path) -> int:
-    """``Pss`` of ``smaps_rollup``, which is written in kB."""
-    lines = (process / "smaps_rollup").read_text().splitlines()
-    (line,) = [each for each in lines if each.startswith("Pss:")]
-    return int(line.split()[1]) * 1024
 
 
 @cache

@@ -113,7 +113,7 @@ class KeyRules:
     """
 
     def __init__(self, patterns: Mapping[str, Kind]) -> None:
-        plain = {_plain_pattern(pattern): kind for pattern, kind in patterns.items()}
+        plain = {plain_key(pattern).removeprefix("*."): kind for pattern, kind in patterns.items()}
         self._exact = {each: kind for each, kind in plain.items() if not set(".*?[") & set(each)}
         self._others = [
             # One that begins with any text fits below any key as it is.
@@ -137,7 +137,3 @@ class KeyRules:
             says_who = not (is_code(path[-1]) or _KIND_OF_GUEST.match(path[-1]))
             return above if says_who else None
         return found or above
-
-
-def _plain_pattern(pattern: str) -> str:
-    return plain_key(pattern).removeprefix("*.")

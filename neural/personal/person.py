@@ -89,20 +89,17 @@ class Person:
     def is_in(self, value: Any, depth: int = 0) -> bool:
         """Whether a JSON value or text names the person."""
         if isinstance(value, str):
-            return self._is_in_text(value, depth)
+            if self._pattern.search(value):
+                return True
+            if depth > _DEEPEST or not _ESCAPED.search(value):
+                return False
+            inner = _json(value)
+            return self.is_in(unquote_plus(value) if inner is None else inner, depth + 1)
         if isinstance(value, dict):
             return any(self.is_in(each, depth) for each in (*value.values(), *value))
         if isinstance(value, list | tuple):
             return any(self.is_in(each, depth) for each in value)
         return type(value) is int and self._pattern.fullmatch(str(value)) is not None
-
-    def _is_in_text(self, text: str, depth: int) -> bool:
-        if self._pattern.search(text):
-            return True
-        if depth > _DEEPEST or not _ESCAPED.search(text):
-            return False
-        inner = _json(text)
-        return self.is_in(unquote_plus(text) if inner is None else inner, depth + 1)
 
     def erased(self, value: Any) -> Any:
         """A copy of a JSON value without the person; the value itself if it does not name them."""

@@ -105,22 +105,18 @@ class Redaction:
         if isinstance(value, str):
             if len(value) < SHORTEST or _MAY_HOLD.search(value) is None:
                 return value
-            return self._of_code(value) if place.code else self._text(value, len(place.path))
+            if not place.code:
+                return self._text(value, len(place.path))
+            # An id may be an e-mail address, but its digits are no phone's.
+            return masked_text(value) if "@" in value else value
         if type(value) is int and value > 10**9 and not place.code:
-            return self._number(value)
+            text = str(value) if value < 10**19 else ""
+            return value if masked_text(text) == text else masked(value, Kind.PHONE)
         return value
 
     def _of_person(self, value: Any, kind: Kind) -> Any:
         """The mask of a value under a personal key."""
         return masked(value, kind)
-
-    def _of_code(self, value: str) -> str:
-        """An id may be an e-mail address, but its digits are no phone's."""
-        return masked_text(value) if "@" in value else value
-
-    def _number(self, value: int) -> int:
-        text = str(value) if value < 10**19 else ""
-        return value if masked_text(text) == text else masked(value, Kind.PHONE)
 
     def _text(self, text: str, depth: int) -> str:
         for reads in (self._json, self._form):

@@ -59,7 +59,10 @@ def counted(
 ) -> dict[Part, Count]:
     """The count of each part, whatever state the selection itself is limited to."""
     until = clock() + SECONDS
-    size = _most_of(selection)
+    stores = selection.stores
+    if stores is None:
+        stores = stores_of({}, user=selection.user)
+    size = max(FEWEST, min(COUNTED, MOST_ROWS // max(len(stores or ()), 1)))
 
     def counts() -> Iterator[tuple[Part, Count]]:
         for part in parts:
@@ -73,11 +76,3 @@ def count(selection: Selection, size: int = COUNTED) -> Count:
     """Count the newest runs of a selection, at most ``size``."""
     found = selection.page(place=Place(), size=size)
     return Count(found.keys, found.more)
-
-
-def _most_of(selection: Selection) -> int:
-    """How many runs may be counted, so that few rows are read."""
-    stores = selection.stores
-    if stores is None:
-        stores = stores_of({}, user=selection.user)
-    return max(FEWEST, min(COUNTED, MOST_ROWS // max(len(stores or ()), 1)))

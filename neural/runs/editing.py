@@ -42,7 +42,18 @@ def submit_corrected(*, run: TaskRun, payload: Mapping[str, Any], requested_by: 
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned; there is nothing to correct")
     NeuralEvent.objects.select_for_update(no_key=True).get(pk=_first_of(event).pk)
-    asked = {**_request(run, payload), "event_id": _next_id(event)}
+    base = _base(event)
+    ids = [f"{base}~edit-{number:02}" for number in range(1, MOST_EDITS + 1)]
+    same = {"store": event.store_id, "source": event.source}
+    known = NeuralEvent.objects.filter(event_id__in=ids, **same)
+    last = max(known.values_list("event_id", flat=True), default="")
+    place = ids.index(last) + 1 if last else 0
+    if place == MOST_EDITS:
+        raise _refused(_("was edited %(count)d times, the most there are numbers for"), MOST_EDITS)
+    if len(ids[place]) > _LONGEST_ID:
+        most = _LONGEST_ID - len(ids[0]) + len(base)
+        raise _refused(_("leaves no room for the number of an edit; at most %(count)d do"), most)
+    asked = {**_request(run, payload), "event_id": ids[place]}
     answer = submit(**asked, requested_by=requested_by, entry_point="", strict=None)
     return answer.or_raise()
 
@@ -79,21 +90,6 @@ def _first_of(event: NeuralEvent) -> NeuralEvent:
     """The event that was edited first: whoever edits one of its runs locks it."""
     same = {"event_id": _base(event), "store": event.store_id, "source": event.source}
     return NeuralEvent.objects.filter(**same).defer("payload").first() or event
-
-
-def _next_id(event: NeuralEvent) -> str:
-    base = _base(event)
-    ids = [f"{base}~edit-{number:02}" for number in range(1, MOST_EDITS + 1)]
-    same = {"store": event.store_id, "source": event.source}
-    known = NeuralEvent.objects.filter(event_id__in=ids, **same)
-    last = max(known.values_list("event_id", flat=True), default="")
-    place = ids.index(last) + 1 if last else 0
-    if place == MOST_EDITS:
-        raise _refused(_("was edited %(count)d times, the most there are numbers for"), MOST_EDITS)
-    if len(ids[place]) > _LONGEST_ID:
-        most = _LONGEST_ID - len(ids[0]) + len(base)
-        raise _refused(_("leaves no room for the number of an edit; at most %(count)d do"), most)
-    return ids[place]
 
 
 def _refused(reason: str, count: int) -> EventRefused:
@@ -157,36 +153,36 @@ def edit(*, run: TaskRun, content: Mapping[str, Any], editor: Editor) -> Edited:
     Nothing is written then. The same form again changes nothing.
     """
     with transaction.atomic():
-        locked = _locked(run)
+        # Its event is locked too: another run of it may be edited at the same time.
+        own = TaskRun.objects.select_for_update(of=("self",), no_key=True)
+        locked = own.select_related("event").get(pk=run.pk)
         before = RunEdit.objects.filter(token=editor.token).first()
         if before is not None:
-            return _repeated(before, run)
-        _check(locked, content, editor.seen)
+            if before.run_id != run.pk:
+                raise RunNotEditable("this form was another run's")
+            return Edited(edit=before, is_repeated=True)
+        if not locked.may_be_edited:
+            raise RunNotEditable(f"a run that is {locked.state} is not edited")
+        if fingerprint(locked) != editor.seen:
+            raise RunNotEditable("somebody has changed the run since this form was opened")
+        if not difference(content_of(locked), dict(content)):
+            raise NothingChanged("nothing was changed: retry the run as it is")
         made = _with_event if locked.event is not None else _with_arguments
         done = made(locked, content, editor)
-        _record(locked, done, editor)
+        changes = difference(done.before, done.after)
+        new = {"new_event": done.new_event_id, "new_run": done.new_run_id}
+        audit.record_user(
+            editor.user,
+            action="run.edit",
+            rows=[locked],
+            reason=editor.reason,
+            details={
+                "changed": len(changes),
+                "fields": fields_of([each.path for each in changes]),
+                **{name: key for name, key in new.items() if key is not None},
+            },
+        )
         return Edited(edit=done)
-
-
-def _repeated(before: RunEdit, run: TaskRun) -> Edited:
-    if before.run_id != run.pk:
-        raise RunNotEditable("this form was another run's")
-    return Edited(edit=before, is_repeated=True)
-
-
-def _locked(run: TaskRun) -> TaskRun:
-    """The run as it is now, locked with its event: another run of the event may be edited too."""
-    own = TaskRun.objects.select_for_update(of=("self",), no_key=True)
-    return own.select_related("event").get(pk=run.pk)
-
-
-def _check(run: TaskRun, content: Mapping[str, Any], seen: str) -> None:
-    if not run.may_be_edited:
-        raise RunNotEditable(f"a run that is {run.state} is not edited")
-    if fingerprint(run) != seen:
-        raise RunNotEditable("somebody has changed the run since this form was opened")
-    if not difference(content_of(run), dict(content)):
-        raise NothingChanged("nothing was changed: retry the run as it is")
 
 
 def _with_arguments(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> RunEdit:
@@ -222,22 +218,6 @@ def _record_edit(run: TaskRun, editor: Editor, **values: Any) -> RunEdit:
         user=editor.user,
         token=editor.token,
         **values,
-    )
-
-
-def _record(run: TaskRun, done: RunEdit, editor: Editor) -> None:
-    changes = difference(done.before, done.after)
-    new = {"new_event": done.new_event_id, "new_run": done.new_run_id}
-    audit.record_user(
-        editor.user,
-        action="run.edit",
-        rows=[run],
-        reason=editor.reason,
-        details={
-            "changed": len(changes),
-            "fields": fields_of([each.path for each in changes]),
-            **{name: key for name, key in new.items() if key is not None},
-        },
     )
 
 

@@ -71,17 +71,14 @@ def histogram(selection: Selection, *, newest: Count, now: dt.datetime) -> Histo
     since, until = selection.query.times(now)
     if since is not None:
         steps = steps_between(since, until or now)
+        stores = selection.stores
+        if stores is None:
+            stores = stores_of({}, user=selection.user)
         for source in RUN_FIGURES:
-            counts = source(selection.query, _stores(selection), steps)
+            counts = source(selection.query, stores, steps)
             if counts is not None:
                 return Histogram(steps=steps, counts=counts, sampled=None)
     return _of_newest(newest, since, until or now)
-
-
-def _stores(selection: Selection) -> Sequence[str] | None:
-    """The stores whose runs are meant and may be seen."""
-    mine = stores_of({}, user=selection.user)
-    return mine if selection.stores is None else selection.stores
 
 
 def _of_newest(newest: Count, since: dt.datetime | None, until: dt.datetime) -> Histogram | None:

@@ -40,11 +40,16 @@ class Link:
 
 def lineage_of(run: TaskRun, user: Any) -> Lineage:
     """The runs around this one. Each query reads an index and a bounded number of rows."""
-    runs = _visible(user)
-    callers = {each.task_id: each for each in runs.filter(task_id__in=_callers(run))}
+    visible: Any = TaskRun.objects.for_user(user)
+    runs: TaskRunQuerySet = visible.defer("args", "kwargs", "result", "options")
+    others = {run.parent_task_id, run.root_id} - {"", run.task_id}
+    callers = {each.task_id: each for each in runs.filter(task_id__in=others)}
     parent = callers.get(run.parent_task_id)
     root = callers.get(run.root_id)
-    children = _children(run, runs)
+    # In the order of the index, which a run that started very many is not sorted for.
+    mine = runs.filter(parent_task_id=run.task_id).exclude(parent_task_id="")
+    found = list(mine.order_by("parent_task_id")[: MOST_CHILDREN + 1])
+    children = sorted(found, key=lambda child: child.pk)
     return Lineage(
         root=None if root == parent else root,
         parent=parent,
@@ -58,23 +63,6 @@ def lineage_of(run: TaskRun, user: Any) -> Lineage:
 def edits_of(run: TaskRun) -> Sequence[RunEdit]:
     """The edits of a run, the oldest first."""
     return list(RunEdit.objects.filter(run_id=run.pk).order_by("pk")[:MOST_EDITS])
-
-
-def _visible(user: Any) -> TaskRunQuerySet:
-    runs: Any = TaskRun.objects.for_user(user)
-    found: TaskRunQuerySet = runs.defer("args", "kwargs", "result", "options")
-    return found
-
-
-def _callers(run: TaskRun) -> set[str]:
-    return {run.parent_task_id, run.root_id} - {"", run.task_id}
-
-
-def _children(run: TaskRun, runs: TaskRunQuerySet) -> list[TaskRun]:
-    """In the order of the index, which a run that started very many is not sorted for."""
-    mine = runs.filter(parent_task_id=run.task_id).exclude(parent_task_id="")
-    found = list(mine.order_by("parent_task_id")[: MOST_CHILDREN + 1])
-    return sorted(found, key=lambda child: child.pk)
 
 
 def _links(condition: Q, other: str, runs: TaskRunQuerySet) -> list[Link]:

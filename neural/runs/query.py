@@ -221,15 +221,14 @@ class RunQuery:
 
     def params(self) -> dict[str, str]:
         """The parameters of an address that mean this query; nothing for what does not limit it."""
-        return dict(self._params())
-
-    def _params(self) -> Iterator[tuple[str, str]]:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value in ("", None) or each.name == "others":
-                continue
-            yield each.name, value.isoformat() if isinstance(value, dt.datetime) else str(value)
-        yield from self.others.items()
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        del own["others"]
+        params = {
+            name: value.isoformat() if isinstance(value, dt.datetime) else str(value)
+            for name, value in own.items()
+            if value not in ("", None)
+        }
+        return params | dict(self.others)
 
     @property
     def names_runs(self) -> bool:

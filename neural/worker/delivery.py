@@ -117,7 +117,10 @@ class Delivery:
         if done is not None:
             self.outcomes += done
             return
-        self._take(self._task_id, limit=self._first_slots())
+        # At least two if allowed: its own may be done already.
+        fitting = self._fitting(conf().batch_claim_seconds)
+        slots = fitting if self.in_turn else max(2, fitting)
+        self._take(self._task_id, limit=min(self._most(), slots))
         while self.is_more and self._has_time():
             self._take("", limit=self._slots() + 1)  # the slot of the message's own run is free
 
@@ -133,14 +136,14 @@ class Delivery:
                 in_turn=self.in_turn is not None,
                 waits=self.in_turn is not None and not self.in_turn.atomic,
             )
-            outcomes = self._executed(runs, task_id) if runs else []
+            if not runs:
+                outcomes: Sequence[Outcome] = []
+            elif self.in_turn:
+                outcomes = in_turn.run_in_turn(self._source, runs, own=task_id)
+            else:
+                outcomes = batch.run_claimed(self._source, runs)
         self.outcomes += outcomes
         self.is_more = self._left_more(outcomes, limit)
-
-    def _executed(self, runs: Sequence[TaskRun], task_id: str) -> Sequence[Outcome]:
-        if self.in_turn:
-            return in_turn.run_in_turn(self._source, runs, own=task_id)
-        return batch.run_claimed(self._source, runs)
 
     def _left_more(self, outcomes: Sequence[Outcome], limit: int) -> bool | None:
         if not (self._batchable or self.in_turn):
@@ -149,7 +152,7 @@ class Delivery:
         if own and self._goes_alone(own):
             return None
         slots = limit if own else limit - 1
-        return len(outcomes) >= slots or any(each.not_started for each in outcomes)
+        return len(outcomes) >= slots or any(each.skipped for each in outcomes)
 
     def _own_among(self, outcomes: Sequence[Outcome]) -> Outcome | None:
         return next((each for each in outcomes if each.run.task_id == self._task_id), None)
@@ -164,11 +167,6 @@ class Delivery:
             is_poison = run.losses > MOST_LOSSES_IN_TURN or has_limits(run.options)
             return is_poison or run.handler != self.in_turn.handler
         return run.goes_alone or run.handler not in self._batchable
-
-    def _first_slots(self) -> int:
-        """How many runs to claim first. At least two if allowed, as its own may be done already."""
-        fitting = self._fitting(conf().batch_claim_seconds)
-        return min(self._most(), fitting if self.in_turn else max(2, fitting))
 
     def _slots(self) -> int:
         return min(self._most(), self._fitting(self._seconds_left()))

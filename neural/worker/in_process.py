@@ -29,10 +29,10 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
     """Run everything that is due, in the caller's transaction, and return the outcomes.
 
     Runs of a paused queue wait. Runs that become due meanwhile (of an event that a handler submits)
-    are run too. A retry is not
-    due before its time; pass a later ``now`` to reach it. Errors of the work are recorded as a
-    worker records them, not raised: look at ``outcome.exception``. A run whose work is not
-    registered here waits for a worker that knows it (``unknown_work_seconds``), and is tried once.
+    are run too. A retry is not due before its time; pass a later ``now`` to reach it. Errors of the
+    work are recorded as a worker records them, not raised: look at ``outcome.exception``. A run
+    whose work is not registered here waits for a worker that knows it (``unknown_work_seconds``),
+    and is tried once.
     Records are indexed for search only within :func:`neural.temporary_search_index`.
     """
     current_app.loader.import_default_modules()
@@ -41,9 +41,15 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
     while True:
         for duty in list(_duties):
             duty()
-        found = list(_run_all(now, queue, unknown))
-        outcomes += found
-        if not found:
+        due = TaskRun.objects.due(now)
+        if queue is not None:
+            due = due.filter(queue=queue)
+        done = len(outcomes)
+        while run := _take_next(due.exclude(pk__in=unknown), now):
+            outcomes.append(_run(run))
+            if isinstance(outcomes[-1].exception, Forwarded):
+                unknown.append(run.pk)
+        if len(outcomes) == done:
             return outcomes
 
 
@@ -58,17 +64,6 @@ def also_doing(duty: Duty) -> Iterator[None]:
 
 
 _duties: list[Duty] = [leading.ask_all]
-
-
-def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> Iterator[Outcome]:
-    due = TaskRun.objects.due(now)
-    if queue is not None:
-        due = due.filter(queue=queue)
-    while run := _take_next(due.exclude(pk__in=unknown), now):
-        outcome = _run(run)
-        if isinstance(outcome.exception, Forwarded):
-            unknown.append(run.pk)
-        yield outcome
 
 
 def work_here(tasks: Collection[str]) -> Iterator[Outcome]:

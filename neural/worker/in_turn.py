@@ -21,7 +21,7 @@ from neural.ledger import dialects, execute, ports
 from neural.ledger.claim import give_back
 from neural.ledger.execute import Unflushed, drop_broken_connection, run_alone, settle_in_time
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.outcome import Outcome, log_outcomes, log_started, not_started
+from neural.ledger.outcome import Outcome, log_outcomes, log_started, skipped
 from neural.ledger.settle import Fenced
 from neural.ledger.work import Clock, WorkSource
 from neural.models import RunState, TaskRun
@@ -57,9 +57,16 @@ def run_in_turn(source: WorkSource, runs: Sequence[TaskRun], *, own: str) -> lis
                 continue  # it waited for so long that a relay has released it
             at_work = run
             is_own = run.task_id == own
-            done[run.pk] = _attempt(source, run, clock, unflushed, is_own=is_own)
+            if not is_own:
+                source.begins(run)
+            done[run.pk] = last = run_alone(source, run, clock, unflushed)
+            if not is_own:
+                source.ends(last)
             at_work = None
-        _learn(list(done.values()), clock.seconds())
+        seconds = clock.seconds()
+        if len(done) == 1 and dialects.ledger_dialect().flushes:  # less its own wait for the disk
+            seconds = (last.finished_at - last.started_at).total_seconds()
+        execute.learn(pace_of(last.run.task, last.run.handler), runs=len(done), seconds=seconds)
     except Exception:
         at_work = None
         raise
@@ -67,8 +74,11 @@ def run_in_turn(source: WorkSource, runs: Sequence[TaskRun], *, own: str) -> lis
         for lost in _flush(unflushed) if unflushed else ():
             done.pop(lost, None)
         # If the process is being ended, the run at work counts a lost delivery.
-        _give_back([run for run in runs if run.pk not in done and run is not at_work])
-    outcomes = [done.get(run.pk) or not_started(run, clock) for run in runs]
+        left = [run.pk for run in runs if run.pk not in done and run is not at_work]
+        if left:
+            assert runs[0].token is not None  # for the type checker: they have been claimed
+            settle_in_time([], partial(give_back, runs[0].token, left))
+    outcomes = [done.get(run.pk) or skipped(run, clock) for run in runs]
     if unflushed is not None:
         log_outcomes(outcomes)
     return outcomes
@@ -79,38 +89,9 @@ def pace_of(task: str, handler: str) -> Hashable:
     return task, handler
 
 
-def _learn(done: Sequence[Outcome], seconds: float) -> None:
-    last = done[-1]
-    if len(done) == 1 and dialects.ledger_dialect().flushes:  # less its own wait for the disk
-        seconds = (last.finished_at - last.started_at).total_seconds()
-    execute.learn(pace_of(last.run.task, last.run.handler), runs=len(done), seconds=seconds)
-
-
 def _is_over(last: Outcome, clock: Clock) -> bool:
     is_late = clock.seconds() > LENIENCE * conf().batch_claim_seconds
     return is_late or isinstance(last.exception, SoftTimeLimitExceeded)
-
-
-def _attempt(
-    source: WorkSource,
-    run: TaskRun,
-    clock: Clock,
-    unflushed: list[Unflushed] | None,
-    *,
-    is_own: bool,
-) -> Outcome:
-    if not is_own:
-        source.begins(run)
-    outcome = run_alone(source, run, clock, unflushed)
-    if not is_own:
-        source.ends(outcome)
-    return outcome
-
-
-def _give_back(runs: Sequence[TaskRun]) -> None:
-    if runs:
-        assert runs[0].token is not None  # for the type checker: they have been claimed
-        settle_in_time([], partial(give_back, runs[0].token, [run.pk for run in runs]))
 
 
 # The disk
@@ -124,7 +105,11 @@ def _flush(unflushed: Sequence[Unflushed]) -> set[int]:
     lost: set[int] = set()
 
     def look() -> None:
-        kept.update(_kept(outcomes))
+        with dialects.ledger_connection().cursor() as cursor:
+            dialects.ledger_dialect().flush(cursor)
+        started = {outcome.run.pk: outcome.started_at for outcome in outcomes}
+        found = TaskRun.objects.filter(pk__in=started, state=RunState.SUCCEEDED)
+        kept.update({pk for pk, at in found.values_list("pk", "started_at") if at == started[pk]})
 
     try:
         settle_in_time(outcomes, look)
@@ -140,16 +125,6 @@ def _flush(unflushed: Sequence[Unflushed]) -> set[int]:
     if lost:
         logger.warning("event=outcomes_lost runs=%d of=%d", len(lost), len(outcomes))
     return lost
-
-
-def _kept(outcomes: Sequence[Outcome]) -> set[int]:
-    """Flush, then look which of these outcomes are there. A run that another worker has done again
-    meanwhile has another start."""
-    with dialects.ledger_connection().cursor() as cursor:
-        dialects.ledger_dialect().flush(cursor)
-    started = {outcome.run.pk: outcome.started_at for outcome in outcomes}
-    found = TaskRun.objects.filter(pk__in=started, state=RunState.SUCCEEDED)
-    return {pk for pk, at in found.values_list("pk", "started_at") if at == started[pk]}
 
 
 def _is_settled_again(outcome: Outcome) -> bool:

@@ -52,7 +52,17 @@ def _register(sender: Any) -> None:
     """Record the worker before the pool is forked: its processes inherit the row's number."""
     try:
         check_inserts()
-        claim.set_own_worker(_recorded(sender))
+        asked = sender.concurrency
+        worker = WorkerProcess.objects.create(
+            name=sender.hostname,
+            host=socket.gethostname(),
+            process_id=os.getpid(),
+            queues=sorted(sender.app.amqp.queues.consume_from),
+            concurrency=asked if isinstance(asked, int) and asked else os.cpu_count() or 1,
+            registered=registered_work(sender.app),
+            versions=versions(),
+        )
+        claim.set_own_worker(worker)
     except (DatabaseError, InterfaceError) as error:
         # Nobody would notice if a worker without a row died, and one whose database has not been
         # migrated could settle nothing. Its supervisor starts it again.
@@ -70,22 +80,6 @@ def _register(sender: Any) -> None:
     gc.freeze()
     # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
     atexit.register(say_goodbye)
-
-
-def _recorded(sender: Any) -> WorkerProcess:
-    return WorkerProcess.objects.create(
-        name=sender.hostname,
-        host=socket.gethostname(),
-        process_id=os.getpid(),
-        queues=sorted(sender.app.amqp.queues.consume_from),
-        concurrency=_number(sender.concurrency),
-        registered=registered_work(sender.app),
-        versions=versions(),
-    )
-
-
-def _number(concurrency: Any) -> int:
-    return concurrency if isinstance(concurrency, int) and concurrency else os.cpu_count() or 1
 
 
 def _start_relay(*, sender: Any, **_: Any) -> None:
@@ -111,18 +105,14 @@ def say_goodbye(**_: Any) -> None:
         _thread.stop()
     if worker is not None:
         try:
-            _farewell(worker)
+            released = relay.release_all(worker)
+            worker.stop()
+            logger.info("event=worker_stopped worker=%s released=%d", worker.name, released)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("event=goodbye_failed worker=%s error=%r", worker.name, str(error))
     delivery.forget()
     _thread = None
     claim.set_own_worker(None)
-
-
-def _farewell(worker: WorkerProcess) -> None:
-    released = relay.release_all(worker)
-    worker.stop()
-    logger.info("event=worker_stopped worker=%s released=%d", worker.name, released)
 
 
 class RelayThread(threading.Thread):

@@ -19,7 +19,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,8 @@ def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
             sender.publish(messages)
         except BrokerUnavailable as error:
             logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
-            _unpublish(runs)
+            waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
+            waiting.update(publish_at=Now())
             break
         log_change("published", runs, by="relay")
         published += len(runs)
@@ -147,11 +148,6 @@ def _lease_unpublished(queue: str, limit: int) -> list[TaskRun]:
     """
     parameters = [queue, limit, dialect.seconds(conf().republish_lease_seconds)]
     return list(TaskRun.objects.raw(statement, parameters))
-
-
-def _unpublish(runs: Sequence[TaskRun]) -> None:
-    waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
-    waiting.update(publish_at=Now())
 
 
 def release_all(worker: WorkerProcess) -> int:
@@ -218,8 +214,13 @@ class StandingRelay:
             else:
                 if report != RelayReport():
                     self.on_report(report)
-            self._sleep()
-        self._say_goodbye()
+            # In slices, because a signal's handler does not end a sleep. Setting a threading.Event
+            # in a handler can deadlock with the thread that waits for it.
+            wake_at = time.monotonic() + self.interval
+            while not self._stopped and (left := wake_at - time.monotonic()) > 0:
+                time.sleep(min(left, LONGEST_SLEEP_SECONDS))
+        if self._row is not None:
+            self._row.stop()
 
     def turn(self) -> RelayReport:
         """Do one turn: heartbeat, lost workers, their runs, unpublished runs, duties."""
@@ -242,17 +243,6 @@ class StandingRelay:
                 logger.info("event=stop_asked worker=%s", self._row.name)
                 self.stop()
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
-
-    def _sleep(self) -> None:
-        # In slices, because a signal's handler does not end a sleep. Setting a threading.Event in a
-        # handler can deadlock with the thread that waits for it.
-        wake_at = time.monotonic() + self.interval
-        while not self._stopped and (left := wake_at - time.monotonic()) > 0:
-            time.sleep(min(left, LONGEST_SLEEP_SECONDS))
-
-    def _say_goodbye(self) -> None:
-        if self._row is not None:
-            self._row.stop()
 
 
 def _register() -> WorkerProcess:

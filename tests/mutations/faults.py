@@ -76,15 +76,15 @@ SETTLING = (
     Fault(
         "a lost delivery is counted as none",
         _LEDGER + "settle.py",
-        "        losses=run.losses + 1,\n",
-        "        losses=run.losses,\n",
+        "state, error, losses = RunState.PENDING, why, run.losses + 1",
+        "state, error, losses = RunState.PENDING, why, run.losses",
         _SETTLING + "test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once",
     ),
     Fault(
         "a poison is never given up",
         _LEDGER + "settle.py",
-        "poison = run.losses + 1 >= max_losses",
-        "poison = run.losses + 1 > max_losses",
+        "if losses >= max_losses:",
+        "if losses > max_losses:",
         _SETTLING + "test_the_fourth_lost_delivery_is_the_last",
     ),
     Fault(
@@ -260,9 +260,8 @@ WORKING = (
     Fault(
         "a poison that dies while it is read counts as waiting",
         _LEDGER + "batch.py",
-        "    groups = _by_function(source, runs)  # before SQLite's one write lock is taken\n"
+        "    # Before SQLite's one write lock is taken.\n",
         "    ports.note_waiting(runs, waiting=True)\n",
-        "    ports.note_waiting(runs, waiting=True)\n    groups = _by_function(source, runs)\n",
         _EXECUTION + "test_what_waits_is_noted_only_once_its_payload_has_been_read",
     ),
     Fault(
@@ -489,7 +488,7 @@ RELAY = (
     Fault(
         "what could not be sent waits for its lease",
         "neural/worker/relay.py",
-        "            _unpublish(runs)\n            break\n",
+        "            waiting.update(publish_at=Now())\n            break\n",
         "            break\n",
         "tests/unit/broker/test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
     ),

@@ -113,28 +113,27 @@ class SourceForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "platform" in self.fields:
             label = self.fields["platform"].label
-            self.fields["platform"] = forms.ChoiceField(label=label, choices=_platforms())
+            named = [(each.name, platform_label(each.name)) for each in PLATFORMS]
+            choices = [("", "---------"), *named]
+            self.fields["platform"] = forms.ChoiceField(label=label, choices=choices)
 
     def clean(self) -> dict[str, Any]:
         """Put what was entered into the credentials of the instance."""
         cleaned = super().clean() or self.cleaned_data
         platform = PLATFORMS.find(self.instance.platform)
         if self.instance.pk and platform is not None:
-            self._set_credentials(platform.credentials, cleaned)
+            stored = stored_credentials(self.instance)
+            changed = dict(stored or {})
+            for each in platform.credentials:
+                given = cleaned.get(CREDENTIAL + each.name, "")
+                if cleaned.get(DELETED + each.name) or (not each.secret and not given):
+                    changed.pop(each.name, None)
+                elif given:
+                    changed[each.name] = given
+            self._guard_kept_secrets(platform.credentials, stored or {}, changed, cleaned)
+            if changed != stored:
+                self.instance.credentials = changed
         return cleaned
-
-    def _set_credentials(self, known: Any, cleaned: Mapping[str, Any]) -> None:
-        stored = stored_credentials(self.instance)
-        changed = dict(stored or {})
-        for each in known:
-            given = cleaned.get(CREDENTIAL + each.name, "")
-            if cleaned.get(DELETED + each.name) or (not each.secret and not given):
-                changed.pop(each.name, None)
-            elif given:
-                changed[each.name] = given
-        self._guard_kept_secrets(known, stored or {}, changed, cleaned)
-        if changed != stored:
-            self.instance.credentials = changed
 
     def _guard_kept_secrets(
         self,
@@ -152,10 +151,6 @@ class SourceForm(forms.ModelForm):
             if is_kept and not cleaned.get(CREDENTIAL + each.name):
                 text = _("Enter it again: the address to which it is sent was changed.")
                 self.add_error(CREDENTIAL + each.name, text)
-
-
-def _platforms() -> list[tuple[str, str]]:
-    return [("", "---------"), *((each.name, platform_label(each.name)) for each in PLATFORMS)]
 
 
 def platform_label(name: str) -> str:

@@ -125,7 +125,17 @@ class FetchingClient:
             )
         except NeuralError as error:
             raise FetchFailed(f"{what}: no answer ({error})") from None
-        return _json_of(answer, what)
+        status = answer.status
+        if not 200 <= status < 300:
+            wait = _retry_after(answer) if status in (_TOO_MANY, _UNAVAILABLE) else None
+            raise FetchFailed(f"{what} answered {status}", status=status, retry_after=wait)
+        if answer.is_cut:
+            raise FetchFailed(f"{what}: its answer has over {ANSWER_BYTES:,} bytes", status=status)
+        try:
+            return storable_json(loads(answer.body))
+        except (ValueError, RecursionError):
+            reason = f"{what}: its answer is no JSON, or nested too deep"
+            raise FetchFailed(reason, status=status) from None
 
 
 def _is_sendable(value: str) -> bool:
@@ -137,20 +147,6 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or "?"
     except ValueError:
         return "?"
-
-
-def _json_of(answer: Any, what: str) -> Any:
-    status = answer.status
-    if not 200 <= status < 300:
-        wait = _retry_after(answer) if status in (_TOO_MANY, _UNAVAILABLE) else None
-        raise FetchFailed(f"{what} answered {status}", status=status, retry_after=wait)
-    if answer.is_cut:
-        raise FetchFailed(f"{what}: its answer has over {ANSWER_BYTES:,} bytes", status=status)
-    try:
-        return storable_json(loads(answer.body))
-    except (ValueError, RecursionError):
-        reason = f"{what}: its answer is no JSON, or nested too deep"
-        raise FetchFailed(reason, status=status) from None
 
 
 def _retry_after(answer: Any) -> float | None:

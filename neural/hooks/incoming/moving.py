@@ -122,7 +122,9 @@ def _moved(event: NeuralEvent, belongs: Callable[[str], str], dry_run: bool) -> 
         order = event.event_id.partition(":")[0]
     right = belongs(order)
     base = _MOVED.sub("", event.event_id)
-    moves = _moves(event.source, base)
+    ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 100) for way in ("in", "out")}
+    found = NeuralEvent.objects.filter(source=event.source, event_id__in=ids)
+    moves = [(store, *ids[each]) for store, each in found.values_list("store_id", "event_id")]
     here = max((move for store, *move in moves if store == event.store_id), default=[0, "in"])
     if right in ("", event.store_id) or here[1] == "out":
         return "stayed"
@@ -136,13 +138,6 @@ def _moved(event: NeuralEvent, belongs: Callable[[str], str], dry_run: bool) -> 
         refused = any(answer.is_refused for answer in answers)
         transaction.set_rollback(refused or dry_run)
     return "refused" if refused else "moved"
-
-
-def _moves(source: str, base: str) -> list[tuple[str, int, str]]:
-    """The stores between which an event was moved, each with the number of the move and its way."""
-    ids = {f"{base}~moved-{n}-{way}": (n, way) for n in range(1, 100) for way in ("in", "out")}
-    found = NeuralEvent.objects.filter(source=source, event_id__in=ids)
-    return [(store, *ids[each]) for store, each in found.values_list("store_id", "event_id")]
 
 
 def _undone(event: NeuralEvent, order: str) -> dict[str, Any]:

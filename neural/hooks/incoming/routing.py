@@ -122,17 +122,14 @@ def route_waiting(*, source: int) -> dict[str, int]:
     Idempotent: a push is recorded once, however often this is called.
     """
     done: dict[str, int] = checkpoint() or {"after": 0, "routed": 0, "waiting": 0}
-    rows = list(_waiting(source).filter(pk__gt=done["after"]).order_by("pk")[:SLICE])
+    waiting = UnroutedPush.objects.filter(source=source, state=PushState.WAITING)
+    rows = list(waiting.filter(pk__gt=done["after"]).order_by("pk")[:SLICE])
     for row in rows:
         done["routed" if route(row) else "waiting"] += 1
         done["after"] = row.pk
     if len(rows) == SLICE:
         raise Snooze(0, checkpoint=done)
     return {"routed": done["routed"], "waiting": done["waiting"]}
-
-
-def _waiting(source: int) -> Any:
-    return UnroutedPush.objects.filter(source=source, state=PushState.WAITING)
 
 
 def connect() -> None:
@@ -211,23 +208,18 @@ def written(request: Received) -> dict[str, Any]:
         for name, value in request.headers.items()
         if not is_credential(name)
     }
+    parts = urlsplit(request.url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    retained = [pair for pair in query if not is_credential(pair[0])]
+    url = request.url
+    if len(retained) < len(query):
+        url = urlunsplit(parts._replace(query=urlencode(retained)))
     return {
         "method": request.method,
-        "url": escaped(_without_credentials(request.url)),
+        "url": escaped(url),
         "headers": headers,
         **_written_body(request.body),
     }
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    retained = [pair for pair in query if not is_credential(pair[0])]
-    return (
-        url
-        if len(retained) == len(query)
-        else urlunsplit(parts._replace(query=urlencode(retained)))
-    )
 
 
 def _written_body(body: bytes) -> dict[str, str]:

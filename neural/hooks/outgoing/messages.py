@@ -49,26 +49,21 @@ def request_of(delivery: Delivery, *, now: dt.datetime) -> Post:
 def body_of(delivery: Delivery) -> bytes:
     """The body of a delivery. Raises :class:`PayloadPruned`."""
     if delivery.payload is None and delivery.event_id:
-        return _event_body(delivery.event_id)
+        # As text: a number that is decoded and encoded again may lose digits.
+        events = NeuralEvent.objects.defer("payload").annotate(text=Cast("payload", TextField()))
+        event: Any = events.get(pk=delivery.event_id)
+        if event.text is None:
+            raise PayloadPruned(f"the payload of {event} was pruned before it was delivered")
+        facts = {
+            "store": event.store_id,
+            "source": event.source,
+            "event_id": event.event_id,
+            "occurred_at": event.occurred_at,
+            "recorded_at": event.recorded_at,
+        }
+        data = f'{_json(facts)[:-1]},"payload":{event.text}}}'
+        return _body(event.type, event.occurred_at, data)
     return _body(delivery.type, delivery.created_at, _json(delivery.payload))
-
-
-def _event_body(event_id: int) -> bytes:
-    """The body that tells an event. The payload is taken over as text: a number that is decoded and
-    encoded again may lose digits."""
-    events = NeuralEvent.objects.defer("payload").annotate(text=Cast("payload", TextField()))
-    event: Any = events.get(pk=event_id)
-    if event.text is None:
-        raise PayloadPruned(f"the payload of {event} was pruned before it was delivered")
-    facts = {
-        "store": event.store_id,
-        "source": event.source,
-        "event_id": event.event_id,
-        "occurred_at": event.occurred_at,
-        "recorded_at": event.recorded_at,
-    }
-    data = f'{_json(facts)[:-1]},"payload":{event.text}}}'
-    return _body(event.type, event.occurred_at, data)
 
 
 def _body(kind: str, moment: dt.datetime, data: str) -> bytes:

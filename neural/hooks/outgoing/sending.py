@@ -99,17 +99,13 @@ def _ended(delivery: Delivery, answer: Answer, *, now: dt.datetime) -> dict[str,
     note_failure(
         subscription, now=now, not_before=now + dt.timedelta(seconds=wait) if wait else None
     )
-    if _failing_for(delivery, now) >= dt.timedelta(seconds=conf().hook_give_up_seconds):
+    # How long this delivery has failed, or every delivery of its subscription.
+    since = [delivery.failing_since or now, delivery.subscription.failing_since or now]
+    if now - min(since) >= dt.timedelta(seconds=conf().hook_give_up_seconds):
         delivery.conclude(state=DeliveryState.FAILED)
         _pause(subscription, PauseReason.FAILING, error=text)
         raise DeliveryGivenUp(f"{text}; given up, and the subscription paused")
     raise Snooze(wait) if wait else DeliveryFailed(text)
-
-
-def _failing_for(delivery: Delivery, now: dt.datetime) -> dt.timedelta:
-    """For how long this delivery has failed, or every delivery of its subscription."""
-    since = [delivery.failing_since or now, delivery.subscription.failing_since or now]
-    return now - min(since)
 
 
 def _pause(subscription: Subscription, reason: PauseReason, **facts: object) -> None:

@@ -134,12 +134,13 @@ def _order(order: Fields) -> Iterator[Translated]:
     )
     lines = [each for item in order.each("items") for each in _lines(item, digits)]
     money = _Money(order, lines, digits)
+    code = order.integer("channel")
     yield statement.order(
         lines,
         bill=money.bill,
         total=money.total,
         channel=order.one_of("orderType", _CHANNELS),
-        platform=_platform(order),
+        platform="" if code is None else _PLATFORMS.get(code, f"channel-{code:d}"[:100]),
         platform_number=order.text("channelOrderId"),
         ticket=order.text("channelOrderDisplayId"),
         table=order.text("table"),
@@ -158,11 +159,6 @@ def _order(order: Fields) -> Iterator[Translated]:
             tip=money.tip or None,
             status="cancelled" if order.integer("status") in _MONEY_BACK else "completed",
         )
-
-
-def _platform(order: Fields) -> str:
-    code = order.integer("channel")
-    return "" if code is None else _PLATFORMS.get(code, f"channel-{code:d}"[:100])
 
 
 def _lines(
@@ -198,7 +194,12 @@ class _Money:
 
     def __init__(self, order: Fields, lines: Sequence[dict[str, Any]], digits: int) -> None:
         self.tip = order.cents("tip", digits) + order.cents("driverTip", digits)
-        discounts = _discounts(order, digits)
+        tax_names = "; ".join(each.name("name") for each in order.each("taxes"))
+        total = abs(order.cents("discountTotal", digits))
+        discounts = [_discount(each, digits) for each in order.each("discounts")]
+        # The list of discounts names them, if it is complete.
+        if sum((Decimal(each["amount"]) for each in discounts), ZERO) != total:
+            discounts = [entry("discount", total)] if total else []
         charges = [
             entry("charge", order.cents(name, digits), code=code) for name, code in _CHARGES.items()
         ]
@@ -218,7 +219,7 @@ class _Money:
             *discounts,
             entry("discount", rebate, platform=rebate, code="rebate"),
             *charges,
-            entry("tax", tax, included=not added, name=_tax_names(order)),
+            entry("tax", tax, included=not added, name=tax_names[:200]),
         )
 
     def _explained(
@@ -232,19 +233,6 @@ class _Money:
                 if untaxed + (tax if added else ZERO) + tip - off == amount:
                     return amount - tip - (rebate - off), added
         return amount - rebate, False
-
-
-def _tax_names(order: Fields) -> str:
-    return "; ".join(each.name("name") for each in order.each("taxes"))[:200]
-
-
-def _discounts(order: Fields, digits: int) -> list[dict[str, Any]]:
-    """``discountTotal`` is negative. The list of discounts names them, if it is complete."""
-    total = abs(order.cents("discountTotal", digits))
-    named = [_discount(each, digits) for each in order.each("discounts")]
-    if named and sum((Decimal(each["amount"]) for each in named), ZERO) == total:
-        return named
-    return [entry("discount", total)] if total else []
 
 
 def _discount(each: Fields, digits: int) -> dict[str, Any]:

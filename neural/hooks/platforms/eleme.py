@@ -272,6 +272,8 @@ def _order(order: Fields, message: _Message) -> Iterator[Translated]:
     borne = abs(order.money("elemePart")) + abs(order.money("hongbao"))
     fee = order.money("deliverFee")
     withheld = withheld_fee(fee, total + borne - commission, payout, fee)
+    phones = order.value.get("phoneList")
+    first = phones[0] if isinstance(phones, list) and phones else ""
     yield statement.order(
         [each for group in order.each("groups") for each in _lines(group)],
         bill=_bill(order, withheld),
@@ -283,7 +285,7 @@ def _order(order: Fields, message: _Message) -> Iterator[Translated]:
         placed_at=_in_china(order, "createdAt"),
         promised_at=_in_china(order, "deliverTime"),
         note=order.note("description"),
-        phone_last4=_phone(order),
+        phone_last4=last_digits(first) if isinstance(first, str) else "",
     )
     if order.flag("onlinePaid"):
         yield statement.payment(statement.only("payment"), total, tender="platform")
@@ -302,6 +304,8 @@ def _lines(group: Fields) -> Iterator[dict[str, Any]]:
     if group.text("type").lower() in _OTHER_GROUPS:
         return
     for item in group.each("items"):
+        specs, wishes = item.each("newSpecs"), item.each("attributes")
+        found = [each.name("value") or each.name("name") for each in (*specs, *wishes)]
         yield line(
             line_id=item.place[:100],
             # Sizes and wishes are in the name, so that the name tells no dish.
@@ -309,14 +313,8 @@ def _lines(group: Fields) -> Iterator[dict[str, Any]]:
             name=item.name("name"),
             quantity=item.quantity("quantity", 1),
             price=item.money("price"),
-            options=_options(item),
+            options=[each for each in found if each][:100],
         )
-
-
-def _options(item: Fields) -> list[str]:
-    specs, wishes = item.each("newSpecs"), item.each("attributes")
-    found = [each.name("value") or each.name("name") for each in (*specs, *wishes)]
-    return [each for each in found if each][:100]
 
 
 def _bill(order: Fields, withheld: Decimal) -> list[dict[str, Any]]:
@@ -331,12 +329,6 @@ def _bill(order: Fields, withheld: Decimal) -> list[dict[str, Any]]:
         entry("charge", order.money("packageFee"), code="packing"),
         entry("charge", order.money("deliverFee"), platform=withheld, code="delivery"),
     )
-
-
-def _phone(order: Fields) -> str:
-    phones = order.value.get("phoneList")
-    first = phones[0] if isinstance(phones, list) and phones else ""
-    return last_digits(first) if isinstance(first, str) else ""
 
 
 # What is taken back

@@ -234,20 +234,16 @@ def _statement(order_id: str, at: dt.datetime, push_id: str, status: str = "") -
     )
 
 
-def _status(base: Fields) -> str:
-    code = base.text("orderStatus")
-    found = _STATUSES.get(_CODES.get(code, code))
-    if found is None:
-        raise base.unknown("orderStatus", _STATUSES)
-    return found
-
-
 def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated]:
     base = detail.at("orderBaseVO")
     kind = base.text("orderType")
     if kind in _NO_SALES:
         return
-    statement = _statement(base.id("orderId"), at, push_id, _status(base))
+    code = base.text("orderStatus")
+    found = _STATUSES.get(_CODES.get(code, code))
+    if found is None:
+        raise base.unknown("orderStatus", _STATUSES)
+    statement = _statement(base.id("orderId"), at, push_id, found)
     yield statement.order(
         [each for item in detail.each("orderItemVoList") for each in _lines(item)],
         bill=_bill(detail),
@@ -283,6 +279,10 @@ def _lines(item: Fields, parent: str = "") -> Iterator[dict[str, Any]]:
     quantity = item.quantity("quantity", 1)
     amount = None if parent else item.cents_or_none("itemSaleAmt", 2) or None
     line_id = item.id_or_none("id") or item.place[:100]
+    wishes = [each.name("practiceName") for each in item.each("practiceVoList")]
+    state = "gift" if item.flag("giftFlag") else "sold"
+    if item.text("saleStatusTypeCode") == "DISCARD":
+        state = "void"
     yield line(
         line_id=line_id,
         dish=item.id_or_none("itemCode"),
@@ -290,20 +290,14 @@ def _lines(item: Fields, parent: str = "") -> Iterator[dict[str, Any]]:
         quantity=quantity,
         price=ZERO if parent else _price(item, quantity, amount),
         amount=amount,
-        state=_state(item),
+        state=state,
         role="component" if parent else "item",
         parent=parent,
-        options=_options(item),
+        options=[each for each in (item.name("specNameConcat"), *wishes) if each][:100],
         note=item.note("itemSubject"),
     )
     for part in item.each("children"):
         yield from _lines(part, line_id)
-
-
-def _state(item: Fields) -> str:
-    if item.text("saleStatusTypeCode") == "DISCARD":
-        return "void"
-    return "gift" if item.flag("giftFlag") else "sold"
 
 
 def _price(item: Fields, quantity: Decimal, amount: Decimal | None) -> Decimal:
@@ -312,11 +306,6 @@ def _price(item: Fields, quantity: Decimal, amount: Decimal | None) -> Decimal:
         return piece_price(amount, quantity)
     sale = item.cents_or_none("salePrice", 2)
     return item.cents("itemPrice", 2) if sale is None else sale
-
-
-def _options(item: Fields) -> list[str]:
-    wishes = [each.name("practiceName") for each in item.each("practiceVoList")]
-    return [each for each in (item.name("specNameConcat"), *wishes) if each][:100]
 
 
 def _bill(detail: Fields) -> list[dict[str, Any]]:

@@ -242,13 +242,14 @@ def _order(order: Fields) -> Iterator[Translated]:
     account = _inner(order, "poi_receive_detail")
     account = Fields({} if account is None else account, "poi_receive_detail")
     total = order.money("total")
-    borne = _charged(account, "actOrderChargeByMt")
+    borne = sum((each.cents("moneyCent", 2) for each in account.each("actOrderChargeByMt")), ZERO)
     commission = account.cents("foodShareFeeChargeByPoi", 2)
     payout = account.cents_or_none("wmPoiReceiveCent", 2)
     items = _list(order, "detail")
     fee = order.money("shipping_fee")
     default = ZERO if order.text("logistics_code") == OWN_DELIVERY else fee
     withheld = withheld_fee(fee, total + borne - commission, payout, default)
+    # The guest's wish, before the proxy number that Meituan writes after it.
     yield statement.order(
         [_line(item) for item in items],
         bill=_bill(order, items, withheld, borne),
@@ -260,7 +261,7 @@ def _order(order: Fields) -> Iterator[Translated]:
         guests=order.guests("dinners_number"),
         placed_at=order.epoch("ctime"),
         promised_at=order.epoch("delivery_time"),
-        note=_note(order),
+        note=without_phones(order.text("caution", 500).split(PROXY_NUMBER)[0].strip()),
         phone_last4=last_digits(order.text("recipient_phone")),
     )
     if order.text("pay_type") == "2":
@@ -310,15 +311,6 @@ def _discount(extra: Fields) -> dict[str, Any]:
         platform=extra.money("mt_charge"),
         name=extra.name("remark"),
     )
-
-
-def _charged(account: Fields, name: str) -> Decimal:
-    return sum((each.cents("moneyCent", 2) for each in account.each(name)), ZERO)
-
-
-def _note(order: Fields) -> str:
-    """The guest's wish, before the proxy number that Meituan writes after it."""
-    return without_phones(order.text("caution", 500).split(PROXY_NUMBER)[0].strip())
 
 
 def _inner(order: Fields, name: str) -> Any:

@@ -248,12 +248,16 @@ def _order(order: Fields) -> Iterator[Translated]:
         return
     currency = _currency(order.part("total_money"))
     money = _Money(digits_of(currency))
+    status = order.one_of("state", _STATES)
+    fulfillments = order.each("fulfillments")
+    if status == "open" and fulfillments:
+        status = _PROGRESS.get(fulfillments[0].text("state"), status)
     statement = Statement(
         till="square",
         order_id=order.id("id"),
         at=order.instant("updated_at", "created_at"),
         version=_version(order),
-        status=_status(order),
+        status=status,
     )
     lines = [each for item in order.each("line_items") for each in _lines(item, money)]
     returned, value = _returned(order, money)
@@ -292,14 +296,6 @@ def _tendered(tender: Fields, order: Fields, money: "_Money") -> Translated:
         status=_CAPTURED.get(tender.part("card_details").text("status"), "completed"),
         fee=max(money(tender, "processing_fee_money"), ZERO) or None,
     )
-
-
-def _status(order: Fields) -> str:
-    status = order.one_of("state", _STATES)
-    fulfillments = order.each("fulfillments")
-    if status != "open" or not fulfillments:
-        return status
-    return _PROGRESS.get(fulfillments[0].text("state"), status)
 
 
 def _version(order: Fields) -> int | None:

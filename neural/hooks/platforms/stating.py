@@ -204,7 +204,7 @@ class Statement:
             payload,
             at=self.at,
             version=self.version,
-            rank=_rank(self.status),
+            rank=_RANKS.index(self.status) if self.status in _RANKS else 0,
             push_id=self.push_id,
         )
 
@@ -238,10 +238,6 @@ def event(
         payload=payload,
         occurred_at=at,
     )
-
-
-def _rank(status: str) -> int:
-    return _RANKS.index(status) if status in _RANKS else 0
 
 
 def _must_not_be_negative(what: str, value: Any) -> None:

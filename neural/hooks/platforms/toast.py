@@ -124,7 +124,8 @@ class Toast(Platform):
                 "Toast API in the source"
             )
         address = self.api_of(credentials)
-        order_id = quote(_order_id(details), safe="")
+        identity = details.part("order").id_or_none("guid") or details.id("orderGuid")
+        order_id = quote(identity, safe="")
         headers = {
             "Authorization": f"Bearer {_token(address, credentials, client)}",
             _RESTAURANT: details.id_or_none("restaurantGuid") or push.headers.get(_RESTAURANT, ""),
@@ -169,10 +170,6 @@ class Toast(Platform):
         return list(_order(order))
 
 
-def _order_id(details: Fields) -> str:
-    return details.part("order").id_or_none("guid") or details.id("orderGuid")
-
-
 def _token(address: str, credentials: Credentials, client: Client) -> str:
     answer = client.post(
         f"{address}/authentication/v1/authentication/login",
@@ -210,12 +207,16 @@ def _order(order: Fields) -> Iterator[Translated]:
         for selection in check.each("selections")
         for each in _lines(selection, void=check.flag("voided"))
     ]
+    channel = "takeaway" if order.has("curbsidePickupInfo") else ""
+    if order.has("deliveryInfo"):
+        channel = "delivery"
     yield statement.order(
         lines,
         bill=[each for check in live for each in _bill(check)],
         total=sum((each.money("totalAmount") for each in live), ZERO),
-        channel=_channel(order),
-        ticket=order.text("displayNumber") or _ticket(checks),
+        channel=channel,
+        ticket=order.text("displayNumber")
+        or next((each.text("displayNumber") for each in checks if each.has("displayNumber")), ""),
         table=order.part("table").text("guid"),
         guests=order.guests("numberOfGuests", least=0),
         placed_at=order.moment("openedDate"),
@@ -243,16 +244,6 @@ def _status(order: Fields, checks: Sequence[Fields]) -> str:
     if checks and all(each.text("paymentStatus") == "CLOSED" for each in checks):
         return "closed"
     return order.one_of("approvalStatus", _APPROVALS, "open")
-
-
-def _channel(order: Fields) -> str:
-    if order.has("deliveryInfo"):
-        return "delivery"
-    return "takeaway" if order.has("curbsidePickupInfo") else ""
-
-
-def _ticket(checks: Sequence[Fields]) -> str:
-    return next((each.text("displayNumber") for each in checks if each.has("displayNumber")), "")
 
 
 def _lines(selection: Fields, *, void: bool) -> Iterator[dict[str, Any]]:
@@ -312,12 +303,6 @@ def _discount(applied: Fields) -> Decimal:
 def _bill(check: Fields) -> list[dict[str, Any]]:
     charges = [_charge(each) for each in check.each("appliedServiceCharges")]
     tax = entry("tax", check.money("taxAmount"))
-    return entries(*_check_discounts(check), *charges, tax)
-
-
-def _check_discounts(check: Fields) -> list[dict[str, Any]]:
-    """The discounts of the check. Its selections' prices are reduced by them already, so what the
-    prices say counts: the check's own list only names it."""
     reduced = ZERO
     for selection in check.each("selections"):
         if not selection.flag("voided"):
@@ -327,13 +312,12 @@ def _check_discounts(check: Fields) -> list[dict[str, Any]]:
         entry("discount", _discount(each), name=each.name("name"))
         for each in check.each("appliedDiscounts")
     ]
-    if sum((Decimal(each["amount"]) for each in named), ZERO) == reduced:
-        return named
-    return [entry("discount", max(reduced, ZERO), name="; ".join(_names(named))[:200])]
-
-
-def _names(found: Sequence[dict[str, Any]]) -> list[str]:
-    return [each["name"] for each in found if "name" in each]
+    if sum((Decimal(each["amount"]) for each in named), ZERO) != reduced:
+        # The prices are reduced already, so what they say counts: the check's own list only names
+        # it.
+        names = "; ".join([each["name"] for each in named if "name" in each])
+        named = [entry("discount", max(reduced, ZERO), name=names[:200])]
+    return entries(*named, *charges, tax)
 
 
 def _charge(charge: Fields) -> dict[str, Any]:

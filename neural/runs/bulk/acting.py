@@ -73,7 +73,11 @@ def _unfit(action: BulkAction, meant: Selection, found: Mapping[int, TaskRun]) -
         match = set(replace(meant).runs.filter(pk__in=found).values_list("pk", flat=True))
     left_out = verb.left_out(mine, named=meant.names_each, values=action.values)
     out = {why: set(runs.values_list("pk", flat=True)) for why, runs in left_out.items()}
-    taken = _acted_on_since(action, found)
+    # Two people who act on the same runs cause one execution, even if a run fails again
+    # in between.
+    others = BulkActionItem.objects.exclude(action=action).filter(outcome=BulkOutcome.CHANGED)
+    since = others.filter(run_id__in=found, at__gte=action.created_at)
+    taken = set(since.values_list("run_id", flat=True))
     why = {}
     for key, run in found.items():
         checks = {
@@ -87,14 +91,6 @@ def _unfit(action: BulkAction, meant: Selection, found: Mapping[int, TaskRun]) -
         if reason := next((name for name, holds in checks.items() if holds), ""):
             why[key] = reason
     return why
-
-
-def _acted_on_since(action: BulkAction, found: Mapping[int, TaskRun]) -> set[int]:
-    """The runs that another action has changed since this one began. Two people who act on the same
-    runs cause one execution, even if a run fails again in between."""
-    others = BulkActionItem.objects.exclude(action=action).filter(outcome=BulkOutcome.CHANGED)
-    since = others.filter(run_id__in=found, at__gte=action.created_at)
-    return set(since.values_list("run_id", flat=True))
 
 
 def _change(action: BulkAction, runs: Sequence[TaskRun]) -> Sequence[BulkActionItem]:

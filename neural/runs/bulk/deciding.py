@@ -28,26 +28,20 @@ def ask_for_slices(action: BulkAction) -> None:
 
     A second run at the same time does no harm: each slice begins where the one before ended.
     """
+    # People act on runs because something is wrong: a queue that is not paused, if there is
+    # one. Not that of urgent work, which many runs at a time would slow down.
+    paused = set(pauses().values_list("queue", flat=True))
+    found = (each for each in (DEFAULT_QUEUE, LOW_PRIORITY_QUEUE) if each not in paused)
     run = enqueue(
         task=ACT_TASK,
         args=[],
         kwargs={"action_id": action.pk},
-        queue=_queue(),
+        queue=next(found, DEFAULT_QUEUE),
         priority=DEFAULT_PRIORITY,
         unique_key=f"{ACT_TASK} {action.pk}",
         requested_by=action.requested_by,
     )
     action.hand_to(run)
-
-
-def _queue() -> str:
-    """A queue that is not paused, if there is one: people act on runs because something is wrong.
-
-    Not the queue of urgent work, which many runs at a time would slow down.
-    """
-    paused = set(pauses().values_list("queue", flat=True))
-    found = (each for each in (DEFAULT_QUEUE, LOW_PRIORITY_QUEUE) if each not in paused)
-    return next(found, DEFAULT_QUEUE)
 
 
 def record(

@@ -80,6 +80,7 @@ def preview(*, verb: RunVerb, selection: Selection, values: Values = NOTHING) ->
             works[handler or task] += 1
             stores[store or ""] += 1
             errors[named.get(key) or first_line(error)] += 1
+    runs = TaskRun.objects.filter(pk__in=keys[:SAMPLE]).select_related("store")
     return Preview(
         matched=len(keys),
         fit=len(fitting.values_list("pk", flat=True)) if may_fit else 0,
@@ -88,13 +89,8 @@ def preview(*, verb: RunVerb, selection: Selection, values: Values = NOTHING) ->
         works=_largest(works),
         errors=_largest(errors),
         stores=_with_names(_largest(stores)),
-        sample=_sample(keys),
+        sample=list(runs.defer("args", "kwargs", "result").order_by("-pk")),
     )
-
-
-def _sample(keys: Sequence[int]) -> Sequence[TaskRun]:
-    runs = TaskRun.objects.filter(pk__in=keys[:SAMPLE]).select_related("store")
-    return list(runs.defer("args", "kwargs", "result").order_by("-pk"))
 
 
 def first_line(error: str) -> str:

@@ -32,25 +32,19 @@ def progress_of(action: BulkAction, *, now: dt.datetime) -> Progress:
     share = _share(action)
     if not action.is_under_way or not action.done:
         return Progress(share=share, rate=None, left=None)
-    rate = _rate(action, now)
+    newest = BulkActionItem.objects.filter(action=action).order_by("-run_id")
+    times = list(newest.values_list("at", flat=True)[:RECENT])
+    rate = len(times) / max(now - times[-1], SHORTEST).total_seconds()
     return Progress(share=share, rate=rate, left=_left(action, rate, now, share))
 
 
 def _share(action: BulkAction) -> float:
     if action.state == BulkActionState.FINISHED:
         return 1.0
-    part, whole = (action.done, action.expected) if action.expected else _keys(action)
+    part, whole = action.position, action.up_to
+    if action.expected:
+        part, whole = action.done, action.expected
     return min(part / whole, 1.0) if whole else 0.0
-
-
-def _keys(action: BulkAction) -> tuple[int, int]:
-    return action.position, action.up_to
-
-
-def _rate(action: BulkAction, now: dt.datetime) -> float:
-    newest = BulkActionItem.objects.filter(action=action).order_by("-run_id")
-    times = list(newest.values_list("at", flat=True)[:RECENT])
-    return len(times) / max(now - times[-1], SHORTEST).total_seconds()
 
 
 def _left(action: BulkAction, rate: float, now: dt.datetime, share: float) -> dt.timedelta | None:

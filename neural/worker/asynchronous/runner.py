@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -151,7 +151,10 @@ class Runner:
     def _claim(self) -> None:
         room = self.limit - len(self._under_way)
         asked = dict(list(self._asked.items())[: max(room, 0)])
-        for task, theirs in _by_task(asked.values()).items():
+        by_task: dict[str, dict[str, Asked]] = {}
+        for each in asked.values():
+            by_task.setdefault(each.source.name, {})[each.task_id] = each
+        for task, theirs in by_task.items():
             runs = claim_each(task_ids=list(theirs), task=task, claimant=own_claimant())
             for run in runs:
                 self._begin(run, self._asked.pop(run.task_id))
@@ -170,15 +173,14 @@ class Runner:
             if name not in found:
                 self._suspects.pop(name).answer(())
             elif len(self._under_way) < self.limit and self._may_join(found[name]):
-                self._claim_one(self._suspects[name])
+                suspect = self._suspects[name]
+                task = suspect.source.name
+                runs = claim(task_id=suspect.task_id, task=task, claimant=own_claimant())
+                for run in runs:
+                    self._begin(run, suspect)
+                if not runs:
+                    suspect.answer(())
                 del self._suspects[name]
-
-    def _claim_one(self, asked: Asked) -> None:
-        runs = claim(task_id=asked.task_id, task=asked.source.name, claimant=own_claimant())
-        for run in runs:
-            self._begin(run, asked)
-        if not runs:
-            asked.answer(())
 
     def _may_join(self, run: TaskRun) -> bool:
         """Whether a run that may have ended its process before can be started now."""
@@ -236,13 +238,6 @@ class Runner:
             if mine.get(pk) != it.run.token:
                 self.loop.cancel(it)
                 self._answer(it.run, ())
-
-
-def _by_task(asked: Collection[Asked]) -> Mapping[str, Mapping[str, Asked]]:
-    found: dict[str, dict[str, Asked]] = {}
-    for each in asked:
-        found.setdefault(each.source.name, {})[each.task_id] = each
-    return found
 
 
 def _recorded(ended: Sequence[tuple[UnderWay, Outcome]]) -> list[Outcome]:

@@ -12,7 +12,7 @@ from neural.batches import ending, ports, recording
 from neural.batches.awaited import fail, report
 from neural.batches.ports import Members
 from neural.celeryapp.callbacks import COUNT_TASK
-from neural.ledger.record import requested
+from neural.ledger.record import new_task_run
 from neural.ledger.settle import mark_lost, settle
 from neural.ledger.work import current
 from neural.models import (
@@ -447,7 +447,7 @@ def test_a_member_whose_chain_died_before_it_has_failed():
 def test_an_awaited_member_that_becomes_a_run_is_the_same_member():
     batch = make_batch()
     awaits(batch, "later")
-    run = requested(
+    run = new_task_run(
         task=canvas.add.name, args=[1, 2], kwargs={}, queue="default", priority=5, task_id="later"
     )
 
@@ -511,7 +511,7 @@ def test_a_run_that_has_failed_is_not_reported_as_a_success_nor_the_other_way_ro
 
 def of_store(code: str | None, task_id: str):
     how = {"args": [1, 2], "kwargs": {}, "queue": "default", "priority": 5, "task_id": task_id}
-    return requested(task=canvas.add.name, store=code, **how)
+    return new_task_run(task=canvas.add.name, store=code, **how)
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ def test_no_run_of_another_store_is_added_to_a_batch():
 
 
 def new(task_id=None):
-    return requested(
+    return new_task_run(
         task=canvas.add.name, args=[1, 2], kwargs={}, queue="default", priority=5, task_id=task_id
     )
 

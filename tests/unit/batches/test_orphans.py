@@ -14,7 +14,7 @@ from neural.celeryapp import callbacks, chords
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.clock import CarriedClock
-from neural.ledger.outcome import not_started
+from neural.ledger.outcome import skipped
 from neural.ledger.settle import mark_lost, release, settle
 from neural.ledger.work import current
 from neural.models import AwaitedMember, Batch, BatchState, RunState, TaskRun
@@ -273,7 +273,7 @@ def test_a_maker_that_was_handed_back_goes_on(maker):
 def test_a_maker_that_was_claimed_in_between_and_not_started_goes_on(maker):
     recovered(killed(maker, two_members(then=die)))
     claimed = claim(task_id=maker.task_id, claimant=Claimant())
-    settle([not_started(each, CarriedClock()) for each in claimed])
+    settle([skipped(each, CarriedClock()) for each in claimed])
 
     killed(maker, two_members())
 

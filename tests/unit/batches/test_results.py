@@ -3,7 +3,7 @@
 import pytest
 
 from neural.batches import recording, results
-from neural.ledger.record import requested
+from neural.ledger.record import new_task_run
 from neural.models import AwaitedMember, AwaitedState, Batch, BatchState, RunState, TaskRun
 from tests.probe import canvas
 from tests.unit.batches.world import now
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 def new(place):
     options = {"group_index": place}
-    return requested(
+    return new_task_run(
         task=canvas.add.name, args=[1, 2], kwargs={}, queue="default", priority=5, options=options
     )
 

@@ -120,7 +120,7 @@ class Mixture:
             case "d":
                 return failed(run, RunState.DEAD, **times)
             case "n":
-                return outcomes.not_started(run, clock)
+                return outcomes.skipped(run, clock)
             case "w":
                 word = outcomes.Snooze(0.0)
                 return outcomes.failed(run, word, None, at, clock)
@@ -287,7 +287,7 @@ def test_one_transaction_writes_one_tally_however_many_runs_it_settles():
 def test_what_counts_nothing_leaves_no_tally():
     run = claimed()
 
-    settle([outcomes.not_started(run, outcomes.Clock.of(run))])
+    settle([outcomes.skipped(run, outcomes.Clock.of(run))])
 
     assert not Tally.objects.exists()
 

@@ -156,7 +156,7 @@ def test_a_batch_ends_when_its_time_is_up_and_hands_the_rest_back(settings):
 
     outcomes = perform({"a": effect("a"), "b": effect("b"), "c": effect("c")})
 
-    assert [outcome.not_started for outcome in outcomes] == [False, True, True]
+    assert [outcome.skipped for outcome in outcomes] == [False, True, True]
     assert Effect.counts() == {"a": 1}
     for task_id in "bc":
         run = the_run(task_id)
@@ -169,7 +169,7 @@ def test_a_batch_of_history_ends_when_others_wait_to_write(monkeypatch):
 
     outcomes = perform({each: effect(each) for each in "abc"})
 
-    assert [outcome.not_started for outcome in outcomes] == [False, True, True]
+    assert [outcome.skipped for outcome in outcomes] == [False, True, True]
     assert Effect.counts() == {"a": 1}
 
 

@@ -1,5 +1,6 @@
 from contextlib import suppress
 from itertools import count
+from math import inf
 
 import pytest
 
@@ -31,12 +32,12 @@ def test_with_time_enough_all_steps_are_done():
     assert done == list(range(9))
 
 
-@pytest.mark.parametrize("gives_way", [False, True])
-def test_a_slice_may_give_way_to_other_work(monkeypatch, gives_way):
+@pytest.mark.parametrize(("gives_way_after", "steps"), [(inf, 9), (0, 1)])
+def test_a_slice_may_give_way_to_other_work(monkeypatch, gives_way_after, steps):
     monkeypatch.setattr(slices, "others_wait", lambda: True)
     done = []
 
     with suppress(neural.Snooze):
-        in_slices(map(done.append, range(9)), done.copy, gives_way=gives_way)
+        in_slices(map(done.append, range(9)), done.copy, gives_way_after=gives_way_after)
 
-    assert len(done) == (1 if gives_way else 9)
+    assert len(done) == steps

@@ -230,7 +230,7 @@ def test_after_the_soft_limit_no_other_is_begun_and_a_relay_publishes_them():
     outcomes = perform({"a": leaving("a"), "b": slow, "c": leaving("c"), "d": leaving("d")})
 
     assert states() == {"a": "succeeded", "b": "pending", "c": "pending", "d": "pending"}
-    assert [outcome.not_started for outcome in outcomes] == [False, False, True, True]
+    assert [outcome.skipped for outcome in outcomes] == [False, False, True, True]
     given_back = TaskRun.objects.unpublished().filter(task_id__in="cd", failures=0, losses=0)
     assert given_back.count() == 2
     assert Effect.counts() == {"a": 1}
@@ -316,7 +316,7 @@ def test_an_atomic_run_whose_outcome_a_crash_has_undone_is_due_again_and_not_tol
     outcomes = run_in_turn(Source({key: announcing(heard, key) for key in "abc"}), runs, own="a")
 
     assert states() == {"a": "succeeded", "b": "pending", "c": "succeeded"}
-    assert [outcome.not_started for outcome in outcomes] == [False, True, False]
+    assert [outcome.skipped for outcome in outcomes] == [False, True, False]
     assert TaskRun.objects.unpublished().filter(task_id="b", failures=0).exists()
     assert heard == ["flush", "hook a", "hook c"]
 
@@ -347,7 +347,7 @@ def test_a_run_that_another_worker_has_done_again_after_a_crash_is_that_ones_to_
 
     outcomes = run_in_turn(Source({key: announcing(heard, key) for key in "ab"}), runs, own="a")
 
-    assert [outcome.not_started for outcome in outcomes] == [False, True]
+    assert [outcome.skipped for outcome in outcomes] == [False, True]
     assert states() == dict.fromkeys("ab", "succeeded")
     assert heard == ["flush", "hook a"]
 
