@@ -27,8 +27,8 @@ from django.db import connection, transaction
 
 from neural.batches import recording
 from neural.models import Batch, BatchKind, RunState, TaskRun
-from neural.models.new_run import new_task_id
-from neural.models.run import _CANCELLED, TaskRunQuerySet
+from neural.runs.models.new_run import new_task_id
+from neural.runs.models.run import _CANCELLED, TaskRunQuerySet
 
 TASK = "bench.note"
 Cancel = Callable[[TaskRunQuerySet], int]

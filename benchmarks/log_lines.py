@@ -22,8 +22,8 @@ isolated.set_up(migrates=False)
 
 from benchmarks.machine import machine
 from neural.models import NeuralEvent, TaskRun
-from neural.models.new_run import new_task_id
-from neural.models.run_log import log_change, logger
+from neural.runs.models.new_run import new_task_id
+from neural.runs.models.run_log import log_change, logger
 from zhilian.logs import KeyValueFormatter
 
 BATCH, BATCHES, REPEATS = 50, 200, 7

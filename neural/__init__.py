@@ -7,7 +7,7 @@ use, because models cannot be imported before Django has loaded its applications
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.batches.handle import Batch, batch, current_batch
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from neural.celeryapp.app import LedgerCelery
     from neural.celeryapp.call import OptionNotKept
     from neural.celeryapp.task import LedgerTask
-    from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
     from neural.events.changes import reindex
     from neural.events.registry import Received, handles
     from neural.events.schema import Payload
     from neural.events.submit import asubmit, asubmit_many, submit, submit_many
     from neural.events.types import EventType, register_event_type
+    from neural.kit.errors import NeuralError, PermanentError
+    from neural.kit.stored_json import NotStorable
     from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
     from neural.ledger.retry import RetryPolicy
     from neural.ledger.work import Snooze, checkpoint, current_run
-    from neural.models.attempt import Attempt, attempts_of
     from neural.retrieval.collections.documents import Document, RecordRefused
     from neural.retrieval.collections.registry import (
         CollectionUnknown,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from neural.retrieval.query.searching import search
     from neural.retrieval.stores.base import StoreUnavailable, TableMissing
     from neural.retrieval.testing import temporary_search_index
-    from neural.stored_json import NotStorable
+    from neural.runs.models.attempt import Attempt, attempts_of
     from neural.worker.in_process import run_due
 
 _HOMES = {
@@ -53,12 +53,12 @@ _HOMES = {
     "Hit": "neural.retrieval.query.hits",
     "LedgerCelery": "neural.celeryapp.app",
     "LedgerTask": "neural.celeryapp.task",
-    "NeuralError": "neural.errors",
-    "NotStorable": "neural.stored_json",
+    "NeuralError": "neural.kit.errors",
+    "NotStorable": "neural.kit.stored_json",
     "OptionNotKept": "neural.celeryapp.call",
     "Outcome": "neural.ledger.outcome",
     "Payload": "neural.events.schema",
-    "PermanentError": "neural.errors",
+    "PermanentError": "neural.kit.errors",
     "Snooze": "neural.ledger.work",
     "Problem": "neural.events.answers",
     "Received": "neural.events.registry",
@@ -71,7 +71,7 @@ _HOMES = {
     "Submission": "neural.events.answers",
     "TableMissing": "neural.retrieval.stores.base",
     "TaskIdTaken": "neural.ledger.record",
-    "Attempt": "neural.models.attempt",
+    "Attempt": "neural.runs.models.attempt",
     "Verdict": "neural.events.answers",
     "Why": "neural.retrieval.query.hits",
     "asubmit": "neural.events.submit",
@@ -89,7 +89,7 @@ _HOMES = {
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
     "temporary_search_index": "neural.retrieval.testing",
-    "attempts_of": "neural.models.attempt",
+    "attempts_of": "neural.runs.models.attempt",
 }
 
 __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)

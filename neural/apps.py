@@ -19,7 +19,7 @@ class NeuralConfig(AppConfig):
     def ready(self) -> None:
         """Load every app's event types and handlers, and connect to Celery's workers."""
         import neural.celeryapp.checks
-        import neural.checks  # noqa: F401  (both register system checks)
+        import neural.health.system_checks  # noqa: F401  (both register system checks)
         from neural import (
             djangotasks,
             tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
@@ -30,10 +30,10 @@ class NeuralConfig(AppConfig):
         from neural.broker import message, patches, publisher
         from neural.celeryapp import batches as batches_of_celery
         from neural.celeryapp import callbacks, chords, frozen, task
-        from neural.events import erasure
         from neural.events.changes import REFUSED_EVENTS
         from neural.ledger import dialects, ports, work
         from neural.ledger.prune import register_prunable
+        from neural.personal.erasing import erasure
         from neural.runs import batches as batches_of_runs
         from neural.runs import bulk
         from neural.worker import relay

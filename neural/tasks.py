@@ -18,10 +18,10 @@ from neural.celeryapp.task import EACH_TASK, EachTask, LedgerTask
 from neural.celeryapp.task import call_each as call_task_for_each
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
+from neural.kit.optional import TASKS, look_up
 from neural.ledger.record import BY_MESSAGE
 from neural.ledger.retry import RetryPolicy
 from neural.models import EntryPoint
-from neural.optional import TASKS, look_up
 from neural.runs.bulk import acting
 from neural.runs.bulk.deciding import ACT_TASK
 

@@ -40,7 +40,7 @@ NAMES = """
 import json
 import neural
 from django.core.management import get_commands
-from neural.conf import owners
+from neural.kit.conf import owners
 from zhilian import environment
 
 commands = [name for name, app in get_commands().items() if app.partition(".")[0] in OURS]

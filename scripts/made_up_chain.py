@@ -19,7 +19,6 @@ from django_celery_beat.models import PeriodicTask
 from neural.events.registry import handlers_of
 from neural.events.types import event_type
 from neural.ledger.outcome import Outcome
-from neural.ledger.pausing import pause
 from neural.models import (
     AttemptOutcome,
     NeuralEvent,
@@ -31,6 +30,7 @@ from neural.models import (
 )
 from neural.monitoring.models import Alert, ReadMark, Tally
 from neural.monitoring.rollups.tallying import tally_of
+from neural.queues.pausing import pause
 from neural.schedules.runs import run_id
 
 MINUTES = 120

@@ -69,12 +69,12 @@ def source() -> str:
 
 def settings() -> Rows:
     """Each with its type and default, and the docstring that follows it."""
-    from neural.conf import owners
+    from neural.kit.conf import owners
 
     rows: dict[tuple[str, str], tuple[Any, ...]] = {}
     for part in filter(is_ours, dict.fromkeys(owners().values())):
         schema, texts = part.model_json_schema(), docstrings(part)
-        app = part.__module__.partition(".conf")[0]
+        app = part.__module__.partition(".conf")[0].removesuffix(".kit")
         for name, field in part.model_fields.items():
             default = shown(field.get_default(call_default_factory=True))
             facts = kind(schema["properties"][name], schema), default
@@ -249,7 +249,7 @@ def endpoints() -> Rows:
 
 def public() -> Rows:
     """Each name that a project may import, of a package that has some."""
-    from neural.optional import PARTS
+    from neural.kit.optional import PARTS
 
     packages = [import_module(name) for name in ("neural", *PARTS)]
     listed = [each for each in packages if hasattr(each, "_HOMES")]

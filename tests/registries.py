@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from neural.registry import Registry
+from neural.kit.registry import Registry
 
 
 def forget(registry: Registry, name: str) -> None:

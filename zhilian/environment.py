@@ -138,7 +138,7 @@ class Environment(BaseModel):
     """After this many messages, a process is replaced by a new one."""
 
     neural: dict[str, str]
-    """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
+    """Settings of the ledger, from NEURAL_*; `neural.kit.conf` checks names and types."""
 
     @model_validator(mode="after")
     def _soft_limit_strikes_first(self) -> Self:

@@ -6,7 +6,7 @@ all, and nobody is answered. Here the worker's main loop waits, for headers and 
 forms, which stay in the kernel meanwhile (``SO_RCVLOWAT`` says from how many bytes on the loop is
 woken). A body that may be read while it arrives (events, pushes, uploads) is waited for in the same
 way for half a second, in which most come whole, and then with a thread, if less than half of them
-wait so; the API and webhooks have shorter times of their own (``neural.bodies``).
+wait so; the API and webhooks have shorter times of their own (``neural.kit.bodies``).
 
 Use it with ``--worker-class zhilian.gunicorn_worker.BufferingWorker``. It needs Linux.
 """

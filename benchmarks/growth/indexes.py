@@ -22,12 +22,12 @@ from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
 from neural.health.runs import failing_attempts
 from neural.health.situation import Situation
-from neural.keyset.walks import Place
+from neural.kit.keyset.walks import Place
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.record import enqueue
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
-from neural.models.attempt import attempts_of
 from neural.queues import DEFAULT_QUEUE
+from neural.runs.models.attempt import attempts_of
 from neural.runs.query import EVER, RunQuery
 from neural.runs.selecting import select
 from neural.worker.relay import publish_unpublished, release_all

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import neural
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.monitoring.errors.grouping import group_failures
 from zhilian.demo import cases, live, till_days

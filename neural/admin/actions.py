@@ -19,15 +19,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit.recording import log_in_history
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import page_address
 from neural.admin.forms import ActionFormWithReason, reason_in
 from neural.admin.guards import address
+from neural.admin.recording import log_in_history
 from neural.admin.scope import NeuralAdmin
 from neural.audit import action_of, record_user
+from neural.audit.titles import register_titles_of_rows
+from neural.kit.verbs import Verb, refusal
 from neural.models import AuditOutcome
-from neural.verbs import Verb, refusal
 
 
 @dataclass(frozen=True)

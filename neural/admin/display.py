@@ -20,12 +20,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from neural.conf import conf
+from neural.kit.conf import conf
+from neural.kit.sites import page_of
+from neural.kit.stored_json import depth_of, is_deeper
 from neural.ledger.work import given_title, work_title
 from neural.models import TaskRun
 from neural.personal.redacting import is_masked, shown
-from neural.sites import page_of
-from neural.stored_json import depth_of, is_deeper
 
 NOTHING = "-"  # the admin shows an empty value like this
 DEEPEST = 100

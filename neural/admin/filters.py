@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.types import event_types
-from neural.keyset.planning import WholeNumbers
+from neural.kit.keyset.planning import WholeNumbers
 from neural.models import Store
 
 STORES_LISTED = ROWS_LISTED = 25

@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.audit import MOST_WORDS
-from neural.conf import conf
-from neural.stored_json import depth_of, depth_problem, is_deeper
+from neural.kit.conf import conf
+from neural.kit.stored_json import depth_of, depth_problem, is_deeper
 
 REASON = "reason"
 

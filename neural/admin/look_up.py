@@ -21,11 +21,11 @@ from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.admin.store_links import may_view
 from neural.admin.tabs import tabs_of
-from neural.errors import NeuralError
-from neural.keyset.exact import MOST_FOUND, Find, names_nothing
+from neural.kit.errors import NeuralError
+from neural.kit.keyset.exact import MOST_FOUND, Find, names_nothing
+from neural.kit.registry import Registry
 from neural.models import Store
 from neural.personal.redacting import redacted_text, sees_personal_data
-from neural.registry import Registry
 from neural.runs.about import About
 
 logger = logging.getLogger(__name__)

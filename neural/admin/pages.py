@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.utils.html import escape
 
-from neural.optional import PARTS
+from neural.kit.optional import PARTS
+from neural.kit.sites import on_site
 from neural.personal.redacting import redacted_text, sees_personal_data, viewing
-from neural.sites import on_site
 
 Page = TypeVar("Page", bound=type[Any])
 

@@ -21,10 +21,10 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from neural.keyset import bounded
-from neural.keyset.bounded import KeyPage
-from neural.keyset.planning import stores_of
-from neural.keyset.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
+from neural.kit.keyset import bounded
+from neural.kit.keyset.bounded import KeyPage
+from neural.kit.keyset.planning import stores_of
+from neural.kit.keyset.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
 
 BEFORE, AFTER = "before", "after"
 

@@ -10,7 +10,7 @@ from django.forms import Media
 from django.http import HttpRequest
 from django.urls import URLPattern
 
-from neural.registry import Registry
+from neural.kit.registry import Registry
 
 HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
 

@@ -13,16 +13,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from neural.admin.audit.recording import Audited
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
 from neural.admin.guards import GuardedPages
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
-from neural.keyset.bounded import KeyPage, find, page_of_few
-from neural.keyset.exact import by_columns
-from neural.keyset.planning import SEARCHED, STORE, plan
-from neural.keyset.walks import Place, Walk
+from neural.admin.recording import Audited
+from neural.kit.keyset.bounded import KeyPage, find, page_of_few
+from neural.kit.keyset.exact import by_columns
+from neural.kit.keyset.planning import SEARCHED, STORE, plan
+from neural.kit.keyset.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN, sees_every_store
 
@@ -160,7 +160,7 @@ class ReadOnlyAdmin(NeuralAdmin):
     """Fields that a search compares exactly. Each is the first column of an index unless the table
     is small. ``store`` counts where no other has the term."""
     finds: Any = None
-    """A ``neural.keyset.exact.Find``, where the look-up of ids knows more than these fields."""
+    """A ``neural.kit.keyset.exact.Find``, where the look-up of ids knows more than these fields."""
     from_outside: tuple[str, ...] = ()
     """JSON fields with content from outside. They are read as text, and only when shown."""
     walks: tuple[Walk, ...] = ()

@@ -10,9 +10,9 @@ from django.db.models import Model
 from django.urls import NoReverseMatch
 from django.utils.http import urlencode
 
+from neural.kit.registry import Registry
+from neural.kit.sites import address_in_admin
 from neural.models import NeuralEvent, Store, TaskRun
-from neural.registry import Registry
-from neural.sites import address_in_admin
 
 
 @dataclass(frozen=True, kw_only=True)

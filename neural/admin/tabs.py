@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from neural.registry import Registry
+from neural.kit.registry import Registry
 
 Counted = Callable[[Any], int]
 

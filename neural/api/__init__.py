@@ -7,7 +7,7 @@ a module ``neural_api``; the public names of this package are for those.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.api.access import Caller, KeyWith

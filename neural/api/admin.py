@@ -19,8 +19,6 @@ from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit.recording import log_changes
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -32,9 +30,11 @@ from neural.admin.display import (
 )
 from neural.admin.guards import address
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import ScopedAdmin
 from neural.api import keys
 from neural.api.models import ApiKey, KeyState, Scope
+from neural.audit.titles import register_titles_of_rows
 from neural.models import Store
 from neural.models.store import sees_every_store
 

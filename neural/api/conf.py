@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from neural.conf import register_settings
-from neural.conf.ledger import Settings
+from neural.kit.conf import register_settings
+from neural.kit.conf.ledger import Settings
 
 
 class ApiSettings(Settings):

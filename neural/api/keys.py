@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
 from neural.api.models import ApiKey
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.dialects import ledger_connection, ledger_dialect, preparing_cursor
 from neural.models import Store
 

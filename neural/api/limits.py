@@ -25,10 +25,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from celery import current_app
 from django.http import HttpRequest, HttpResponseBase
 
-from neural.addresses import client_address
 from neural.api.conf import conf
 from neural.api.problems import ApiProblem
 from neural.broker.connections import is_redis
+from neural.kit.addresses import client_address
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from neural.bodies import RequestRefused
 from neural.events.answers import Problem
+from neural.kit.bodies import RequestRefused
 
 logger = logging.getLogger("neural.api")
 

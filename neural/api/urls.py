@@ -22,7 +22,7 @@ from ninja import NinjaAPI
 from neural.api.conf import conf
 from neural.api.problems import not_allowed, not_found
 from neural.api.version1 import build
-from neural.bodies import Body, RequestRefused, take_no_more
+from neural.kit.bodies import Body, RequestRefused, take_no_more
 
 REFUSED_SECONDS = 5.0
 """How long the rest of a refused request is waited for."""

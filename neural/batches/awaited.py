@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from neural.batches import ending
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AwaitedMember, AwaitedState, Batch, BatchState, RunState, TaskRun
-from neural.models.run import FINISHED_STATES
+from neural.runs.models.run import FINISHED_STATES
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ def report(
     on commit whether it is over.
 
     The first report counts. It may come before the batch is recorded. ``value`` is as JSON can
-    keep it (``neural.stored_json``), ``error`` one line about the exception. ``state`` is not OPEN.
+    keep it (``neural.kit.stored_json``), ``error`` one line about the exception. ``state`` is not
+    OPEN.
 
     Anybody who can write to the broker can report. So a report changes nothing if there is a run of
     this task id that has not ended so, or if the batch was closed without such a member.

@@ -17,6 +17,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Now
 
 from neural.batches import ports
+from neural.batches.models import IF_ORPHANED, TIED
 from neural.ledger.ports import Ended
 from neural.models import (
     AwaitedMember,
@@ -28,7 +29,6 @@ from neural.models import (
     RunState,
     TaskRun,
 )
-from neural.models.batch import IF_ORPHANED, TIED
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from django.db import transaction
 
 from neural import models
 from neural.batches import ending, naming, ports, recording, results
-from neural.errors import PermanentError
+from neural.batches.models import IF_ORPHANED, LAST, NAME_LENGTH, TIED
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import plain
 from neural.ledger import dialects
 from neural.ledger.work import Snooze, current_run
 from neural.models import BatchKind, BatchOutcome, BatchState, TaskRun
-from neural.models.batch import IF_ORPHANED, LAST, NAME_LENGTH, TIED
-from neural.models.run import FINISHED_STATES
-from neural.stored_json import plain
+from neural.runs.models.run import FINISHED_STATES
 
 
 class BatchUnknown(PermanentError):

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from neural.batches import awaited, ending, ports
 from neural.models import AwaitedMember, AwaitedState, RunState, TaskRun
-from neural.models.run import SET_ASIDE_STATES
+from neural.runs.models.run import SET_ASIDE_STATES
 
 BATCHES = 20
 MEMBERS = 200

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from neural.kit.stored_json import to_json
 from neural.ledger.work import current_run
 from neural.models import TaskRun
-from neural.models.new_run import new_task_id
-from neural.stored_json import to_json
+from neural.runs.models.new_run import new_task_id
 
 LONGEST = 200
 """So much of an id is taken over into another."""

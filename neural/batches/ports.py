@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from neural.models import AwaitedMember, Batch
-from neural.models.new_run import NewRun
+from neural.runs.models.new_run import NewRun
 
 COUNTED_BY_LEDGER = "neural_counts"
 """The option of a chord's body in the message of a plain member: its worker reports the member's

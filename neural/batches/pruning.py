@@ -7,11 +7,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext_lazy as _
 
-from neural.conf import conf
+from neural.batches.models import OF_NO_BATCH
+from neural.kit.conf import conf
 from neural.ledger.prune import Prunable
 from neural.models import AwaitedMember, Batch, TaskRun
-from neural.models.batch import OF_NO_BATCH
-from neural.models.run import SET_ASIDE_STATES
+from neural.runs.models.run import SET_ASIDE_STATES
 
 
 def _without_runs(batches: QuerySet[Any]) -> QuerySet[Any]:

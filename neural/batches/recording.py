@@ -11,14 +11,14 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from neural.batches import ending
+from neural.batches.models import BATCH_ID_LENGTH
 from neural.batches.ports import Members
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.record import TaskIdTaken, enqueue_all
 from neural.ledger.work import current_run
 from neural.models import AwaitedMember, Batch, BatchKind, BatchOutcome, BatchState, TaskRun
-from neural.models.batch import BATCH_ID_LENGTH
-from neural.models.new_run import NewRun
+from neural.runs.models.new_run import NewRun
 
 CHUNK = 1000
 

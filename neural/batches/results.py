@@ -6,9 +6,9 @@ from typing import Any
 from django.db.models import Count
 
 from neural.batches.ending import NOT_SUCCEEDED
-from neural.errors import PermanentError
+from neural.batches.models import AS_RUNS
+from neural.kit.errors import PermanentError
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
-from neural.models.batch import AS_RUNS
 
 _WORST_FIRST = (RunState.DEAD, RunState.DISCARDED, RunState.CANCELLED)
 
@@ -29,7 +29,7 @@ class ResultsPruned(PermanentError):
 
 def values(batch: Batch) -> list[Any]:
     """The members' results in their order (``group_index``, then in the order in which they were
-    recorded), as the database keeps them (``neural.stored_json.from_json`` is not applied).
+    recorded), as the database keeps them (``neural.kit.stored_json.from_json`` is not applied).
 
     Raises :class:`MemberNotSucceeded` if a member has not succeeded, and :class:`ResultsPruned` if
     there are fewer members than the batch's ``size``.

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from celery import current_app
 from kombu import Connection
 
-from neural.conf import conf
+from neural.kit.conf import conf
 
 logger = logging.getLogger(__name__)
 

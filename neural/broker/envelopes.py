@@ -19,7 +19,7 @@ from typing import Any
 from kombu.message import Message
 from kombu.serialization import dumps
 
-from neural.storable import is_storable
+from neural.kit.storable import is_storable
 
 REFUSED_HEADER = "neural_refused"
 """The header of a substitute that says why a message was refused, and what it contained."""

@@ -9,12 +9,12 @@ from celery import current_app
 from celery.exceptions import QueueNotFound
 from kombu import Producer
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.ports import AnyRun
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
-from neural.models.run import NO_LIMITS, Without
 from neural.personal.redacting import redacted
+from neural.runs.models.run import NO_LIMITS, Without
 
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255

@@ -32,7 +32,7 @@ from neural.broker.connections import (
     short_tempered_connection,
 )
 from neural.broker.message import RunMessage, messages_for, send
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.on_commit import call_on_commit
 from neural.ledger.ports import AnyRun
 

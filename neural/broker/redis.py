@@ -40,7 +40,7 @@ from redis.exceptions import ResponseError
 
 from neural.broker.envelopes import REFUSED_HEADER, is_flat, printable, refusal, sketch, survives
 from neural.broker.patches import Method, Seldom, replace
-from neural.models.run_log import pairs
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
 

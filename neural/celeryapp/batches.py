@@ -14,8 +14,8 @@ from neural.celeryapp.nested import options_of
 from neural.events.insertion import EVENT_TASK
 from neural.ledger.record import new_task_run
 from neural.models import AwaitedMember, Batch, BatchKind
-from neural.models.new_run import NewRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from neural.runs.models.new_run import NewRun
 
 _STARTED = {
     Outcome.SUCCEEDED: ("on_success", "on_complete"),

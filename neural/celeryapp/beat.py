@@ -50,15 +50,15 @@ from kombu import Producer
 from neural.broker.connections import short_tempered_connection
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.celeryapp.task import LedgerTask
-from neural.conf import conf
+from neural.kit.conf import conf
+from neural.kit.optional import absent_app_advice
 from neural.ledger import dialects
 from neural.ledger.clock import carried
 from neural.ledger.work_errors import describe
 from neural.models import ProcessKind, SchedulePolicy, SkipReason, TaskRun, WorkerProcess
-from neural.models.worker import memory_bytes, versions
-from neural.optional import absent_app_advice
 from neural.schedules.entries import LedgerEntry, LeftOut, due_time_to_run
 from neural.schedules.runs import must_take
+from neural.worker.models import memory_bytes, versions
 
 logger = logging.getLogger(__name__)
 

@@ -20,13 +20,13 @@ from neural import queues
 from neural.broker.envelopes import LEAST_LIMIT_SECONDS
 from neural.celeryapp import chords
 from neural.celeryapp.groups import collect
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import from_json, plain
 from neural.ledger import record
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
 from neural.models import TaskRun
-from neural.models.new_run import NewRun
-from neural.stored_json import from_json, plain
+from neural.runs.models.new_run import NewRun
 
 SOFT_SHARE = 0.9
 """The soft limit as a share of a hard limit given without one: time to end the attempt before the

@@ -20,18 +20,18 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from neural.batches import awaited
+from neural.batches.models import AS_RUNS
 from neural.batches.ports import Outcome
 from neural.celeryapp import chords, unstarted
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
 from neural.celeryapp.nested import ids_in, members_in, options_of, walk
+from neural.kit.stored_json import NotStorable, from_json, plain, to_json
 from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.work import WorkSource
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
-from neural.models.batch import AS_RUNS
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from neural.stored_json import NotStorable, from_json, plain, to_json
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from celery.utils.serialization import create_exception_cls
 
 from neural.batches.results import first_failure
 from neural.celeryapp.nested import options_of
+from neural.kit.stored_json import from_json, to_json
 from neural.ledger.exception_facts import RAISED
 from neural.models import AttemptOutcome, Batch, RunState, TaskRun
-from neural.models.run import FINISHED_STATES
-from neural.stored_json import from_json, to_json
+from neural.runs.models.run import FINISHED_STATES
 
 SEND_TASK = "neural.tasks.send_signature"
 """The task whose run sends a plain Celery task."""

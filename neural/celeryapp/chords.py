@@ -30,8 +30,9 @@ from neural.batches import awaited, ending, recording, results
 from neural.batches.ports import COUNTED_BY_LEDGER, Members
 from neural.celeryapp.groups import planned
 from neural.celeryapp.nested import members_in, options_of
-from neural.conf import conf
-from neural.errors import PermanentError
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import NotStorable, from_json, plain
 from neural.ledger import dialects
 from neural.ledger.insertion import Inserted
 from neural.ledger.record import enqueue_all
@@ -46,8 +47,7 @@ from neural.models import (
     BatchState,
     TaskRun,
 )
-from neural.models.new_run import NewRun
-from neural.stored_json import NotStorable, from_json, plain
+from neural.runs.models.new_run import NewRun
 
 logger = logging.getLogger(__name__)
 

@@ -67,7 +67,7 @@ class Control(CeleryControl):
 
 def _cancel(runs: "Iterable[TaskRun]") -> None:
     from neural.models import RunState, TaskRun
-    from neural.models.run_log import log_change
+    from neural.runs.models.run_log import log_change
 
     waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state=RunState.PENDING)
     with transaction.atomic():

@@ -18,12 +18,10 @@ from neural.batches import awaited
 from neural.celeryapp import chords
 from neural.celeryapp.call import aware
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
-from neural.conf import conf
-from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import EventPruned, EventRefused, InvalidEvent, Problem, Submission
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
-from neural.events.readable import LEFT_OUT, as_text, kept_of, kept_of_unread
+from neural.events.redaction import LEFT_OUT, as_text, kept_of, kept_of_unread
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.events.registry import (
     HANDLERS,
@@ -42,11 +40,13 @@ from neural.events.types import (
     event_types,
     fingerprint,
 )
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
 from neural.ledger.clock import database_clock
 from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import AwaitedState, EntryPoint, NeuralEvent, TaskRun
-from neural.models.new_run import is_frozen, new_task_id
+from neural.runs.models.new_run import is_frozen, new_task_id
 from neural.worker.delivery import InTurn
 from neural.worker.refusing import RefusedCall, unfit_here, unknown_here
 

@@ -3,9 +3,10 @@
 Celery freezes a canvas when it is called: it gives its tasks their ids. It leaves the id of the
 last task in a chain that was called, and all of them in what its caller has frozen. Plain Celery
 sends the next call under the same ids; to the ledger, a task of the same id is the same run. So an
-id that freezing has made has a form of its own (``neural.models.new_run.is_frozen``) and is used by
-one call. Whether a canvas that comes from JSON was called before is read from the ledger, and
-whoever records a run looks again (``neural.ledger.record``). Ids that a caller has chosen are kept.
+id that freezing has made has a form of its own (``neural.runs.models.new_run.is_frozen``) and is
+used by one call. Whether a canvas that comes from JSON was called before is read from the ledger,
+and whoever records a run looks again (``neural.ledger.record``). Ids that a caller has chosen are
+kept.
 """
 
 import sys
@@ -18,7 +19,7 @@ from neural.broker.patches import replace
 from neural.celeryapp.call import asked_by
 from neural.celeryapp.nested import PARTS, ids_in, options_of
 from neural.models import TaskRun
-from neural.models.new_run import is_frozen, new_frozen_id
+from neural.runs.models.new_run import is_frozen, new_frozen_id
 
 Call = Callable[..., Any]
 

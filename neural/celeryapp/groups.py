@@ -22,7 +22,7 @@ from celery.result import (  # type: ignore[attr-defined]  # what the stubs know
 from django.db import transaction
 
 if TYPE_CHECKING:
-    from neural.models.new_run import NewRun
+    from neural.runs.models.new_run import NewRun
 
 CELERYS_INTERVAL = 0.5
 """Celery's default for ``interval``, in seconds, which is also our longest pause."""

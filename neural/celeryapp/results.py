@@ -34,7 +34,7 @@ from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
-from neural.models.run import FINISHED_STATES
+from neural.runs.models.run import FINISHED_STATES
 
 logger = logging.getLogger(__name__)
 

@@ -25,17 +25,17 @@ from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp import chords, signalling
 from neural.celeryapp.call import OptionNotKept, aware
-from neural.celeryapp.foreign import ForeignlyCalledTask
-from neural.conf import conf
-from neural.errors import PermanentError
+from neural.celeryapp.plain_clients import ForeignlyCalledTask
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import handler_names
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import from_json
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Work, WorkSource, current_run, default_retry
 from neural.models import TaskRun
-from neural.models.run_log import logger, pairs
-from neural.stored_json import from_json
+from neural.runs.models.run_log import logger, pairs
 from neural.worker import delivery, refusing
 from neural.worker.delivery import Delivery, InTurn
 from neural.worker.refusing import refuse_to_run

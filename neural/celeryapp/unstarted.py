@@ -11,11 +11,11 @@ from typing import Any
 from celery import states
 from django.db.models.functions import Now
 
+from neural.batches.models import OF_NO_BATCH
 from neural.celeryapp.celery_view import metas_of
 from neural.ledger import dialects
 from neural.ledger.record import TASK_ID_LENGTH
 from neural.models import AwaitedMember, AwaitedState, TaskRun
-from neural.models.batch import OF_NO_BATCH
 
 
 def note(task_ids: Iterable[str], led_by: TaskRun) -> None:

@@ -130,7 +130,7 @@ class LedgerBackend(reference.BaseTaskBackend):
         """Record a run in the caller's transaction; it is published when that commits.
 
         Raises TypeError for arguments that are not JSON and
-        :class:`~neural.stored_json.NotStorable` for those that the ledger cannot keep.
+        :class:`~neural.kit.stored_json.NotStorable` for those that the ledger cannot keep.
         """
         from neural.djangotasks.runs import record
 

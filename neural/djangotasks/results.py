@@ -11,7 +11,7 @@ from neural.celeryapp.celery_view import home_of
 from neural.djangotasks import reference, registry
 from neural.ledger.work_errors import NotAnException
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.models.attempt import Attempt, attempts_of
+from neural.runs.models.attempt import Attempt, attempts_of
 
 _HEADER = "django_task"
 _STATUSES = {

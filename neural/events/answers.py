@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.models import NeuralEvent
 
 

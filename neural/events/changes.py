@@ -19,12 +19,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.conf import conf
+from neural.kit.conf import conf
+from neural.kit.registry import Registry
 from neural.ledger.prune import Progress, Prunable, Step, Walk, silent, stretches, total
 from neural.ledger.work import Recomputation, works_on_history
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from neural.models.store import STORE_CODE_PATTERN
-from neural.registry import Registry
 
 Listener = Callable[[str, Sequence[str], bool], None]
 """Takes the name of a collection, the sorted keys of its changed records, and whether the change is

@@ -15,13 +15,13 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 
-from neural.conf import conf
 from neural.events.new_event import Identity, NewEvent
 from neural.events.types import compiled_json
+from neural.kit.conf import conf
+from neural.kit.registry import Registry
 from neural.ledger import dialects
 from neural.ledger.dialects import despite_contention, is_contention
-from neural.models.new_run import NewRun
-from neural.registry import Registry
+from neural.runs.models.new_run import NewRun
 
 EVENT_TASK = "neural.tasks.process_neural_event"
 Rows = Sequence[Sequence[Any]]

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from neural.conf import conf
 from neural.events.answers import Problem, Submission
-from neural.events.readable import as_text, kept_of_unread
+from neural.events.redaction import as_text, kept_of_unread
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
 from neural.events.types import largest_byte_limit
-from neural.stored_json import depth_problem
+from neural.kit.conf import conf
+from neural.kit.stored_json import depth_problem
 
 # JSON may write a character of three bytes as an escape of six. The rest leaves room for the fields
 # around the payload.

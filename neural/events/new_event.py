@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseAway
 
-from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.readable import error_text, kept_of
+from neural.events.redaction import error_text, kept_of
 from neural.events.registry import handlers_of
 from neural.events.types import (
     LARGEST_OFFSET,
@@ -25,14 +24,15 @@ from neural.events.types import (
     content_hash,
     event_type,
 )
+from neural.kit.conf import conf
+from neural.kit.storable import is_storable
 from neural.ledger import ports
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.ports import with_trace
 from neural.models import Store
-from neural.models.new_run import NOTHING
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
-from neural.storable import is_storable
+from neural.runs.models.new_run import NOTHING
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(r"[\x20-\x7e\t]{1,512}")

@@ -23,19 +23,19 @@ from django.db import Error as DatabaseFailed
 from django.db import transaction
 from django.db.models.base import ModelState
 
-from neural.conf import conf
 from neural.events.answers import EventPruned, PlannedRun, Problem, Submission, Verdict
 from neural.events.insertion import EVENT_TASK, STORE_CONFIRMED, Inserted, insert_new
 from neural.events.new_event import Identity, NewEvent
 from neural.events.registry import handler, handlers_of, own_queues
 from neural.events.types import event_type, value_of
+from neural.kit.conf import conf
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import ledger_connection
 from neural.ledger.on_commit import call_on_commit
 from neural.ledger.record import without_followers
 from neural.models import NeuralEvent, Store, TaskRun
-from neural.models.new_run import NewRun, new_run
-from neural.models.run_log import lines, logger, pairs
+from neural.runs.models.new_run import NewRun, new_run
+from neural.runs.models.run_log import lines, logger, pairs
 
 _IDENTITY = {"store": "text", "source": "text", "event_id": "text"}
 FEW = 10

@@ -12,20 +12,20 @@ from typing import Any
 
 from django.db import transaction
 
-from neural.conf import conf
 from neural.events.answers import Problem
 from neural.events.changes import refusals_changed
 from neural.events.new_event import NewEvent
-from neural.events.readable import (
+from neural.events.redaction import (
     as_json,
     as_text,
     error_text,
     kept_of,
     kept_of_unread,
 )
+from neural.kit.conf import conf
+from neural.kit.storable import escaped
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from neural.errors import PermanentError
 from neural.events.types import event_type
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import add_title
 from neural.models import NeuralEvent
-from neural.registry import Registry
 
 HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
 Data = TypeVar("Data")

@@ -26,13 +26,13 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from neural.conf import conf
-from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import InvalidEvent, Submission
 from neural.events.changes import refusals_changed
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
 from neural.ledger.dialects import ledger_connection
 from neural.ledger.work import working_on
 from neural.models import EntryPoint, RefusedEvent

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from neural.conf import conf
-from neural.errors import PermanentError
 from neural.events.answers import InvalidEvent, Problem
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
+from neural.kit.stored_json import depth_of, depth_problem, has_nul, is_deeper
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
-from neural.registry import Registry
-from neural.stored_json import depth_of, depth_problem, has_nul, is_deeper
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter

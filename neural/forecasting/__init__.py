@@ -8,7 +8,7 @@ The public names of this package are for writing your own model type.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.forecasting.core.model_types import (

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 import neural.forecasting.conf  # noqa: F401  (registers its settings)
-from neural.optional import require
+from neural.kit.optional import require
 
 require("neural.forecasting", "numpy", "holidays", extra="forecasting")
 

@@ -8,9 +8,9 @@ from django.core.checks import CheckMessage, register
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from pydantic import ValidationError
 
-from neural.conf import conf
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.sources import DemandSourceAlreadyRegistered, NoDemandSource, demand_source
+from neural.kit.conf import conf
 
 
 @register("neural")

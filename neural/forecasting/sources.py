@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from django.db.models import Exists, QuerySet
 from django.utils.module_loading import autodiscover_modules
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 from neural.models import Store
 
 MODULE = "neural_demand"

@@ -8,13 +8,14 @@ groups are made.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils.module_loading import autodiscover_modules
 
-from neural.errors import PermanentError
-from neural.registry import Registry
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
 
 MODULE = "neural_groups"
 CHANGING = ("add", "change", "delete")
@@ -92,7 +93,8 @@ def register_group_permissions(
 
 
 def load() -> None:
-    """Import what the installed apps state."""
+    """Import what the core and the installed apps state."""
+    import_module("neural.groups.core")
     autodiscover_modules(MODULE)
 
 

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from neural.health.findings import Finding
-from neural.registry import Registry
+from neural.kit.registry import Registry
 
 Probe = Callable[[Any], Finding]
 """Called with the :class:`neural.health.situation.Situation`."""

@@ -22,12 +22,12 @@ from django.utils.translation import gettext_lazy
 
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
+from neural.kit.registry import Registry
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.ledger.dialects import PostgreSQL, SQLite, ledger_connection, ledger_dialect
 from neural.ledger.dialects.base import Dialect
 from neural.models import WorkerProcess
-from neural.registry import Registry
 
 PATIENCE_SECONDS = 1
 CLOCK_WARNING_SECONDS = 2

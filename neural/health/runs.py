@@ -13,7 +13,6 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.conf import conf
 from neural.events.registry import HandlerUnknown, handler
 from neural.health.findings import (
     COUNTED,
@@ -28,6 +27,7 @@ from neural.health.findings import (
 )
 from neural.health.situation import Situation
 from neural.health.workers import known_work
+from neural.kit.conf import conf
 from neural.ledger.work import work_text
 from neural.models import (
     AttemptOutcome,
@@ -37,7 +37,7 @@ from neural.models import (
     TaskAttempt,
     TaskRun,
 )
-from neural.models.run import TaskRunQuerySet
+from neural.runs.models.run import TaskRunQuerySet
 
 # Seconds that a worker needs after the hard limit to end the process and to record it.
 LIMIT_MARGIN_SECONDS = 60

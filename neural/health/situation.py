@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
-from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.checks import register_probe  # noqa: F401  (documented as being here)
+from neural.kit.conf import conf
 from neural.ledger.clock import database_clock
 from neural.models import QueuePause, WorkerProcess
 from neural.queues.state import (

@@ -12,7 +12,6 @@ from django.apps import apps
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.conf import conf
 from neural.health.database import CLOCK_PROBLEM_SECONDS, CLOCK_WARNING_SECONDS
 from neural.health.findings import (
     COUNTED,
@@ -27,6 +26,7 @@ from neural.health.findings import (
     warning,
 )
 from neural.health.situation import Situation
+from neural.kit.conf import conf
 from neural.models import QueuePause, WorkerProcess
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 from neural.queues.state import QueueState

@@ -9,7 +9,7 @@ The public names of this package are for a platform of your own.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.hooks.platforms.base import (

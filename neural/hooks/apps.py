@@ -5,7 +5,7 @@ from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 import neural.hooks.conf  # noqa: F401  (registers its settings)
-from neural.optional import require
+from neural.kit.optional import require
 
 require("neural.hooks", "cryptography", extra="webhooks")
 

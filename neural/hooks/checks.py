@@ -11,7 +11,7 @@ from neural.events.types import TYPES
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
-from neural.outbound.conf import conf as outbound_conf
+from neural.kit.outbound.conf import conf as outbound_conf
 
 
 @register("neural")

@@ -1,7 +1,7 @@
 """What erases a person from pushes that wait for a store, and from webhooks that were sent."""
 
-from neural.events.erasing import Erasable, register_erasable
 from neural.hooks.models import Delivery, UnroutedPush
+from neural.personal.erasing.tables import Erasable, register_erasable
 
 TABLES = (
     Erasable(

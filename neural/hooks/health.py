@@ -7,7 +7,6 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from neural.encrypted import SecretUnreadable
 from neural.health.checks import Check
 from neural.health.findings import Finding, listed, ok, problem, span, warning
 from neural.health.situation import Situation
@@ -21,6 +20,7 @@ from neural.hooks.models import (
     UnroutedPush,
     WebhookSource,
 )
+from neural.kit.encrypted import SecretUnreadable
 from neural.models import Store
 from neural.models.store import sees_every_store
 

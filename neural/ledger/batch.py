@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects, execute, ports
 from neural.ledger.execute import (
     call,
@@ -41,7 +41,7 @@ from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, at_the_end, working_on
 from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
-from neural.models.run_log import log_change
+from neural.runs.models.run_log import log_change
 
 logger = logging.getLogger(__name__)
 

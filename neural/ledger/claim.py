@@ -26,8 +26,8 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 
-from neural.conf import conf
-from neural.errors import PermanentError
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
 from neural.ledger import dialects
 from neural.ledger.dialects import drop_cursors, postgresql, retry_until
 from neural.ledger.execute import settle_in_time
@@ -90,7 +90,7 @@ def claim(
     disk, unless it ``waits``: two-step work has effects elsewhere. ``now`` replaces the database's
     current time.
 
-    Runs of a paused queue are not claimed (:mod:`neural.ledger.pausing`).
+    Runs of a paused queue are not claimed (:mod:`neural.queues.pausing`).
 
     Returns the claimed runs, with their events and stores loaded. An empty list means that the
     message came late (the run is not due, or another worker has executed or claimed it), or that

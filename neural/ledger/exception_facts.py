@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 
+from neural.kit.storable import storable
+from neural.kit.stored_json import NotStorable, plain
 from neural.ledger.work_errors import AttemptFailed, NotAnException, only_exceptions
-from neural.storable import storable
-from neural.stored_json import NotStorable, plain
 
 LONGEST_ARGUMENT_BYTES = 10_000
 RAISED = "raised"

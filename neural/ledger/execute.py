@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects, ports
 from neural.ledger.dialects import despite_contention, drop_cursors, retry_until
 from neural.ledger.guard import Hook, NothingKept, WorkGuard, isolate_hooks, take_hooks

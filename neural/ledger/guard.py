@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.dialects import dialect_of
 from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
 from neural.ledger.interrupts import SoftTimeLimitExceeded

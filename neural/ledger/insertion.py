@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from django.db.models import DEFERRED
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects
 from neural.ledger.clock import as_moment
 from neural.models import RunState, TaskRun
-from neural.models.new_run import NewRun
+from neural.runs.models.new_run import NewRun
 
 CHUNK = 1000
 """How many runs one statement inserts at most."""

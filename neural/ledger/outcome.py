@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neural.kit.stored_json import to_json
 from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject
 from neural.ledger.work import Clock, RetryRequested, Snooze, Work, default_retry
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.models.run_log import log_change
-from neural.stored_json import to_json
+from neural.runs.models.run_log import log_change
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from django.db.models import QuerySet
 
 from neural.models import RunState, TaskRun
-from neural.models.new_run import NewRun
-from neural.models.run import Ended
-from neural.models.run_ends import notify_ended, when_ended  # noqa: F401
+from neural.runs.models.new_run import NewRun
+from neural.runs.models.run import Ended
+from neural.runs.models.run_ends import notify_ended, when_ended  # noqa: F401
 
 AnyRun: TypeAlias = TaskRun | NewRun
 Announce: TypeAlias = Callable[[Sequence[AnyRun]], None]

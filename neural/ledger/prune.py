@@ -16,11 +16,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from neural.conf import conf
+from neural.kit.conf import conf
+from neural.kit.registry import Registry
 from neural.ledger import dialects
 from neural.models import Batch, RunState, TaskRun, WorkerProcess
-from neural.models.run import TaskRunQuerySet
-from neural.registry import Registry
+from neural.runs.models.run import TaskRunQuerySet
 
 ByState = Mapping[str, float | None]
 """Days by state. None, like a state that is not named: never deleted."""

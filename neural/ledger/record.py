@@ -10,17 +10,17 @@ from typing import Any, ParamSpec
 
 from django.db import transaction
 
-from neural.conf import conf
-from neural.errors import PermanentError
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.storable import is_storable
 from neural.ledger import dialects, ports
 from neural.ledger.insertion import Inserted, insert, row_of
 from neural.ledger.on_commit import call_on_commit
 from neural.ledger.ports import with_trace
 from neural.models import RunEdit, RunState, TaskRun
-from neural.models.new_run import NOTHING, NewRun, is_frozen, new_run, new_task_id
-from neural.models.run_log import lines, logger
 from neural.queues import PRIORITIES
-from neural.storable import is_storable
+from neural.runs.models.new_run import NOTHING, NewRun, is_frozen, new_run, new_task_id
+from neural.runs.models.run_log import lines, logger
 
 P = ParamSpec("P")
 TASK_ID_LENGTH = 255

@@ -12,14 +12,14 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger import dialects, ports
 from neural.ledger.exception_facts import RAISED, facts_of, raised
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
-from neural.models.run import FINISHED_STATES
-from neural.models.run_log import log_change
+from neural.runs.models.run import FINISHED_STATES
+from neural.runs.models.run_log import log_change
 
 
 class Fenced(NeuralError):

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Self
 
 from django.utils.translation import gettext as _
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.interrupts import Retry
 from neural.ledger.retry import RetryPolicy
 from neural.models import TaskRun

@@ -10,9 +10,9 @@ import pickle
 import traceback
 from types import TracebackType
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
+from neural.kit.storable import storable
 from neural.ledger.interrupts import ends_the_worker
-from neural.storable import storable
 
 ERROR_LENGTH = 500
 TRACEBACK_LENGTH = 50_000

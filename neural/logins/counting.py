@@ -23,7 +23,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from neural.addresses import client_address
+from neural.kit.addresses import client_address
 from neural.logins.conf import conf
 from neural.logins.models import NAME_LENGTH, CountedBy, LoginFailures
 

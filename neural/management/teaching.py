@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, Programmi
 from django.utils import timezone
 from pydantic import ValidationError
 
-from neural.storable import is_storable
+from neural.kit.storable import is_storable
 
 READER_GONE = 141  # a shell's exit code after SIGPIPE: 128 plus the signal's number
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")

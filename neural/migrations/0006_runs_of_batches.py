@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from neural.online import AddColumn, AddIndexInUse
+from neural.kit.online import AddColumn, AddIndexInUse
 
 
 class Migration(migrations.Migration):

@@ -2,15 +2,14 @@
 queues, policies of schedules; the audit log, bulk actions, edited runs, saved views and shipped
 defaults; batches and those of their members that are no runs."""
 
-from neural.models.attempt import AttemptOutcome, TaskAttempt
-from neural.models.audit_entry import (
+from neural.audit.models import (
     AuditedRow,
     AuditEntry,
     AuditLogIsAppendOnly,
     AuditOutcome,
     AuditSource,
 )
-from neural.models.batch import (
+from neural.batches.models import (
     AwaitedMember,
     AwaitedState,
     Batch,
@@ -18,27 +17,21 @@ from neural.models.batch import (
     BatchOutcome,
     BatchState,
 )
-from neural.models.bulk_action import (
+from neural.events.models import EntryPoint, NeuralEvent, RefusalState, RefusedEvent
+from neural.models.store import Store
+from neural.queues.models import QueuePause
+from neural.runs.models.attempt import AttemptOutcome, TaskAttempt
+from neural.runs.models.bulk_action import (
     BulkAction,
     BulkActionItem,
     BulkActionState,
     BulkOutcome,
     BulkVerb,
 )
-from neural.models.event import EntryPoint, NeuralEvent, RefusalState, RefusedEvent
-from neural.models.run import RunState, TaskRun
-from neural.models.schedule_policy import (
-    Misfire,
-    Overlap,
-    QueuePause,
-    RunEdit,
-    SavedView,
-    SchedulePolicy,
-    ShippedDefault,
-    SkipReason,
-)
-from neural.models.store import Store
-from neural.models.worker import ProcessKind, WorkerProcess
+from neural.runs.models.kept import RunEdit, SavedView
+from neural.runs.models.run import RunState, TaskRun
+from neural.schedules.models import Misfire, Overlap, SchedulePolicy, ShippedDefault, SkipReason
+from neural.worker.models import ProcessKind, WorkerProcess
 
 __all__ = [
     "AttemptOutcome",

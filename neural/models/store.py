@@ -12,9 +12,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.conf import conf
-from neural.errors import PermanentError
-from neural.registry import Registry
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

@@ -5,7 +5,7 @@ The public names of this package are for alert rules of your own: docs/reference
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.monitoring.alerts.rules import (

@@ -6,8 +6,8 @@ from celery import current_app
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
+from neural.kit.sites import address_if_there
 from neural.monitoring.conf import conf
-from neural.sites import address_if_there
 
 
 @register("neural")

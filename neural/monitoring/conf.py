@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from neural.conf import register_settings
-from neural.conf.ledger import Settings
+from neural.kit.conf import register_settings
+from neural.kit.conf.ledger import Settings
 from neural.queues import DEFAULT_QUEUE
 
 DAY = 24 * 3600

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.changes import RUNS
+from neural.kit.sites import page_of
 from neural.models import RunState, TaskRun
 from neural.monitoring.errors.folding import ERRORS
 from neural.monitoring.errors.groups import groups_for, last_hours
@@ -27,7 +28,6 @@ from neural.retrieval.collections.registry import (
     register_rows,
 )
 from neural.retrieval.collections.trade import called
-from neural.sites import page_of
 
 NEAR_ENOUGH = 0.5
 """Names of classes are near to many words and mean little: only what is nearly the same counts."""

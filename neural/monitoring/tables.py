@@ -6,7 +6,6 @@ Figures of all time stay: counters never fall.
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from neural.events.erasing import Erasable, register_erasable
 from neural.ledger.prune import Prunable, register_prunable
 from neural.monitoring.conf import conf
 from neural.monitoring.errors.folding import groups_changed
@@ -22,6 +21,7 @@ from neural.monitoring.models import (
     HourFigures,
     MinuteFigures,
 )
+from neural.personal.erasing.tables import Erasable, register_erasable
 
 _DEAD_RUNS = FailedRun.objects.filter(dead=True, group=OuterRef("pk"))
 

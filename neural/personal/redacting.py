@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.personal.beside import KnownValues, kinds_of
 from neural.personal.keys import DEFAULT_KEYS, SHOWN, KeyRules, Kind, plain_key
 from neural.personal.patterns import masked

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Count, Min
 
-from neural.keyset.walks import indexes_alone
+from neural.kit.keyset.walks import indexes_alone
 from neural.ledger import dialects
 from neural.models import QueuePause, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES, QUEUES

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from neural.events.changes import reindex
-from neural.events.erasing import Erasable, erase_from_rows, register_erasable
-from neural.events.erasure import register_erased_events_listener
 from neural.events.types import TYPES
 from neural.models import NeuralEvent
 from neural.personal.beside import in_their_rows
+from neural.personal.erasing.erasure import register_erased_events_listener
+from neural.personal.erasing.tables import Erasable, erase_from_rows, register_erasable
 from neural.personal.person import MARK, Person
 from neural.restaurant.models import (
     Availability,

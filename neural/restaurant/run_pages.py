@@ -19,8 +19,10 @@ from django.utils.translation import gettext, gettext_lazy
 from pydantic import ValidationError
 
 from neural.events.types import EventTypeUnknown, event_type
-from neural.keyset import bounded
-from neural.keyset.exact import named_exactly
+from neural.kit.keyset import bounded
+from neural.kit.keyset.exact import named_exactly
+from neural.kit.sites import page_of
+from neural.kit.stored_json import depth_of
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant import models, schemas
 from neural.restaurant.keys import number_of, payment_key, quoted
@@ -29,8 +31,6 @@ from neural.restaurant.normal_form import key_of, normal_form, ticket_day
 from neural.runs.about import About, register_about
 from neural.runs.filters import RunFinder, register_run_finder
 from neural.runs.written import WrittenRow, register_written
-from neural.sites import page_of
-from neural.stored_json import depth_of
 
 MOST_ROWS = 20
 """Rows of one kind that are written for an event."""

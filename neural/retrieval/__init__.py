@@ -11,7 +11,7 @@ collections are public in ``neural`` itself.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.optional import look_up
+from neural.kit.optional import look_up
 
 if TYPE_CHECKING:
     from neural.retrieval.embedders.base import Embedder, EmbedderRefused, EmbedderUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 from neural.retrieval.choosing import check_store, make_embedder
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf

@@ -11,7 +11,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 from pydantic import ConfigDict, ValidationError, create_model
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, ledger_dialect
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import CachingEmbedder, Embedder, EmbedderRefused

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from neural.conf import register_settings
-from neural.conf.ledger import Settings
+from neural.kit.conf import register_settings
+from neural.kit.conf.ledger import Settings
 
 
 def _parsed(value: object) -> object:

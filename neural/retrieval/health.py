@@ -5,10 +5,10 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.errors import NeuralError
 from neural.health.checks import Check
 from neural.health.findings import Finding, in_turn, ok, problem, warning
 from neural.health.situation import Situation
+from neural.kit.errors import NeuralError
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf

@@ -14,7 +14,7 @@ from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import AskedInstant, Instant, StoreCode, text
 from neural.api.reading.pages import invalid
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.query.hits import Found, missing_everywhere
 from neural.retrieval.query.searching import MOST, search

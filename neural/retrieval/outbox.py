@@ -8,9 +8,9 @@ too; rows of other collections are indexed anew because their own tables say so.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from neural.events.erasing import DERIVED, Erasable, register_erasable
 from neural.events.insertion import InsertHook
 from neural.events.new_event import NewEvent
+from neural.personal.erasing.tables import DERIVED, Erasable, register_erasable
 from neural.personal.person import Person
 from neural.queues import LOW_PRIORITY_QUEUE
 from neural.retrieval.conf import conf

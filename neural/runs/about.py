@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neural.kit.registry import Registry
 from neural.models import NeuralEvent
-from neural.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, ngettext_lazy
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
+from neural.kit.sites import address_if_there
+from neural.kit.verbs import Verb
 from neural.ledger.record import BY_MESSAGE
 from neural.models import BulkVerb, RunState, TaskRun
-from neural.models.run import SET_ASIDE_STATES, TaskRunQuerySet
-from neural.models.run_log import log_change
 from neural.runs.bulk.listeners import notify_changed
+from neural.runs.models.run import SET_ASIDE_STATES, TaskRunQuerySet
+from neural.runs.models.run_log import log_change
 from neural.runs.query import RunQuery
-from neural.sites import address_if_there
-from neural.verbs import Verb
 
 Values = Mapping[str, Any]
 NOTHING: Values = MappingProxyType({})

@@ -12,10 +12,10 @@ from django.db.models import IntegerField, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.keyset.planning import WholeNumbers
-from neural.keyset.walks import Place, Walk, indexes_alone
+from neural.batches.models import AS_RUNS
+from neural.kit.keyset.planning import WholeNumbers
+from neural.kit.keyset.walks import Place, Walk, indexes_alone
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
-from neural.models.batch import AS_RUNS
 from neural.runs.filters import RunFilter, register_run_filter
 from neural.runs.query import EVER, RunQuery
 from neural.runs.selecting import Selection

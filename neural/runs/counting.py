@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from neural.keyset.planning import stores_of
-from neural.keyset.walks import Place
+from neural.kit.keyset.planning import stores_of
+from neural.kit.keyset.walks import Place
 from neural.models import RunState
 from neural.runs.selecting import Selection
 

@@ -20,14 +20,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from neural import audit
-from neural.errors import PermanentError
 from neural.events.answers import EventPruned, EventRefused, InvalidEvent, Problem
 from neural.events.new_event import StoreClocks, validate_event
 from neural.events.submit import submit
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import plain
 from neural.ledger import ports
 from neural.models import NeuralEvent, RunEdit, TaskRun
 from neural.runs.differing import difference
-from neural.stored_json import plain
 
 MOST_EDITS = 99
 """Two digits, so that the ids sort as the edits came."""
@@ -148,7 +148,7 @@ def edit(*, run: TaskRun, content: Mapping[str, Any], editor: Editor) -> Edited:
     """Retry a run with corrected content (as :func:`content_of` returns it).
 
     Raises :class:`RunNotEditable`, :class:`NothingChanged`,
-    :class:`~neural.stored_json.NotStorable` for arguments that cannot be kept, and
+    :class:`~neural.kit.stored_json.NotStorable` for arguments that cannot be kept, and
     :class:`~neural.events.answers.EventRefused` for a payload that its type's schema refuses.
     Nothing is written then. The same form again changes nothing.
     """

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from neural.keyset.planning import stores_of
+from neural.kit.keyset.planning import stores_of
+from neural.kit.registry import Registry
 from neural.models import TaskRun
-from neural.registry import Registry
 from neural.runs.counting import Count
 from neural.runs.query import RunQuery
 from neural.runs.selecting import Selection

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from neural.keyset.walks import Walk
-from neural.registry import Registry
+from neural.kit.keyset.walks import Walk
+from neural.kit.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)

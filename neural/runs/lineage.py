@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q
 
 from neural.models import RunEdit, TaskRun
-from neural.models.run import TaskRunQuerySet
+from neural.runs.models.run import TaskRunQuerySet
 
 MOST_CHILDREN = 50
 MOST_EDITS = 20

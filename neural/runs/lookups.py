@@ -11,8 +11,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from neural.keyset.exact import MOST_FOUND
-from neural.keyset.walks import indexes_alone
+from neural.kit.keyset.exact import MOST_FOUND
+from neural.kit.keyset.walks import indexes_alone
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.query import QueryRefused, RunQuery

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.models import RunState
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from neural.audit import record_user
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.models import SavedView, Store
 from neural.models.store import sees_every_store
 from neural.runs.query import RunQuery

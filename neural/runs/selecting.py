@@ -17,12 +17,11 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import GreaterThanOrEqual
 
-from neural.keyset.bounded import KeyPage, find, page_of_few
-from neural.keyset.planning import STORE, by_store, plan
-from neural.keyset.walks import Place, Walk, along, indexes_alone
+from neural.kit.keyset.bounded import KeyPage, find, page_of_few
+from neural.kit.keyset.planning import STORE, by_store, plan
+from neural.kit.keyset.walks import Place, Walk, along, indexes_alone
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
-from neural.models.run import SET_ASIDE_STATES, TaskRunQuerySet
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.lookups import (
     meant,
@@ -32,6 +31,7 @@ from neural.runs.lookups import (
     runs_of_event_id,
     stores_named,
 )
+from neural.runs.models.run import SET_ASIDE_STATES, TaskRunQuerySet
 from neural.runs.query import EVER, PERIODS, RunQuery
 
 MARGIN = dt.timedelta(hours=1)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Model
 
+from neural.kit.registry import Registry
 from neural.models import TaskRun
-from neural.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ from kombu.utils.json import loads
 
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.celeryapp.task import LedgerTask
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.models import RunState, TaskRun
-from neural.models.run import TaskRunQuerySet
+from neural.runs.models.run import TaskRunQuerySet
 
 # As long as a time in a task id, and of the same shape.
 _FIRST, _LAST = "1970-01-01T00:00:00.000000Z", "2999-12-31T23:59:59.999999Z"

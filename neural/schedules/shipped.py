@@ -11,8 +11,8 @@ from functools import partial
 
 from django.apps import AppConfig, apps
 
-from neural import shipped_defaults
-from neural.conf import conf
+from neural.kit import shipped_defaults
+from neural.kit.conf import conf
 from neural.schedules import BEAT
 
 

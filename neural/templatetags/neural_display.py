@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from neural.admin import display
 from neural.admin.look_up import PAGE, SUGGESTIONS, kinds_for
+from neural.kit.sites import address_if_there, on_site
 from neural.ledger.work import work_title
 from neural.models import TaskRun
-from neural.models.attempt import Attempt
 from neural.personal.redacting import shown
-from neural.sites import address_if_there, on_site
+from neural.runs.models.attempt import Attempt
 
 register = template.Library()
 register.filter("instant", display.instant)

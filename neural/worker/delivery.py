@@ -42,13 +42,13 @@ from kombu import Producer
 
 from neural.broker.message import RUN_HEADER
 from neural.broker.publisher import BrokerUnavailable, publisher
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import batch, dialects, execute, ports
 from neural.ledger.claim import MOST_LOSSES_IN_TURN, claim, own_claimant
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource, working_on
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.models.run import has_limits
+from neural.runs.models.run import has_limits
 from neural.worker import in_turn
 
 LISTENED = "neural_listened"

@@ -16,11 +16,11 @@ from neural.batches import leading
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
-from neural.ledger.pausing import without_paused
 from neural.ledger.settle import release
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
-from neural.models.run import TaskRunQuerySet
+from neural.queues.pausing import without_paused
+from neural.runs.models.run import TaskRunQuerySet
 from neural.worker.refusing import Forwarded
 from neural.worker.relay import Duty
 

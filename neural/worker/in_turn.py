@@ -16,7 +16,7 @@ import logging
 from collections.abc import Hashable, Sequence
 from functools import partial
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects, execute, ports
 from neural.ledger.claim import give_back
 from neural.ledger.execute import Unflushed, drop_broken_connection, run_alone, settle_in_time

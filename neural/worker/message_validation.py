@@ -49,14 +49,14 @@ from neural.broker.envelopes import (
 )
 from neural.broker.message import RUN_HEADER, is_queue
 from neural.broker.patches import Method, replace
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
+from neural.kit.optional import absent_app_advice
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, WorkSource
 from neural.ledger.work_errors import describe
 from neural.models import TaskRun
-from neural.models.run_log import pairs
-from neural.optional import absent_app_advice
+from neural.runs.models.run_log import pairs
 from neural.worker import refusing
 from neural.worker.refusing import RefusedCall, keep_refused
 

@@ -19,14 +19,14 @@ from billiard.util import get_pdeathsig  # type: ignore[attr-defined]
 from celery import signals
 from django.db import DatabaseError, InterfaceError, connections
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import claim, dialects
 from neural.ledger.dialects import is_outage
 from neural.ledger.settle import check_inserts
 from neural.models import WorkerProcess
-from neural.models.worker import memory_bytes, versions
 from neural.worker import delivery, ending, relay
 from neural.worker.message_validation import see_to_unknown_tasks
+from neural.worker.models import memory_bytes, versions
 from neural.worker.recovery import Recovery
 from neural.worker.refusing import registered_work
 from neural.worker.relay import be_impatient, drop_broken_connections

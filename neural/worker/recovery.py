@@ -18,7 +18,7 @@ from celery import current_app
 from django.db.models import Q
 
 from neural.broker.message import batchable_handlers
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun, WorkerProcess
 from neural.worker import delivery

@@ -28,17 +28,17 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from neural.broker.envelopes import PRINTED_LENGTH, printable
-from neural.conf import conf
-from neural.errors import PermanentError
+from neural.kit.conf import conf
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import NotStorable
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import BY_MESSAGE, check_task_id
 from neural.ledger.settle import note_settled
 from neural.ledger.work import Snooze, WorkSource
 from neural.ledger.work_errors import ERROR_LENGTH, describe
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
-from neural.models.new_run import new_run, new_task_id
-from neural.models.run_log import logger, pairs
-from neural.stored_json import NotStorable
+from neural.runs.models.new_run import new_run, new_task_id
+from neural.runs.models.run_log import logger, pairs
 
 PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0

@@ -28,14 +28,15 @@ from django.db.models.functions import Now
 
 from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
-from neural.conf import conf
-from neural.ledger import dialects, pausing
+from neural.kit.conf import conf
+from neural.kit.registry import Registry
+from neural.ledger import dialects
 from neural.ledger.dialects import dialect_of, is_outage, ledger_connection, ledger_dialect
 from neural.ledger.settle import release
 from neural.models import ProcessKind, RunState, TaskRun, WorkerProcess
-from neural.models.run_log import log_change
-from neural.models.worker import memory_bytes, versions
-from neural.registry import Registry
+from neural.queues import pausing
+from neural.runs.models.run_log import log_change
+from neural.worker.models import memory_bytes, versions
 from neural.worker.recovery import Recovery
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from django.contrib import admin
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from neural.audit import record
+from neural.kit.sites import page_of
 from neural.models import AuditSource, Store
-from neural.sites import page_of
 from tests.browser.pages import NARROW, OF_COLOURS, WIDE, Pages
 from tests.unit.pages.test_admin_pages import submitted
 

@@ -13,7 +13,7 @@ from tests.browser.pages import NARROW, REFRESH_MILLISECONDS
 from tests.integration.beats import every
 from tests.integration.cluster import wait_for_runs
 from tests.integration.submitting import submit
-from tests.unit.alerts import alerting
+from tests.unit.monitoring import alerting
 from tests.watching import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.takes(seconds=12)]

@@ -3,12 +3,12 @@
 import datetime as dt
 
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import pause
 from neural.models import RunState, TaskRun
-from neural.models.new_run import new_task_id
 from neural.monitoring.retention import runs as pruning
 from neural.queues import LOW_PRIORITY_QUEUE
+from neural.queues.pausing import pause
 from neural.retrieval.index.rebuilding import open_rebuild
+from neural.runs.models.new_run import new_task_id
 from tests.chaos.processes import Chaos
 from tests.unit.runs import bulk_world
 

@@ -23,7 +23,7 @@ from tests.chaos.calls import MARK
 from tests.integration.cluster import database_is_writable
 from tests.probe.models import Counter as Effects
 from tests.probe.models import Effect
-from tests.unit.console.figures import fold_all, in_ledger, in_tables
+from tests.unit.monitoring.figures import fold_all, in_ledger, in_tables
 from tests.watching import wait_until
 
 TOLD = "probe.new_type"

@@ -27,9 +27,9 @@ from tests.chaos.faults import freeze_who_holds_a_run, strike
 from tests.chaos.processes import LIBFAKETIME, Chaos
 from tests.integration.beats import every
 from tests.probe.models import Effect
-from tests.unit.console.figures import fold_all
 from tests.unit.hooks.receiving import receiver
 from tests.unit.hooks.subscribing import subscribe
+from tests.unit.monitoring.figures import fold_all
 from tests.watching import wait_until
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", 20))

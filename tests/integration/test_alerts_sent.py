@@ -10,8 +10,8 @@ from django.db import transaction
 from neural.models import RunState, TaskRun
 from neural.monitoring.models import Alert, AlertMessage, AlertMessageState
 from tests.integration.submitting import submit
-from tests.unit.alerts.alerting import TAKEN, alert, channel, only, told
 from tests.unit.hooks.receiving import answering, receiver
+from tests.unit.monitoring.alerting import TAKEN, alert, channel, only, told
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration

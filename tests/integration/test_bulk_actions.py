@@ -6,7 +6,7 @@ import pytest
 
 from neural.ledger.clock import database_clock
 from neural.models import BulkAction, BulkActionItem, RunState, TaskRun
-from neural.models.new_run import new_task_id
+from neural.runs.models.new_run import new_task_id
 from tests.integration.cluster import Cluster, wait_for_runs
 from tests.unit.runs import bulk_world
 from tests.watching import wait_until

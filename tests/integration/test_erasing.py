@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth import get_user_model
 
 import neural
-from neural.events.erasing import erase
 from neural.models import NeuralEvent, RunState, TaskRun
+from neural.personal.erasing.tables import erase
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules
 from neural.restaurant.models import Order

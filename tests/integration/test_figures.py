@@ -11,7 +11,7 @@ from neural.models import RunState, TaskRun
 from neural.monitoring.models import Tally, TotalEvents, TotalFigures
 from tests.integration.cluster import wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
-from tests.unit.console.figures import in_ledger, in_tables
+from tests.unit.monitoring.figures import in_ledger, in_tables
 from tests.watching import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]

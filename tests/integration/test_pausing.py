@@ -7,8 +7,8 @@ import pytest
 import neural
 from neural.broker.publisher import publisher
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import pause, pauses, resume
 from neural.models import RunState, TaskRun
+from neural.queues.pausing import pause, pauses, resume
 from tests.integration.cluster import PATIENT, Cluster, expect_once, wait_for_runs
 from tests.integration.submitting import names, request, submit, submit_together
 from tests.watching import wait_until

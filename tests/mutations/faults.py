@@ -42,7 +42,7 @@ _ASYNC = "neural/worker/asynchronous/"
 _ASYNC_TESTS = "tests/unit/worker/test_asynchronous"
 _BATCHES = "tests/unit/batches/test_ending.py::"
 _BATCH_PAGES = "tests/unit/batches/test_admin_batches.py::"
-_PAUSING = "tests/unit/broker/test_pausing.py::"
+_PAUSING = "tests/unit/queues/test_pausing.py::"
 
 SETTLING = (
     Fault(
@@ -106,7 +106,7 @@ SETTLING = (
         _LEDGER + "settle.py",
         "        inserts = ports.inserts_for(outcomes)\n",
         "        inserts = []\n",
-        "tests/unit/console/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+        "tests/unit/monitoring/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
     ),
     Fault(
         "what a stopping worker releases counts as lost",
@@ -117,7 +117,7 @@ SETTLING = (
     ),
     Fault(
         "a person's retry leaves the lost deliveries",
-        "neural/models/run.py",
+        "neural/runs/models/run.py",
         '    "losses": 0,\n',
         "",
         "tests/unit/runs/test_command_retry_runs.py::test_dead_runs_are_due_again_with_their_retries_restored",
@@ -212,7 +212,7 @@ CLAIMING = (
     ),
     Fault(
         "pausing does not wait for claims under way",
-        _LEDGER + "pausing.py",
+        "neural/queues/pausing.py",
         "        before = dialect.claims_under_way(cursor)\n",
         "        before: set[str] = set()\n",
         _PAUSING + "test_pausing_waits_for_claims_that_began_before_it",
@@ -483,21 +483,21 @@ RELAY = (
         "neural/worker/relay.py",
         "dialect.seconds(conf().republish_lease_seconds)",
         "dialect.seconds(0)",
-        "tests/unit/broker/test_relay.py::test_what_is_unpublished_gets_one_and_is_not_owed_another_for_a_while",
+        "tests/unit/worker/test_relay.py::test_what_is_unpublished_gets_one_and_is_not_owed_another_for_a_while",
     ),
     Fault(
         "what could not be sent waits for its lease",
         "neural/worker/relay.py",
         "            waiting.update(publish_at=Now())\n            break\n",
         "            break\n",
-        "tests/unit/broker/test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
+        "tests/unit/worker/test_relay.py::test_what_could_not_be_sent_is_unpublished_again",
     ),
     Fault(
         "a long queue gets more and more messages",
         "neural/worker/relay.py",
         "for queue, depth in depths.items() if depth < limit}",
         "for queue, depth in depths.items()}",
-        "tests/unit/broker/test_relay.py::test_a_long_queue_is_left_alone_and_the_others_are_not",
+        "tests/unit/worker/test_relay.py::test_a_long_queue_is_left_alone_and_the_others_are_not",
     ),
     Fault(
         "messages are sent for a paused queue",
@@ -702,7 +702,7 @@ BULK = (
     ),
     Fault(
         "an action that is stopped goes on",
-        "neural/models/bulk_action.py",
+        "neural/runs/models/bulk_action.py",
         "state=BulkActionState.STOPPED, **changes)",
         "state=BulkActionState.RUNNING, **changes)",
         "tests/unit/runs/test_bulk_deciding.py::test_a_stopped_action_changes_nothing_until_it_is_resumed",
@@ -807,21 +807,21 @@ OUTBOX = (
         "        DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)\n"
         "        RETURNING figures\n",
         "        SELECT figures FROM {table} ORDER BY id LIMIT %s\n",
-        "tests/unit/console/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
+        "tests/unit/monitoring/test_figures_exact.py::test_after_any_mixture_figures_equal_the_ledger",
     ),
     Fault(
         "pruning deletes a run that is young",
         _LEDGER + "prune.py",
         'aged_from or prunable.made_at}__lt": cutoff}',
         'aged_from or prunable.made_at}__gt": cutoff}',
-        "tests/unit/console/test_command_prune.py::test_forecasts_go_after_400_days",
+        "tests/unit/ledger/test_command_prune.py::test_forecasts_go_after_400_days",
     ),
 )
 
 GROWTH = (
     Fault(
         "a page of one store reads all the rows that it may",
-        "neural/keyset/bounded.py",
+        "neural/kit/keyset/bounded.py",
         "if walk.is_by_key and len(walk.prefixes) < 2:",
         "if walk.is_by_key and not walk.prefixes:",
         "tests/unit/runs/test_runs_selecting.py::test_a_page_of_one_value_reads_no_more_rows_than_it_shows",
@@ -839,14 +839,14 @@ GROWTH = (
         "neural/monitoring/errors/groups.py",
         "if number <= FEW_DEAD]",
         "if number >= 0]",
-        "tests/unit/errors/test_error_groups.py::test_few_dead_runs_are_counted_as_they_are_now_and_many_as_they_were_noted",
+        "tests/unit/monitoring/test_error_groups.py::test_few_dead_runs_are_counted_as_they_are_now_and_many_as_they_were_noted",
     ),
     Fault(
         "pruning reads the results of what it deletes",
         _LEDGER + "prune.py",
         '.only("pk").delete()',
         ".delete()",
-        "tests/unit/console/test_command_prune.py::test_what_goes_is_not_read_with_its_arguments_and_results",
+        "tests/unit/ledger/test_command_prune.py::test_what_goes_is_not_read_with_its_arguments_and_results",
     ),
 )
 
@@ -929,7 +929,7 @@ WAITING = (
 MIGRATIONS = (
     Fault(
         "a database that is only partly migrated is not refused",
-        "neural/checks.py",
+        "neural/health/system_checks.py",
         "        if some and lacking:\n",
         "        if some and not lacking:\n",
         "tests/unit/ledger/test_first_migrations.py::test_a_database_that_has_only_some_of_them_is_refused",

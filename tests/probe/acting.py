@@ -12,8 +12,8 @@ from pathlib import Path
 
 from django.db import transaction
 
-from neural.errors import PermanentError
 from neural.events.schema import Payload
+from neural.kit.errors import PermanentError
 from neural.ledger.work import current_run
 from neural.models import TaskRun
 from tests.probe.models import Counter, Effect

@@ -54,7 +54,7 @@ def _die_if_first() -> None:
 
 def know_no_batches() -> None:
     """As a worker of a version before them."""
-    from neural.models import run_ends
+    from neural.runs.models import run_ends
     from neural.worker import relay
 
     for name in ("batches", "members of batches"):

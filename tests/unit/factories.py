@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from neural.events.recording import EVENT_TASK
 from neural.models import NeuralEvent, RunState, Store, TaskRun, WorkerProcess
-from neural.models.new_run import new_task_id
-from neural.models.run import FINISHED_STATES
+from neural.runs.models.new_run import new_task_id
+from neural.runs.models.run import FINISHED_STATES
 
 
 def ago(**span: float) -> dt.datetime:

@@ -18,10 +18,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from neural.conf import conf
-from neural.errors import NeuralError
 from neural.events.answers import Submission
 from neural.events.submit import submit_many
+from neural.kit.conf import conf
+from neural.kit.errors import NeuralError
 from neural.models import Store
 
 DISTRIBUTION = "datasetsDynamic"

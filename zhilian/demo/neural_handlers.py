@@ -15,10 +15,10 @@ from typing import Annotated, NoReturn
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
-from neural.errors import NeuralError, PermanentError
 from neural.events.registry import handles
 from neural.events.schema import Payload
 from neural.events.types import EventType, register_event_type
+from neural.kit.errors import NeuralError, PermanentError
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import current_run
 from neural.models import NeuralEvent

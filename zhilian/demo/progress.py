@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from neural.forecasting.rounds.gathering import RoundProgress
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.models.run import TaskRunQuerySet
+from neural.runs.models.run import TaskRunQuerySet
 from zhilian.demo.jobs import REQUESTED_BY
 
 # A replay that was left unfinished is finished here.

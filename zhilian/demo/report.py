@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.models.run import TaskRunQuerySet
+from neural.runs.models.run import TaskRunQuerySet
 from zhilian.demo import days
 from zhilian.demo.cases import CASES
 from zhilian.demo.demonstration import Demonstration

@@ -22,10 +22,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from neural.admin.display import DEEPEST
+from neural.kit.exact_json import ExactJSONField
+from neural.kit.stored_json import is_deeper
 from neural.models import Store
-from neural.models.exact_json import ExactJSONField
 from neural.personal.redacting import for_user, sees_personal_data
-from neural.stored_json import is_deeper
 
 JSON_FIELDS = (JSONField, ExactJSONField)
 SECRET = frozenset(

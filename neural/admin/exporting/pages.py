@@ -20,8 +20,8 @@ from neural.admin.exporting.formats import FORMATS, Format
 from neural.admin.exporting.reading import ExportRefused, Slices, keys_of, pieces
 from neural.admin.exporting.streaming import AT_ONCE, Content, has_room, is_sent_to, streamed
 from neural.audit import record, record_end
+from neural.kit.sites import address_in_admin
 from neural.models import AuditOutcome, AuditSource
-from neural.sites import address_in_admin
 
 ACTION = "export"
 PERMISSION = "neural.export_rows"

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from neural.admin.exporting.columns import Column
 from neural.admin.paging import neighbours
-from neural.errors import NeuralError
-from neural.keyset.bounded import KeyPage
-from neural.keyset.walks import Place
+from neural.kit.errors import NeuralError
+from neural.kit.keyset.bounded import KeyPage
+from neural.kit.keyset.walks import Place
 from neural.ledger.clock import database_clock
 from neural.models import TaskRun
 from neural.runs.lookups import meant

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from neural.api.reading.fields import AskedInstant, StoreCode, text
 from neural.api.reading.pages import key_in, page_size
-from neural.keyset.bounded import find
-from neural.keyset.walks import Place, Walk
+from neural.kit.keyset.bounded import find
+from neural.kit.keyset.walks import Place, Walk
 from neural.models import NeuralEvent, TaskRun
 
 LIST = "events"

@@ -26,8 +26,8 @@ from neural.events.answers import EventPruned
 from neural.events.recording import replay
 from neural.events.types import EventTypeUnknown, event_type
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
-from neural.models.run_log import pairs
 from neural.runs.acts import RETRY
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger("neural.api")
 

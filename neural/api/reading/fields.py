@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from neural.storable import is_storable
+from neural.kit.storable import is_storable
 
 LARGEST_KEY = 2**63 - 1
 EARLIEST, LATEST = dt.date(1970, 1, 1), dt.date(2200, 12, 31)

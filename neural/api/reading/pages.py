@@ -9,7 +9,7 @@ from neural.api.conf import conf
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import LARGEST_KEY
 from neural.events.answers import Problem
-from neural.storable import is_storable
+from neural.kit.storable import is_storable
 
 LONGEST_CURSOR = 400
 

@@ -13,8 +13,8 @@ from neural.api.models import Scope
 from neural.api.problems import ApiProblem
 from neural.api.reading.fields import TASK_ID, AskedInstant, HandlerName, Instant, TaskId, text
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.models.attempt import attempts_of
 from neural.runs.acts import RETRY
+from neural.runs.models.attempt import attempts_of
 from neural.runs.selecting import set_aside
 
 MOST_RETRIED = 1000

@@ -37,10 +37,10 @@ from neural.api.submitting.requests import (
     with_trace,
 )
 from neural.api.submitting.splitting import Element, elements, lines
-from neural.bodies import Deadline
-from neural.conf import conf as ledger_conf
 from neural.events.answers import Verdict
 from neural.events.ndjson import line_limit
+from neural.kit.bodies import Deadline
+from neural.kit.conf import conf as ledger_conf
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
 CLOUDEVENTS = "application/cloudevents-batch+json"

@@ -36,16 +36,16 @@ from urllib.parse import unquote
 
 from django.http import HttpRequest
 
-from neural import bodies
 from neural.api.access import Caller
 from neural.api.problems import ApiProblem
-from neural.conf import conf as ledger_conf
 from neural.events.answers import PlannedRun, Problem, Submission, Verdict
-from neural.events.readable import as_text, kept_of_unread
+from neural.events.redaction import as_text, kept_of_unread
 from neural.events.refusals import MOST_PROBLEMS, REASON_CHARACTERS, Refusal, refusal_of
 from neural.events.submit import submit_many
+from neural.kit import bodies
+from neural.kit.conf import conf as ledger_conf
+from neural.kit.stored_json import depth_problem
 from neural.models import EntryPoint
-from neural.stored_json import depth_problem
 
 SPEC_VERSION = "1.0"
 IDEMPOTENCY_KEY = "idempotency_key"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from neural.charts import Bar, bar_of
 from neural.forecasting.admin.display import method_label, per_cent, portions
 from neural.forecasting.outlook.report import CANDIDATE, Report, StoreReport
 from neural.forecasting.outlook.review import ForecastDay
+from neural.kit.charts import Bar, bar_of
 
 DAY_WIDTH, BAR_WIDTH, HEIGHT = 10, 6, 100
 SHORTEST = 0.8

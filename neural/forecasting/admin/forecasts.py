@@ -13,8 +13,6 @@ from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from neural.admin.audit.recording import log_changes
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     computed_column,
@@ -26,17 +24,19 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.guards import address
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
 from neural.admin.tabs import Tab, register_tab
+from neural.audit.titles import register_titles_of_rows
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
 from neural.forecasting.models import Forecast, StoreUpdate
 from neural.forecasting.outlook.review import CORRELATION, doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
-from neural.keyset.planning import by_store
+from neural.kit.keyset.planning import by_store
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
-from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
 DAY_CONFIRMED = gettext_noop("a day in doubt: confirmed (confirm)")

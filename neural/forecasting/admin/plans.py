@@ -23,7 +23,6 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, link
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin, section
-from neural.errors import NeuralError
 from neural.forecasting.admin.display import reason, state_badge
 from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.core.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
@@ -32,9 +31,10 @@ from neural.forecasting.rounds.advancing import epsilon_after
 from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.forecasting.rounds.opening import eligible_stores, open_round
 from neural.forecasting.sources import demand_source
+from neural.kit.errors import NeuralError
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
-from neural.sites import address_in_admin
 
 FIELDSETS: Any = (
     section(

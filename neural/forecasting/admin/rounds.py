@@ -50,8 +50,8 @@ from neural.forecasting.models.round import ASKING_STATES
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round
 from neural.forecasting.rounds.gathering import round_progress
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
-from neural.sites import address_in_admin
 
 
 @dataclass(frozen=True)

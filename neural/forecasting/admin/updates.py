@@ -32,8 +32,8 @@ from neural.forecasting.admin.display import (
     update_badge,
 )
 from neural.forecasting.models import PrivacySpend, StoreUpdate
-from neural.keyset.planning import WholeNumbers, by_store
-from neural.keyset.walks import Walk
+from neural.kit.keyset.planning import WholeNumbers, by_store
+from neural.kit.keyset.walks import Walk
 
 
 @page(StoreUpdate)

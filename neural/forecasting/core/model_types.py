@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from neural.errors import PermanentError
 from neural.forecasting.core.protocol import (
     Answer,
     AnswerRefused,
@@ -23,7 +22,8 @@ from neural.forecasting.core.protocol import (
     check_stores,
 )
 from neural.forecasting.core.series import Sales
-from neural.registry import Registry
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
 
 
 class ModelTypeUnknown(PermanentError):

@@ -21,7 +21,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neural.errors import PermanentError
 from neural.forecasting.core.aggregation import (
     TooFewUpdates,
     Updates,
@@ -30,6 +29,7 @@ from neural.forecasting.core.aggregation import (
     column_sums,
 )
 from neural.forecasting.core.series import FloatArray
+from neural.kit.errors import PermanentError
 
 Noise: TypeAlias = Callable[[tuple[int, ...], float], FloatArray]
 """``noise(shape, standard_deviation)``: independent Gaussian numbers of mean 0."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from neural.errors import NeuralError
 from neural.forecasting.core.series import Sales
+from neural.kit.errors import NeuralError
 
 Json: TypeAlias = dict[str, Any]
 

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import neural.models.exact_json
+import neural.kit.exact_json
 
 
 # Fields that repeat, each declared once.
@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                 ("content", models.TextField(editable=False, verbose_name="content")),
                 (
                     "metrics",
-                    neural.models.exact_json.ExactJSONField(default=dict, verbose_name="figures"),
+                    neural.kit.exact_json.ExactJSONField(default=dict, verbose_name="figures"),
                 ),
                 (
                     "standing",
@@ -540,10 +540,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("method", text("method", 30)),
-                ("mean", neural.models.exact_json.ExactJSONField(verbose_name="mean")),
-                ("p10", neural.models.exact_json.ExactJSONField(verbose_name="P10")),
-                ("p50", neural.models.exact_json.ExactJSONField(verbose_name="P50")),
-                ("p90", neural.models.exact_json.ExactJSONField(verbose_name="P90")),
+                ("mean", neural.kit.exact_json.ExactJSONField(verbose_name="mean")),
+                ("p10", neural.kit.exact_json.ExactJSONField(verbose_name="P10")),
+                ("p50", neural.kit.exact_json.ExactJSONField(verbose_name="P50")),
+                ("p90", neural.kit.exact_json.ExactJSONField(verbose_name="P90")),
                 ("made_at", time_of_insert("made at")),
                 ("store", protecting("store", "neural.store", related_name="forecasts")),
                 (
@@ -599,17 +599,17 @@ class Migration(migrations.Migration):
                 ("exchanges_expected", count("exchanges expected")),
                 (
                     "config",
-                    neural.models.exact_json.ExactJSONField(default=dict, verbose_name="numbers"),
+                    neural.kit.exact_json.ExactJSONField(default=dict, verbose_name="numbers"),
                 ),
                 (
                     "server_state",
-                    neural.models.exact_json.ExactJSONField(
+                    neural.kit.exact_json.ExactJSONField(
                         db_column="draft", default=dict, verbose_name="server state"
                     ),
                 ),
                 (
                     "question",
-                    neural.models.exact_json.ExactJSONField(
+                    neural.kit.exact_json.ExactJSONField(
                         blank=True, null=True, verbose_name="question"
                     ),
                 ),
@@ -755,7 +755,7 @@ class Migration(migrations.Migration):
                 ("exchange", count("exchange answered last")),
                 (
                     "payload",
-                    neural.models.exact_json.ExactJSONField(
+                    neural.kit.exact_json.ExactJSONField(
                         blank=True, editable=False, null=True, verbose_name="answer"
                     ),
                 ),
@@ -772,7 +772,7 @@ class Migration(migrations.Migration):
                 ("answered_at", time_or_null("answered at")),
                 (
                     "figures",
-                    neural.models.exact_json.ExactJSONField(
+                    neural.kit.exact_json.ExactJSONField(
                         blank=True, default=dict, verbose_name="figures"
                     ),
                 ),
@@ -922,7 +922,7 @@ class Migration(migrations.Migration):
                 ("first_store", text("first store", 64)),
                 ("store_count", models.PositiveIntegerField(verbose_name="number of stores")),
                 ("stores", models.JSONField(default=list, verbose_name="stores")),
-                ("payload", neural.models.exact_json.ExactJSONField(verbose_name="answer")),
+                ("payload", neural.kit.exact_json.ExactJSONField(verbose_name="answer")),
                 ("bytes_sent", models.BigIntegerField(default=0, verbose_name="bytes sent")),
                 ("seconds", models.FloatField(default=0, verbose_name="seconds")),
                 (

@@ -1,7 +1,7 @@
 from django.db import migrations
 
-import neural.models.exact_json
-from neural.online import AddColumn
+import neural.kit.exact_json
+from neural.kit.online import AddColumn
 
 
 class Migration(migrations.Migration):
@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         AddColumn(
             "forecast",
             "unconfirmed",
-            neural.models.exact_json.ExactJSONField(
+            neural.kit.exact_json.ExactJSONField(
                 blank=True,
                 help_text="They would move the forecast further, if a person confirmed them.",
                 null=True,

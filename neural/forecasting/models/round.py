@@ -15,11 +15,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.errors import PermanentError
 from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models.plan import TrainingPlan
-from neural.models.exact_json import ExactJSONField
-from neural.models.run_log import pairs
+from neural.kit.errors import PermanentError
+from neural.kit.exact_json import ExactJSONField
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger("neural.forecasting")
 

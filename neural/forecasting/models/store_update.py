@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.forecasting.models.round import TrainingRound
-from neural.models.exact_json import ExactJSONField
+from neural.kit.exact_json import ExactJSONField
 from neural.models.store import Store, StoreScopedQuerySet
 
 

@@ -13,12 +13,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from neural.errors import PermanentError
 from neural.forecasting.core.model_types import label_of
 from neural.forecasting.models.round import TrainingRound
-from neural.models.exact_json import ExactJSONField, exact_json
-from neural.models.run_log import pairs
+from neural.kit.errors import PermanentError
+from neural.kit.exact_json import ExactJSONField, exact_json
 from neural.models.store import Store, StoreScopedQuerySet
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger("neural.forecasting")
 

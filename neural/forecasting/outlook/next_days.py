@@ -10,7 +10,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
 
-from neural.errors import PermanentError
 from neural.forecasting.core.model_types import DishForecast, Forecasting, model_type
 from neural.forecasting.core.protocol import Json, NotEnoughHistory
 from neural.forecasting.core.series import Sales
@@ -21,11 +20,12 @@ from neural.forecasting.rounds.asking import FORECAST_TASK, LOW, in_groups
 from neural.forecasting.rounds.exchange import store_cache
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
+from neural.kit.errors import PermanentError
 from neural.ledger.execute import drop_broken_connection
 from neural.ledger.record import enqueue_all
-from neural.ledger.slices import SLICE_SECONDS, in_time
 from neural.models import Store
-from neural.models.new_run import NewRun, new_run
+from neural.runs.models.new_run import NewRun, new_run
+from neural.runs.slices import SLICE_SECONDS, in_time
 
 STORES_A_RUN = 25
 OPENING_DAYS = 60

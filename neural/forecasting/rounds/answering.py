@@ -38,9 +38,9 @@ from neural.forecasting.rounds.receiving import (
 )
 from neural.forecasting.sales import sales_of
 from neural.ledger.execute import drop_broken_connection
-from neural.ledger.slices import SLICE_SECONDS, in_time
 from neural.ledger.work import current_run
 from neural.models import Store
+from neural.runs.slices import SLICE_SECONDS, in_time
 
 
 class AnswerRefusal(NamedTuple):

@@ -6,8 +6,8 @@ from typing import Any
 
 from neural.forecasting.models import TrainingRound
 from neural.ledger.record import enqueue, enqueue_all
-from neural.models.new_run import NewRun, new_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.runs.models.new_run import NewRun, new_run
 
 ROUND_TASK = "neural.tasks.run_federated_round"
 TRAIN_TASK = "neural.tasks.train_federated_model"

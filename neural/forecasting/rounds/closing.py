@@ -7,7 +7,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from neural.errors import NeuralError
 from neural.forecasting.core.evaluation import GateDecision, Judged, add_up, judge
 from neural.forecasting.core.model_types import can_forecast
 from neural.forecasting.core.protocol import Json
@@ -24,6 +23,7 @@ from neural.forecasting.models import (
 from neural.forecasting.models.round import CLOSED_STATES
 from neural.forecasting.rounds.asking import ADVANCE_TASK, FORECAST_TASK, LOW, TRAIN_TASK
 from neural.forecasting.rounds.exchange import Exchange, store_cache
+from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.ledger.ports import Ended, without_success
 from neural.ledger.record import enqueue

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neural.errors import PermanentError
 from neural.forecasting.core.model_types import ModelType, model_type
 from neural.forecasting.core.protocol import Json, Memory, Question, TrainingConfig
 from neural.forecasting.core.series import Sales
 from neural.forecasting.models import TrainingRound
+from neural.kit.errors import PermanentError
 
 CACHED_EXCHANGES = 4
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 
-from neural.errors import PermanentError
 from neural.forecasting.core.model_types import ModelType, model_type
 from neural.forecasting.core.protocol import Step, TrainingConfig
 from neural.forecasting.models import (
@@ -27,6 +26,7 @@ from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
 from neural.forecasting.rounds.exchange import light_round
 from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.sources import demand_source
+from neural.kit.errors import PermanentError
 from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import Store, TaskRun
 from neural.models.store import StoreQuerySet, StoreUnknown

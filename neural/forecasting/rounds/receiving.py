@@ -20,8 +20,8 @@ from neural.forecasting.models import GroupSum, StoreUpdate, TrainingRound, Upda
 from neural.forecasting.models.round import ASKING_STATES, log_store
 from neural.forecasting.models.store_update import TAKING_PART
 from neural.forecasting.rounds.exchange import Exchange
+from neural.kit.exact_json import JsonText, exact_json
 from neural.ledger import dialects
-from neural.models.exact_json import JsonText, exact_json
 
 MOST_BYTES = 16 * 1024 * 1024
 """A larger answer is refused unread: it would fill the database."""

@@ -3,10 +3,10 @@
 from django import template
 
 from neural.admin import display
-from neural.charts import coordinate
 from neural.forecasting.admin import charts
 from neural.forecasting.admin import display as learning_display
 from neural.forecasting.outlook.report import CANDIDATE, ByMethod
+from neural.kit.charts import coordinate
 
 register = template.Library()
 register.filter("per_cent", learning_display.per_cent)

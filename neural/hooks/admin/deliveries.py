@@ -37,11 +37,11 @@ from neural.hooks.models import Delivery, DeliveryState, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing.messages import PayloadPruned, body_of
 from neural.hooks.outgoing.subscribed import OUTCOMES
-from neural.keyset.planning import WholeNumbers, by_store
-from neural.keyset.walks import Walk
+from neural.kit.keyset.planning import WholeNumbers, by_store
+from neural.kit.keyset.walks import Walk
+from neural.kit.stored_json import is_deeper
 from neural.models import NeuralEvent
 from neural.personal.redacting import shown as as_allowed
-from neural.stored_json import is_deeper
 
 SENT_AGAIN = gettext_noop("state: pending (send again)")
 DEEPEST = 100

@@ -27,15 +27,15 @@ from neural.admin.filters import choice_filter
 from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
-from neural.admin.records.batch_progress import Part, Progress, bars_of
 from neural.admin.scope import HistoryAdmin, section
+from neural.batches.admin.batch_progress import Part, Progress, bars_of
 from neural.hooks.admin.unrouted import SourceFilter
 from neural.hooks.incoming import reconciling
 from neural.hooks.incoming.reconciling import why_not
 from neural.hooks.models import Reconciliation, ReconciliationState, WebhookSource
-from neural.keyset.planning import WholeNumbers
-from neural.keyset.walks import Walk
-from neural.sites import address_in_admin
+from neural.kit.keyset.planning import WholeNumbers
+from neural.kit.keyset.walks import Walk
+from neural.kit.sites import address_in_admin
 
 COLOURS: dict[str, str] = {
     ReconciliationState.ASKING: "running",

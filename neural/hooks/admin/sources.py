@@ -21,7 +21,6 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -33,7 +32,7 @@ from neural.admin.display import (
 )
 from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin, section
-from neural.encrypted import SecretUnreadable
+from neural.audit.titles import register_titles_of_rows
 from neural.hooks.admin.reconciliations import ask, in_words
 from neural.hooks.conf import conf
 from neural.hooks.incoming.reconciling import today, why_not
@@ -41,10 +40,11 @@ from neural.hooks.incoming.recording import PUSHED
 from neural.hooks.incoming.translating import HANDLER
 from neural.hooks.models import PushState, Reconciliation, StoreCode, WebhookSource
 from neural.hooks.platforms.base import API_URL, PLATFORMS, Credential
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.sites import address_if_there
 from neural.ledger.clock import database_clock
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.models.store import sees_every_store, visible_stores
-from neural.sites import address_if_there
 
 CREDENTIAL = "credential_"
 DELETED = "deleted_"

@@ -23,8 +23,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit.recording import log_changes
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -37,7 +35,9 @@ from neural.admin.filters import choice_filter
 from neural.admin.forms import save_edited
 from neural.admin.guards import address
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import ScopedAdmin, section
+from neural.audit.titles import register_titles_of_rows
 from neural.events.types import event_types
 from neural.hooks.health import is_beyond_its_maker
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
@@ -45,11 +45,11 @@ from neural.hooks.outgoing.messages import OVERLAP, rotate_secret
 from neural.hooks.outgoing.scheduling import send_test
 from neural.hooks.outgoing.sending import FAILURES
 from neural.hooks.outgoing.subscribed import OUTCOMES, matches_nothing
+from neural.kit.outbound.client import refusal_of
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.models.store import sees_every_store
-from neural.outbound.client import refusal_of
-from neural.sites import address_in_admin
 
 MOST_TYPES = 100
 

@@ -18,11 +18,11 @@ from json import dumps, loads
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from neural.errors import NeuralError
 from neural.hooks.conf import conf
 from neural.hooks.platforms.reading import storable_json
-from neural.outbound import client as http_client
-from neural.outbound.conf import conf as outbound_conf
+from neural.kit.errors import NeuralError
+from neural.kit.outbound import client as http_client
+from neural.kit.outbound.conf import conf as outbound_conf
 
 Send: TypeAlias = Callable[..., Any]
 

@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 
-from neural.encrypted import SecretUnreadable
-from neural.errors import NeuralError
-from neural.events.readable import error_text
+from neural.events.redaction import error_text
 from neural.hooks.conf import conf
 from neural.hooks.incoming import routing
 from neural.hooks.incoming.recording import record, store_of
@@ -29,7 +27,9 @@ from neural.hooks.platforms.base import (
     Received,
     SignatureRefused,
 )
-from neural.storable import escaped
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.errors import NeuralError
+from neural.kit.storable import escaped
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.encrypted import SecretUnreadable
-from neural.errors import NeuralError
 from neural.hooks.conf import conf as hook_conf
 from neural.hooks.incoming import comparing
 from neural.hooks.incoming.fetching import FetchFailed, client_of
@@ -25,16 +23,18 @@ from neural.hooks.incoming.receiving import log_failure, place_of
 from neural.hooks.incoming.translating import wait_or
 from neural.hooks.models import Reconciliation, ReconciliationState, StoreCode, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Asked, Client
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.errors import NeuralError
+from neural.kit.storable import escaped
 from neural.ledger.clock import database_clock
 from neural.ledger.ports import Ended, without_success
 from neural.ledger.prune import Prunable
 from neural.ledger.record import enqueue
-from neural.ledger.slices import Clock, in_slices
 from neural.ledger.work import Snooze
 from neural.models.store import default_time_zone
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.runs.slices import Clock, in_slices
 from neural.schedules.shipped import ShippedSchedule
-from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 

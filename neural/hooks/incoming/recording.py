@@ -16,11 +16,11 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 
 from neural.events.answers import Problem, Submission
-from neural.events.readable import error_text
+from neural.events.redaction import error_text
 from neural.events.submit import submit
 from neural.hooks.models import StoreCode, WebhookSource
 from neural.hooks.platforms.base import Push
-from neural.storable import escaped
+from neural.kit.storable import escaped
 
 ID_PREFIX = "push:"
 """Begins the event ids of pushes. The translated events have the platform's own ids, and many a

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 
 from neural.events.answers import Submission
-from neural.events.readable import error_text, is_credential
+from neural.events.redaction import error_text, is_credential
 from neural.hooks.conf import conf
 from neural.hooks.incoming.recording import (
     aware,
@@ -23,10 +23,10 @@ from neural.hooks.incoming.recording import (
 )
 from neural.hooks.models import PushState, StoreCode, UnroutedPush, WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Push, Received, SignatureRefused
+from neural.kit.storable import escaped
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from neural.storable import escaped
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ recorded before is a duplicate.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neural.errors import PermanentError
 from neural.events.answers import Submission
 from neural.events.submit import submit_many
 from neural.hooks.incoming.fetching import FetchFailed, client_of
@@ -15,10 +14,11 @@ from neural.hooks.incoming.moving import stores_for
 from neural.hooks.incoming.recording import ID_PREFIX, by_webhook
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
+from neural.kit.errors import PermanentError
+from neural.kit.storable import escaped
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import EntryPoint, NeuralEvent
-from neural.storable import escaped
 
 HANDLER = "neural.translate_push"
 RETRIES = RetryPolicy(max_retries=40, base_seconds=30, cap_seconds=3600, jitter=0.2)

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from neural.bodies import Body, RequestRefused, take_no_more
-from neural.encrypted import SecretUnreadable
 from neural.hooks.conf import conf
 from neural.hooks.incoming.receiving import SourceNotReady, place_of, receive
 from neural.hooks.models import WebhookSource
 from neural.hooks.models.incoming import SOURCE_PATTERN
 from neural.hooks.platforms.base import Answer, Received
+from neural.kit.bodies import Body, RequestRefused, take_no_more
+from neural.kit.encrypted import SecretUnreadable
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import neural.encrypted
 import neural.hooks.models.outgoing
+import neural.kit.encrypted
 
 
 # Fields that repeat, each declared once.
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "secrets",
-                    neural.encrypted.EncryptedJSONField(
+                    neural.kit.encrypted.EncryptedJSONField(
                         default=list, editable=False, verbose_name="secrets"
                     ),
                 ),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
                 ("platform", models.CharField(max_length=60, verbose_name="platform")),
                 (
                     "credentials",
-                    neural.encrypted.EncryptedJSONField(
+                    neural.kit.encrypted.EncryptedJSONField(
                         blank=True, default=dict, verbose_name="credentials"
                     ),
                 ),

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from neural.encrypted import EncryptedJSONField
+from neural.kit.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, Store
 from neural.models.store import StoreScopedQuerySet
 

@@ -10,10 +10,10 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.encrypted import EncryptedJSONField
+from neural.kit.encrypted import EncryptedJSONField
+from neural.kit.outbound.outbox import Outgoing
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.models.store import StoreScopedQuerySet, sees_every_store, visible_stores
-from neural.outbound.outbox import Outgoing
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

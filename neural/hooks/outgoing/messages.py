@@ -17,11 +17,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from neural.errors import PermanentError
 from neural.hooks.models import Delivery, Subscription
+from neural.kit.errors import PermanentError
+from neural.kit.outbound import signing
+from neural.kit.outbound.answers import Post
 from neural.models import NeuralEvent
-from neural.outbound import signing
-from neural.outbound.answers import Post
 
 USER_AGENT = "Zhilian-Neural-Webhooks/1.0"
 OVERLAP = dt.timedelta(hours=24)

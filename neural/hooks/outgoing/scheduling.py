@@ -14,8 +14,8 @@ from neural.hooks.models import Delivery, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing import subscribed
 from neural.ledger.record import enqueue_all
-from neural.models.new_run import new_run
 from neural.queues import DEFAULT_PRIORITY
+from neural.runs.models.new_run import new_run
 
 DELIVER_TASK = "neural.tasks.deliver_webhook"
 MOST_RUNS = 100

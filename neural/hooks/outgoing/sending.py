@@ -16,8 +16,6 @@ from typing import Any
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce, Now
 
-from neural.encrypted import SecretUnreadable
-from neural.errors import NeuralError, PermanentError
 from neural.hooks.conf import conf
 from neural.hooks.models import (
     Delivery,
@@ -27,13 +25,15 @@ from neural.hooks.models import (
     SubscriptionState,
 )
 from neural.hooks.outgoing.messages import PayloadPruned, request_of
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.errors import NeuralError, PermanentError
+from neural.kit.outbound.answers import GONE, Answer, Verdict, by_status
+from neural.kit.outbound.conf import conf as outbound_conf
+from neural.kit.outbound.outbox import post
+from neural.kit.storable import storable
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze
-from neural.models.run_log import pairs
-from neural.outbound.answers import GONE, Answer, Verdict, by_status
-from neural.outbound.conf import conf as outbound_conf
-from neural.outbound.outbox import post
-from neural.storable import storable
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from neural.currencies import AMOUNT_PLACES as PLACES
-from neural.currencies import QUANTITY_PLACES as QUANTITY_PLACES
-from neural.currencies import digits_of as digits_of
-from neural.currencies import rounded as rounded
+from neural.kit.currencies import AMOUNT_PLACES as PLACES
+from neural.kit.currencies import QUANTITY_PLACES as QUANTITY_PLACES
+from neural.kit.currencies import digits_of as digits_of
+from neural.kit.currencies import rounded as rounded
 
 LARGEST = Decimal(10) ** 9
 """An amount of the normal form is smaller than this."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from neural.errors import NeuralError, PermanentError
-from neural.registry import Registry
+from neural.kit.errors import NeuralError, PermanentError
+from neural.kit.registry import Registry
 
 
 class SignatureRefused(NeuralError):

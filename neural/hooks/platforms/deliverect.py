@@ -20,12 +20,12 @@ from neural.hooks.platforms.base import (
     hmac_sha256,
     needed,
 )
+from neural.hooks.platforms.normal_events import ZERO, Statement, entries, entry, line
 from neural.hooks.platforms.reading import (
     Fields,
     last_digits,
     pushed_object,
 )
-from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
 _STATUSES = {
     **dict.fromkeys((1, 2, 3, 4, 6, 10), "open"),

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from neural.errors import NeuralError
 from neural.hooks.platforms.base import (
     API_URL,
     Answer,
@@ -33,6 +32,14 @@ from neural.hooks.platforms.base import (
     md5,
     needed,
 )
+from neural.hooks.platforms.normal_events import (
+    Statement,
+    entries,
+    entry,
+    line,
+    returned,
+    withheld_fee,
+)
 from neural.hooks.platforms.reading import (
     Fields,
     json_as_sent,
@@ -40,7 +47,7 @@ from neural.hooks.platforms.reading import (
     last_digits,
     pushed_object,
 )
-from neural.hooks.platforms.stating import Statement, entries, entry, line, returned, withheld_fee
+from neural.kit.errors import NeuralError
 
 CHINA = dt.timezone(dt.timedelta(hours=8))
 NEW_ORDER = 10

@@ -32,13 +32,13 @@ from neural.hooks.platforms.base import (
     gettext_noop,
     needed,
 )
+from neural.hooks.platforms.normal_events import ZERO, Statement, entries, entry, line
 from neural.hooks.platforms.reading import (
     Fields,
     last_digits,
     pushed_object,
     query_of,
 )
-from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
 
 MOST_MERGED = 100
 PAGE = 20

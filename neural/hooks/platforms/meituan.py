@@ -31,15 +31,7 @@ from neural.hooks.platforms.base import (
     md5,
     needed,
 )
-from neural.hooks.platforms.reading import (
-    Fields,
-    form_of,
-    json_of,
-    last_digits,
-    unreadable_if_wrong,
-    without_phones,
-)
-from neural.hooks.platforms.stating import (
+from neural.hooks.platforms.normal_events import (
     ZERO,
     Statement,
     entries,
@@ -48,7 +40,15 @@ from neural.hooks.platforms.stating import (
     returned,
     withheld_fee,
 )
-from neural.storable import storable
+from neural.hooks.platforms.reading import (
+    Fields,
+    form_of,
+    json_of,
+    last_digits,
+    unreadable_if_wrong,
+    without_phones,
+)
+from neural.kit.storable import storable
 
 OWN_DELIVERY = "0000"
 PROXY_NUMBER = "收餐人隐私号"

@@ -24,7 +24,7 @@ from neural.hooks.platforms.amounts import (
     rounded,
 )
 from neural.hooks.platforms.base import CannotTranslate, PushUnreadable, Received
-from neural.storable import storable
+from neural.kit.storable import storable
 
 DEEPEST = 64
 MOST_PARTS = 1000

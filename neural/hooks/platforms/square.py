@@ -28,12 +28,20 @@ from neural.hooks.platforms.base import (
     gettext_noop,
     needed,
 )
+from neural.hooks.platforms.normal_events import (
+    ZERO,
+    Statement,
+    amount_of,
+    entries,
+    entry,
+    event,
+    line,
+)
 from neural.hooks.platforms.reading import (
     Fields,
     json_of,
     pushed_object,
 )
-from neural.hooks.platforms.stating import ZERO, Statement, amount_of, entries, entry, event, line
 
 API_VERSION = "2025-01-23"
 

@@ -29,8 +29,8 @@ from neural.hooks.platforms.base import (
     gettext_noop,
     needed,
 )
+from neural.hooks.platforms.normal_events import ZERO, Statement, entries, entry, event, line
 from neural.hooks.platforms.reading import Fields, json_of, pushed_object
-from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, event, line
 
 PAGE = 20
 """Orders of a list: one may have many kilobytes."""

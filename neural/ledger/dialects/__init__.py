@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.dialects.base import Dialect
 from neural.ledger.dialects.postgresql import PostgreSQL
 from neural.ledger.dialects.sqlite import SQLite

@@ -19,7 +19,7 @@ from django.db.models import Model
 
 from neural.ledger.dialects.base import Columns, Dialect, Rows
 from neural.models import NeuralEvent, Store, TaskRun
-from neural.models.run import NO_LIMITS
+from neural.runs.models.run import NO_LIMITS
 
 Row = TypeVar("Row", bound=Model)
 

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.ledger.dialects.base import IDLE, IN_TRANSACTION, Columns, Dialect, Rows
 from neural.ledger.work import works_on_history
-from neural.models.run import NO_LIMITS
+from neural.runs.models.run import NO_LIMITS
 
 _NO_LIMITS = ", ".join(f"'$.{name}'" for name in NO_LIMITS)
 STEP_SECONDS = 0.002

@@ -9,8 +9,8 @@ from django.core.management.commands import flush
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from neural.audit.models import AppendOnlyModel
 from neural.ledger.dialects import dialect_of
-from neural.models.audit_entry import AppendOnlyModel
 
 
 class Command(flush.Command):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management import CommandError, CommandParser
 
-from neural.encrypted import encrypt_anew
+from neural.kit.encrypted import encrypt_anew
 from neural.management.acting import add_who, recorded
 from neural.management.teaching import TeachingCommand
 

@@ -26,8 +26,8 @@ from neural.admin.display import (
 from neural.admin.filters import NamedRowFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ChainWide, ReadOnlyAdmin, section
-from neural.keyset.planning import WholeNumbers
-from neural.keyset.walks import Walk
+from neural.kit.keyset.planning import WholeNumbers
+from neural.kit.keyset.walks import Walk
 from neural.monitoring.alerts.composing import compose
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
 

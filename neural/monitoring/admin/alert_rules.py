@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy
 from neural.admin.display import NOTHING, instant
 from neural.admin.pages import page
 from neural.admin.scope import ChainWide, NeuralAdmin, section
+from neural.kit.sites import page_of
 from neural.monitoring.alerts.rules import RULES, Rule, Threshold
 from neural.monitoring.models import AlertRule
-from neural.sites import page_of
 
 PREFIX = "threshold_"
 

@@ -26,9 +26,9 @@ from neural.admin.display import (
 from neural.admin.filters import EqualityFilter, choice_filter
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin, section
-from neural.keyset.bounded import KeyPage, page_of_few
-from neural.keyset.planning import STORE
-from neural.keyset.walks import Walk
+from neural.kit.keyset.bounded import KeyPage, page_of_few
+from neural.kit.keyset.planning import STORE
+from neural.kit.keyset.walks import Walk
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.monitoring.admin.alert_messages import explained

@@ -18,7 +18,8 @@ from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from neural.encrypted import SecretUnreadable
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.outbound.client import refusal_of
 from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.alerts.channels.delivering import (
     HTTP_KINDS,
@@ -27,7 +28,6 @@ from neural.monitoring.alerts.channels.delivering import (
 )
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, ChannelKind
-from neural.outbound.client import refusal_of
 
 MOST_ADDRESSES = 50
 _LONGEST = 2000

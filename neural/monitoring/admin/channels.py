@@ -16,13 +16,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.audit.recording import log_changes
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import NOTHING, badge, page_address
 from neural.admin.forms import save_edited
 from neural.admin.guards import address
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import ChainWide, NeuralAdmin, section
+from neural.audit.titles import register_titles_of_rows
+from neural.kit.outbound.answers import Verdict
+from neural.kit.sites import address_if_there
 from neural.ledger.clock import database_clock
 from neural.monitoring.admin.alert_messages import explained
 from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
@@ -30,8 +32,6 @@ from neural.monitoring.alerts.channels.delivering import HTTP_KINDS, apprise_sch
 from neural.monitoring.alerts.news import tell_what_holds
 from neural.monitoring.alerts.sending import send_test, try_again
 from neural.monitoring.models import AlertChannel, ChannelKind
-from neural.outbound.answers import Verdict
-from neural.sites import address_if_there
 
 SEND_TEST = "neural_monitoring.test_alert"
 TESTED = gettext_noop("messages: one more (send a test message)")

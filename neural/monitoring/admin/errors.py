@@ -29,11 +29,11 @@ from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.paging import OrderedChangeList, key_in
 from neural.admin.panels import Panel, register_panel
-from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import ReadOnlyAdmin, section
-from neural.charts import standing
-from neural.keyset import bounded
-from neural.keyset.walks import Place
+from neural.kit.charts import standing
+from neural.kit.keyset import bounded
+from neural.kit.keyset.walks import Place
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models import TaskAttempt, TaskRun
 from neural.monitoring.admin.error_filters import (
@@ -66,7 +66,7 @@ from neural.monitoring.errors.groups import (
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
 from neural.personal.redacting import for_user
 from neural.runs.acts import CHOSEN
-from neural.sites import address_in_admin
+from neural.runs.admin.runs_list.filter_pages import FilterPage, register_filter_page
 
 SAMPLES = 5
 LISTED = 50

@@ -17,12 +17,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext, pgettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit.recording import log_changes
 from neural.admin.display import badge, instant, link, named_work
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import ReadOnlyAdmin
-from neural.conf import conf
 from neural.events.changes import PAYLOADS
+from neural.kit.conf import conf
 from neural.ledger import prune as rules
 from neural.ledger.clock import database_clock
 from neural.ledger.prune import PRUNABLES

@@ -19,23 +19,23 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from neural.encrypted import SecretUnreadable
-from neural.errors import NeuralError
+from neural.kit.encrypted import SecretUnreadable
+from neural.kit.errors import NeuralError
+from neural.kit.outbound.answers import Answer, Verdict
+from neural.kit.outbound.outbox import ANSWER_LENGTH
+from neural.kit.storable import storable
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Snooze
 from neural.ledger.work_errors import message_of
-from neural.models.run_log import pairs
 from neural.monitoring.alerts.channels.base import Destination, Message, masked
 from neural.monitoring.alerts.channels.delivering import deliver
 from neural.monitoring.alerts.composing import compose
 from neural.monitoring.alerts.news import last_attempt, pause, tell_what_holds
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
-from neural.outbound.answers import Answer, Verdict
-from neural.outbound.outbox import ANSWER_LENGTH
-from neural.storable import storable
+from neural.runs.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from neural.kit.sites import list_if_there, page_of
 from neural.monitoring.alerts.rules import RULES, UNKNOWN, Rule, in_language
 from neural.monitoring.models import Alert
-from neural.sites import list_if_there, page_of
 
 logger = logging.getLogger(__name__)
 

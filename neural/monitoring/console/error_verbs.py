@@ -10,13 +10,13 @@ from django.utils.translation import gettext_noop, pgettext_lazy
 
 from neural.admin.actions import Verb
 from neural.admin.display import page_address
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models import RunState
 from neural.monitoring.errors.acting import FILTER, mute, reopen, resolve
 from neural.monitoring.models import ErrorGroupState, FailedRun
 from neural.runs.acts import CHOSEN, DISCARD, RETRY, RunVerb, preview_address
 from neural.runs.query import EVER
-from neural.sites import address_in_admin
 
 DECIDE = "neural_monitoring.decide_errorgroup"
 MUTED = gettext_noop("state: muted (mute)")

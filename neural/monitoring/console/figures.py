@@ -8,12 +8,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from neural import charts
-from neural.charts import line_of
 from neural.health.findings import COUNTED
 from neural.health.findings import span as span_text
 from neural.health.situation import Situation
 from neural.health.workers import patience_seconds
+from neural.kit import charts
+from neural.kit.charts import line_of
 from neural.models import TaskRun
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.spans import (

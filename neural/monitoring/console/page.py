@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.panels import HTMX
 from neural.admin.tabs import Tab, list_of, register_tab, tabs_of
 from neural.models import TaskRun
-from neural.models.run import TaskRunQuerySet
 from neural.models.store import visible_stores
+from neural.runs.models.run import TaskRunQuerySet
 
 logger = logging.getLogger(__name__)
 

@@ -19,21 +19,21 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, perform, refusal
-from neural.admin.audit.recording import log_changes
 from neural.admin.display import instant_column
 from neural.admin.guards import address
 from neural.admin.pages import page
+from neural.admin.recording import log_changes
 from neural.admin.scope import ReadOnlyAdmin, section
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.situation import Situation
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
 from neural.models import QueuePause
 from neural.monitoring.console.page import Viewer, page_context
 from neural.monitoring.console.queue_facts import RATE_MINUTES, rates_now, with_pace
 from neural.queues import QUEUES
+from neural.queues.pausing import LONGEST_REASON, PauseRefused, pause, pauses, resume
 from neural.queues.state import QueueState
-from neural.sites import address_in_admin
 
 LONGEST_MINUTES = 30 * 24 * 60
 SHOWN = 40

@@ -11,12 +11,12 @@ from celery import current_app
 from django.db.models import F, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
-from neural.admin.records.schedule_forms import in_words
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
 from neural.ledger.work import given_title
 from neural.models import SchedulePolicy, SkipReason, TaskRun
 from neural.monitoring.console.page import visible_runs
+from neural.schedules.admin.schedule_forms import in_words
 from neural.schedules.due_times import next_due_times, overdue_since
 from neural.schedules.runs import newest_run
 from neural.schedules.switches import SwitchedOff, off_schedules, switched_off

@@ -26,15 +26,9 @@ from neural.admin.display import page_address
 from neural.admin.guards import address, nul_refused
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
-from neural.admin.records.schedules import (
-    DISABLE,
-    ENABLE,
-    may_run,
-    report_runs,
-    run_each,
-)
 from neural.admin.scope import ReadOnlyAdmin
-from neural.conf import conf
+from neural.kit.conf import conf
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.models.store import sees_every_store
@@ -47,9 +41,15 @@ from neural.monitoring.console.schedule_rows import (
     overdue,
     rows_of,
 )
+from neural.schedules.admin.schedules import (
+    DISABLE,
+    ENABLE,
+    may_run,
+    report_runs,
+    run_each,
+)
 from neural.schedules.runs import prefix_of, runs_of
 from neural.schedules.switches import off_schedules
-from neural.sites import address_in_admin
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")
 SWITCHES = {verb.name: verb for verb in (ENABLE, DISABLE)}

@@ -12,7 +12,6 @@ from django.utils.translation import ngettext
 from neural.admin.display import NOTHING, of_bytes
 from neural.ledger.work import work_title
 from neural.models import QueuePause, Store
-from neural.models.worker import ProcessKind
 from neural.monitoring.console.page import Viewer
 from neural.monitoring.console.queue_facts import RATE_MINUTES, rates_of, with_pace
 from neural.monitoring.console.spans import ByQueue, Timeline, total_of
@@ -22,6 +21,7 @@ from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
 from neural.queues import QUEUES
 from neural.queues.state import QueueState
+from neural.worker.models import ProcessKind
 
 SILENT_AFTER = dt.timedelta(days=1)
 FORGOTTEN_AFTER = dt.timedelta(days=14)

@@ -15,6 +15,7 @@ from neural.health.checks import CHECKS, Check
 from neural.health.examination import ask
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
+from neural.kit.sites import address_if_there, list_if_there
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
@@ -26,7 +27,6 @@ from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
 from neural.personal.redacting import redacted_text
 from neural.queues.state import QueueState
-from neural.sites import address_if_there, list_if_there
 
 MOST_ALERTS = 50
 

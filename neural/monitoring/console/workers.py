@@ -15,11 +15,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from neural.admin.pages import page
-from neural.admin.records.workers import STOP, WorkerProcessAdmin, may_be_asked_to_stop
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.clock import database_clock
 from neural.models import ProcessKind, TaskRun, WorkerProcess
 from neural.monitoring.console.page import page_context, visible_runs
+from neural.worker.admin import STOP, WorkerProcessAdmin, may_be_asked_to_stop
 
 MOST_PRESENT = 200
 MOST_GONE = 20

@@ -15,7 +15,6 @@ from django.db.models import Count, F, IntegerField, Max, Min, OuterRef, QuerySe
 
 from neural.ledger.clock import database_clock
 from neural.models import TaskAttempt, TaskRun
-from neural.models.run import TaskRunQuerySet
 from neural.models.store import visible_stores
 from neural.monitoring.models import (
     ErrorGroup,
@@ -24,6 +23,7 @@ from neural.monitoring.models import (
     ErrorGroupState,
     FailedRun,
 )
+from neural.runs.models.run import TaskRunQuerySet
 
 HOURS = 24
 MOST_COUNTED = 1000

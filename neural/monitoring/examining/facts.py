@@ -10,7 +10,7 @@ from typing import Any
 from neural.health.broker import ask_broker
 from neural.health.situation import Situation
 from neural.models import TaskRun, WorkerProcess
-from neural.models.worker import ProcessKind
+from neural.worker.models import ProcessKind
 
 PROCESSES_KEPT = 50
 RUNS_LOOKED_AT = 500

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.module_loading import autodiscover_modules
 
+from neural.kit.registry import Registry
 from neural.monitoring.conf import conf
-from neural.registry import Registry
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.db.models import Count
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.models.worker import ProcessKind
 from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.models import OPEN_STATES, Alert, ErrorGroup, Examination
 from neural.monitoring.rollups import reading
 from neural.queues.state import COUNTED, pending_queues, queue_states, readers_of
+from neural.worker.models import ProcessKind
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import neural.encrypted
+import neural.kit.encrypted
 import neural.monitoring.models.alerts
 
 
@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
                         verbose_name="e-mail addresses",
                     ),
                 ),
-                ("secrets", neural.encrypted.EncryptedJSONField(default=dict)),
+                ("secrets", neural.kit.encrypted.EncryptedJSONField(default=dict)),
                 ("broken", entered_text("broken", 500)),
             ],
             options={

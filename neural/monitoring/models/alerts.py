@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from neural.encrypted import EncryptedJSONField
+from neural.kit.encrypted import EncryptedJSONField
+from neural.kit.outbound.outbox import ANSWER_LENGTH, Outgoing
 from neural.models.store import visible_stores
-from neural.outbound.outbox import ANSWER_LENGTH, Outgoing
 
 
 class Severity(models.TextChoices):

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.utils.translation import gettext as _
 
-from neural.conf import conf
 from neural.events.changes import PAYLOADS, walk_payloads
+from neural.kit.conf import conf
 from neural.ledger.prune import PRUNABLES, Retention, Step, Walk, prune_workers, walk_old, walk_runs
 from neural.ledger.record import enqueue
-from neural.ledger.slices import SLICE_SECONDS, Clock, in_slices
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.runs.slices import SLICE_SECONDS, Clock, in_slices
 from neural.schedules.shipped import BEAT, ShippedSchedule
 from neural.schedules.switches import off_schedules, switched_off
 

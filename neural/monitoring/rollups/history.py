@@ -13,7 +13,7 @@ from typing import Any
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Max, QuerySet
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess

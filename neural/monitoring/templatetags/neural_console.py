@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from neural.charts import LINE_HEIGHT, LINE_WIDTH, line_of
+from neural.kit.charts import LINE_HEIGHT, LINE_WIDTH, line_of
+from neural.kit.sites import address_in_admin
 from neural.monitoring.console import tables, texts
 from neural.monitoring.console.queue_facts import standing_badge
-from neural.sites import address_in_admin
 
 register = template.Library()
 
@@ -77,7 +77,7 @@ def trend_line(group: Any) -> SafeString:
 
 @register.simple_tag
 def small_line(lines: Sequence[str], title: str, kind: str = "") -> SafeString:
-    """A small line from the points of :func:`~neural.charts.line_of`."""
+    """A small line from the points of :func:`~neural.kit.charts.line_of`."""
     return format_html(
         '<svg class="console-line {}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
         'aria-label="{}"><title>{}</title>{}</svg>',

@@ -14,7 +14,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from neural.admin.audit.titles import register_titles_of_rows
 from neural.admin.display import computed_column, money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.guards import address
@@ -22,6 +21,8 @@ from neural.admin.pages import page
 from neural.admin.paging import OrderedChangeList
 from neural.admin.scope import HistoryAdmin, section, store_or_404
 from neural.admin.store_links import may_view, register_store_page
+from neural.audit.titles import register_titles_of_rows
+from neural.kit.sites import address_in_admin
 from neural.restaurant.admin.analysis_display import (
     CHANGE_RULE,
     RULE,
@@ -39,7 +40,6 @@ from neural.restaurant.admin.filters import (
 )
 from neural.restaurant.analysis.review import review
 from neural.restaurant.models import DemandSummary, Period
-from neural.sites import address_in_admin
 
 
 @page(DemandSummary)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.admin.display import NOTHING, badge, quantity
-from neural.charts import Bar, standing
+from neural.kit.charts import Bar, standing
 from neural.restaurant.analysis.review import SalesDay
 from neural.restaurant.analysis.summarising import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
 from neural.restaurant.models import DemandSummary

@@ -16,7 +16,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import badge
-from neural.charts import Bar, standing
+from neural.kit.charts import Bar, standing
+from neural.kit.sites import address_in_admin
 from neural.models import Store
 from neural.restaurant.admin.amounts import amount_in, tender
 from neural.restaurant.days.comparing import Comparison
@@ -32,7 +33,6 @@ from neural.restaurant.days.summary import (
 from neural.restaurant.models import Channel, DayClose, Order, OrderState, OrderStatus, Payment
 from neural.restaurant.models.amounts import digits_of, rounded
 from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
-from neural.sites import address_in_admin
 
 
 def sees_days(user: Any) -> bool:

@@ -29,7 +29,7 @@ from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.scope import HistoryAdmin, section, store_or_404
 from neural.admin.store_links import register_store_page
-from neural.keyset.planning import by_store
+from neural.kit.keyset.planning import by_store
 from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.restaurant.admin.day_display import (

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from neural.admin.display import DEEPEST
 from neural.events.types import event_type, event_types
-from neural.keyset.walks import indexes_alone
+from neural.kit.keyset.walks import indexes_alone
+from neural.kit.stored_json import depth_of
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.keys import number_of
 from neural.restaurant.models import Order, Payment
@@ -31,7 +32,6 @@ from neural.restaurant.schemas import (
     RefundPayload,
 )
 from neural.restaurant.schemas.tills import OfOrder
-from neural.stored_json import depth_of
 
 MOST_RUNS = 500
 
@@ -136,7 +136,7 @@ def _near(order: Order, named: Sequence[NeuralEvent]) -> Iterator[NeuralEvent]:
 
 
 def _keys_before(order: Order, newest: int) -> Sequence[int]:
-    """Of the index of stores. Not '=': see :func:`neural.keyset.walks._branch`."""
+    """Of the index of stores. Not '=': see :func:`neural.kit.keyset.walks._branch`."""
     store = order.store_id
     rows = NeuralEvent.objects.filter(store__gte=store, store__lte=store, pk__lte=newest)
     with indexes_alone(rows.db):

@@ -27,8 +27,8 @@ from neural.admin.filters import StoreFilter
 from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, section
-from neural.keyset.planning import by_store
-from neural.keyset.walks import Walk
+from neural.kit.keyset.planning import by_store
+from neural.kit.keyset.walks import Walk
 from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import (
     ApartFilter,

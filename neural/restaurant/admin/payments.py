@@ -27,8 +27,8 @@ from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import HistoryAdmin, section
-from neural.keyset.exact import MOST_FOUND, by_any, by_columns
-from neural.keyset.planning import by_store
+from neural.kit.keyset.exact import MOST_FOUND, by_any, by_columns
+from neural.kit.keyset.planning import by_store
 from neural.restaurant.admin import amounts
 from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import BusinessDayFilter, PaymentStatusFilter

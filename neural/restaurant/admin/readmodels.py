@@ -26,11 +26,10 @@ from neural.admin.display import (
 from neural.admin.filters import DayFilter, StoreFilter
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
-from neural.admin.run_page.contents import visible_rows
 from neural.admin.scope import HistoryAdmin, section
 from neural.admin.store_links import register_rows_of_stores
-from neural.keyset.planning import by_store
-from neural.keyset.walks import Walk
+from neural.kit.keyset.planning import by_store
+from neural.kit.keyset.walks import Walk
 from neural.models import NeuralEvent
 from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (
@@ -48,6 +47,7 @@ from neural.restaurant.models import (
 )
 from neural.restaurant.models.newest import moment_of
 from neural.restaurant.run_pages import rows_of
+from neural.runs.admin.run_page.contents import visible_rows
 
 
 class ReadModelAdmin(HistoryAdmin):

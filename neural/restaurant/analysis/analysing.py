@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger.record import enqueue
 from neural.models import Store
 from neural.models.store import StoreQuerySet, StoreUnknown

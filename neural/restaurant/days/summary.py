@@ -10,7 +10,6 @@ from decimal import Decimal
 from itertools import pairwise
 
 from neural.models import RefusedEvent, RunState, Store, TaskRun
-from neural.models.run import TaskRunQuerySet
 from neural.restaurant.days.comparing import Comparison, compare, compare_all_tills
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, sum_of
 from neural.restaurant.days.sums import (
@@ -26,6 +25,7 @@ from neural.restaurant.days.sums import (
     tills_of,
 )
 from neural.restaurant.models import DayClose, Order
+from neural.runs.models.run import TaskRunQuerySet
 
 MOST_DIGITS = 9
 """A number with more digits is an id and no ticket."""

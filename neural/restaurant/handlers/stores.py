@@ -6,9 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from neural.errors import PermanentError
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
+from neural.kit.errors import PermanentError
 from neural.models import NeuralEvent
 from neural.restaurant.models import (
     DayClose,

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from neural.online import AddIndexInUse
+from neural.kit.online import AddIndexInUse
 
 
 class Migration(migrations.Migration):

@@ -3,7 +3,7 @@
 import django.core.serializers.json
 from django.db import migrations, models
 
-import neural.online
+import neural.kit.online
 
 
 class Migration(migrations.Migration):
@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [("neural_restaurant", "0003_index_platform_numbers")]
 
     operations = [
-        neural.online.AddColumns(
+        neural.kit.online.AddColumns(
             "order",
             [
                 (
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        neural.online.AddColumn(
+        neural.kit.online.AddColumn(
             model_name="payment",
             name="moved",
             field=models.BooleanField(
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 verbose_name="moved to another order",
             ),
         ),
-        neural.online.WidenColumn(
+        neural.kit.online.WidenColumn(
             model_name="orderline",
             name="state",
             field=models.CharField(
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 verbose_name="state",
             ),
         ),
-        neural.online.AddIndexInUse(
+        neural.kit.online.AddIndexInUse(
             model_name="order",
             index=models.Index(
                 condition=models.Q(("merged_into", ""), _negated=True),
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                 name="neural_order_merged_into",
             ),
         ),
-        neural.online.AddIndexInUse(
+        neural.kit.online.AddIndexInUse(
             model_name="order",
             index=models.Index(
                 condition=models.Q(("given_twice", True)),
@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 name="neural_order_given_twice",
             ),
         ),
-        neural.online.AddUniqueInUse(
+        neural.kit.online.AddUniqueInUse(
             model_name="payment",
             constraint=models.UniqueConstraint(
                 models.F("key"),
@@ -85,5 +85,7 @@ class Migration(migrations.Migration):
                 name="neural_payment_of_order",
             ),
         ),
-        neural.online.RemoveConstraintInUse(model_name="payment", name="neural_payment_identity"),
+        neural.kit.online.RemoveConstraintInUse(
+            model_name="payment", name="neural_payment_identity"
+        ),
     ]

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import neural.online
+import neural.kit.online
 
 
 class Migration(migrations.Migration):
@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("neural_restaurant", "0004_numbers_given_twice")]
 
     operations = [
-        neural.online.AddColumn(
+        neural.kit.online.AddColumn(
             model_name="payment",
             name="timeless",
             field=models.BooleanField(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, migrations, transaction
 
-from neural.online import in_slices
+from neural.kit.online import in_slices
 from neural.restaurant.models.newest import keyed
 
 TABLES = {

@@ -8,7 +8,7 @@ from django.db import migrations, models
 from django.db.models import Case, Exists, F, OuterRef, Q, Sum, When
 from django.db.models.functions import Round
 
-import neural.online
+import neural.kit.online
 import neural.restaurant.models.amounts
 
 
@@ -21,7 +21,7 @@ def mark_orders(apps: Any, schema_editor: Any) -> None:
     concerned = orders.using(schema_editor.connection.alias).filter(
         Q(is_exchange) | Q(more_went_back)
     )
-    neural.online.in_slices(concerned, partial(_mark, lines, is_exchange))
+    neural.kit.online.in_slices(concerned, partial(_mark, lines, is_exchange))
 
 
 def _above(*columns: str) -> Any:
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
     dependencies = [("neural_restaurant", "0006_numbers_in_versions")]
 
     operations = [
-        neural.online.AddColumn(
+        neural.kit.online.AddColumn(
             model_name="order",
             name="exchanged",
             field=models.DecimalField(
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 verbose_name="taken back above the bill",
             ),
         ),
-        neural.online.AddColumn(
+        neural.kit.online.AddColumn(
             model_name="payment",
             name="stated_amount",
             field=models.DecimalField(
@@ -67,14 +67,14 @@ class Migration(migrations.Migration):
                 verbose_name="stated for the whole order",
             ),
         ),
-        neural.online.WidenColumn(
+        neural.kit.online.WidenColumn(
             model_name="orderline",
             name="quantity",
             field=neural.restaurant.models.amounts.QuantityField(
                 decimal_places=6, max_digits=15, verbose_name="quantity"
             ),
         ),
-        neural.online.WidenColumn(
+        neural.kit.online.WidenColumn(
             model_name="stocklevel",
             name="level",
             field=neural.restaurant.models.amounts.QuantityField(
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 verbose_name="level",
             ),
         ),
-        neural.online.WidenColumn(
+        neural.kit.online.WidenColumn(
             model_name="stocklevel",
             name="threshold",
             field=neural.restaurant.models.amounts.QuantityField(

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.db import models
 
-from neural.currencies import AMOUNT_PLACES as DECIMAL_PLACES
-from neural.currencies import QUANTITY_PLACES as QUANTITY_PLACES
-from neural.currencies import digits_of as _digits_of
-from neural.currencies import rounded as rounded
+from neural.kit.currencies import AMOUNT_PLACES as DECIMAL_PLACES
+from neural.kit.currencies import QUANTITY_PLACES as QUANTITY_PLACES
+from neural.kit.currencies import digits_of as _digits_of
+from neural.kit.currencies import rounded as rounded
 
 AMOUNT_DIGITS = 12
 """For one price or payment: below a thousand million."""

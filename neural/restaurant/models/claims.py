@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from neural.models.event import sort_key
+from neural.events.models import sort_key
 from neural.restaurant.models.newest import event_of, moment_of
 
 Claim = dict[str, Any]

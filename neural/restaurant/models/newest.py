@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections, models, router
 from django.utils.translation import gettext_lazy as _
 
-from neural.models.event import NeuralEvent, event_id_of, sort_key
+from neural.events.models import NeuralEvent, event_id_of, sort_key
 from neural.models.store import StoreScopedQuerySet
 from neural.restaurant.models.rows import objects_of
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from neural.events.readable import is_credential
+from neural.events.redaction import is_credential
 from neural.events.schema import Payload
 from neural.restaurant.bill import amount_of
 from neural.restaurant.codes import (

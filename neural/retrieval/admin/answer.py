@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.personal.redacting import is_masked, redacted, redacted_text
 from neural.retrieval.admin.criteria import MANY, SearchCriteria
 from neural.retrieval.collections.documents import Document, parts_of

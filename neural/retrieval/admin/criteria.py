@@ -12,10 +12,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from neural.events.types import event_types
+from neural.kit.storable import storable
 from neural.models.store import visible_stores
 from neural.retrieval.collections.registry import SearchCollection, collections
 from neural.retrieval.query.searching import BEST, SORTS
-from neural.storable import storable
 
 FEW, MANY = 20, 100
 FEW_OF_EACH, FEW_SUGGESTED = 5, 3

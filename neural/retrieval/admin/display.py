@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.display import page_address
 from neural.admin.look_up import Answer as Named
+from neural.kit.sites import address_in_admin
 from neural.models import TaskRun
 from neural.retrieval.admin.answer import Answer, Section
 from neural.retrieval.admin.criteria import EVENTS
@@ -33,7 +34,6 @@ from neural.retrieval.query.evidence import (
 from neural.retrieval.query.filters import CODES
 from neural.retrieval.query.hits import BEGINS, ENDS, EXACT, SLIP, Hit
 from neural.retrieval.text import joined_spans, occurrences
-from neural.sites import address_in_admin
 
 LONGEST = 280
 """Characters that are shown of a longer text."""

@@ -33,7 +33,8 @@ from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber, section
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
+from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.active import notices_of
@@ -45,7 +46,6 @@ from neural.retrieval.index.lag import (
 )
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexState, SearchIndex
-from neural.sites import address_in_admin
 
 CollectionFilter = choice_filter(
     gettext_lazy("collection"),

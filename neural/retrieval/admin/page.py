@@ -21,7 +21,8 @@ from neural.admin.pages import page
 from neural.admin.panels import HTMX, Panel, register_panel
 from neural.admin.scope import ReadOnlyAdmin
 from neural.admin.tabs import Tab, register_tab
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
+from neural.kit.sites import address_in_admin
 from neural.models import NeuralEvent, Store
 from neural.retrieval.admin.answer import answer_to, name_of, what_is_wrong
 from neural.retrieval.admin.criteria import (
@@ -38,7 +39,6 @@ from neural.retrieval.index import active
 from neural.retrieval.models import Search
 from neural.retrieval.stores.base import Within
 from neural.retrieval.warming import warm_once
-from neural.sites import address_in_admin
 
 STORES_LISTED = 200
 STYLES = ("neural/figures.css", "neural_retrieval/search.css")

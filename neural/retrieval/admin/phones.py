@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from neural.admin.look_up import LookUp, register_look_up
-from neural.errors import NeuralError
-from neural.events.erasing import chunks_of
+from neural.kit.errors import NeuralError
 from neural.models import NeuralEvent
 from neural.models.store import visible_stores
+from neural.personal.erasing.tables import chunks_of
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules, redacted_text, sees_personal_data
 from neural.retrieval.collections.documents import parts_of

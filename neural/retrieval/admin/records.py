@@ -19,7 +19,7 @@ from neural.admin.display import (
 )
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
-from neural.keyset.walks import Walk
+from neural.kit.keyset.walks import Walk
 from neural.retrieval.admin.indexes import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 

@@ -15,9 +15,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
+from neural.kit.storable import is_storable, storable
 from neural.retrieval.text import without_numbers
-from neural.storable import is_storable, storable
 
 LONGEST_ID, LONGEST_CODE = 200, 64
 LONGEST_KIND = 200

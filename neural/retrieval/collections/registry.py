@@ -16,8 +16,9 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import autodiscover_modules
 
-from neural.errors import PermanentError
-from neural.registry import Registry
+from neural.kit.errors import PermanentError
+from neural.kit.registry import Registry
+from neural.kit.sites import page_of
 from neural.retrieval.collections.documents import (
     Document,
     bounded,
@@ -26,7 +27,6 @@ from neural.retrieval.collections.documents import (
     key_of,
     parts_of,
 )
-from neural.sites import page_of
 
 
 class CollectionUnknown(PermanentError):

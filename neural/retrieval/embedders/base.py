@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 
 Vectors = npt.NDArray[np.float32]
 

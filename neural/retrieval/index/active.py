@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.retrieval.choosing import embedder, vector_store
 from neural.retrieval.collections.registry import SearchCollection, collection_of
 from neural.retrieval.conf import conf

@@ -8,7 +8,7 @@ from typing import TypeVar
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.work import current_run
 from neural.retrieval.conf import conf
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.record import enqueue
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from neural.errors import NeuralError
-from neural.ledger.slices import in_slices
+from neural.kit.errors import NeuralError
+from neural.kit.stored_json import plain
 from neural.ledger.work import checkpoint
 from neural.models.store import STORE_CODE_PATTERN
 from neural.retrieval.collections.documents import RecordRefused, parts_of
@@ -24,7 +24,7 @@ from neural.retrieval.index.batches import bisect, reason_of, slice_seconds
 from neural.retrieval.index.indexing import Indexed, index_entries
 from neural.retrieval.index.writing import count_writes
 from neural.retrieval.models import IngestedRecord, OutboxEntry
-from neural.stored_json import plain
+from neural.runs.slices import in_slices
 
 ORDERS = "orders"
 MOST_IDS = 100

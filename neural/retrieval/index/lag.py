@@ -9,13 +9,13 @@ from django.utils.translation import ngettext
 
 from neural.health.findings import span
 from neural.models import RunState, TaskRun
-from neural.models.run import SET_ASIDE_STATES
 from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import indexes_of, notices_of
 from neural.retrieval.index.writing import knows_more_than_database
 from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
+from neural.runs.models.run import SET_ASIDE_STATES
 
 COUNTED = 1000
 """Records are counted up to this number."""

@@ -12,9 +12,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger.ports import Ended, without_success
-from neural.ledger.slices import in_slices
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.index.active import is_as_the_settings_say, new_index
@@ -23,6 +22,7 @@ from neural.retrieval.index.compaction import compact, drop_replaced, enqueue_lo
 from neural.retrieval.index.fields import shape_of
 from neural.retrieval.index.writing import count_writes, version_now, write
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
+from neural.runs.slices import in_slices
 
 logger = logging.getLogger(__name__)
 

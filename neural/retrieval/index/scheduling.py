@@ -18,12 +18,12 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from neural.errors import NeuralError
-from neural.ledger.pausing import LEAST_URGENT, backlog_waits, others_wait
+from neural.kit.errors import NeuralError
 from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.queues.pausing import LEAST_URGENT, backlog_waits, others_wait
 from neural.retrieval.collections.registry import collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes

@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 import numpy as np
 from django.db import transaction
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 from neural.ledger import dialects
 from neural.models import Store
 from neural.retrieval.choosing import embedder, vector_store

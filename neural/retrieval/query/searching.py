@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from neural.kit.storable import is_storable
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.retrieval.index.active import (
@@ -44,7 +45,6 @@ from neural.retrieval.query.synonyms import other_words
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, Vector, Within, sees_nothing
 from neural.retrieval.text import without_numbers
-from neural.storable import is_storable
 
 BEST, TIME = SORTS = ("best", "time")
 NEAREST, NEAREST_OF_MANY = 120, 400

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 
 Vector = npt.NDArray[np.float32]
 

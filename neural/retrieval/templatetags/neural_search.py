@@ -3,7 +3,7 @@
 from django import template
 
 from neural.admin.display import NOTHING
-from neural.charts import coordinate
+from neural.kit.charts import coordinate
 from neural.retrieval.admin import display
 
 register = template.Library()

@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.ledger.clock import database_clock
 from neural.ledger.dialects import despite_contention
-from neural.ledger.slices import in_slices
 from neural.ledger.work import Snooze, current_run
 from neural.models import AuditOutcome, BulkAction, BulkActionItem, BulkOutcome, TaskRun
 from neural.runs.acts import RUN_VERBS, WHY_LEFT_OUT
 from neural.runs.bulk.deciding import ACT_TASK, NOT_PERMITTED, record, stop_for
 from neural.runs.query import RunQuery
 from neural.runs.selecting import Selection, Slice, chosen, select
+from neural.runs.slices import in_slices
 
 _LARGE = ("args", "kwargs", "result")
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
+from neural.kit.verbs import refusal
 from neural.ledger import ports
 from neural.ledger.clock import database_clock
 from neural.models import AuditOutcome, AuditSource, BulkAction, RunState, TaskRun
@@ -17,7 +18,6 @@ from neural.runs.acts import QUEUE, RUN_VERBS, RunVerb
 from neural.runs.bulk.deciding import ask_for_slices, record
 from neural.runs.query import RunQuery
 from neural.runs.selecting import select
-from neural.verbs import refusal
 
 MOST_CHOSEN = 10_000
 """Runs that are chosen one by one."""
@@ -93,7 +93,7 @@ def _problems(asked: BulkAction, query: RunQuery, user: Any) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def begin(
+def begin_bulk_action(
     *,
     verb: str,
     user: Any,

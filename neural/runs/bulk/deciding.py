@@ -9,14 +9,14 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from neural import audit
-from neural.ledger.pausing import pauses
 from neural.ledger.ports import Ended
 from neural.ledger.record import enqueue
 from neural.models import AuditEntry, AuditOutcome, AuditSource, BulkAction, RunState
-from neural.models.bulk_action import UNDER_WAY
 from neural.models.store import sees_every_store
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY_QUEUE
+from neural.queues.pausing import pauses
 from neural.runs.acts import RUN_VERBS
+from neural.runs.models.bulk_action import UNDER_WAY
 
 ACT_TASK = "neural.tasks.act_on_runs"
 MOST_NAMED = 100

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from neural.registry import Registry
+from neural.kit.registry import Registry
 
 Changed: TypeAlias = Callable[[str, Sequence[int]], object]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from neural.kit.registry import Registry
 from neural.models import Store, TaskRun
-from neural.registry import Registry
 from neural.runs.acts import NOTHING, RunVerb, Values
 from neural.runs.bulk.deciding import ACT_TASK
 from neural.runs.selecting import Selection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.prune import Prunable
 from neural.models import BulkAction, BulkActionItem, BulkActionState
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from celery import current_app
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger import dialects
 from neural.ledger.claim import claim, claim_each, own_claimant
 from neural.ledger.execute import record_failure, run_alone, settle_in_time

@@ -13,10 +13,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from neural.conf import conf
+from neural.kit.conf import conf
 from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun
-from neural.models.run_log import pairs
+from neural.runs.models.run_log import pairs
 from neural.worker.asynchronous.runner import Runner
 from neural.worker.recovery import DEFAULT_TIME_LIMIT_SECONDS
 from neural.worker.relay import be_impatient

@@ -14,9 +14,9 @@ from neural.events.changes import prune_payloads
 from neural.health import database, examine
 from neural.health.findings import Status
 from neural.health.situation import Situation
+from neural.kit.registry import AlreadyRegistered
 from neural.ledger.work import at_the_end
 from neural.models import NeuralEvent, Store
-from neural.registry import AlreadyRegistered
 from neural.retrieval.models import OutboxEntry
 from neural.worker import relay
 from tests.probe import added

@@ -7,7 +7,7 @@ import pytest
 from django.contrib import admin
 
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
-from neural.keyset.bounded import MOST_ROWS
+from neural.kit.keyset.bounded import MOST_ROWS
 from neural.models import QueuePause, WorkerProcess
 from tests.unit.admin import admin_world as world
 

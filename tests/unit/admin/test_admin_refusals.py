@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 import neural
-from neural.admin.records import refused_events
+from neural.events.admin import refused_events
 from neural.models import NeuralEvent, RefusedEvent, TaskRun
 from tests.unit.admin import admin_world as world
 

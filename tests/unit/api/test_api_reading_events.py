@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from neural.api.reading import event_pages
-from neural.keyset import bounded
+from neural.kit.keyset import bounded
 from neural.models import (
     AttemptOutcome,
     AuditEntry,

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.management import remote, sending
+from neural.events.commands import remote, sending
 
 pytestmark = pytest.mark.once
 KEY = "zn_0123456789_secret"

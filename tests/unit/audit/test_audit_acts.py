@@ -12,9 +12,9 @@ from django.contrib import admin
 from django.urls import reverse
 
 from neural.admin.actions import VerbsAdmin
-from neural.admin.audit.recording import Audited
-from neural.admin.audit.titles import title_of
+from neural.admin.recording import Audited
 from neural.api.models import ApiKey
+from neural.audit.titles import title_of
 from neural.models import AuditEntry, AuditOutcome
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
@@ -112,7 +112,7 @@ def test_every_address_that_changes_something_leaves_an_entry(model: Any) -> Non
         else:
             assert AuditEntry.objects.count() > entries, (
                 f"{name} changes something and leaves no entry: call "
-                "neural.admin.audit.recording.log_changes"
+                "neural.admin.recording.log_changes"
             )
 
 
@@ -128,7 +128,7 @@ def test_every_action_that_changes_something_leaves_an_entry(model: Any) -> None
         assert not changed or AuditEntry.objects.count() > entries, (
             f"{name} of {label(model)} changes something and leaves no entry: make it a Verb, or "
             "call "
-            "neural.admin.audit.recording.log_changes"
+            "neural.admin.recording.log_changes"
         )
 
 

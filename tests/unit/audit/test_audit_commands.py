@@ -13,14 +13,15 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django.db import DatabaseError, OperationalError, connection
 from django.test import override_settings
 
-from neural.admin.audit.titles import title_of
-from neural.admin.run_page.timeline import timeline
 from neural.api import keys
+from neural.audit.titles import title_of
 from neural.events.submit import submit
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import pause
-from neural.management.commands import prune, retry_runs
+from neural.ledger.commands import prune
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState
+from neural.queues.pausing import pause
+from neural.runs.admin.run_page.timeline import timeline
+from neural.runs.commands import retry_runs
 from tests.unit.api import api_world
 from tests.unit.factories import ago, make_run, make_store
 from tests.unit.forecasting.rounds import NAME, chain_of
@@ -264,8 +265,8 @@ def test_what_was_done_before_an_interruption_is_recorded_and_that_it_ended_earl
 @pytest.mark.parametrize(
     ("line", "works_in"),
     [
-        ("prune", "neural.management.commands.prune.prune_runs"),
-        ("retry_runs", "neural.management.commands.retry_runs.retry"),
+        ("prune", "neural.ledger.commands.prune.prune_runs"),
+        ("retry_runs", "neural.runs.commands.retry_runs.retry"),
         ("analyse_demand", "neural.restaurant.management.commands.analyse_demand.with_progress"),
         ("forecast", "neural.forecasting.management.commands.forecast.forecast_store"),
     ],
@@ -346,7 +347,7 @@ def test_what_is_not_recorded_is_not_done(monkeypatch: pytest.MonkeyPatch) -> No
     def refused(*args: Any, **facts: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr("neural.management.commands.retry_runs.record_command", refused)
+    monkeypatch.setattr("neural.runs.commands.retry_runs.record_command", refused)
     with pytest.raises(DatabaseError):
         call_command("retry_runs", *BY)
 
@@ -372,7 +373,7 @@ def test_retried_runs_are_named_in_an_entry_for_each_store() -> None:
 def test_of_very_many_retried_runs_the_first_are_named_and_the_others_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("neural.management.commands.retry_runs.MOST_CHOSEN", 3)
+    monkeypatch.setattr("neural.runs.commands.retry_runs.MOST_CHOSEN", 3)
     monkeypatch.setattr(retry_runs, "CHUNK", 2)
     runs = [make_run(RunState.DEAD, error="refused") for _ in range(6)]
 
@@ -389,7 +390,7 @@ def test_the_runs_that_are_not_named_are_counted_for_each_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So that those who see one store find the act on its runs, and not that on others."""
-    monkeypatch.setattr("neural.management.commands.retry_runs.MOST_CHOSEN", 1)
+    monkeypatch.setattr("neural.runs.commands.retry_runs.MOST_CHOSEN", 1)
     stores = [make_store(code) for code in ("S1", "S2")]
     for store in (None, *stores, *stores, stores[0]):
         make_run(RunState.DEAD, store=store)

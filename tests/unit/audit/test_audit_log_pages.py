@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.admin.audit.titles import title_of
 from neural.admin.scope import NeuralAdmin
 from neural.audit import record
-from neural.keyset import bounded
+from neural.audit.titles import title_of
+from neural.kit.keyset import bounded
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState, TaskRun
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world

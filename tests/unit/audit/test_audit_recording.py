@@ -9,10 +9,10 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from neural.admin.actions import perform
-from neural.admin.records.runs import TaskRunAdmin
 from neural.audit import record
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState, Store
 from neural.monitoring.alerts.rules import RULES
+from neural.runs.admin.runs import TaskRunAdmin
 from tests.unit.admin import admin_world as world
 from tests.unit.hooks import hooks_world
 from tests.unit.hooks.test_hooks_incoming_admin import form
@@ -244,7 +244,7 @@ def test_an_own_password_is_not_changed_without_its_entry(
     def fails(user: Any, **facts: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr("neural.admin.records.users.record_user", fails)
+    monkeypatch.setattr("neural.groups.admin.record_user", fails)
 
     with pytest.raises(DatabaseError):
         own_password(lee, "old-egg-tart", "egg-tart-and-tea")

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 import neural
 from neural.batches import ending
-from neural.keyset import bounded
-from neural.keyset.walks import Place
+from neural.kit.keyset import bounded
+from neural.kit.keyset.walks import Place
 from neural.models import (
     AuditEntry,
     AwaitedMember,
@@ -112,7 +112,7 @@ def test_the_list_is_filtered_by_state_kind_name_and_store(query: str, found: li
 
 def test_a_page_of_the_list_counts_by_one_statement_and_only_so_far(monkeypatch: Any) -> None:
     monkeypatch.setattr(batches, "COUNTED", 3)
-    monkeypatch.setattr("neural.admin.records.batches.COUNTED", 3)
+    monkeypatch.setattr("neural.batches.admin.batches.COUNTED", 3)
     client, statements = reader(), []
     for number in range(2):
         each = batch(f"b{number}")
@@ -335,7 +335,7 @@ def test_the_page_refreshes_until_the_batch_has_ended_rarely_if_it_is_large(
 
     of = batch()
     assert 'data-refresh="3"' in client.get(world.page_of(of)).content.decode()
-    monkeypatch.setattr("neural.admin.records.batches.MANY", 1)
+    monkeypatch.setattr("neural.batches.admin.batches.MANY", 1)
     member(of)
     assert 'data-refresh="15"' in client.get(world.page_of(of)).content.decode()
     ended = batch("ended", outcome="succeeded")

@@ -8,7 +8,7 @@ from neural.batches import ending, leading, recording
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import settle
 from neural.models import AwaitedMember, Batch, BatchKind, BatchState, RunState, TaskRun
-from neural.models.new_run import new_task_id
+from neural.runs.models.new_run import new_task_id
 from tests.probe import canvas
 from tests.unit.factories import make_run
 

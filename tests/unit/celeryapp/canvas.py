@@ -9,8 +9,8 @@ from django.utils import timezone
 
 import neural
 from neural.celeryapp.task import LedgerTask
+from neural.kit.stored_json import from_json, to_json
 from neural.models import TaskRun
-from neural.stored_json import from_json, to_json
 
 
 class Sent(NamedTuple):

@@ -12,10 +12,10 @@ import neural
 from neural.celeryapp.frozen import Frozen
 from neural.celeryapp.nested import walk
 from neural.celeryapp.results import DatabaseResults
+from neural.kit.stored_json import from_json, to_json
 from neural.ledger.record import TaskIdTaken
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.models.new_run import is_frozen
-from neural.stored_json import from_json, to_json
+from neural.runs.models.new_run import is_frozen
 from tests.probe.canvas import add, note, plain_add, total
 from tests.probe.models import Effect
 from tests.probe.shapes import SHAPES

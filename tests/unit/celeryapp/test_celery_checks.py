@@ -20,8 +20,8 @@ from kombu import Exchange, Queue
 
 import neural
 from neural.celeryapp.checks import EXPECTATIONS, findings
-from neural.checks import check_database, check_times, check_visibility_timeout
 from neural.events.registry import HANDLERS
+from neural.health.system_checks import check_database, check_times, check_visibility_timeout
 from neural.models import TaskRun
 from neural.queues import QUEUES
 

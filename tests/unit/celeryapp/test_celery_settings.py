@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from neural.management.commands.worker import arguments
+from neural.worker.commands.worker import arguments
 from zhilian.celery import app
 
 QUEUES = ["high_priority", "default", "low_priority"]

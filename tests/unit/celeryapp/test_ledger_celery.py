@@ -20,9 +20,9 @@ from neural.broker.publisher import BrokerUnavailable
 from neural.celeryapp import app as module
 from neural.celeryapp.control import Control
 from neural.celeryapp.results import LedgerResults
-from neural.management.commands.worker import refuse_unknown_queues
 from neural.models import TaskRun
 from neural.queues import QUEUES, TASK_QUEUES
+from neural.worker.commands.worker import refuse_unknown_queues
 from tests.probe import tasks
 
 REDIS = "redis://127.0.0.1/1"

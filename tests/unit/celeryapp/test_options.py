@@ -8,7 +8,7 @@ from celery import current_app
 import neural
 from neural import queues
 from neural.celeryapp.call import OptionNotKept
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.models import RunState, TaskRun
 from neural.worker import relay
 from tests.celery_versions import since_celery_5_7

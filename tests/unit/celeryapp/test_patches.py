@@ -12,8 +12,8 @@ import pytest
 from celery.signals import celeryd_init
 from celery.worker.heartbeat import Heart
 
-from neural import checks
 from neural.broker import consumer, patches, redis
+from neural.health import system_checks as checks
 
 REQUIREMENTS = (Path(__file__).parents[3] / "requirements.txt").read_text()
 

@@ -25,7 +25,7 @@ from neural.celeryapp.results import (
     RedisResults,
     answering,
 )
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.settle import mark_lost
 from neural.models import RunState, TaskAttempt, TaskRun
 from tests.celery_versions import since_celery_5_7

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 import neural
 from neural.broker.message import RUN_HEADER, options_of
-from neural.celeryapp import foreign as foreign_messages
+from neural.celeryapp import plain_clients as foreign_messages
 from neural.celeryapp.signalling import as_celery_sees_it
 from neural.ledger import execute, record
 from neural.ledger.batch import run_claimed
@@ -98,7 +98,7 @@ def test_celery_sees_a_failed_attempt_as_a_retry_with_its_time(fake_broker):
 def test_celery_sees_a_dead_run_as_the_failure_that_it_is(fake_broker):
     run = ask(permanent=True)
 
-    with delivered(tasks.count, run.task_id) as task, pytest.raises(neural.errors.NeuralError):
+    with delivered(tasks.count, run.task_id) as task, pytest.raises(neural.kit.errors.NeuralError):
         task()
 
     assert TaskRun.objects.get().state == RunState.DEAD

@@ -13,9 +13,9 @@ from django.utils import timezone
 import neural
 from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.task import LedgerTask
+from neural.kit.stored_json import NotStorable
 from neural.ledger import record
 from neural.models import RunState, Store, TaskRun
-from neural.stored_json import NotStorable
 from tests.probe import tasks
 from tests.unit.celeryapp.canvas import ledger_task
 from tests.unit.factories import make_store

@@ -2,8 +2,8 @@
 
 import pytest
 
-from neural.errors import PermanentError
-from neural.registry import AlreadyRegistered, NotRegistered, Registry
+from neural.kit.errors import PermanentError
+from neural.kit.registry import AlreadyRegistered, NotRegistered, Registry
 from tests.registries import emptied, forget
 
 

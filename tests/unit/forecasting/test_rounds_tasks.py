@@ -20,8 +20,8 @@ from neural.forecasting.rounds import opening
 from neural.forecasting.rounds.closing import ask_for_forecasts, cancel_round
 from neural.forecasting.rounds.exchange import StoreData, store_cache
 from neural.forecasting.rounds.gathering import round_progress
+from neural.kit.registry import AlreadyRegistered
 from neural.models import RunState, Store, TaskAttempt, TaskRun
-from neural.registry import AlreadyRegistered
 from neural.restaurant.models import DailyDemand
 from neural.tasks import (
     advance_training_round,

@@ -7,9 +7,9 @@ from django.test.utils import CaptureQueriesContext
 from neural.health.situation import Situation
 from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
-from neural.models.new_run import new_task_id
 from neural.queues import PRIORITIES
 from neural.queues.state import COUNTED, oldest_due
+from neural.runs.models.new_run import new_task_id
 from neural.worker import relay
 from tests.unit.factories import ago, make_event
 from tests.unit.pages.plans import read, reading

@@ -18,16 +18,16 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from neural.audit import record_user
-from neural.conf import conf
 from neural.health import Status, database, examination, examine, messages, runs, workers
 from neural.health.checks import CHECKS
+from neural.health.commands.doctor import language_of
 from neural.health.findings import COUNTED, Finding
 from neural.health.situation import Situation
+from neural.kit.conf import conf
 from neural.ledger import dialects
 from neural.ledger.dialects import ledger_dialect
-from neural.ledger.pausing import pause, pauses
-from neural.management.commands.doctor import language_of
 from neural.models import AttemptOutcome, AuditEntry, RunState, TaskAttempt, TaskRun, WorkerProcess
+from neural.queues.pausing import pause, pauses
 from tests.unit.factories import ago, make_event, make_run, make_worker
 from tests.unit.health import doctoring
 from tests.unit.health.doctoring import found_within, healthy, is_found, set_broker
@@ -629,7 +629,7 @@ def test_the_command_prints_a_line_a_probe_and_ends_with_1_when_something_is_wro
 @pytest.mark.usefixtures("patient_database")
 def test_when_all_is_well_it_ends_with_0(monkeypatch, capsys):
     make_worker()
-    monkeypatch.setattr("neural.management.commands.doctor.examine", lambda: examine(healthy()))
+    monkeypatch.setattr("neural.health.commands.doctor.examine", lambda: examine(healthy()))
 
     call_command("doctor", "--json")
 

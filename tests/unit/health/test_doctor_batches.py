@@ -10,9 +10,9 @@ from neural.health.situation import Situation
 from neural.models import AwaitedMember, Batch, RunState
 from neural.monitoring.alerts.rules.findings import BATCHES, FINDING
 from tests.probe import canvas
-from tests.unit.alerts.alert_rules import found, judged, view
 from tests.unit.factories import ago, make_run
 from tests.unit.health.doctoring import is_found
+from tests.unit.monitoring.alert_rules import found, judged, view
 
 pytestmark = pytest.mark.django_db
 

@@ -113,7 +113,7 @@ def test_a_worker_whose_clock_differs_is_named(seconds, status, told):
 def test_each_heartbeat_measures_the_hosts_clock_against_the_databases(monkeypatch):
     worker = make_worker()
     ahead = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=10)
-    monkeypatch.setattr("neural.models.worker.timezone.now", lambda: ahead)
+    monkeypatch.setattr("neural.worker.models.timezone.now", lambda: ahead)
 
     worker.beat()
 

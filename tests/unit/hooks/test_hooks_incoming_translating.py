@@ -17,8 +17,8 @@ from neural.events.registry import HANDLERS, handler
 from neural.events.types import TYPES
 from neural.hooks.incoming import fetching, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
+from neural.kit.outbound.client import NoAnswer
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
-from neural.outbound.client import NoAnswer
 from neural.restaurant.models import Order
 from tests.registries import emptied, forget
 from tests.unit.api import api_world

@@ -17,8 +17,8 @@ from neural.hooks.models import (
 )
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.messages import rotate_secret
+from neural.kit.outbound import client
 from neural.models import NeuralEvent
-from neural.outbound import client
 from tests.unit.admin import admin_world as world
 from tests.unit.hooks.subscribing import STOCK, happens, only, subscribe
 
@@ -167,7 +167,7 @@ def test_a_change_leaves_what_workers_note_meanwhile(monkeypatch):
     def look_up(url):
         Subscription.objects.update(**gone)
 
-    monkeypatch.setattr("neural.outbound.client.check_url", look_up)
+    monkeypatch.setattr("neural.kit.outbound.client.check_url", look_up)
     answer = world.client_of(*ALL).post(world.page_of(subscription), form(name="ERP 2"))
     assert answer.status_code == 302
     assert Subscription.objects.filter(name="ERP 2", **gone).exists()

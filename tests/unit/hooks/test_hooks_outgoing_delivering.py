@@ -21,10 +21,10 @@ from neural.hooks.outgoing.scheduling import (
     request_deliveries,
     send_test,
 )
+from neural.kit.outbound import client
+from neural.kit.outbound.signing import new_secret, signatures
 from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.outbound import client
-from neural.outbound.signing import new_secret, signatures
 from tests.unit.factories import ago, make_run
 from tests.unit.hooks.receiving import answering, is_signed, raw, receiver
 from tests.unit.hooks.subscribing import STOCK, happens, only, passes, subscribe, turn

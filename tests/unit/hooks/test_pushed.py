@@ -6,7 +6,7 @@ import pytest
 
 import neural
 from neural.events import ndjson
-from neural.events.readable import LEFT_OUT, mentions_credential
+from neural.events.redaction import LEFT_OUT, mentions_credential
 from neural.events.types import event_type
 from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.schemas.tills import without_credentials

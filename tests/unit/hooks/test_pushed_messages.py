@@ -7,7 +7,7 @@ import pytest
 
 from neural.broker.envelopes import REFUSED_HEADER, refusal
 from neural.celeryapp import event_task
-from neural.events.readable import LEFT_OUT
+from neural.events.redaction import LEFT_OUT
 from neural.models import NeuralEvent, RefusedEvent, TaskRun
 from neural.tasks import process_neural_event
 from neural.worker.refusing import MessageRefused

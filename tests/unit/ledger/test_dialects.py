@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError, connection
 
-from neural.errors import NeuralError
 from neural.health.database import _BY_DIALECT
+from neural.kit.errors import NeuralError
 from neural.ledger import dialects
 from neural.ledger.dialects import DIALECTS, PostgreSQL, SQLite, dialect_of, ledger_dialect
 from neural.ledger.dialects import sqlite as of_sqlite
@@ -193,7 +193,7 @@ def test_nobody_else_asks_which_database_it_is():
         "neural/migrations/0001_first.py",
         "neural/retrieval/migrations/0002_rows_and_vocabulary.py",
     }
-    assert found == {"neural/ledger/dialects/__init__.py", "neural/online.py", *migrations}
+    assert found == {"neural/ledger/dialects/__init__.py", "neural/kit/online.py", *migrations}
 
 
 # Waiting for SQLite's lock

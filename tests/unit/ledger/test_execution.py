@@ -10,7 +10,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, OperationalError, transaction
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger import dialects, execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim

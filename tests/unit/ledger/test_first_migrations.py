@@ -24,8 +24,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django_celery_beat.models import PeriodicTask
 
-from neural.checks import check_migrated_whole
 from neural.forecasting.models import TrainingPlan
+from neural.health.system_checks import check_migrated_whole
 from neural.models import ShippedDefault, Store
 from neural.restaurant.models import Order
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from neural.ledger import insertion, record
 from neural.models import RunState, TaskRun
-from neural.models.new_run import new_run
+from neural.runs.models.new_run import new_run
 from tests.probe import tasks
 from tests.unit.factories import make_store
 

@@ -9,8 +9,9 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import enqueue
 from neural.ledger.settle import mark_lost, settle
-from neural.models import RunState, TaskRun, run_ends
-from neural.models.run import Ended
+from neural.models import RunState, TaskRun
+from neural.runs.models import run_ends
+from neural.runs.models.run import Ended
 from neural.worker import relay
 
 pytestmark = pytest.mark.django_db

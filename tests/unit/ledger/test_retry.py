@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural.errors import NeuralError, PermanentError
+from neural.kit.errors import NeuralError, PermanentError
 from neural.ledger.retry import RetryPolicy
 
 

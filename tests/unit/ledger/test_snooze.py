@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 import neural
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.ledger.work import Snooze, checkpoint
 from neural.models import RunState, TaskAttempt, TaskRun
 from tests.unit.celeryapp.canvas import ledger_task

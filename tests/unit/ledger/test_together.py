@@ -9,8 +9,8 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 import neural
-from neural.errors import PermanentError
 from neural.events.registry import Handler, handler, handles
+from neural.kit.errors import PermanentError
 from neural.ledger import execute
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim

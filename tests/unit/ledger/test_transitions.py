@@ -13,7 +13,7 @@ from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import mark_lost, release
 from neural.models import RunState, TaskRun
-from neural.models.run_log import LONGEST_LIST_BYTES, log_change, pairs
+from neural.runs.models.run_log import LONGEST_LIST_BYTES, log_change, pairs
 from neural.worker import relay
 from tests.probe.acting import Order
 from tests.probe.tasks import count

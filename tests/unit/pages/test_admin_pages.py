@@ -15,7 +15,6 @@ from neural.audit import record
 from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.routing import keep_raw
 from neural.hooks.platforms.base import Push, Received
-from neural.ledger.pausing import pause
 from neural.models import (
     AuditSource,
     AwaitedMember,
@@ -36,6 +35,7 @@ from neural.monitoring.models import (
     Examination,
     Retention,
 )
+from neural.queues.pausing import pause
 from neural.restaurant.analysis.analysing import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit.admin import admin_world as world

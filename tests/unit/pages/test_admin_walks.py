@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from neural.keyset import bounded
+from neural.kit.keyset import bounded
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.restaurant.models import DemandSummary, Order, SalesReport, StockLevel
 from neural.retrieval.models import OutboxEntry

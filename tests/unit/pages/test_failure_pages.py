@@ -9,8 +9,8 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from neural.admin import actions, failures
-from neural.admin.runs_list import views
 from neural.models import RunState
+from neural.runs.admin.runs_list import views
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import make_run
 

@@ -17,11 +17,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from neural.admin.scope import ReadOnlyAdmin
-from neural.keyset.bounded import MOST_ROWS
+from neural.kit.keyset.bounded import MOST_ROWS
 from neural.models import QueuePause
 from tests.unit.admin import admin_rows
 from tests.unit.admin import admin_world as world
-from tests.unit.exports.exports import list_of, named
+from tests.unit.admin.exports import list_of, named
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError
 
-from neural.conf.ledger import NeuralSettings
+from neural.kit.conf.ledger import NeuralSettings
 from neural.management.teaching import sentence
 
 ROOT = Path(__file__).resolve().parents[3]

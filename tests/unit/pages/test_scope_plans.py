@@ -19,8 +19,8 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.models.new_run import new_task_id
 from neural.monitoring.models import Alert, AlertState, Severity
+from neural.runs.models.new_run import new_task_id
 from neural.schedules.runs import run_id
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.plans import read

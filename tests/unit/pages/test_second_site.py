@@ -12,9 +12,9 @@ from django.urls import path, resolve
 
 import neural.admin
 from neural.forecasting.models import StoreUpdate
+from neural.kit.sites import address_in_admin, on_site
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.restaurant.models import Order
-from neural.sites import address_in_admin, on_site
 from tests.unit.admin import admin_world as world
 from tests.unit.admin.admin_rows import STORE, registered, row_of
 from tests.unit.forecasting import learning_world as learning

@@ -8,14 +8,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.ledger.clock import database_clock
-from neural.ledger.pausing import pauses
 from neural.models import RunState
 from neural.monitoring.models import Alert, Severity
+from neural.queues.pausing import pauses
 from neural.runs import selecting
 from tests.unit.admin import admin_world as world
-from tests.unit.errors.failing import fail, grouped
 from tests.unit.factories import ago, make_run
 from tests.unit.forecasting import learning_world as learning
+from tests.unit.monitoring.failing import fail, grouped
 
 pytestmark = pytest.mark.django_db
 

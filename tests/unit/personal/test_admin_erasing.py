@@ -9,8 +9,8 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from neural.admin.records import erasing
 from neural.models import AuditEntry, NeuralEvent
+from neural.personal import admin as erasing
 from tests.unit.admin import admin_world as world
 
 pytestmark = pytest.mark.django_db

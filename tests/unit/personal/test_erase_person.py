@@ -11,8 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 import neural
-from neural.events import erasing
-from neural.events.erasing import ERASABLES, erase
+from neural.kit.exact_json import ExactJSONField
 from neural.models import (
     AuditEntry,
     AwaitedMember,
@@ -23,7 +22,8 @@ from neural.models import (
     TaskAttempt,
     TaskRun,
 )
-from neural.models.exact_json import ExactJSONField
+from neural.personal.erasing import tables as erasing
+from neural.personal.erasing.tables import ERASABLES, erase
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules
 from neural.restaurant.models import Order

@@ -8,9 +8,9 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 import neural
-from neural.events import erasing as under_way
-from neural.events.erasing import erase
 from neural.models import AuditEntry, AuditOutcome, RunState, TaskRun
+from neural.personal.erasing import tables as under_way
+from neural.personal.erasing.tables import erase
 from neural.restaurant.models import Order
 from tests.unit.admin import admin_world as world
 from tests.unit.personal.test_erase_person import PHONE, erased, found, person

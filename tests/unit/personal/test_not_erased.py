@@ -14,11 +14,6 @@ from django.utils import timezone
 
 import neural
 from neural import audit
-from neural.events import erasing
-from neural.events import not_erased as looking
-from neural.events.erasing import DERIVED, ERASABLES
-from neural.events.erasure import Erasure
-from neural.events.not_erased import Findings, _texts, not_erased
 from neural.models import (
     AuditEntry,
     AuditSource,
@@ -28,6 +23,11 @@ from neural.models import (
     TaskAttempt,
     TaskRun,
 )
+from neural.personal.erasing import residue as looking
+from neural.personal.erasing import tables as erasing
+from neural.personal.erasing.erasure import Erasure
+from neural.personal.erasing.residue import Findings, _texts, not_erased
+from neural.personal.erasing.tables import DERIVED, ERASABLES
 from neural.restaurant.models import Order, Payment
 from neural.retrieval.models import IngestedRecord, SearchRow
 from tests.unit.admin import admin_rows as rows
@@ -156,7 +156,7 @@ def test_every_field_of_text_of_every_table_is_erased_or_looked_at(
 ) -> None:
     asked: set[str] = set()
     monkeypatch.setattr(
-        "neural.events.not_erased._looks",
+        "neural.personal.erasing.residue._looks",
         lambda table, *_: (
             asked.update(f"{table.model._meta.label}.{each}" for each in table.fields) or iter(())
         ),

@@ -13,7 +13,7 @@ from neural.personal import redacting
 from neural.personal.beside import KnownValues
 from neural.personal.redacting import for_user, masking_values_of, redacted
 from tests.unit.admin import admin_world as world
-from tests.unit.errors.failing import fail, grouped
+from tests.unit.monitoring.failing import fail, grouped
 from tests.unit.pages.test_admin_permissions import with_permissions
 
 NAME = "欧阳靖"

@@ -14,6 +14,8 @@ from django.db import models
 from django.urls import NoReverseMatch, URLResolver, get_resolver, reverse
 
 from neural import audit
+from neural.audit.models import AppendOnlyModel
+from neural.kit.exact_json import ExactJSONField
 from neural.models import (
     AuditEntry,
     AuditSource,
@@ -22,8 +24,6 @@ from neural.models import (
     TaskAttempt,
     TaskRun,
 )
-from neural.models.audit_entry import AppendOnlyModel
-from neural.models.exact_json import ExactJSONField
 from tests.unit.admin import admin_rows as rows
 from tests.unit.admin import admin_world as world
 

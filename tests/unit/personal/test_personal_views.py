@@ -15,7 +15,7 @@ from neural.monitoring.errors import sentry
 from neural.monitoring.models import ErrorGroup
 from neural.personal.redacting import for_user, redacted
 from tests.unit.admin import admin_world as world
-from tests.unit.alerts import alerting
+from tests.unit.monitoring import alerting
 from tests.unit.retrieval.search_world import FakeSearch, hit
 
 pytestmark = pytest.mark.django_db

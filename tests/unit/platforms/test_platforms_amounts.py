@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.currencies import DIGITS
 from neural.hooks.platforms import amounts, toast
 from neural.hooks.platforms.amounts import (
     digits_of,
@@ -25,6 +24,7 @@ from neural.hooks.platforms.base import (
     must_match,
     needed,
 )
+from neural.hooks.platforms.normal_events import withheld_fee
 from neural.hooks.platforms.reading import (
     DEEPEST,
     MOST_NESTED,
@@ -34,7 +34,7 @@ from neural.hooks.platforms.reading import (
     object_of,
     without_phones,
 )
-from neural.hooks.platforms.stating import withheld_fee
+from neural.kit.currencies import DIGITS
 from neural.restaurant.bill import amount_of
 from neural.restaurant.models import amounts as currencies
 from neural.restaurant.schemas.tills import StatedLine

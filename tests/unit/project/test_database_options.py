@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import ConnectionHandler, connection
 
-from neural.checks import SQLITE_OPTIONS, check_sqlite
+from neural.health.system_checks import SQLITE_OPTIONS, check_sqlite
 from zhilian.database import configuration
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ LOWER = {
 
 def given(monkeypatch, options, vendor="sqlite"):
     its_own = SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options})
-    monkeypatch.setattr("neural.checks.connection", its_own)
+    monkeypatch.setattr("neural.health.system_checks.connection", its_own)
 
 
 @pytest.mark.parametrize("options", [SQLITE_OPTIONS, LOWER])

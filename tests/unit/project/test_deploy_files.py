@@ -14,7 +14,7 @@ import pytest
 import yaml
 from django.conf import settings
 
-from neural.conf import owners
+from neural.kit.conf import owners
 from zhilian import environment
 
 pytestmark = pytest.mark.once

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from neural.conf import owners
+from neural.kit.conf import owners
 from zhilian import environment, mail
 
 

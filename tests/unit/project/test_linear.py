@@ -22,7 +22,7 @@ import zhilian
 from neural.admin.exporting.formats import text_cell
 from neural.api.submitting import splitting
 from neural.api.submitting.requests import DECODER
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.logins.counting import keys_of
 from neural.monitoring.errors.fingerprint import cause_of
 from neural.monitoring.neural_collections import error_group

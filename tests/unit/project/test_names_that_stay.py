@@ -10,8 +10,8 @@ from django.core.management import get_commands
 
 import neural
 from neural.celeryapp.task import load_tasks
-from neural.conf import owners
 from neural.events.registry import handler_names
+from neural.kit.conf import owners
 from zhilian import environment
 
 RELEASED = sorted((Path(__file__).parents[1] / "ledger" / "first").glob("*.names.json"))

@@ -27,7 +27,7 @@ EXTRA_OF = {
     "neural/monitoring": "monitoring",
 }
 """Of the rooms that have one; everything else does with the core's dependencies."""
-SHARED = {"neural/encrypted.py": {"webhooks", "monitoring"}}
+SHARED = {"neural/kit/encrypted.py": {"webhooks", "monitoring"}}
 """Modules of the core that only these extras' apps import."""
 ENDPOINTS = "neural_api.py"
 """An app's module of this name is imported by the API alone."""

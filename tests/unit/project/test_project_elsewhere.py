@@ -10,10 +10,10 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from pydantic import ValidationError
 
 import neural
-from neural.checks import check_settings
-from neural.conf.ledger import NeuralSettings
 from neural.forecasting.checks import check_country
 from neural.forecasting.shipped import TRAINING_SCHEDULE
+from neural.health.system_checks import check_settings
+from neural.kit.conf.ledger import NeuralSettings
 from neural.models import Store, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.restaurant.models import DailyDemand

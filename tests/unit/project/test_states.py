@@ -21,21 +21,22 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.settle import mark_lost
 from neural.ledger.work import Clock, Work, WorkSource, default_retry
-from neural.models import AwaitedMember, BulkAction, RunState, TaskRun, run_ends
+from neural.models import AwaitedMember, BulkAction, RunState, TaskRun
 from neural.monitoring.alerts import evaluating, sending
 from neural.monitoring.errors import grouping
 from neural.monitoring.models import ErrorGroup
 from neural.retrieval.index.rebuilding import REBUILD_TASK
+from neural.runs.models import run_ends
 from neural.worker import relay
 from tests.probe import canvas
-from tests.unit.alerts import alerting
-from tests.unit.alerts.alert_rules import situation
 from tests.unit.batches import world as batches
 from tests.unit.factories import ago, held, make_event, make_run, make_store, make_worker
 from tests.unit.forecasting import learning_world
 from tests.unit.hooks.hooks_world import source
 from tests.unit.hooks.subscribing import happens, subscribe
 from tests.unit.hooks.subscribing import only as only_delivery
+from tests.unit.monitoring import alerting
+from tests.unit.monitoring.alert_rules import situation
 from tests.unit.project.test_docs import ROOT
 from tests.unit.retrieval.search_world import index
 from tests.unit.runs import bulk_world

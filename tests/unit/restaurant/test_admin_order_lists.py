@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db import connection
 from django.utils import timezone
 
-from neural.keyset import bounded
+from neural.kit.keyset import bounded
 from neural.models import Store
 from neural.restaurant.models import Order, OrderStatus, Payment
 from tests.unit.admin import admin_world as world

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import neural
-from neural import online
+from neural.events.models import event_id_of, sort_key
+from neural.kit import online
 from neural.models import NeuralEvent, Store
-from neural.models.event import event_id_of, sort_key
 from neural.restaurant.models import (
     Availability,
     DayClose,

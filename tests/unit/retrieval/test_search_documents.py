@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from neural.registry import AlreadyRegistered
+from neural.kit.registry import AlreadyRegistered
 from neural.restaurant import documents
 from neural.restaurant.models import Order
 from neural.retrieval import neural_collections

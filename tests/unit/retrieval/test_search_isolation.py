@@ -14,7 +14,7 @@ from neural.retrieval.query.searching import search_each
 from neural.retrieval.stores import words
 from tests.unit.admin import admin_world as world
 from tests.unit.api.api_reading_world import Caller
-from tests.unit.errors.failing import fail, grouped
+from tests.unit.monitoring.failing import fail, grouped
 from tests.unit.retrieval.search_world import order
 from tests.unit.retrieval.searching import EMBEDDER
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from neural.ledger.work import Snooze
 from neural.models import BulkAction, BulkActionItem, RunState, TaskRun
 from neural.runs.bulk import acting
-from neural.runs.bulk.beginning import begin
+from neural.runs.bulk.beginning import begin_bulk_action
 from neural.runs.query import RunQuery
 from tests.unit.factories import make_run, make_store
 
@@ -40,7 +40,7 @@ def act_on_all(user: Any, verb: str = "retry", **asked: Any) -> BulkAction:
     asked = {"reason": "the till is mended", "token": f"form of {user.pk} for {verb}"} | asked
     if "run_ids" not in asked:
         asked["query"] = RunQuery.from_params(params)
-    return begin(verb=verb, user=user, **asked).action
+    return begin_bulk_action(verb=verb, user=user, **asked).action
 
 
 def work(action: BulkAction, **options: Any) -> float | None:

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import TaskAttempt, TaskRun
-from neural.models.attempt import attempts_of
+from neural.runs.models.attempt import attempts_of
 from tests.unit.admin import admin_world as world
 
 pytestmark = pytest.mark.django_db

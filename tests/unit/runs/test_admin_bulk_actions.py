@@ -48,7 +48,7 @@ def test_the_page_shows_progress_outcomes_and_the_verbs_that_fit(monkeypatch: An
 
 
 def test_outcomes_page_by_key_and_are_filtered(monkeypatch: Any) -> None:
-    from neural.admin.bulk import progress as bulk_items
+    from neural.runs.admin.bulk import progress as bulk_items
 
     monkeypatch.setattr(bulk_items, "SIZE", 2)
     keys = [run.pk for run in bulk_world.make_runs(5)]

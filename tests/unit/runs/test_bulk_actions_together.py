@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from neural.models import BulkAction, BulkActionItem, TaskRun
 from neural.runs.bulk import acting
-from neural.runs.bulk.beginning import begin
+from neural.runs.bulk.beginning import begin_bulk_action
 from neural.runs.query import RunQuery
 from tests.unit.runs import bulk_world as world
 
@@ -41,7 +41,9 @@ def test_a_form_that_comes_twice_at_once_asks_once() -> None:
     user = world.operator()
 
     def send() -> Any:
-        return begin(verb="retry", user=user, reason="mended", token="t", query=RunQuery())
+        return begin_bulk_action(
+            verb="retry", user=user, reason="mended", token="t", query=RunQuery()
+        )
 
     begun = at_once(send, send, send)
 

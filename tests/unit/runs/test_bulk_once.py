@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from neural.models import AuditEntry, BulkAction, BulkActionItem, RunState, TaskRun
 from neural.runs.bulk import acting
-from neural.runs.bulk.beginning import BulkActionRefused, begin
+from neural.runs.bulk.beginning import BulkActionRefused, begin_bulk_action
 from neural.runs.query import RunQuery
 from tests.unit.runs import bulk_world as world
 
@@ -24,8 +24,8 @@ def _small_slices(monkeypatch: Any) -> None:
 def test_a_form_that_is_sent_twice_asks_once() -> None:
     world.make_runs(2)
     user = world.operator()
-    first = begin(verb="retry", user=user, reason="a", token="t", query=RunQuery())
-    again = begin(verb="retry", user=user, reason="b", token="t", query=RunQuery())
+    first = begin_bulk_action(verb="retry", user=user, reason="a", token="t", query=RunQuery())
+    again = begin_bulk_action(verb="retry", user=user, reason="b", token="t", query=RunQuery())
 
     assert (first.is_new, again.is_new) == (True, False)
     assert again.action == first.action

@@ -5,8 +5,8 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.management.commands import retry_runs
 from neural.models import RunState, TaskRun
+from neural.runs.commands import retry_runs
 from neural.worker.refusing import RefusedCall, keep_refused
 from tests.unit.factories import ago, make_event, make_run, make_store, make_worker
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 import neural
 from neural.celeryapp.task import policy_of
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger import retry
 from neural.models import AttemptOutcome, RunState, TaskRun
 from tests.probe import canvas, tasks

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from neural.models import NeuralEvent, TaskRun
-from neural.runs.commands import LONGEST_ARGUMENT, submit_command
+from neural.runs.shell_commands import LONGEST_ARGUMENT, submit_command
 from tests.unit.admin import admin_world as world
 from tests.unit.runs.run_page_world import ORDER, submitted
 

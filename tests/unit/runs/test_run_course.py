@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from neural.admin.run_page.timeline import WIDTH, Axis, timeline
 from neural.audit import record
 from neural.models import (
     AuditSource,
@@ -15,6 +14,7 @@ from neural.models import (
     RunEdit,
     TaskRun,
 )
+from neural.runs.admin.run_page.timeline import WIDTH, Axis, timeline
 from tests.unit.admin import admin_world as world
 from tests.unit.runs.run_page_world import START, at, dead_run, page
 

@@ -9,9 +9,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from neural.admin.run_page.edit_forms import REASON_LENGTH
 from neural.events.submit import submit
 from neural.models import AuditEntry, NeuralEvent, RefusedEvent, RunEdit, TaskRun
+from neural.runs.admin.run_page.edit_forms import REASON_LENGTH
 from tests.unit.admin import admin_world as world
 from tests.unit.pages.test_admin_deep import put
 

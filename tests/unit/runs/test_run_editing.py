@@ -10,9 +10,10 @@ from django.db import connection, connections
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural.errors import PermanentError
 from neural.events.answers import EventPruned, EventRefused
 from neural.events.submit import submit
+from neural.kit.errors import PermanentError
+from neural.kit.stored_json import NotStorable
 from neural.ledger.record import TaskIdTaken, enqueue
 from neural.models import AuditEntry, NeuralEvent, RunEdit, RunState, TaskRun
 from neural.restaurant.models.newest import version_of
@@ -27,7 +28,6 @@ from neural.runs.editing import (
     fingerprint,
     problems_of,
 )
-from neural.stored_json import NotStorable
 from tests.unit.admin import admin_world as world
 
 pytestmark = pytest.mark.usefixtures("fake_broker")

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from neural.keyset.walks import Place
+from neural.kit.keyset.walks import Place
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.restaurant.keys import order_key
 from neural.restaurant.models import Order, Payment

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.admin.run_page.page import from_now
 from neural.audit import record
 from neural.models import AuditSource, RunEdit
 from neural.personal import redacting
+from neural.runs.admin.run_page.page import from_now
 from tests.unit.admin import admin_world as world
 from tests.unit.runs.run_page_world import START, attempt, dead_run, page
 

@@ -13,8 +13,8 @@ from neural.events.submit import submit
 from neural.models import AuditSource, BulkAction, BulkActionItem, BulkVerb, TaskRun
 from neural.restaurant.models import Order
 from tests.unit.admin import admin_world as world
-from tests.unit.errors.failing import fail, grouped
 from tests.unit.factories import make_worker
+from tests.unit.monitoring.failing import fail, grouped
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from neural.keyset import bounded
-from neural.keyset.walks import Place
+from neural.kit.keyset import bounded
+from neural.kit.keyset.walks import Place
 from neural.models import RunState, Store, TaskRun
 from neural.runs import counting, selecting
 from neural.runs.counting import COUNTED, PARTS, Part, counted

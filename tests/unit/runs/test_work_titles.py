@@ -15,8 +15,8 @@ from neural.ledger.work import given_title, work_title
 from neural.monitoring.alerts import texts
 from neural.monitoring.models import Alert
 from tests.unit.admin import admin_world as world
-from tests.unit.errors.failing import fail, grouped
 from tests.unit.factories import held, make_worker
+from tests.unit.monitoring.failing import fail, grouped
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from neural.celeryapp.beat import BeatProcess
-from neural.conf import conf
 from neural.health.situation import Situation
 from neural.health.workers import workers
+from neural.kit.conf import conf
 from neural.models import ProcessKind, WorkerProcess
 from tests.unit.factories import ago, make_worker
 from tests.unit.schedules.beating import Beat

@@ -6,10 +6,10 @@ from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
-from neural import shipped_defaults
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.shipped import TRAINING_SCHEDULE, make_plan
+from neural.kit import shipped_defaults
 from neural.models import ShippedDefault, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import run_federated_round

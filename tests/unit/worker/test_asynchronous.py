@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import neural
-from neural.errors import PermanentError
-from neural.ledger import claim, pausing
+from neural.kit.errors import PermanentError
+from neural.ledger import claim
 from neural.ledger.work import current_run
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.queues import pausing
 from neural.worker import relay
 from neural.worker.asynchronous import runner as runners
 from tests.probe import tasks

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from neural.models.new_run import new_task_id
+from neural.runs.models.new_run import new_task_id
 from neural.worker.delivery import Done, DoneRuns
 
 pytestmark = pytest.mark.services  # some fork

@@ -4,11 +4,12 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connection, connections, transaction
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger import dialects, execute, ports
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, WorkSource, default_retry
-from neural.models import RunState, TaskRun, run_ends
+from neural.models import RunState, TaskRun
+from neural.runs.models import run_ends
 from neural.worker.in_turn import pace_of, run_in_turn
 from tests.probe.models import Effect
 from tests.unit.factories import ago, make_run

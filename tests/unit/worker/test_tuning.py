@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from neural.checks import check_visibility_timeout
+from neural.health.system_checks import check_visibility_timeout
 from zhilian import environment
 
 # It names its brokers itself and connects to none.

@@ -5,10 +5,11 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.ledger import claim, pausing
-from neural.ledger.pausing import backlog_waits, others_wait
+from neural.ledger import claim
 from neural.ledger.work import current
 from neural.models import RunState, WorkerProcess
+from neural.queues import pausing
+from neural.queues.pausing import backlog_waits, others_wait
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import ago, make_worker
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.management import CommandError, CommandParser
 from tqdm import tqdm
 
-from neural.errors import NeuralError
 from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.core.series import HORIZONS
 from neural.forecasting.models import Forecast
@@ -15,6 +14,7 @@ from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import Model, forecast_store, model_in_force
 from neural.forecasting.outlook.review import doubts_of, portions
 from neural.forecasting.sources import demand_source
+from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.management.acting import add_who, recorded
 from neural.management.teaching import TeachingCommand, wide

@@ -9,7 +9,6 @@ from django.core.management import CommandError, CommandParser
 from django.db import transaction
 from tqdm import tqdm
 
-from neural.errors import NeuralError
 from neural.forecasting.management.commands.federated_report import ended, is_good, lines, outcome
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
@@ -17,6 +16,7 @@ from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.asking import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import open_round
+from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand, day

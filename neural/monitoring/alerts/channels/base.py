@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from neural.outbound.answers import Answer, Post
+from neural.kit.outbound.answers import Answer, Post
 
 TIMEOUT_SECONDS = 5.0
 """How long one attempt may take."""

@@ -14,14 +14,14 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
+from neural.kit.outbound.answers import Answer, Verdict
+from neural.kit.outbound.outbox import post
 from neural.monitoring.alerts.channels.base import TIMEOUT_SECONDS, Destination, HttpKind, Message
 from neural.monitoring.alerts.channels.fitting import one_line, plain
 from neural.monitoring.alerts.channels.robots import DingTalkRobot, FeishuRobot, WeComRobot
 from neural.monitoring.alerts.channels.webhook import Webhook
 from neural.monitoring.conf import conf
 from neural.monitoring.models import ChannelKind
-from neural.outbound.answers import Answer, Verdict
-from neural.outbound.outbox import post
 
 HTTP_KINDS: Mapping[str, HttpKind] = {
     ChannelKind.WEBHOOK: Webhook(),

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from neural.kit.outbound.answers import Answer, Post, Verdict
 from neural.monitoring.alerts.channels.base import (
     Destination,
     HttpKind,
     Message,
 )
 from neural.monitoring.alerts.channels.fitting import as_json, fitted, one_line, unmarked
-from neural.outbound.answers import Answer, Post, Verdict
 
 WECOM_MOST_BYTES = 4096
 _MOST_TEXT = 8_000

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neural.kit.outbound import signing
+from neural.kit.outbound.answers import Answer, Post, by_status
 from neural.monitoring.alerts.channels.base import Destination, HttpKind, Message
 from neural.monitoring.alerts.channels.fitting import as_json, cut, plain
-from neural.outbound import signing
-from neural.outbound.answers import Answer, Post, by_status
 
 MOST_BYTES = 20_000
 USER_AGENT = "Zhilian-Neural-Alerts/1.0"

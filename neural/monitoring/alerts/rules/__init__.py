@@ -15,10 +15,10 @@ from django.utils.translation import get_language
 
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
+from neural.kit.registry import Registry
 from neural.monitoring.conf import STALE_AFTER, MonitoringSettings, conf
 from neural.monitoring.models import Examination, Severity
 from neural.monitoring.rollups import reading
-from neural.registry import Registry
 
 WATCHED_SINCE = "watched_since"
 """Among an examination's facts: since when relays have examined without a long break."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.conf import conf as ledger_conf
 from neural.health.findings import due_runs_text, span
+from neural.kit.conf import conf as ledger_conf
 from neural.models import TaskRun
 from neural.monitoring.alerts.rules import (
     UNKNOWN,

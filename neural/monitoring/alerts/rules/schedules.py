@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.health.findings import span
+from neural.kit.optional import absent_app_advice
 from neural.models import SchedulePolicy, WorkerProcess
-from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
@@ -25,8 +25,8 @@ from neural.monitoring.alerts.rules import (
     register_rule,
 )
 from neural.monitoring.models import Severity
-from neural.optional import absent_app_advice
 from neural.schedules.due_times import due_after, overdue_since
+from neural.worker.models import ProcessKind
 
 logger = logging.getLogger(__name__)
 

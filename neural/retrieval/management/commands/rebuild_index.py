@@ -9,7 +9,7 @@ from django.core.management import CommandError, CommandParser
 from django.db import transaction
 from tqdm import tqdm
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand
 from neural.models import TaskRun

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management import CommandError, CommandParser
 from django.utils import timezone
 
-from neural.errors import NeuralError
+from neural.kit.errors import NeuralError
 from neural.management.teaching import TeachingCommand, point_in_time, wide
 from neural.models import Store
 from neural.retrieval.management.collections import known_collections

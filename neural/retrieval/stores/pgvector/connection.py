@@ -16,7 +16,7 @@ from psycopg import Cursor
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from neural.errors import PermanentError
+from neural.kit.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, despite_contention, ledger_connection, ledger_dialect
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing, ValueRefused, Vector
 

@@ -1,0 +1,5 @@
+"""The pages of the audit log."""
+
+from neural.audit.admin import entries
+
+__all__ = ["entries"]

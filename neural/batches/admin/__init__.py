@@ -1,0 +1,5 @@
+"""The pages of batches."""
+
+from neural.batches.admin import batches
+
+__all__ = ["batches"]

@@ -1,1 +1,0 @@
-"""Tests of alert rules, what they find, and channels."""
