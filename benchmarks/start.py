@@ -72,7 +72,8 @@ if sys.argv[1] == "worker":
     app.control
     app.connection_for_read().get_transport_cls()
     if django.apps.apps.is_installed("neural"):
-        from neural import conf, worker
+        from neural import worker
+        from neural.kit import conf
 
         conf.conf()
         for part in (*worker.PARTS, "request"):
