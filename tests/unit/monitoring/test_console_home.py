@@ -812,7 +812,12 @@ def an_operator(store: Any) -> Any:
     return world.client_of(*seen, stores=[store], name="operator")
 
 
-def test_the_verdict_is_judged_for_the_stores_that_the_viewer_sees(two_stores, figures):
+def test_the_verdict_is_judged_for_the_stores_that_the_viewer_sees(
+    two_stores, figures, monkeypatch
+):
+    # Figures of stores are by hour: at its beginning, the last ten minutes take in the one before.
+    half_past = floor(timezone.now(), HOUR) + dt.timedelta(minutes=30)
+    monkeypatch.setattr(verdict, "database_clock", lambda: half_past)
     mine = Store.objects.get(pk="S1")
     figures.hours["S1"] = {("app.weigh",): Figures(succeeded=6, failed=26, dead=27)}
     world.run("dead", task_id="told", store=mine, error="no scale for guest 13800138000")
