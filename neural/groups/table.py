@@ -8,7 +8,6 @@ groups are made.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import import_module
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
@@ -94,7 +93,6 @@ def register_group_permissions(
 
 def load() -> None:
     """Import what the core and the installed apps state."""
-    import_module("neural.groups.core")
     autodiscover_modules(MODULE)
 
 
