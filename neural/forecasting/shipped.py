@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from neural.forecasting.models import Forecast, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.rounds.asking import ROUND_TASK
-from neural.kit import shipped_defaults
 from neural.ledger.prune import Prunable
+from neural.schedules import shipped_defaults
 from neural.schedules.shipped import ShippedSchedule
 
 PLAN = "neural.shipped_plan"

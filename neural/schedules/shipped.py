@@ -11,9 +11,8 @@ from functools import partial
 
 from django.apps import AppConfig, apps
 
-from neural.kit import shipped_defaults
 from neural.kit.conf import conf
-from neural.schedules import BEAT
+from neural.schedules import BEAT, shipped_defaults
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from django_celery_beat.schedulers import ModelEntry
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.shipped import TRAINING_SCHEDULE, make_plan
-from neural.kit import shipped_defaults
 from neural.models import ShippedDefault, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
+from neural.schedules import shipped_defaults
 from neural.tasks import run_federated_round
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
