@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from neural.kit.keyset.planning import stores_of
 from neural.kit.keyset.walks import Place
 from neural.models import RunState
 from neural.runs.selecting import Selection
@@ -59,10 +58,9 @@ def counted(
 ) -> dict[Part, Count]:
     """The count of each part, whatever state the selection itself is limited to."""
     until = clock() + SECONDS
-    stores = selection.stores
-    if stores is None:
-        stores = stores_of({}, user=selection.user)
-    size = max(FEWEST, min(COUNTED, MOST_ROWS // max(len(stores or ()), 1)))
+    stores = selection.readable_stores or ()
+    # Few for many stores, so that few rows are read.
+    size = max(FEWEST, min(COUNTED, MOST_ROWS // max(len(stores), 1)))
 
     def counts() -> Iterator[tuple[Part, Count]]:
         for part in parts:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from neural.kit.keyset.planning import stores_of
 from neural.kit.registry import Registry
 from neural.models import TaskRun
 from neural.runs.counting import Count
@@ -71,9 +70,7 @@ def histogram(selection: Selection, *, newest: Count, now: dt.datetime) -> Histo
     since, until = selection.query.times(now)
     if since is not None:
         steps = steps_between(since, until or now)
-        stores = selection.stores
-        if stores is None:
-            stores = stores_of({}, user=selection.user)
+        stores = selection.readable_stores
         for source in RUN_FIGURES:
             counts = source(selection.query, stores, steps)
             if counts is not None:

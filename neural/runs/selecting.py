@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.db.models.lookups import GreaterThanOrEqual
 
 from neural.kit.keyset.bounded import KeyPage, find, page_of_few
-from neural.kit.keyset.planning import STORE, by_store, plan
+from neural.kit.keyset.planning import STORE, by_store, plan, stores_of
 from neural.kit.keyset.walks import Place, Walk, along, indexes_alone
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
@@ -211,6 +211,11 @@ class Selection:
     def stores(self) -> Sequence[str] | None:
         """The codes of the chosen stores; None if none is chosen."""
         return stores_named(self.query.store, self.user) if self.query.store else None
+
+    @property
+    def readable_stores(self) -> Sequence[str] | None:
+        """The codes of the stores whose runs are meant and may be seen; None if these are all."""
+        return stores_of({}, user=self.user) if self.stores is None else self.stores
 
     @cached_property
     def span(self) -> KeySpan:
