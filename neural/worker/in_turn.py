@@ -109,6 +109,7 @@ def _flush(unflushed: Sequence[Unflushed]) -> set[int]:
             dialects.ledger_dialect().flush(cursor)
         started = {outcome.run.pk: outcome.started_at for outcome in outcomes}
         found = TaskRun.objects.filter(pk__in=started, state=RunState.SUCCEEDED)
+        # A run that another worker has done again meanwhile has another start.
         kept.update({pk for pk, at in found.values_list("pk", "started_at") if at == started[pk]})
 
     try:
