@@ -20,7 +20,7 @@ from neural.admin.display import page_address
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.admin.store_links import may_view
-from neural.admin.tabs import tabs_of
+from neural.admin.tabs import list_of
 from neural.kit.errors import NeuralError
 from neural.kit.keyset.exact import MOST_FOUND, Find, names_nothing
 from neural.kit.registry import Registry
@@ -248,5 +248,5 @@ class LookUpAdmin(NeuralAdmin):
     def _search_address(self, request: HttpRequest, answer: Answer) -> str:
         """Of the same text in the search by words and meaning; empty if the user has none."""
         asked = urlencode({"q": answer.text} | ({"store": answer.store} if answer.store else {}))
-        tabs = tabs_of(request, self.admin_site)
-        return next((f"{tab.address}?{asked}" for tab in tabs if tab.name == "search"), "")
+        page = list_of("neural_retrieval.search", request, self.admin_site)
+        return f"{page}?{asked}" if page else ""

@@ -60,6 +60,8 @@ def on_its_site(view: Callable[..., HttpResponse], site: str) -> Callable[..., H
         with on_site(site), viewing(request.user):
             response = view(request, *args, **kwargs)
         if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+            if response.context_data:  # the tabs lead to what Django's sidebar lists
+                response.context_data["is_nav_sidebar_enabled"] = False
             _render_on(response, site, request.user)
             return response
         return without_personal_data(response, request.user)

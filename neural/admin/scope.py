@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.text import capfirst
 
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
@@ -76,10 +77,25 @@ def section(title: Any, *fields: Any, **options: Any) -> Any:
 
 
 class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
-    """Django's admin with one more style sheet, the panels of other apps and files of its list."""
+    """Django's admin in our frame: one more style sheet, tabs, the panels of other apps, files of
+    its list."""
 
     class Media:
         css = {"all": ("neural/admin.css",)}
+
+    @property
+    def change_form_template(self) -> list[str]:  # type: ignore[override]
+        """The model's own template, or that of all pages of a row."""
+        return self._templates("change_form.html")
+
+    @property
+    def change_list_template(self) -> list[str]:  # type: ignore[override]
+        """The same of its list."""
+        return self._templates("change_list.html")
+
+    def _templates(self, name: str) -> list[str]:
+        app, model = self.opts.app_label, self.opts.model_name
+        return [f"admin/{each}/{name}" for each in (f"{app}/{model}", app, "neural")]
 
     def get_urls(self) -> list[URLPattern]:
         """Django's addresses and those of panels."""
@@ -96,12 +112,20 @@ class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
         base's."""
         return {}
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's list under the name of what it lists."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
-        """Django's page with its panels."""
+        """Django's page under the name of its row, with its panels."""
         row = kwargs.get("obj")
         if row is not None:
+            context |= {"title": context["subtitle"] or context["title"], "subtitle": None}
             add_panels(context, request, row)
             context |= self.row_context(request, row)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]

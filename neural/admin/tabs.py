@@ -1,134 +1,131 @@
-"""Tabs: the pages that people open most, as a row of links at the top of the console's pages.
+"""Tabs: a row of links at the top of every page, and a second row with the pages of the open tab.
 
-The core and each app add their own (:func:`register_tab`). A user sees the tabs of pages that the
-admin site has and that the user may open.
+The core and each app add their pages (:func:`register_tab`) to one of the :data:`SECTIONS`. A user
+sees those that the admin site has and that the user may open; a section without any is not shown.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
+from django.contrib.admin.exceptions import NotRegistered
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.kit.registry import Registry
+from neural.kit.sites import address_if_there, on_site
 
-Counted = Callable[[Any], int]
-
-
-def _nothing(user: Any) -> int:
-    return 0
+SECTIONS = {
+    "now": pgettext_lazy("section", "Now"),
+    "work": pgettext_lazy("section", "Work"),
+    "orders": pgettext_lazy("section", "Orders"),
+    "stores": pgettext_lazy("section", "Stores"),
+    "chain": pgettext_lazy("section", "Chain"),
+}
+"""The tabs of the upper row, from left to right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tab:
-    """A link to a page.
+    """A page in the lower row of a section.
 
     ``model`` (``app_label.model_name``) says whose list it is: the tab is shown where that model is
-    installed and registered, to users who may view it. ``pages`` are the names of its address
-    (``neural_taskrun_changelist`` if left out); the first one that the site has is taken.
-    ``counted(user)`` is a number that waits there; 0 shows none. It must be cheap. Tabs stand in
-    the order of ``place``: the home is 10, all tables 130.
+    installed and registered, to users who may view it. ``label`` is the list's own name if it is
+    left out. ``pages`` are the names of its address if it is not the list's: the first one that the
+    site has is taken. ``also`` names models whose pages belong to the tab and that have none of
+    their own. Tabs stand in the order of ``place``.
     """
 
-    name: str
-    label: Any
+    section: str
+    place: int
     model: str = ""
+    label: Any = ""
     pages: tuple[str, ...] = ()
-    counted: Counted = _nothing
-    place: int = 125
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TabLink:
-    """A tab of one page of one user."""
+class Link:
+    """A tab as one user sees it; that of the open section has the ``tabs`` of the lower row."""
 
-    name: str
     label: Any
     address: str
-    number: int
     is_current: bool
+    tabs: tuple["Link", ...] = ()
 
 
 TABS: Registry[Tab] = Registry("tab")
 
 
-def register_tab(tab: Tab) -> None:
-    """Add a tab. Call it in the app's ``admin`` module or in its ``ready()``."""
-    TABS.add(tab.name, tab)
+def register_tab(section: str, model: str = "", **more: Any) -> None:
+    """Add the :class:`Tab` of these fields. Call it in the app's ``admin`` module."""
+    tab = Tab(section=section, model=model, **more)
+    TABS.add(tab.model or tab.pages[0], tab)
 
 
-def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list[TabLink]:
-    """The tabs that this user sees on this admin site, from left to right.
+def sections_of(app_list: list[dict[str, Any]], shown: str) -> list[Link]:
+    """The two rows for a page of the model ``shown`` (``app_label.model_name``).
 
-    ``current`` is the name of the tab whose page is shown; if it is empty, the tab whose address is
-    the longest beginning of the request's address is the current one.
+    ``app_list`` is Django's list of what the user may open on this admin site.
     """
-    found = [(tab, _address(tab, request, site)) for tab in sorted(TABS, key=lambda tab: tab.place)]
-    visible = [(tab, address) for tab, address in found if address]
-    current = current or _opened(request.path, visible)
+    lists = {
+        each["model"]._meta.label_lower: each
+        for app in app_list
+        for each in app["models"]
+        if each["admin_url"]
+    }
+    of_section: dict[str, list[Link]] = {}
+    open_section = ""
+    for tab in sorted(TABS, key=lambda tab: tab.place):
+        if tab.model and tab.model not in lists:
+            continue
+        is_current = shown in (tab.model or shown, *tab.also) and not open_section
+        if is_current:
+            open_section = tab.section
+        link = _link(tab, lists.get(tab.model, {}), is_current=is_current)
+        of_section.setdefault(tab.section, []).append(link)
     return [
-        TabLink(
-            name=tab.name,
-            label=tab.label,
-            address=address,
-            number=tab.counted(request.user),
-            is_current=tab.name == current,
+        Link(
+            label=label,
+            address=tabs[0].address,
+            is_current=name == open_section,
+            tabs=tuple(tabs) if name == open_section else (),
         )
-        for tab, address in visible
+        for name, label in SECTIONS.items()
+        if (tabs := of_section.get(name))
     ]
-
-
-def tabs_under(name: str, request: HttpRequest, site: AdminSite) -> dict[str, Any]:
-    """The tabs, for the context of a page that belongs to one of them, if the site shows tabs."""
-    if "console_tabs" not in site.each_context(request):
-        return {}
-    return {"console_tabs": tabs_of(request, site, current=name)}
-
-
-def _opened(path: str, shown: list[tuple[Tab, str]]) -> str:
-    begun = [(len(address), tab.name) for tab, address in shown if path.startswith(address)]
-    return max(begun, default=(0, ""))[1]
-
-
-def _address(tab: Tab, request: HttpRequest, site: AdminSite) -> str:
-    """The tab's address; empty if the site has no such page or the user may not open it."""
-    if not tab.pages:
-        return list_of(tab.model, request, site)
-    if tab.model and not _may_view(tab.model, request, site):
-        return ""
-    return next(filter(None, (_reversed(page, site) for page in tab.pages)), "")
 
 
 def list_of(label: str, request: HttpRequest, site: AdminSite) -> str:
     """The address of the list of a model (``app_label.model_name``); empty if the site has none, or
     the user may not open it."""
-    if not _may_view(label, request, site):
-        return ""
-    return _reversed(f"{label.replace('.', '_')}_changelist", site)
-
-
-def _may_view(label: str, request: HttpRequest, site: AdminSite) -> bool:
     try:
         model = apps.get_model(label)
-    except LookupError:
-        return False
-    if not site.is_registered(model):
-        return False
-    return bool(site.get_model_admin(model).has_view_or_change_permission(request))
-
-
-def _reversed(page: str, site: AdminSite) -> str:
-    try:
-        return reverse(f"admin:{page}", current_app=site.name)
-    except NoReverseMatch:
+        may_view = site.get_model_admin(model).has_view_or_change_permission(request)
+    except (LookupError, NotRegistered):
         return ""
+    with on_site(site.name):
+        return address_if_there(f"{label.replace('.', '_')}_changelist") if may_view else ""
 
 
-register_tab(Tab(name="events", label=_("Events"), model="neural.neuralevent", place=20))
-register_tab(Tab(name="runs", label=_("Runs"), model="neural.taskrun", place=30))
-register_tab(Tab(name="workers", label=_("Workers"), model="neural.workerprocess", place=60))
-register_tab(Tab(name="stores", label=_("Stores"), model="neural.store", place=110))
+def _link(tab: Tab, listed: Mapping[str, Any], *, is_current: bool) -> Link:
+    addresses = filter(None, map(address_if_there, tab.pages))
+    address = next(addresses, listed.get("admin_url", ""))
+    return Link(label=tab.label or listed["name"], address=address, is_current=is_current)
+
+
+RESULTS = ("django_celery_results.taskresult", "django_celery_results.groupresult")
+register_tab("work", "neural.taskrun", place=10, also=RESULTS)
+register_tab("work", "neural.batch", place=30)
+register_tab("work", "neural.bulkaction", place=40)
+register_tab("work", "neural.workerprocess", place=70)
+register_tab("orders", "neural.refusedevent", place=40)
+register_tab("orders", "neural.neuralevent", place=50)
+register_tab("stores", "neural.store", place=10)
+register_tab("chain", "neural.auditentry", place=10, label=_("Audit"))
+# Django's own index; on a ConsoleSite, whose index is the home, it has another address. It comes
+# last, and is current on the pages of every model that has no tab.
+register_tab("chain", place=1000, label=_("All tables"), pages=("all_tables", "index"))

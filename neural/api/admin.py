@@ -32,6 +32,7 @@ from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.recording import log_changes
 from neural.admin.scope import ScopedAdmin
+from neural.admin.tabs import register_tab
 from neural.api import keys
 from neural.api.models import ApiKey, KeyState, Scope
 from neural.audit.titles import register_titles_of_rows
@@ -115,7 +116,6 @@ class RotateForm(forms.Form):
 @page(ApiKey)
 class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     form = IssueForm
-    change_form_template = "admin/neural_api/apikey/change_form.html"
     verbs = (REVOKE,)
     list_display = (
         "name",
@@ -308,3 +308,6 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
 
 
 register_titles_of_rows(ApiKey, [("rotate", _("Rotate"))])
+
+
+register_tab("chain", "neural_api.apikey", place=20)

@@ -17,7 +17,6 @@ for _model, _theirs in ((TaskResult, TaskResultAdmin), (GroupResult, GroupResult
     _ours = {
         "exported": False,
         "whole_chain": CHANGES,
-        "change_form_template": "admin/neural/change_form.html",
         "list_display": tuple(
             _done if each == "date_done" else each for each in _theirs.list_display
         ),

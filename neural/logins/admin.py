@@ -14,7 +14,6 @@ class LoginFailuresAdmin(ChainWide):
     """Names of users of every store: for users who see every store."""
 
     never = ("add", "change")
-    change_form_template = "admin/neural/change_form.html"
     list_display = ("name", "counted_by", "failures", "failed_at", "waits_until")
     list_filter = ("counted_by",)
     search_fields = ("=name",)

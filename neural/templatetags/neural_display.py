@@ -1,6 +1,6 @@
 """Template filters that display values as the admin does."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django import template
@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin import display
 from neural.admin.look_up import PAGE, SUGGESTIONS, kinds_for
+from neural.admin.tabs import sections_of
 from neural.kit.sites import address_if_there, on_site
 from neural.ledger.work import work_title
 from neural.models import TaskRun
@@ -47,6 +48,17 @@ def attempt_badge(entry: Attempt) -> SafeString:
     return display.badge(entry.outcome.value, entry.outcome.label)
 
 
+@register.inclusion_tag("neural/tabs.html", takes_context=True)
+def neural_tabs(context: Any) -> Any:
+    """The tabs and the box of the look-up, for the header of every page."""
+    if context.get("has_permission"):
+        opts = context.get("opts")
+        with _site_of(context):
+            sections = sections_of(context["available_apps"], opts.label_lower if opts else "")
+        context["sections"] = sections
+    return context
+
+
 @register.inclusion_tag("neural/look_up/box.html", takes_context=True)
 def look_up_box(context: Any) -> dict[str, Any]:
     """The box of the look-up of ids, for the header of every page. Nothing where the site has no
@@ -54,9 +66,7 @@ def look_up_box(context: Any) -> dict[str, Any]:
     request = context.get("request")
     if not context.get("has_permission"):
         return {}
-    # Django's own views name the site of a page in the request, ours where they render it.
-    site = getattr(request, "current_app", None)
-    with on_site(site) if site else nullcontext():
+    with _site_of(context):
         address, suggestions = map(address_if_there, (PAGE, SUGGESTIONS))
     may_search = request.user.has_perm("neural_retrieval.view_search")
     return {
@@ -65,3 +75,9 @@ def look_up_box(context: Any) -> dict[str, Any]:
         "kinds": kinds_for(request.user),
         "typed": request.GET.get("q", "") if request.path == address else "",
     }
+
+
+def _site_of(context: Any) -> AbstractContextManager[None]:
+    """Django's own views name the site of a page in the request, ours where they render it."""
+    site = getattr(context.get("request"), "current_app", None)
+    return on_site(site) if site else nullcontext()

@@ -225,11 +225,11 @@ def test_on_a_phone_the_home_and_the_queues_can_be_used(browse):
     for address in (HOME, QUEUES):
         pages.open(address)
         assert pages.overflow <= 0
-        for tab in pages.page.locator(".console-tabs a").all():
+        for tab in pages.page.locator(".neural-tabs a").all():
             tab.click(trial=True)  # it can be scrolled to, and nothing covers it
     pages.page.get_by_text("Pause…").first.click()
     assert pages.overflow <= 0
-    pages.page.locator(".console-tabs a").first.click()
+    pages.page.locator(".neural-tabs a").first.click()
     pages.page.wait_for_url(f"**{HOME}")
     pages.page.get_by_role("button", name="Acknowledge").click()
     pages.page.get_by_text("olivia has taken it on").wait_for()

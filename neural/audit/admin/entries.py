@@ -34,7 +34,6 @@ from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import Panel, register_panel
 from neural.admin.scope import HistoryAdmin, section
 from neural.admin.store_links import register_rows_of_stores
-from neural.admin.tabs import Tab, register_tab
 from neural.audit.admin.searching import (
     ActionFilter,
     OutcomeFilter,
@@ -163,7 +162,7 @@ class AuditEntryAdmin(HistoryAdmin):
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The act's title."""
-        return super().row_context(request, row) | {"subtitle": title_of(row.action)}
+        return super().row_context(request, row) | {"title": title_of(row.action)}
 
     # Columns
 
@@ -231,7 +230,6 @@ class AuditEntryAdmin(HistoryAdmin):
 
 
 register_rows_of_stores(AuditEntry)
-register_tab(Tab(name="audit", label=_("Audit"), model="neural.auditentry", place=120))
 
 
 def _panel(request: HttpRequest, row: Model) -> Mapping[str, Any] | None:

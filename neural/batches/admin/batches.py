@@ -5,12 +5,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, pgettext_lazy
 
@@ -31,7 +30,6 @@ from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
 from neural.admin.scope import HistoryAdmin
-from neural.admin.tabs import tabs_under
 from neural.batches import ending, results
 from neural.batches.admin.batch_progress import (
     progress_of,
@@ -181,17 +179,6 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
         """None for a selection: each is cancelled on its own page."""
         return {}
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The list in the console's frame, under the tab of runs."""
-        frame = {
-            "is_nav_sidebar_enabled": False,
-            "title": capfirst(self.opts.verbose_name_plural),
-            **tabs_under("runs", request, self.admin_site),
-        }
-        return super().changelist_view(request, frame | (extra_context or {}))
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """How far it is, and what follows it; while it has not ended, the page refreshes."""
         now, user = database_clock(), request.user
@@ -207,7 +194,6 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
             "others": [(each, for_user(each.error, user)) for each in others_of(row)],
             "refresh_seconds": seconds if is_live else 0,
             "has_live_panel": is_live,
-            **tabs_under("runs", request, self.admin_site),
         }
         if user.has_perm("neural.view_taskrun"):
             about |= {

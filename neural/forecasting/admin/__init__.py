@@ -5,6 +5,11 @@ report) and ``ForecastAdmin`` (a store's page). Django loads it with the other a
 the templatetags of this app use its displays and charts.
 """
 
+from neural.admin.tabs import register_tab
 from neural.forecasting.admin import forecasts, plans, rounds, updates, versions
 
 __all__ = ["forecasts", "plans", "rounds", "updates", "versions"]
+
+OF_ROUNDS = ("trainingplan", "modelversion", "storeupdate", "privacyspend")
+ALSO = tuple(f"neural_forecasting.{each}" for each in OF_ROUNDS)
+register_tab("chain", "neural_forecasting.traininground", place=50, also=ALSO)

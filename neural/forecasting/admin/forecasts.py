@@ -27,7 +27,7 @@ from neural.admin.pages import page
 from neural.admin.recording import log_changes
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
-from neural.admin.tabs import Tab, register_tab
+from neural.admin.tabs import register_tab
 from neural.audit.titles import register_titles_of_rows
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
@@ -41,9 +41,7 @@ from neural.ledger.clock import database_clock
 DAYS_LISTED = 28
 DAY_CONFIRMED = gettext_noop("a day in doubt: confirmed (confirm)")
 
-register_tab(
-    Tab(name="forecasts", label=_("Forecasts"), model="neural_forecasting.forecast", place=100)
-)
+register_tab("stores", "neural_forecasting.forecast", place=20)
 
 
 @page(Forecast)

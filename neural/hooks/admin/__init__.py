@@ -5,6 +5,13 @@ that wait for their store) and ``SubscriptionAdmin`` (whom we call). Django load
 admin modules; nobody else imports it.
 """
 
+from neural.admin.tabs import register_tab
 from neural.hooks.admin import deliveries, reconciliations, sources, subscriptions, unrouted
 
 __all__ = ["deliveries", "reconciliations", "sources", "subscriptions", "unrouted"]
+
+OF_SOURCES = tuple(
+    f"neural_hooks.{each}" for each in ("storecode", "unroutedpush", "reconciliation")
+)
+register_tab("chain", "neural_hooks.webhooksource", place=30, also=OF_SOURCES)
+register_tab("chain", "neural_hooks.subscription", place=40, also=("neural_hooks.delivery",))

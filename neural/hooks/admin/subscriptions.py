@@ -169,7 +169,6 @@ TAKE_OVER = Verb(
 @page(Subscription)
 class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     form = SubscriptionForm
-    change_form_template = "admin/neural_hooks/subscription/change_form.html"
     verbs = (PAUSE, RESUME, SEND_TEST, TAKE_OVER)
     list_display = (
         "name",

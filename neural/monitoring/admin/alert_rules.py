@@ -130,7 +130,7 @@ class AlertRuleAdmin(ChainWide, NeuralAdmin):
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         rule = RULES.find(row.name)
-        title = {"subtitle": rule.title} if rule else {}
+        title = {"title": rule.title} if rule else {}
         return super().row_context(request, row) | title
 
 

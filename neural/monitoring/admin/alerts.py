@@ -186,7 +186,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         return [(name, display), *([sent] if sees_every_store(request.user) else []), history]
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        return super().row_context(request, row) | {"subtitle": texts.title(row)}
+        return super().row_context(request, row) | {"title": texts.title(row)}
 
     what = computed_column(pgettext_lazy("monitoring", "alert"), texts.title)
     finding = computed_column(_("what was found"), texts.sentence)

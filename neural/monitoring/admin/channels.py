@@ -52,7 +52,6 @@ TRY_AGAIN = Verb(
 @page(AlertChannel)
 class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     form = ChannelForm
-    change_form_template = "admin/neural_monitoring/alertchannel/change_form.html"
     verbs = (TRY_AGAIN,)
     list_display = ("name", "kind", "state_display", "goes_to", "least_severity", "language_column")
     search_fields = ("name",)

@@ -10,7 +10,6 @@ from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -123,13 +122,6 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
             return own
         decided = ("decided_by", "muted_until", "resolved_at", "reopened_at")
         return (*own, "attempts", "first_at", *decided)
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The list in the console's frame: tabs above it instead of a column beside it."""
-        frame = {"is_nav_sidebar_enabled": False, "title": capfirst(self.opts.verbose_name_plural)}
-        return super().changelist_view(request, frame | (extra_context or {}))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GroupList]:
         return GroupList

@@ -99,7 +99,6 @@ class RetentionAdmin(ReadOnlyAdmin):
         context = page_context(
             self,
             request,
-            tab="tables",
             title=_("Retention"),
             rules=list(_rules()),
             idle=why_idle(database_clock()),

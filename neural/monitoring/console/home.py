@@ -81,7 +81,7 @@ class ExaminationAdmin(ReadOnlyAdmin):
         live = live_part(Viewer(request, self.admin_site), request)
         if request.headers.get("HX-Request") == "true":
             return HttpResponse(live)
-        context = page_context(self, request, tab="home", title=_("Home"), live=live)
+        context = page_context(self, request, title=_("Home"), live=live)
         return TemplateResponse(
             request,
             "neural/monitoring/home.html",

@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.panels import HTMX
-from neural.admin.tabs import Tab, list_of, register_tab, tabs_of
+from neural.admin.tabs import list_of, register_tab
 from neural.models import TaskRun
 from neural.models.store import visible_stores
 from neural.runs.models.run import TaskRunQuerySet
@@ -53,23 +53,20 @@ DECIDING = (
 
 
 def page_context(
-    model_admin: ModelAdmin, request: HttpRequest, *, tab: str, title: Any, **more: Any
+    model_admin: ModelAdmin, request: HttpRequest, *, title: Any, **more: Any
 ) -> dict[str, Any]:
-    """The context of a console page: Django's own, the tabs, style sheets and scripts.
+    """The context of a console page: Django's own, style sheets and scripts.
 
-    ``tab`` names the tab whose page it is. The page's template extends
-    ``neural/monitoring/console.html`` and fills the block ``content``. A part that refreshes by
-    itself is an element with an id and ``hx-get="…" hx-trigger="console" hx-swap="outerHTML"
-    data-every="10"``; its view answers htmx with that element alone.
+    The page's template extends ``neural/monitoring/console.html`` and fills the block ``content``.
+    A part that refreshes by itself is an element with an id and ``hx-get="…" hx-trigger="console"
+    hx-swap="outerHTML" data-every="10"``; its view answers htmx with that element alone.
     """
     site = model_admin.admin_site
     return {
         **site.each_context(request),
-        "is_nav_sidebar_enabled": False,
         "opts": model_admin.opts,
         "title": title,
         "media": model_admin.media + CONSOLE + HTMX,
-        "console_tabs": tabs_of(request, site, current=tab),
         **more,
     }
 
@@ -164,18 +161,15 @@ class Viewer:
         return sha256("\n".join(seen).encode()).hexdigest()[:32]
 
 
-register_tab(
-    Tab(
-        name="home",
-        place=10,
-        label=_("Home"),
-        model="neural_monitoring.examination",
-        pages=("console_home", "neural_monitoring_examination_changelist"),
-    )
-)
-register_tab(Tab(name="errors", label=_("Errors"), model="neural_monitoring.errorgroup", place=40))
-register_tab(Tab(name="queues", label=_("Queues"), model="neural.queuepause", place=50))
-register_tab(Tab(name="schedules", label=_("Schedules"), model="neural.schedulepolicy", place=70))
-register_tab(Tab(name="alerts", label=_("Alerts"), model="neural_monitoring.alert", place=80))
-# On a ConsoleSite, whose index is the home, Django's index has another address.
-register_tab(Tab(name="tables", label=_("All tables"), pages=("all_tables", "index"), place=130))
+HOME = ("console_home", "neural_monitoring_examination_changelist")
+register_tab("now", "neural_monitoring.examination", place=10, label=_("Home"), pages=HOME)
+register_tab("now", "neural_monitoring.alert", place=20)
+register_tab("now", "neural_monitoring.alertrule", place=30)
+MESSAGES = ("neural_monitoring.alertmessage",)
+register_tab("now", "neural_monitoring.alertchannel", place=40, also=MESSAGES)
+register_tab("work", "neural_monitoring.errorgroup", place=20)
+register_tab("work", "neural.queuepause", place=50)
+BEAT = ("periodictask", "clockedschedule", "crontabschedule", "intervalschedule", "solarschedule")
+OF_BEAT = tuple(f"django_celery_beat.{each}" for each in BEAT)
+register_tab("work", "neural.schedulepolicy", place=60, also=OF_BEAT)
+register_tab("chain", "neural_monitoring.retention", place=60)

@@ -273,7 +273,6 @@ class QueuesAdmin(ReadOnlyAdmin):
         context = page_context(
             self,
             request,
-            tab="queues",
             title=_("Queues"),
             rows=rows,
             choice=choice,

@@ -171,7 +171,7 @@ class SchedulesPage(ReadOnlyAdmin):
 
     def _context(self, request: HttpRequest, *, title: Any) -> dict[str, Any]:
         return {
-            **page_context(self, request, tab="schedules", title=title),
+            **page_context(self, request, title=title),
             "page_address": _address_of_all(),
             "beats": _beats(),
             "may_run": may_run(request.user),

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 class ConsoleSite(AdminSite):
     """Set it as ``default_site`` of the project's ``AdminConfig``.
 
-    Users who may not view the home get Django's index. Every page has the console's tabs if the
-    project's ``admin/base_site.html`` includes ``neural/monitoring/tabs.html``.
+    Users who may not view the home get Django's index. Neural's pages have the tabs on every site;
+    Django's have them if the project's ``admin/base_site.html`` has ``{% neural_tabs %}``.
     """
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -26,19 +26,10 @@ class ConsoleSite(AdminSite):
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Django's guard of a view, which also refuses methods that no page has."""
-        from neural.admin.guards import answers_pages_alone  # not at the top, as below
+        # Not at the top: Django loads this module to make the site on which neural.admin registers.
+        from neural.admin.guards import answers_pages_alone
 
         return answers_pages_alone(super().admin_view(view, cacheable))
-
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Django's context and the tabs."""
-        # Not at the top: Django loads this module to make the site on which neural.admin registers.
-        from neural.admin.tabs import tabs_of
-
-        context = super().each_context(request)
-        if context["has_permission"]:
-            context["console_tabs"] = tabs_of(request, self)
-        return context
 
     def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

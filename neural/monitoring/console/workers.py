@@ -51,7 +51,6 @@ class WorkersAdmin(WorkerProcessAdmin):
         context = page_context(
             self,
             request,
-            tab="workers",
             title=_("Workers"),
             present=present(request.user, now),
             gone=gone(request.user, now),

@@ -20,7 +20,7 @@ from neural.admin.look_up import SUGGESTIONS, Answer, look_up
 from neural.admin.pages import page
 from neural.admin.panels import HTMX, Panel, register_panel
 from neural.admin.scope import ReadOnlyAdmin
-from neural.admin.tabs import Tab, register_tab
+from neural.admin.tabs import register_tab
 from neural.kit.errors import NeuralError
 from neural.kit.sites import address_in_admin
 from neural.models import NeuralEvent, Store
@@ -43,9 +43,9 @@ from neural.retrieval.warming import warm_once
 STORES_LISTED = 200
 STYLES = ("neural/figures.css", "neural_retrieval/search.css")
 
-register_tab(
-    Tab(name="search", label=gettext_lazy("Search"), model="neural_retrieval.search", place=90)
-)
+OF_INDEXES = ("searchindex", "outboxentry", "ingestedrecord")
+ALSO = tuple(f"neural_retrieval.{each}" for each in OF_INDEXES)
+register_tab("orders", "neural_retrieval.search", place=60, also=ALSO)
 
 
 @page(Search)

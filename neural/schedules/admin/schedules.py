@@ -168,7 +168,6 @@ class BeatAdmin(NeuralAdmin):
 
     exported = False
     whole_chain = CHANGES
-    change_form_template = "admin/neural/change_form.html"
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Django's form field; the two inputs of a time each say what they are."""
@@ -218,7 +217,7 @@ class SchedulesAdmin(BeatAdmin, PeriodicTaskAdmin):
 
     action_form = ActionFormWithReason
     form = ScheduleForm
-    change_form_template = "admin/neural/schedule_form.html"
+    change_form_template = "admin/neural/schedule_form.html"  # type: ignore[assignment]
     list_display = (
         "name",
         "enabled",

@@ -224,13 +224,26 @@ def test_on_another_site_it_is_a_page_of_its_own(rf, settings):
 
 def test_tabs_are_those_that_the_user_may_open():
     html = page(world.client_of("view_examination"))
-    tabs = html[html.index("console-tabs") : html.index("</nav>")]
+    tabs = html[html.index("neural-tabs") : html.index("</nav>")]
 
-    assert re.findall(r">\s*(\w[\w ]*)</a>", tabs) == [
-        *("Home", "Events", "Runs", "Workers", "Stores", "All tables")
-    ]
-    assert tabs.count('aria-current="page"') == 1
-    assert f'href="{HOME}" aria-current="page"' in tabs
+    assert re.findall(r">\s*(\w[\w ]*)</a>", tabs) == ["Now", "Work", "Orders", "Stores", "Chain"]
+    assert tabs.count("aria-current") == 1
+    assert f'href="{HOME}" aria-current="true">Now' in tabs
+
+
+def test_the_open_section_lists_its_pages_and_marks_the_shown_one():
+    html = world.client_of("view_examination").get("/admin/neural/workerprocess/").text
+    pages = html[html.index("neural-pages") :]
+    pages = pages[: pages.index("</nav>")]
+
+    assert re.findall(r">\s*(\w[\w ]*)</a>", pages) == ["Runs", "Workers"]
+    assert 'href="/admin/neural/workerprocess/" aria-current="page"' in pages
+
+
+def test_a_page_without_a_tab_lies_under_all_tables():
+    html = world.superuser().get("/admin/auth/user/").text
+
+    assert re.search(r'href="[^"]*tables/" aria-current="page"', html)
 
 
 # The verdict

@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import path, resolve
 
@@ -195,6 +196,40 @@ def test_a_row_whose_model_the_site_does_not_show_has_no_link(settings):
 
 small = admin.AdminSite("small")
 small.register(TaskRun, type(admin.site.get_model_admin(TaskRun)))
+
+
+def test_a_base_of_another_project_stays_and_our_pages_alone_lose_the_sidebar(settings, tmp_path):
+    settings.ROOT_URLCONF = Theirs
+    base = tmp_path / "admin" / "base_site.html"
+    base.parent.mkdir()
+    base.write_text(
+        '{% extends "admin/base.html" %}{% block branding %}<b>Their office</b>{% endblock %}'
+    )
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    client = world.superuser()
+
+    ours = client.get("/theirs/neural/taskrun/").text
+    row = client.get(f"/theirs/neural/taskrun/{world.run('dead').pk}/change/").text
+    stock = client.get("/theirs/auth/group/").text
+
+    for shown in (ours, row):
+        assert "Their office" in shown
+        assert 'id="nav-sidebar"' not in shown
+        assert shown.count('class="neural-bar"') == 1
+    assert "Their office" in stock
+    assert 'id="nav-sidebar"' in stock
+    assert "neural-bar" not in stock
+
+
+theirs = admin.AdminSite("theirs")
+neural.admin.register(theirs)
+theirs.register(Group)
+
+
+class Theirs:
+    """A site of a project that has a frame of its own."""
+
+    urlpatterns = [path("theirs/", theirs.urls)]
 
 
 def test_outside_of_its_pages_addresses_are_the_default_sites(settings):

@@ -47,7 +47,7 @@ def test_the_page_of_a_run_has_both_at_its_head_and_among_its_facts() -> None:
 def test_above_the_page_of_a_run_stand_the_title_and_the_task_id() -> None:
     shown = page(world.page_of(a_run(task_id="t-7")))
 
-    assert "<h2>Record orders t-7</h2>" in shown
+    assert "<h1>Record orders t-7</h1>" in shown
     assert "&rsaquo; Record orders t-7\n" in shown
     assert f"{WORK} t-7" not in shown
 

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -29,7 +28,6 @@ from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
-from neural.admin.tabs import tabs_under
 from neural.kit.keyset.walks import Place
 from neural.models import BulkAction, BulkActionState, BulkVerb
 from neural.models.store import sees_every_store
@@ -148,19 +146,11 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
             answer["HX-Refresh"] = "true"
         return answer
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        tabs = tabs_under("runs", request, self.admin_site)
-        more = tabs | {"title": capfirst(str(self.opts.verbose_name_plural))}
-        return super().changelist_view(request, more | (extra_context or {}))
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The progress, and the outcome of each run."""
         return {
             **super().row_context(request, row),
             **progress_context(row),
-            **tabs_under("runs", request, self.admin_site),
             "items": items_page(row, request),
             "live_media": HTMX if row.is_under_way else "",
         }

@@ -22,7 +22,6 @@ from neural.admin.display import named_work, page_address
 from neural.admin.forms import capitalise_labels
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
-from neural.admin.tabs import tabs_under
 from neural.kit.sites import address_in_admin
 from neural.kit.verbs import refusal
 from neural.ledger.clock import database_clock
@@ -246,7 +245,6 @@ class BulkPreview(NeuralAdmin):
             asked=asked,
             problems=list(problems),
             runs_address=address_in_admin("neural_taskrun_changelist"),
-            **tabs_under("runs", request, self.admin_site),
             **more,
         )
 

@@ -67,7 +67,7 @@ class RunPageAdmin(EditingAdmin):
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the run did, and what stands around it."""
-        own = page_of_run(row, request) | {"subtitle": name_of(row)}
+        own = page_of_run(row, request) | {"title": name_of(row)}
         return super().row_context(request, row) | own
 
     @admin.display(description=_("work"))

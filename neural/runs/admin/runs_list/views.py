@@ -63,7 +63,6 @@ class RunsList(SavedViews):
         context = {
             **list_context(asked, request, size=self.list_per_page),
             "batches_address": list_of("neural.batch", request, self.admin_site),
-            "is_nav_sidebar_enabled": False,
             "title": _("Runs"),
             "media": self.media + MEDIA,
             **(extra_context or {}),
