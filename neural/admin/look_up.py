@@ -20,7 +20,7 @@ from neural.admin.display import page_address
 from neural.admin.guards import address
 from neural.admin.scope import NeuralAdmin
 from neural.admin.store_links import may_view
-from neural.admin.tabs import list_of
+from neural.admin.tabs import list_of, page_named
 from neural.kit.errors import NeuralError
 from neural.kit.keyset.exact import MOST_FOUND, Find, names_nothing
 from neural.kit.registry import Registry
@@ -230,7 +230,10 @@ class LookUpAdmin(NeuralAdmin):
         """What was found; the page of a row that alone was meant."""
         if not look_ups_for(request.user):
             raise PermissionDenied
-        answer = look_up(request.GET.get("q", ""), request.user)
+        text = request.GET.get("q", "").strip()
+        if page := page_named(text, self.admin_site.get_app_list(request)):
+            return HttpResponseRedirect(page)
+        answer = look_up(text, request.user)
         if answer.only and (address := page_address(answer.only)):
             return HttpResponseRedirect(address)
         search_address = self._search_address(request, answer)

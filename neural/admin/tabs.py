@@ -71,22 +71,10 @@ def sections_of(app_list: list[dict[str, Any]], shown: str) -> list[Link]:
 
     ``app_list`` is Django's list of what the user may open on this admin site.
     """
-    lists = {
-        each["model"]._meta.label_lower: each
-        for app in app_list
-        for each in app["models"]
-        if each["admin_url"]
-    }
-    of_section: dict[str, list[Link]] = {}
-    open_section = ""
-    for tab in sorted(TABS, key=lambda tab: tab.place):
-        if tab.model and tab.model not in lists:
-            continue
-        is_current = shown in (tab.model or shown, *tab.also) and not open_section
-        if is_current:
-            open_section = tab.section
-        link = _link(tab, lists.get(tab.model, {}), is_current=is_current)
-        of_section.setdefault(tab.section, []).append(link)
+    of_section = _links(app_list, shown)
+    open_section = next(
+        name for name, tabs in of_section.items() if any(each.is_current for each in tabs)
+    )
     return [
         Link(
             label=label,
@@ -97,6 +85,33 @@ def sections_of(app_list: list[dict[str, Any]], shown: str) -> list[Link]:
         for name, label in SECTIONS.items()
         if (tabs := of_section.get(name))
     ]
+
+
+def page_named(text: str, app_list: list[dict[str, Any]]) -> str:
+    """The address of the tab with this label, in any case of letters; empty if there is none."""
+    links = (each for tabs in _links(app_list, "").values() for each in tabs)
+    wanted = text.casefold()
+    return next((each.address for each in links if str(each.label).casefold() == wanted), "")
+
+
+def _links(app_list: list[dict[str, Any]], shown: str) -> dict[str, list[Link]]:
+    """The tabs of each section; one of them is current."""
+    lists = {
+        each["model"]._meta.label_lower: each
+        for app in app_list
+        for each in app["models"]
+        if each["admin_url"]
+    }
+    of_section: dict[str, list[Link]] = {}
+    is_open = False
+    for tab in sorted(TABS, key=lambda tab: tab.place):
+        if tab.model and tab.model not in lists:
+            continue
+        is_current = not is_open and shown in (tab.model or shown, *tab.also)
+        is_open |= is_current
+        link = _link(tab, lists.get(tab.model, {}), is_current=is_current)
+        of_section.setdefault(tab.section, []).append(link)
+    return of_section
 
 
 def list_of(label: str, request: HttpRequest, site: AdminSite) -> str:

@@ -51,6 +51,17 @@ def test_arrows_choose_enter_opens_and_escape_closes(box: Any) -> None:
     assert not box.complaints
 
 
+def test_a_slash_leads_to_the_box_and_the_name_of_a_tab_to_its_page(box: Any) -> None:
+    box.page.keyboard.press("/")
+    box.page.keyboard.type("schedules")
+    box.page.keyboard.press("Enter")
+
+    box.page.wait_for_url("**/admin/neural/schedulepolicy/")
+    box.page.keyboard.press("Control+k")
+    assert box.page.evaluate("document.activeElement.name") == "q"
+    assert not box.complaints
+
+
 def test_enter_without_a_choice_searches_for_words_that_name_nothing(box: Any) -> None:
     typed(box, "spicy tofu").press("Enter")
 

@@ -1,8 +1,19 @@
-// What is likely meant, below the header's box while one types: a combobox with a list.
+// The header's box: "/" and Ctrl or Cmd with K lead to it, and while one types, what is likely meant
+// stands below it: a combobox with a list.
 (() => {
-  const form = document.querySelector(".neural-look-up[data-suggestions]");
+  const form = document.querySelector(".neural-look-up");
   if (!form) return;
   const input = form.querySelector("[name=q]");
+  const isFree = (target) => !target.closest("dialog, input, select, textarea, [contenteditable]");
+  document.addEventListener("keydown", (event) => {
+    const isK = event.key === "k" && (event.ctrlKey || event.metaKey);
+    // The list of runs has a "/" of its own.
+    const isSlash = event.key === "/" && isFree(event.target) && !document.querySelector(".runs-text");
+    if (!isK && !isSlash) return;
+    event.preventDefault();
+    input.select();
+  });
+  if (!form.dataset.suggestions) return;
   const list = form.querySelector(".neural-suggestions");
   const said = form.querySelector(".neural-suggestions-said");
   let timer;

@@ -418,6 +418,13 @@ class Sites:
     ]
 
 
+def test_the_name_of_a_tab_leads_to_its_page_if_the_user_may_open_it():
+    client = world.client_of("view_order", "view_taskrun")
+
+    assert asked(client, " runs ")["Location"] == "/admin/neural/taskrun/"
+    assert "alert" not in str(asked(client, "Alerts").headers.get("Location", ""))
+
+
 def test_the_box_leads_to_the_page_of_its_own_site(settings):
     settings.ROOT_URLCONF = Sites
     client = world.superuser()
