@@ -84,7 +84,7 @@ CORE: Sequence[Check] = (
     ),
     Check(
         "backlog", workers.backlog, title=_("Work waits"), page=QUEUES,
-        alerts=["oldest_due", "stalled_queue"], covered_by=["no_worker"],
+        alerts=["oldest_due", "stalled_queue"],
     ),
     Check("paused queues", workers.paused_queues, title=_("Paused queues"), page=QUEUES),
     Check(

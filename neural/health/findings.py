@@ -79,6 +79,17 @@ def due_runs_text(number: int) -> str:
     return ngettext("%(count)s due run", "%(count)s due runs", number) % {"count": f"{number:,}"}
 
 
+def waiting_text(queue: str, runs: int, seconds: float) -> str:
+    """What waits in a queue, and for how long."""
+    if not runs:
+        return _("%(queue)s: nothing is due") % {"queue": queue}
+    return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
+        "queue": queue,
+        "runs": due_runs_text(runs),
+        "span": span(seconds),
+    }
+
+
 def span(seconds: float) -> str:
     """A duration as people say it: '40 s', '12 min', '3 h', '5 days'."""
     if seconds >= 2 * 86400:

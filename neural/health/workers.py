@@ -16,25 +16,22 @@ from neural.health.database import CLOCK_PROBLEM_SECONDS, CLOCK_WARNING_SECONDS
 from neural.health.findings import (
     COUNTED,
     Finding,
-    Status,
     due_runs_text,
     in_turn,
     listed,
     ok,
     problem,
     span,
+    waiting_text,
     warning,
 )
 from neural.health.situation import Situation
 from neural.kit.conf import conf
 from neural.models import QueuePause, WorkerProcess
-from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
+from neural.queues import QUEUES
 from neural.queues.state import QueueState
 from neural.schedules.switches import BEAT, SwitchedOff, off_schedules, switched_off
 
-# Seconds for which due runs of a queue may wait before somebody should look.
-PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}
-DEFAULT_PATIENCE_SECONDS = 600
 MOST_NAMED = 20
 """Schedules in one answer: their page has all of them."""
 SHOWN = 3
@@ -106,41 +103,21 @@ def _with_due(queue: str, waiting: QueueState | None) -> str:
 
 
 def backlog(situation: Situation) -> Finding:
-    """Nothing has been due for too long."""
+    """Nothing has been due for too long in a queue that is read and not paused."""
     waiting = situation.waiting
     if not waiting:
         return ok(_("nothing is due"))
-    text = in_turn(_described(each) for each in waiting.values())
-    late = [each for each in waiting.values() if not each.pause and _is_late(each)]
+    text = in_turn(
+        waiting_text(each.name, each.due, each.oldest_seconds) for each in waiting.values()
+    )
+    late = [each for each in waiting.values() if each.is_late]
     if not late:
         return ok(text)
-    urgent = any(each.name == HIGH_PRIORITY_QUEUE for each in late)
-    return Finding(
-        status=Status.PROBLEM if urgent else Status.WARNING,
-        found=text,
-        remedy=_(
-            "see that its workers work, or add one: manage.py worker --name more --queues "
-            "%(queues)s"
-        )
-        % {"queues": ",".join(each.name for each in late)},
+    judge = problem if any(each.is_critically_late for each in late) else warning
+    remedy = _(
+        "see that its workers work, or add one: manage.py worker --name more --queues %(queues)s"
     )
-
-
-def _described(waiting: QueueState) -> str:
-    return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
-        "queue": waiting.name,
-        "runs": due_runs_text(waiting.due),
-        "span": span(waiting.oldest_seconds),
-    }
-
-
-def patience_seconds(queue: str) -> float:
-    """For how long due runs of a queue may wait before somebody should look."""
-    return PATIENCE_SECONDS.get(queue, DEFAULT_PATIENCE_SECONDS)
-
-
-def _is_late(waiting: QueueState) -> bool:
-    return waiting.oldest_seconds > patience_seconds(waiting.name)
+    return judge(text, remedy % {"queues": ",".join(each.name for each in late)})
 
 
 def paused_queues(situation: Situation) -> Finding:

@@ -7,10 +7,12 @@ from pydantic import AfterValidator, Field
 
 from neural.kit.conf import register_settings
 from neural.kit.conf.ledger import Settings
+from neural.kit.thresholds import USUAL
 from neural.queues import DEFAULT_QUEUE
 
 DAY = 24 * 3600
 YEAR = 366 * DAY
+Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 STALE_AFTER = dt.timedelta(minutes=2)
 """Figures and findings that are older say nothing about now."""
 
@@ -52,29 +54,29 @@ class MonitoringSettings(Settings):
     """``dead_letters``: so many are critical."""
     alert_dead_letters_seconds: float = Field(default=600, ge=60, le=DAY)
     """``dead_letters``: the time within which they are counted."""
-    alert_oldest_due_urgent_seconds: float = Field(default=10, ge=0, le=YEAR)
+    alert_oldest_due_urgent_seconds: Seconds = USUAL["oldest_due_urgent_seconds"]
     """``oldest_due``: how long a due run of ``high_priority`` may wait, until a warning."""
-    alert_oldest_due_urgent_critical_seconds: float = Field(default=60, ge=0, le=YEAR)
+    alert_oldest_due_urgent_critical_seconds: Seconds = USUAL["oldest_due_urgent_critical_seconds"]
     """``oldest_due``: the same, until it is critical."""
-    alert_oldest_due_seconds: float = Field(default=300, ge=0, le=YEAR)
+    alert_oldest_due_seconds: Seconds = USUAL["oldest_due_seconds"]
     """``oldest_due``: how long a due run of any other queue may wait, until a warning."""
-    alert_oldest_due_critical_seconds: float = Field(default=600, ge=0, le=YEAR)
+    alert_oldest_due_critical_seconds: Seconds = USUAL["oldest_due_critical_seconds"]
     """``oldest_due``: the same, until it is critical."""
-    alert_oldest_due_low_seconds: float = Field(default=24 * 3600, ge=0, le=YEAR)
+    alert_oldest_due_low_seconds: Seconds = USUAL["oldest_due_low_seconds"]
     """``oldest_due``: how long a due run of ``low_priority`` may wait, until a warning."""
-    alert_oldest_due_low_critical_seconds: float = Field(default=48 * 3600, ge=0, le=YEAR)
+    alert_oldest_due_low_critical_seconds: Seconds = USUAL["oldest_due_low_critical_seconds"]
     """``oldest_due``: the same, until it is critical."""
     alert_stalled_queue_seconds: float = Field(default=60, ge=0, le=DAY)
     """``stalled_queue``: how long nothing of a late queue may have started or ended."""
     alert_no_worker_seconds: float = Field(default=30, ge=0, le=YEAR)
     """``no_worker``: how long due runs may wait in a queue that nobody reads."""
-    alert_beat_silent_seconds: float = Field(default=60, ge=0, le=YEAR)
+    alert_beat_silent_seconds: Seconds = USUAL["beat_silent_seconds"]
     """``beat_silent``: how long beat may be silent."""
-    alert_schedule_grace_share: float = Field(default=0.1, ge=0)
+    alert_schedule_grace_share: float = Field(default=USUAL["schedule_grace_share"], ge=0)
     """``schedule_overdue``: how late a schedule may be, as a share of its period."""
-    alert_schedule_grace_least_seconds: float = Field(default=60, ge=0, le=YEAR)
+    alert_schedule_grace_least_seconds: Seconds = USUAL["schedule_grace_least_seconds"]
     """``schedule_overdue``: the least grace."""
-    alert_schedule_grace_most_seconds: float = Field(default=3600, ge=0, le=YEAR)
+    alert_schedule_grace_most_seconds: Seconds = USUAL["schedule_grace_most_seconds"]
     """``schedule_overdue``: the greatest grace."""
     alert_relay_behind_seconds: float = Field(default=30, ge=0, le=YEAR)
     """``relay_behind``: how long a message may wait to be published, until a warning."""

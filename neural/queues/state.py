@@ -9,17 +9,41 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Min
 
 from neural.kit.keyset.walks import indexes_alone
+from neural.kit.thresholds import thresholds_of
 from neural.ledger import dialects
 from neural.models import QueuePause, TaskRun, WorkerProcess
-from neural.queues import PRIORITIES, QUEUES
+from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, PRIORITIES, QUEUES
 
 COUNTED = 1000
 """Counting stops here: a COUNT over millions of runs would take longer than its answer is valid."""
+
+
+class WaitLimits(NamedTuple):
+    """For how many seconds a due run of a queue may wait."""
+
+    warning: float
+    critical: float
+
+
+NO_LIMITS = WaitLimits(float("inf"), float("inf"))
+
+
+def wait_limits() -> Callable[[str], WaitLimits]:
+    """How long due runs of a queue may wait, by the alert ``oldest_due``; its thresholds are read
+    here, once for all queues."""
+    found = thresholds_of("oldest_due")
+    own = {HIGH_PRIORITY_QUEUE: "oldest_due_urgent", LOW_PRIORITY_QUEUE: "oldest_due_low"}
+
+    def limits(queue: str) -> WaitLimits:
+        name = own.get(queue, "oldest_due")
+        return WaitLimits(found[f"{name}_seconds"], found[f"{name}_critical_seconds"])
+
+    return limits
 
 
 class Standing(enum.StrEnum):
@@ -53,8 +77,7 @@ class QueueState:
     pause: QueuePause | None = None
     rates: Rates | None = None
     """None if they are unknown."""
-    patience_seconds: float = float("inf")
-    """For how long a due run may wait, as whoever judges the queue sees it."""
+    limits: WaitLimits = NO_LIMITS
 
     @property
     def oldest(self) -> dt.timedelta | None:
@@ -77,6 +100,10 @@ class QueueState:
         return self.standing == Standing.FALLING_BEHIND
 
     @property
+    def is_critically_late(self) -> bool:
+        return self.is_late and self.oldest_seconds > self.limits.critical
+
+    @property
     def needs_somebody(self) -> bool:
         return self.is_unread or self.is_late
 
@@ -86,7 +113,7 @@ class QueueState:
             return Standing.PAUSED
         if not self.readers:
             return Standing.NO_READER
-        is_late = self.oldest_seconds > self.patience_seconds
+        is_late = self.oldest_seconds > min(self.limits)  # people set them in any order
         return Standing.FALLING_BEHIND if is_late else Standing.RUNNING
 
     @property
@@ -119,8 +146,8 @@ class QueueState:
         }
 
     @classmethod
-    def from_json(cls, name: str, kept: Mapping[str, Any]) -> "QueueState":
-        """The state that was kept. Since when a queue was paused is not."""
+    def from_json(cls, name: str, kept: Mapping[str, Any], limits: WaitLimits) -> "QueueState":
+        """The state that was kept, by the limits of now. Since when a queue was paused is not."""
         paused = kept["paused"]
         pause = paused and QueuePause(
             queue=name,
@@ -134,6 +161,7 @@ class QueueState:
             oldest_seconds=kept["oldest_seconds"] or 0.0,
             readers=kept["readers"],
             pause=pause,
+            limits=limits,
         )
 
 
@@ -154,6 +182,7 @@ def queue_states(
     if full and only is None:  # not all were looked at
         due |= {queue: (COUNTED, at or now) for queue, at in oldest_due(full, now).items()}
     pauses = {each.queue: each for each in QueuePause.objects.in_force(now)}
+    limits = wait_limits()
     found = {}
     for name in sorted({*due, *readers, *pauses}):
         number, since = due.get(name, (0, now))
@@ -163,6 +192,7 @@ def queue_states(
             oldest_seconds=max((now - since).total_seconds(), 0.0),
             readers=len(readers.get(name, ())),
             pause=pauses.get(name),
+            limits=limits(name),
         )
     return found
 

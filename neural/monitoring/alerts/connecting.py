@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from neural.health.checks import Check, register_check
 from neural.health.findings import Finding, listed, ok, problem
 from neural.health.situation import Situation
+from neural.kit import thresholds
 from neural.monitoring.alerts.sending import send_late_messages
 from neural.monitoring.models import AlertChannel
 from neural.worker.relay import register_duty
@@ -23,11 +24,13 @@ def connect() -> None:
         runs,
         schedules,
         stores,
+        thresholds_in_force,
     )
 
     autodiscover_modules("neural_alerts")
     register_duty("alert messages", send_late_messages)
     register_check(CHANNELS)
+    thresholds.connect(thresholds_in_force)
 
 
 def alert_channels(situation: Situation) -> Finding:

@@ -1,7 +1,7 @@
 """The home's figures: its two charts, and the tiles with one figure each."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from django.utils.translation import ngettext, pgettext
 from neural.health.findings import COUNTED
 from neural.health.findings import span as span_text
 from neural.health.situation import Situation
-from neural.health.workers import patience_seconds
 from neural.kit import charts
 from neural.kit.charts import line_of
 from neural.models import TaskRun
@@ -30,6 +29,7 @@ from neural.monitoring.console.texts import clock, counted, per_cent, rate, roug
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import quantile
 from neural.queues import HIGH_PRIORITY_QUEUE
+from neural.queues.state import WaitLimits
 
 MOST_STEPS = 84
 """A week of hours is drawn in columns of two hours."""
@@ -168,7 +168,9 @@ class WaitChart:
     title: str
 
 
-def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
+def wait_chart(
+    timeline: Timeline, limits: Callable[[str], WaitLimits], *, chosen: str
+) -> WaitChart | None:
     """How long runs waited until they started; None if none started. Without a chosen queue, the
     first one that has figures is drawn."""
     total = timeline.total
@@ -182,8 +184,8 @@ def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
         name: [quantile(step[queue].wait, share) if queue in step else None for step in steps]
         for name, share in QUANTILES.items()
     }
-    plot = charts.log_plot(lines, limit=patience_seconds(queue))
-    rows = [_wait_row(each, total, queue) for each in queues]
+    plot = charts.log_plot(lines, limit=limits(queue).warning)
+    rows = [_wait_row(each, total, queue, limits(each).warning) for each in queues]
     if len(rows) > ROWS_SHOWN:
         rows.sort(key=lambda row: (not row.is_chosen, not row.is_late))
     return WaitChart(
@@ -198,9 +200,8 @@ def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
     )
 
 
-def _wait_row(queue: str, total: ByQueue, chosen: str) -> WaitRow:
+def _wait_row(queue: str, total: ByQueue, chosen: str, limit: float) -> WaitRow:
     values = [quantile(total[queue].wait, share) for share in QUANTILES.values()]
-    limit = patience_seconds(queue)
     return WaitRow(
         queue=queue,
         values=[rough(each) for each in values],
@@ -298,13 +299,13 @@ def dead_runs(viewer: Viewer) -> int:
     return len(dead.order_by("-pk").values_list("pk")[:COUNTED])
 
 
-def wait_tile(recent: Timeline) -> Tile:
+def wait_tile(recent: Timeline, limits: Callable[[str], WaitLimits]) -> Tile:
     """How long urgent runs wait until they start."""
     queue = HIGH_PRIORITY_QUEUE
     figures = recent.total.get(queue)
     wait = figures.wait if figures else ()
     worst, middle = quantile(wait, 0.99), quantile(wait, 0.5)
-    limit = patience_seconds(queue)
+    limit = limits(queue).warning
     return Tile(
         name="wait",
         title=_("Urgent wait, p99"),

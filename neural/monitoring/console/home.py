@@ -130,7 +130,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
         "spans": [(each, each == chosen) for each in spans_of(viewer.stores)],
         "span": chosen,
         "flow": _then(drawn, flow_chart),
-        "wait": _then(drawn, lambda line: wait_chart(line, chosen=queue)),
+        "wait": _then(drawn, lambda line: wait_chart(line, watch.limits, chosen=queue)),
         "queues": _queues(viewer, watch, recent, lines),
         "processes": part("processes", lambda: tables.processes(watch)),
         "groups": part("error groups", lambda: _groups(viewer)),
@@ -197,7 +197,7 @@ def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> S
         part("events", lambda: events_tile(viewer, watch.now)),
         _then(recent, lambda line: failed_tile(line, lines.usual())),
         _then(day, lambda line: dead_tile(viewer, line, groups.content)),
-        _then(recent, wait_tile),
+        _then(recent, lambda line: wait_tile(line, watch.limits)),
         _then(silent, silent_stores),
     ]
 

@@ -1,4 +1,4 @@
-"""What pages add to the state of a queue: its rates, how long runs may wait, and its label."""
+"""What pages add to the state of a queue: its rates, and its label."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from neural.admin.display import badge
-from neural.monitoring.alerts.rules.queues import patience
 from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.console.spans import ByQueue, total_of
 from neural.monitoring.rollups import reading
@@ -35,15 +34,10 @@ def standing_badge(state: QueueState) -> SafeString:
 def with_pace(
     states: Iterable[QueueState], rates: Mapping[str, Rates] | None
 ) -> dict[str, QueueState]:
-    """The states by name with their rates, if these are known; each is judged by how long the alert
-    about it lets a due run wait (:func:`patience`)."""
-    allowed = patience()
+    """The states by name with their rates, if these are known."""
+    none = Rates(incoming=0, outgoing=0)
     return {
-        each.name: replace(
-            each,
-            rates=None if rates is None else rates.get(each.name, Rates(incoming=0, outgoing=0)),
-            patience_seconds=allowed(each.name),
-        )
+        each.name: each if rates is None else replace(each, rates=rates.get(each.name, none))
         for each in states
     }
 

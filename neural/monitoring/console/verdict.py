@@ -1,7 +1,7 @@
 """The verdict: what needs somebody now, from the open alerts and the findings of the probes."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ from neural.monitoring.console.page import ACKNOWLEDGE, Part, Viewer
 from neural.monitoring.console.texts import moment_of, rough
 from neural.monitoring.models import Alert, AlertState, Examination, Severity
 from neural.personal.redacting import redacted_text
-from neural.queues.state import QueueState
+from neural.queues.state import QueueState, WaitLimits, wait_limits
 
 MOST_ALERTS = 50
 
@@ -51,7 +51,14 @@ class Watched:
     @cached_property
     def queues(self) -> Mapping[str, QueueState]:
         kept = self.facts.get("queues", {})
-        return {name: QueueState.from_json(name, each) for name, each in kept.items()}
+        return {
+            name: QueueState.from_json(name, each, self.limits(name)) for name, each in kept.items()
+        }
+
+    @cached_property
+    def limits(self) -> Callable[[str], WaitLimits]:
+        """How long due runs of a queue may wait, as people want it now."""
+        return wait_limits()
 
     @property
     def processes(self) -> Sequence[Mapping[str, Any]]:

@@ -423,14 +423,18 @@ def test_every_queue_read_is_ok():
 @pytest.mark.parametrize(
     ("queue", "waits", "status"),
     [
+        ("high_priority", {"seconds": 30}, Status.WARNING),
         ("high_priority", {"minutes": 2}, Status.PROBLEM),
         ("default", {"minutes": 2}, Status.OK),
-        ("default", {"minutes": 20}, Status.WARNING),
+        ("default", {"minutes": 7}, Status.WARNING),
+        ("default", {"minutes": 20}, Status.PROBLEM),
         ("low_priority", {"hours": 3}, Status.OK),
-        ("low_priority", {"days": 2}, Status.WARNING),
+        ("low_priority", {"hours": 30}, Status.WARNING),
+        ("low_priority", {"hours": 49}, Status.PROBLEM),
     ],
 )
 def test_each_queue_may_wait_as_long_as_it_is_meant_to(queue, waits, status):
+    make_worker()
     make_run(queue=queue, available_at=ago(**waits), priority=3)
     make_run(queue=queue, available_at=ago(seconds=1), priority=9)
 
@@ -594,6 +598,7 @@ def test_when_all_is_well_every_probe_says_ok():
 
 def test_whatever_is_not_ok_has_a_remedy(no_broker):
     make_run(queue="low_priority", available_at=ago(days=9))
+    make_worker(queues=["low_priority"])
 
     wrong = [each for each in examine() if each.status in (Status.WARNING, Status.PROBLEM)]
 
@@ -721,6 +726,7 @@ def test_a_language_that_is_not_there_is_wrong_usage():
 
 
 def test_a_paused_queue_is_a_warning_and_its_backlog_is_no_problem():
+    make_worker()
     make_run(queue="high_priority", available_at=ago(hours=1))
     assert is_found(
         workers.backlog(Situation()), Status.PROBLEM, "high_priority: 1 due run", "add one"

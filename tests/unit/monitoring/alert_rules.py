@@ -14,7 +14,7 @@ from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.rules import RULES, Judgement, Rule, View, by_probe
 from neural.monitoring.models import Alert
 from neural.monitoring.rollups import reading
-from neural.queues.state import QueueState
+from neural.queues.state import QueueState, wait_limits
 
 NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)  # a Wednesday
 
@@ -40,9 +40,13 @@ class Seen(Situation):
 
     def _state(self, name: str, pause: QueuePause | None) -> QueueState:
         runs, seconds = self.due.get(name, (0, 0))
-        is_read = name in self.read
         return QueueState(
-            name=name, due=runs, oldest_seconds=seconds, readers=int(is_read), pause=pause
+            name=name,
+            due=runs,
+            oldest_seconds=seconds,
+            readers=int(name in self.read),
+            pause=pause,
+            limits=wait_limits()(name),
         )
 
 

@@ -14,6 +14,7 @@ from neural.monitoring.alerts.rules.queues import (
     RELAY_BEHIND,
     STALLED_QUEUE,
 )
+from neural.monitoring.models import AlertRule
 from tests.unit.admin import admin_world as world
 from tests.unit.monitoring.alert_rules import NOON, Figures, after, finding, found, judged, view
 
@@ -59,8 +60,8 @@ def test_each_queue_has_its_own_limit(queue, seconds, severity):
 def test_a_threshold_of_the_admin_outranks_the_settings(settings):
     settings.NEURAL = {**settings.NEURAL, "alert_oldest_due_seconds": 100}
     assert found(OLDEST_DUE, waits("default", 150)) == {"default": "warning"}
-    own = {"oldest_due": {"oldest_due_seconds": 200}}
-    assert found(OLDEST_DUE, waits("default", 150, own=own)) == {}
+    AlertRule.objects.create(name="oldest_due", thresholds={"oldest_due_seconds": 200})
+    assert found(OLDEST_DUE, waits("default", 150)) == {}
 
 
 def test_an_old_run_says_nothing_while_the_broker_is_down():

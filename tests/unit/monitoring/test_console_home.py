@@ -485,7 +485,7 @@ def test_the_urgent_wait_is_bad_beyond_its_limit(figures):
 
     html = page()
 
-    assert "limit 1 min" in tile(html, "wait")
+    assert "limit 10 s" in tile(html, "wait")
     assert re.search(r'console-bad" id="console-tile-wait"', html)
 
 

@@ -5,20 +5,33 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.health import workers
+from neural.health.broker import BrokerFacts
 from neural.health.situation import Situation
+from neural.kit import thresholds
 from neural.models import QueuePause, TaskRun
 from neural.monitoring.console.verdict import watched
+from neural.monitoring.examining import facts
 from neural.monitoring.examining.duty import examination, take_lease
 from neural.monitoring.machines import gauges
+from neural.monitoring.models import Alert
 from neural.queues import QUEUES
 from neural.queues import state as room
-from neural.queues.state import COUNTED, QueueState, pending_queues, queue_states
+from neural.queues.state import (
+    COUNTED,
+    NO_LIMITS,
+    QueueState,
+    pending_queues,
+    queue_states,
+    wait_limits,
+)
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import ago, make_run, make_worker
 
+PAGE = "/admin/neural/queuepause/"
 ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.django_db
@@ -34,13 +47,58 @@ def figures_of(queue):
     }
 
 
+def examine_all():
+    assert take_lease(0.000001)
+    for _ in examination():
+        pass
+    cache.clear()  # the home is kept for some seconds
+
+
+def seen_of(queue, client):
+    """What each says of how long a queue's runs wait: the probe, the alert, the page, the home."""
+    examine_all()
+    tables = [client.get(address).content.decode() for address in (PAGE, "/admin/")]
+    alerts = Alert.objects.open().filter(rule="oldest_due", subject=queue)
+    return (
+        str(workers.backlog(Situation()).status),
+        *alerts.values_list("severity", flat=True),
+        *("falling behind" in each for each in tables),
+    )
+
+
+def test_an_edited_threshold_changes_what_doctor_the_alert_the_page_and_the_home_say(monkeypatch):
+    monkeypatch.setattr(facts, "ask_broker", lambda **_: BrokerFacts(address="redis://"))
+    make_worker("w@host")
+    make_run(available_at=ago(minutes=7))
+    client = world.superuser()
+    assert seen_of("default", client) == ("warning", "warning", True, True)
+    assert "limit 10 s" in client.get("/admin/").content.decode()
+
+    rule = "/admin/neural_monitoring/alertrule/oldest_due/change/"
+    edited = {"threshold_oldest_due_seconds": 30, "threshold_oldest_due_critical_seconds": 60}
+    edited["threshold_oldest_due_urgent_seconds"] = 25
+    assert client.post(rule, {"enabled": "on", **edited}).status_code == 302
+    assert seen_of("default", client) == ("problem", "critical", True, True)
+    assert "limit 25 s" in client.get("/admin/").content.decode()
+
+    edited = {"threshold_oldest_due_seconds": 3600, "threshold_oldest_due_critical_seconds": 7200}
+    assert client.post(rule, {"enabled": "on", **edited}).status_code == 302
+    assert seen_of("default", client) == ("ok", False, False)
+
+
+def test_without_an_app_that_keeps_thresholds_the_usual_ones_stand(monkeypatch):
+    monkeypatch.setattr(thresholds, "_ask", lambda rule: thresholds.USUAL)
+
+    limits = [wait_limits()(queue) for queue in (*QUEUES, "of_my_own")]
+
+    assert limits == [(10, 60), (300, 600), (24 * 3600, 48 * 3600), (300, 600)]
+
+
 def test_metrics_doctor_the_page_and_the_home_tell_the_same_of_a_queue():
     make_worker("w@host")
     for minutes in (10, 20):
         make_run(available_at=ago(minutes=minutes))
-    assert take_lease(60)
-    for _ in examination():
-        pass
+    examine_all()
 
     state = Situation().queues["default"]
     metrics = figures_of("default")
@@ -66,7 +124,7 @@ def test_a_state_that_is_kept_as_json_is_read_back_as_it_was():
 
     for state in states:
         kept = json.loads(json.dumps(state.as_json(), cls=DjangoJSONEncoder))
-        found = QueueState.from_json("default", kept)
+        found = QueueState.from_json("default", kept, NO_LIMITS)
         assert found == state
         assert found.as_json().keys() == kept.keys()
     assert abs(found.pause.until - paused.until).total_seconds() < 0.001
@@ -87,12 +145,12 @@ def test_queues_are_those_of_the_project_and_others_in_use():
     assert pending_queues() == ["later", "orders"]
 
 
-def test_all_queues_cost_a_statement_each_and_two_more(django_assert_num_queries):
+def test_all_queues_cost_a_statement_each_and_three_more(django_assert_num_queries):
     for queue in QUEUES:
         make_run(queue=queue, available_at=ago(minutes=1))
     now = Situation().now
 
-    with django_assert_num_queries(len(QUEUES) + 2):
+    with django_assert_num_queries(len(QUEUES) + 3):
         found = queue_states(now=now, pending=pending_queues(), readers={})
 
     assert [each.due for each in found.values()] == [1, 1, 1]

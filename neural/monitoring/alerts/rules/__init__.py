@@ -16,8 +16,9 @@ from django.utils.translation import get_language
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
 from neural.kit.registry import Registry
+from neural.kit.thresholds import Thresholds
 from neural.monitoring.conf import STALE_AFTER, MonitoringSettings, conf
-from neural.monitoring.models import Examination, Severity
+from neural.monitoring.models import AlertRule, Examination, Severity
 from neural.monitoring.rollups import reading
 
 WATCHED_SINCE = "watched_since"
@@ -25,7 +26,6 @@ WATCHED_SINCE = "watched_since"
 NEVER_BROKEN = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 Facts = Mapping[str, Any]
-Thresholds = Mapping[str, float]
 Findings = Sequence[Finding] | Mapping[str, Sequence[Finding]]
 """Findings of doctor in one language, or in several, by the language's code."""
 
@@ -224,3 +224,9 @@ def register_rule(rule: Rule) -> Rule:
     """Have relays judge this rule, too. Call it in an app's module ``neural_alerts``, which is
     imported at start."""
     return RULES.add(rule.name, rule)
+
+
+def thresholds_in_force(rule: str) -> Thresholds:
+    """The thresholds of a rule: those that people have set, else the settings'."""
+    own = AlertRule.objects.filter(pk=rule).values_list("thresholds", flat=True).first()
+    return RULES.get(rule).values(own or {})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.health.findings import due_runs_text, span
+from neural.health.findings import span, waiting_text
 from neural.kit.conf import conf as ledger_conf
 from neural.models import TaskRun
 from neural.monitoring.alerts.rules import (
@@ -21,29 +21,15 @@ from neural.monitoring.alerts.rules import (
     register_rule,
     severity_of,
 )
-from neural.monitoring.models import AlertRule, Severity
+from neural.monitoring.models import Severity
 from neural.monitoring.rollups import reading
-from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
 from neural.queues.state import QueueState, pending_queues
 
 QUEUES_PAGE = "neural_queuepause_changelist"
-_OF_QUEUE = {HIGH_PRIORITY_QUEUE: "oldest_due_urgent", LOW_PRIORITY_QUEUE: "oldest_due_low"}
-
-
-def _limits(queue: str, thresholds: Thresholds) -> tuple[float, float]:
-    """For how many seconds a due run of the queue may wait, until a warning and until critical."""
-    name = _OF_QUEUE.get(queue, "oldest_due")
-    return thresholds[f"{name}_seconds"], thresholds[f"{name}_critical_seconds"]
 
 
 def _waits_sentence(subject: str, facts: Facts) -> str:
-    if not facts["runs"]:
-        return _("%(queue)s: nothing is due") % {"queue": subject}
-    return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
-        "queue": subject,
-        "runs": due_runs_text(facts["runs"]),
-        "span": span(facts["seconds"]),
-    }
+    return waiting_text(subject, facts["runs"], facts.get("seconds", 0))
 
 
 def _condition(waiting: QueueState, severity: Severity) -> Condition:
@@ -56,15 +42,9 @@ def _figures(waiting: QueueState | None) -> Facts:
     return {"runs": waiting.due, "seconds": round(waiting.oldest_seconds)}
 
 
-def _waiting(view: View, *, is_read: bool) -> list[QueueState]:
-    """What waits in queues that are not paused, and that somebody reads, or nobody."""
-    waiting = view.situation.waiting.values()
-    return [each for each in waiting if not each.pause and bool(each.readers) is is_read]
-
-
 def _of_read_queues(view: View, found: Sequence[Condition]) -> Judgement:
     """The rule knows nothing of a queue that nobody reads, which another alert says."""
-    unread = {each.name for each in _waiting(view, is_read=False)}
+    unread = {each.name for each in view.situation.waiting.values() if each.is_unread}
     return Judgement(found, knows=lambda queue: queue not in unread, well=_figures_in(view))
 
 
@@ -77,15 +57,15 @@ def _row(subject: str, facts: Facts) -> Mapping[str, str]:
 
 
 def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
-    """Not judged while the broker is down or nobody reads the queue, which another alert says."""
+    """Not judged while the broker is down or nobody reads the queue, which another alert says. The
+    state of each queue has been judged by these thresholds already (``wait_limits``)."""
     if view.is_problem("broker"):
         return UNKNOWN
-    found = []
-    for each in _waiting(view, is_read=True):
-        warning, critical = _limits(each.name, thresholds)
-        seconds = each.oldest_seconds
-        if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
-            found.append(_condition(each, severity))
+    found = [
+        _condition(each, Severity.CRITICAL if each.is_critically_late else Severity.WARNING)
+        for each in view.situation.waiting.values()
+        if each.is_late
+    ]
     return _of_read_queues(view, found)
 
 
@@ -109,23 +89,16 @@ OLDEST_DUE = Rule(
 )
 
 
-def patience() -> Callable[[str], float]:
-    """For how many seconds a due run of a queue may wait until an alert warns."""
-    own = AlertRule.objects.filter(pk=OLDEST_DUE.name).values_list("thresholds", flat=True).first()
-    thresholds = OLDEST_DUE.values(own or {})
-    return lambda queue: _limits(queue, thresholds)[0]
-
-
 def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     """Judged only of queues that somebody reads, while the broker answers."""
     if view.is_problem("broker") or not view.has_figures:
         return UNKNOWN
-    limits = view.thresholds_of(OLDEST_DUE)
     idle = thresholds["stalled_queue_seconds"]
     stalled = [
         _condition(each, Severity.CRITICAL)
-        for each in _waiting(view, is_read=True)
-        if each.oldest_seconds > max(_limits(each.name, limits)[0], idle)
+        for each in view.situation.waiting.values()
+        if each.is_late
+        and each.oldest_seconds > idle
         and not _has_moved(each.name, view, seconds=idle)
     ]
     return _of_read_queues(view, stalled)
@@ -164,8 +137,8 @@ STALLED_QUEUE = Rule(
 def _no_worker(view: View, thresholds: Thresholds) -> Judgement:
     critical = [
         _condition(each, Severity.CRITICAL)
-        for each in _waiting(view, is_read=False)
-        if each.oldest_seconds > thresholds["no_worker_seconds"]
+        for each in view.situation.waiting.values()
+        if each.is_unread and each.oldest_seconds > thresholds["no_worker_seconds"]
     ]
     return Judgement(critical, well=_figures_in(view))
 
