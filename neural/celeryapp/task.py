@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ from neural.events.registry import handler_names
 from neural.kit.conf import conf
 from neural.kit.errors import PermanentError
 from neural.kit.stored_json import from_json
+from neural.kit.tasks import load_tasks
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import RetryRequested, Work, WorkSource, current_run, default_retry
@@ -434,10 +435,3 @@ def names_of_work() -> list[str]:
     load_tasks()
     tasks = [name for name, task in current_app.tasks.items() if isinstance(task, WorkSource)]
     return [*handler_names(), *sorted(name for name in tasks if name != EVENT_TASK)]
-
-
-@cache
-def load_tasks() -> None:
-    """Import every app's tasks, once for each process: Celery checks all of Django's models each
-    time."""
-    current_app.loader.import_default_modules()

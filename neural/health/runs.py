@@ -5,7 +5,6 @@ attempts, dead runs, refused events), and batches that nothing ends.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 
 from celery import current_app
 from django.db.models import Exists, OuterRef, Q
@@ -28,6 +27,7 @@ from neural.health.findings import (
 from neural.health.situation import Situation
 from neural.health.workers import known_work
 from neural.kit.conf import conf
+from neural.kit.tasks import load_tasks
 from neural.ledger.work import work_text
 from neural.models import (
     AttemptOutcome,
@@ -103,7 +103,7 @@ def lost_runs(situation: Situation) -> Finding:
 def unregistered_work(situation: Situation) -> Finding:
     """Every run that waits, runs or is dead has its task and handler in this code, and each that
     waits has it in a living worker."""
-    _load_tasks()
+    load_tasks()
     work = situation.once("work", lambda: list(_named_work()))
     unknown = situation.once("unregistered", lambda: _unregistered(work))
     if unknown:
@@ -131,12 +131,6 @@ def unregistered_work(situation: Situation) -> Finding:
 
 def _works_text(works: list[Number]) -> str:
     return listed(f"{what} {name} ({runs_text(number)})" for what, name, number in works)
-
-
-@cache
-def _load_tasks() -> None:
-    """Once a process: Celery checks all models each time, which takes some 25 ms."""
-    current_app.loader.import_default_modules()
 
 
 def _unregistered(work: list[tuple[str, str, TaskRunQuerySet]]) -> list[Number]:

@@ -16,9 +16,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from neural.broker.connections import is_redis
 from neural.broker.patches import newer_than_looked_at
-from neural.celeryapp.task import load_tasks
 from neural.kit.conf import owners, readers
 from neural.kit.optional import absent_app_advice, app_of
+from neural.kit.tasks import load_tasks
 from neural.schedules.runs import arguments_of, must_take
 
 BEAT = "django_celery_beat"

@@ -4,15 +4,14 @@ It serves commands where no workers run, and the tests of apps that use the ledg
 """
 
 import datetime as dt
-import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from logging import Logger
 from typing import cast
 
 from celery import current_app
 
 from neural.batches import leading
+from neural.kit.tasks import load_tasks
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
@@ -35,7 +34,7 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
     and is tried once.
     Records are indexed for search only within :func:`neural.temporary_search_index`.
     """
-    current_app.loader.import_default_modules()
+    load_tasks()
     outcomes: list[Outcome] = []
     unknown: list[int] = []
     while True:
@@ -72,7 +71,7 @@ def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
     Runs that become due meanwhile are done too; those of a paused queue are not. Workers may
     process the same tasks at the same time: no run is done twice.
     """
-    _import_tasks_quietly()
+    load_tasks()
     due = TaskRun.objects.due().filter(task__in=tasks)
     while run := _take_next(due):
         try:
@@ -81,18 +80,6 @@ def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
             release([run], why="the command was stopped")
             raise
         yield outcome
-
-
-def _import_tasks_quietly() -> None:
-    """Import all tasks and keep the levels of all loggers.
-
-    Celery's import sets Django up once more, which resets those levels.
-    """
-    known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, Logger)]
-    before = [(logger, logger.level) for logger in known]
-    current_app.loader.import_default_modules()
-    for logger, level in before:
-        logger.setLevel(level)
 
 
 def _take_next(due: TaskRunQuerySet, now: dt.datetime | None = None) -> TaskRun | None:

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from neural.celeryapp.task import LedgerTask
+from neural.kit.tasks import load_tasks
 from neural.ledger.clock import database_clock
 from neural.ledger.work import given_title
 from neural.models import SchedulePolicy, SkipReason, TaskRun
@@ -118,7 +118,7 @@ def rows_of(
     schedules: QuerySet[PeriodicTask], user: Any, *, times: int = TIMES_SHOWN
 ) -> list[ScheduleRow]:
     """What is said of these schedules to this user. Reads the ledger's database alone."""
-    _load_tasks()
+    load_tasks()
     now = database_clock()
     # The newest of all, and then whether the user may see it: to look for the newest that the user
     # may see would read every run of the user's stores.
@@ -138,12 +138,6 @@ def rows_of(
         )
         for each in found
     ]
-
-
-@cache
-def _load_tasks() -> None:
-    """Once for each process: Celery checks all of Django's models each time."""
-    current_app.loader.import_default_modules()
 
 
 def _row(schedule: PeriodicTask, *, now: dt.datetime, count: int, **known: Any) -> ScheduleRow:

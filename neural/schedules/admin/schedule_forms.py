@@ -21,6 +21,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.admin.display import instant
 from neural.audit import MOST_WORDS
 from neural.celeryapp.task import LedgerTask
+from neural.kit.tasks import load_tasks
 from neural.ledger.work_errors import describe
 from neural.models import Misfire, Overlap, SchedulePolicy
 from neural.schedules.runs import try_out
@@ -185,5 +186,5 @@ def policy_of(schedule: Any) -> SchedulePolicy:
 
 
 def _is_on_ledger(task: str) -> bool:
-    current_app.loader.import_default_modules()
+    load_tasks()
     return isinstance(current_app.tasks.get(task), LedgerTask)

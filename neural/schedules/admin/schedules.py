@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from celery import current_app
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.widgets import AdminSplitDateTime
@@ -46,6 +45,7 @@ from neural.admin.recording import log_changes
 from neural.admin.scope import CHANGES, NeuralAdmin, section
 from neural.audit import action_of, record_user
 from neural.audit.titles import register_titles_of_rows
+from neural.kit.tasks import load_tasks
 from neural.models.store import sees_every_store
 from neural.schedules.admin.schedule_forms import (
     POLICY,
@@ -127,7 +127,7 @@ class RunsAsked:
 
 def run_each(user: Any, schedules: Iterable[Any], reason: str = "") -> RunsAsked:
     """Run each schedule once in the user's name, with an audit entry for each that was run."""
-    current_app.loader.import_default_modules()
+    load_tasks()
     asked, refused = [], []
     for schedule in schedules:
         try:

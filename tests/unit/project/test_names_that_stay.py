@@ -9,9 +9,9 @@ from django.apps import apps
 from django.core.management import get_commands
 
 import neural
-from neural.celeryapp.task import load_tasks
 from neural.events.registry import handler_names
 from neural.kit.conf import owners
+from neural.kit.tasks import load_tasks
 from zhilian import environment
 
 RELEASED = sorted((Path(__file__).parents[1] / "ledger" / "first").glob("*.names.json"))

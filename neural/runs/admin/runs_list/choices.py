@@ -8,9 +8,9 @@ from celery import current_app
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from neural.celeryapp.task import load_tasks
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
+from neural.kit.tasks import load_tasks
 from neural.ledger.work import WorkSource, given_title
 from neural.models import Store, WorkerProcess
 from neural.runs.admin.runs_list.asked import Asked
