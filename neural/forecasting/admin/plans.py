@@ -10,10 +10,8 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Field, Model
 from django.http import HttpRequest
-from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, gettext_noop, pgettext_lazy
@@ -32,7 +30,6 @@ from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.forecasting.rounds.opening import eligible_stores, open_round
 from neural.forecasting.sources import demand_source
 from neural.kit.errors import NeuralError
-from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
 
@@ -304,24 +301,10 @@ def warning_of(plan: TrainingPlan) -> str:
 
 
 def _scheduled(task: Any) -> SafeString | str:
-    try:
-        address = address_in_admin("django_celery_beat_periodictask_change", task.pk)
-        when = str(task.schedule)
-    except (NoReverseMatch, ObjectDoesNotExist):
-        return str(task.name)
+    from neural.schedules.rhythms import rhythm_of  # its library comes with django-celery-beat
+
     state = badge("succeeded", _("on")) if task.enabled else badge("discarded", _("off"))
-    human = _in_words(task.crontab) if task.crontab else when
-    return format_html('<a href="{}">{}</a> {} {}', address, task.name, state, human)
-
-
-def _in_words(crontab: Any) -> str:
-    """A crontab in words: a daily one in the reader's language, any other one in English."""
-    days = (crontab.day_of_week, crontab.day_of_month, crontab.month_of_year)
-    hour, minute = str(crontab.hour), str(crontab.minute)
-    if any(each != "*" for each in days) or not (hour.isdigit() and minute.isdigit()):
-        return str(crontab.human_readable)
-    values = {"time": f"{hour:0>2}:{minute:0>2}", "zone": crontab.timezone}
-    return gettext("every day at %(time)s, %(zone)s") % values
+    return format_html("{} {} {}", link(task, task.name), state, rhythm_of(task))
 
 
 def _types_without_plan() -> list[str]:

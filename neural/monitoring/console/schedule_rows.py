@@ -16,8 +16,8 @@ from neural.ledger.clock import database_clock
 from neural.ledger.work import given_title
 from neural.models import SchedulePolicy, SkipReason, TaskRun
 from neural.monitoring.console.page import visible_runs
-from neural.schedules.admin.schedule_forms import in_words
 from neural.schedules.due_times import next_due_times, overdue_since
+from neural.schedules.rhythms import rhythm_of
 from neural.schedules.runs import newest_run
 from neural.schedules.switches import SwitchedOff, off_schedules, switched_off
 
@@ -69,7 +69,7 @@ class ScheduleRow:
 
     @property
     def rhythm(self) -> str:
-        return in_words(self.schedule)
+        return rhythm_of(self.schedule)
 
     @property
     def next_at(self) -> dt.datetime | None:

@@ -47,14 +47,9 @@ from neural.audit import action_of, record_user
 from neural.audit.titles import register_titles_of_rows
 from neural.kit.tasks import load_tasks
 from neural.models.store import sees_every_store
-from neural.schedules.admin.schedule_forms import (
-    POLICY,
-    ScheduleForm,
-    crontab_in_words,
-    in_words,
-    policy_of,
-)
+from neural.schedules.admin.schedule_forms import POLICY, ScheduleForm, policy_of
 from neural.schedules.models import DEFAULT_GRACE_SECONDS
+from neural.schedules.rhythms import crontab_in_words, rhythm_of
 from neural.schedules.runs import run_now
 from neural.schedules.switches import switched_off
 
@@ -231,7 +226,7 @@ class SchedulesAdmin(BeatAdmin, PeriodicTaskAdmin):
         *_with_ours(PeriodicTaskAdmin.fieldsets),
         section(gettext_lazy("Late and overlapping runs"), *POLICY),
     )
-    rhythm = computed_column(gettext_lazy("rhythm"), in_words)
+    rhythm = computed_column(gettext_lazy("rhythm"), rhythm_of)
     crontab_translation = computed_column(gettext_lazy("rhythm"), _crontab_rhythm)
     overlap = _policy_column("overlap", lambda row: str(policy_of(row).get_overlap_display()))
     misfire = _policy_column("misfire", lambda row: str(policy_of(row).get_misfire_display()))

@@ -113,9 +113,10 @@ def test_a_plans_page_links_to_its_schedule_and_says_whether_it_is_on(training_s
 @pytest.mark.parametrize(
     ("hour", "weekday", "language", "shown"),
     [
-        ("3", "*", "en", "every day at 03:05, Asia/Shanghai"),
+        ("3", "*", "en", "daily at 03:05, Asia/Shanghai"),
         ("3", "*", "zh-hans", "每天 03:05"),
         ("3", "1", "en", "only on Monday"),
+        ("3", "1", "zh-hans", "星期一"),
         ("*/2", "*", "en", "every 2 hours"),
     ],
 )
