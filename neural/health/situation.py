@@ -75,12 +75,6 @@ class Situation:
         return list(alive.order_by("name"))
 
     @cached_property
-    def beats(self) -> Sequence[WorkerProcess]:
-        """Beats that have reported recently."""
-        alive = WorkerProcess.objects.beats().alive(conf().worker_lost_seconds)
-        return list(alive.order_by("name"))
-
-    @cached_property
     def readers(self) -> dict[str, list[str]]:
         """Names of the live workers that read each queue."""
         return readers_of(self.workers)

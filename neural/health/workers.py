@@ -30,7 +30,9 @@ from neural.kit.conf import conf
 from neural.models import QueuePause, WorkerProcess
 from neural.queues import QUEUES
 from neural.queues.state import QueueState
-from neural.schedules.switches import BEAT, SwitchedOff, off_schedules, switched_off
+from neural.schedules import BEAT
+from neural.schedules.state import ScheduleState, schedule_states
+from neural.schedules.switches import off_schedules
 
 MOST_NAMED = 20
 """Schedules in one answer: their page has all of them."""
@@ -155,16 +157,15 @@ def schedules_off(situation: Situation) -> Finding:
     if not found:
         return ok(_("no schedule is switched off"))
     return warning(
-        in_turn(f"{name} ({off.summary})" for name, off in found),
+        in_turn(f"{each.name} ({each.trouble})" for each in found),
         _("switch it on in the admin under Schedules, or delete it if nobody needs it"),
     )
 
 
-def _off(situation: Situation) -> Sequence[tuple[str, SwitchedOff]]:
+def _off(situation: Situation) -> Sequence[ScheduleState]:
     if not apps.is_installed(BEAT):
         return ()
-    names = dict(off_schedules(situation.now).values_list("pk", "name")[:MOST_NAMED])
-    return [(names[key], off) for key, off in switched_off(names).items()]
+    return schedule_states(off_schedules(situation.now)[:MOST_NAMED], now=situation.now)
 
 
 # What live workers report

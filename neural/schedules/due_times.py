@@ -6,8 +6,6 @@ hour that comes twice, the first counts.
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from celery.utils.time import maybe_make_aware
@@ -33,7 +31,7 @@ def _twin(schedule: Any) -> Any:
     return twin
 
 
-def first_due(row: Any, schedule: Any = None) -> dt.datetime:
+def first_due(row: Any) -> dt.datetime:
     """When one of django-celery-beat's rows is due next; in the past if beat has not come yet.
 
     Raises what its schedule raises if it cannot be used: a solar one without the package ephem.
@@ -42,43 +40,9 @@ def first_due(row: Any, schedule: Any = None) -> dt.datetime:
     last = in_force_since
     if not row.last_run_at and row.start_time:
         last -= LONG_AGO
-    due = due_after(schedule or row.schedule, last)
+    due = due_after(row.schedule, last)
     # A time that had passed when the row was saved is due from then on.
     return max(due, in_force_since, row.start_time or due).astimezone(dt.UTC)
-
-
-def upcoming(row: Any, now: dt.datetime) -> Iterator[dt.datetime]:
-    """The due times of a row that are still to come, earliest first.
-
-    Those of a schedule that runs once end with it. What is overdue is not among them: beat records
-    it as soon as it runs, and counts on from then.
-    """
-    schedule = row.schedule
-    due = first_due(row, schedule)
-    if due <= now:
-        if row.one_off:
-            return
-        due = due_after(schedule, now)
-    while not (row.expires and due >= row.expires):
-        yield due
-        if row.one_off or row.clocked_id:
-            return
-        due = due_after(schedule, due)
-
-
-def next_due_times(row: Any, now: dt.datetime, count: int) -> list[dt.datetime]:
-    """At most ``count`` of the due times to come; none if the row is switched off."""
-    return list(islice(upcoming(row, now), count)) if row.enabled else []
-
-
-def overdue_since(row: Any, now: dt.datetime) -> dt.datetime | None:
-    """The due time that beat has not come to yet; None if nothing is overdue."""
-    if not row.enabled or (row.expires and now >= row.expires):
-        return None
-    if row.one_off and row.total_run_count:
-        return None  # beat disables it when it looks next
-    due = first_due(row)
-    return due if due <= now else None
 
 
 def timely(

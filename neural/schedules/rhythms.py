@@ -4,7 +4,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from cron_descriptor import Options, get_description
 from django.utils import timezone
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.translation import get_language, ngettext, override
@@ -58,6 +57,8 @@ def _crontab_words(fields: tuple[str, ...], language: str) -> str:
     minute, hour, *days = fields
     if days == ["*", "*", "*"] and all(map(_TIME_OF_DAY.fullmatch, (minute, hour))):
         return _("daily at %(time)s") % {"time": f"{int(hour):02}:{int(minute):02}"}
+    from cron_descriptor import Options, get_description  # comes with django-celery-beat
+
     options = Options()
     options.use_24hour_time_format = True
     options.locale_code = _LOCALES.get(language.partition("-")[0], "en_US")

@@ -32,6 +32,7 @@ from neural.forecasting.sources import demand_source
 from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
+from neural.schedules.rhythms import rhythm_of
 
 FIELDSETS: Any = (
     section(
@@ -301,8 +302,6 @@ def warning_of(plan: TrainingPlan) -> str:
 
 
 def _scheduled(task: Any) -> SafeString | str:
-    from neural.schedules.rhythms import rhythm_of  # its library comes with django-celery-beat
-
     state = badge("succeeded", _("on")) if task.enabled else badge("discarded", _("off"))
     return format_html("{} {} {}", link(task, task.name), state, rhythm_of(task))
 

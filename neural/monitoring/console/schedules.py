@@ -33,14 +33,6 @@ from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context, visible_runs
-from neural.monitoring.console.schedule_rows import (
-    SHOWN,
-    ScheduleRow,
-    all_schedules,
-    nightly,
-    overdue,
-    rows_of,
-)
 from neural.schedules.admin.schedules import (
     DISABLE,
     ENABLE,
@@ -49,26 +41,34 @@ from neural.schedules.admin.schedules import (
     run_each,
 )
 from neural.schedules.runs import prefix_of, runs_of
+from neural.schedules.state import (
+    ScheduleState,
+    all_schedules,
+    nightly,
+    overdue,
+    schedule_states,
+)
 from neural.schedules.switches import off_schedules
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")
 SWITCHES = {verb.name: verb for verb in (ENABLE, DISABLE)}
 OF_A_SCHEDULE = re.compile(r"[0-9]{1,9}")
+SHOWN = 50
 HISTORY_SHOWN = 50
 NIGHTLY_SHOWN = 10
 HISTORY_LOOKED_THROUGH = 1000
 """Among how many of a schedule's newest runs those are looked for that the user may see."""
-HISTORY_TIMES = 5
 
 
-def nightly_work(user: Any) -> Sequence[ScheduleRow]:
-    """The schedules that come about once a day or more rarely, for the home: each with ``name``,
-    ``last_run``, ``took``, ``next_at`` and ``overdue_since``. Empty for who may see no schedule."""
+def nightly_work(user: Any) -> Sequence[ScheduleState]:
+    """The schedules that come about once a day or more rarely, for the home. Empty for who may see
+    no schedule."""
     if not _may_view(user):
         return ()
-    keys = nightly(database_clock(), most=NIGHTLY_SHOWN)
-    rows = {row.schedule.pk: row for row in rows_of(all_schedules().filter(pk__in=keys), user)}
-    return [rows[key] for key in keys if key in rows]
+    now = database_clock()
+    keys = nightly(now, most=NIGHTLY_SHOWN)
+    found = schedule_states(all_schedules().filter(pk__in=keys), now=now, runs=visible_runs(user))
+    return sorted(found, key=lambda each: keys.index(each.schedule.pk))
 
 
 def address_of(schedule_id: int) -> str:
@@ -98,12 +98,13 @@ class SchedulesPage(ReadOnlyAdmin):
         asked = {key: request.GET[key] for key in ("after", "name", "off") if request.GET.get(key)}
         if "\0" in "".join(asked.values()):
             return nul_refused()
-        rows = rows_of(_chosen(asked)[: SHOWN + 1], request.user)
+        now, runs = database_clock(), visible_runs(request.user)
+        rows = schedule_states(_chosen(asked, now)[: SHOWN + 1], now=now, runs=runs)
         later = {**asked, "after": rows[SHOWN - 1].name} if len(rows) > SHOWN else {}
         context = {
             **self._context(request, title=_("Schedules")),
             "rows": rows[:SHOWN],
-            "overdue": overdue(database_clock()),
+            "overdue": overdue(now),
             "query": urlencode(asked),
             "next_query": urlencode(later),
             **(extra_context or {}),
@@ -125,7 +126,8 @@ class SchedulesPage(ReadOnlyAdmin):
             raise PermissionDenied
         if not OF_A_SCHEDULE.fullmatch(object_id):
             raise Http404
-        rows = rows_of(all_schedules().filter(pk=object_id), request.user, times=HISTORY_TIMES)
+        row = all_schedules().filter(pk=object_id)
+        rows = schedule_states(row, now=database_clock(), runs=visible_runs(request.user))
         if not rows:
             raise Http404
         context: dict[str, Any] = {
@@ -179,13 +181,13 @@ class SchedulesPage(ReadOnlyAdmin):
         }
 
 
-def _chosen(asked: Mapping[str, str]) -> QuerySet[PeriodicTask]:
+def _chosen(asked: Mapping[str, str], now: dt.datetime) -> QuerySet[PeriodicTask]:
     """All schedules after a name, the one of a name, or those that are switched off."""
     found = all_schedules().filter(name__gt=asked.get("after", ""))
     if "name" in asked:
         found = found.filter(name=asked["name"])
     if "off" in asked:
-        found = found.filter(pk__in=off_schedules(database_clock()).values("pk"))
+        found = found.filter(pk__in=off_schedules(now).values("pk"))
     return found
 
 

@@ -23,11 +23,11 @@ from neural.health.checks import CHECKS
 from neural.health.examination import ask, of_running_system
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
+from neural.kit.thresholds import USUAL
 from neural.models import RefusedEvent, SchedulePolicy, Store, TaskRun, WorkerProcess
 from neural.monitoring.console import home, tables, verdict
 from neural.monitoring.console import page as console_page
 from neural.monitoring.console.page import Viewer
-from neural.monitoring.console.schedule_rows import ScheduleRow
 from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, cached_timeline, floor
 from neural.monitoring.console.verdict import Item
 from neural.monitoring.errors.groups import GroupFigures
@@ -36,6 +36,7 @@ from neural.monitoring.models import ErrorGroup, Examination
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
 from neural.monitoring.rollups.reading import Figures
+from neural.schedules.state import ScheduleState
 from tests.unit.admin import admin_world as world
 from tests.unit.schedules.beating import daily
 
@@ -673,16 +674,14 @@ def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
 
 def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch):
     at = timezone.now()
+    days_ago = at - dt.timedelta(days=3)
     run = TaskRun(state="succeeded", started_at=at - dt.timedelta(seconds=38), finished_at=at)
-    row = ScheduleRow(
-        schedule=PeriodicTask(name="Demand analysis"),
+    row = ScheduleState(
+        schedule=PeriodicTask(name="Demand analysis", crontab=daily(4), last_run_at=days_ago),
         now=at,
-        upcoming=[at + dt.timedelta(days=1)],
-        overdue_since=at,
-        problem="",
         last_run=run,
         policy=SchedulePolicy(),
-        off=None,
+        thresholds=USUAL,
     )
     monkeypatch.setattr(home, "nightly_work", lambda user: [row])
     examined()

@@ -28,10 +28,10 @@ from neural.models import (
     TaskRun,
     WorkerProcess,
 )
-from neural.monitoring.console import schedule_rows
-from neural.monitoring.console.schedule_rows import overdue
 from neural.monitoring.console.schedules import NIGHTLY_SHOWN, nightly_work
+from neural.schedules import state
 from neural.schedules.runs import run_id, run_id_by_hand, runs_of
+from neural.schedules.state import overdue
 from tests.unit.admin import admin_world as world
 from tests.unit.schedules.beating import daily
 from tests.unit.schedules.test_admin_schedules import audited
@@ -95,7 +95,7 @@ def test_a_schedule_is_told_in_words_with_its_next_times_and_its_last_outcome() 
     assert world.page_of(run) in page
     assert "3 min 0 s" in page
     context_row = viewer_context(row)
-    assert [f"{each:%H:%M}" for each in context_row.upcoming] == ["02:00"] * 3
+    assert [f"{each:%H:%M}" for each in context_row.upcoming] == ["02:00"] * 5
 
 
 def viewer_context(row: PeriodicTask) -> Any:
@@ -396,19 +396,15 @@ def test_what_is_overdue_is_told_on_every_page() -> None:
 
 
 def test_the_times_of_a_bounded_number_of_schedules_are_computed(monkeypatch) -> None:
-    monkeypatch.setattr(schedule_rows, "MOST_LOOKED_AT", 5)
+    monkeypatch.setattr(state, "MOST_LOOKED_AT", 5)
     for number in range(20):
         schedule(f"a{number:02}", last_run_at=timezone.now())
     late = schedule("z late", last_run_at=timezone.now() - dt.timedelta(days=3))
     looked: list[str] = []
-    real = schedule_rows.timing_of
-    monkeypatch.setattr(
-        schedule_rows,
-        "timing_of",
-        lambda row, **given: looked.append(row.name) or real(row, **given),
-    )
+    real = state.first_due
+    monkeypatch.setattr(state, "first_due", lambda row: looked.append(row.name) or real(row))
 
-    assert overdue(timezone.now()) == [late]
+    assert [each.schedule for each in overdue(timezone.now())] == [late]
     assert len(looked) == 5
 
 

@@ -1,13 +1,16 @@
 """When schedules are due next, over the days on which clocks change: as beat finds them due."""
 
 import datetime as dt
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
 
-from neural.schedules.due_times import next_due_times, overdue_since
+from neural.kit.thresholds import USUAL
+from neural.models import SchedulePolicy
+from neural.schedules.state import ScheduleState
 from tests.unit.schedules.beating import START, moments, schedule
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +35,18 @@ def cron(zone: ZoneInfo, text: str, since: dt.datetime, **fields: Any) -> Period
     row = schedule(crontab=crontab, saved_at=since, **fields)
     row.refresh_from_db()
     return row
+
+
+def state(row: PeriodicTask, now: dt.datetime) -> ScheduleState:
+    return ScheduleState(schedule=row, now=now, policy=SchedulePolicy(), thresholds=USUAL)
+
+
+def next_due_times(row: PeriodicTask, now: dt.datetime, count: int) -> list[dt.datetime]:
+    return list(islice(state(row, now).times_to_come(), count))
+
+
+def due_since(row: PeriodicTask, now: dt.datetime) -> dt.datetime | None:
+    return state(row, now).due_since
 
 
 def told(times: list[dt.datetime], zone: ZoneInfo) -> list[str]:
@@ -125,9 +140,9 @@ def test_an_interval_counts_from_the_last_run_and_an_overdue_one_from_now(clock:
     late = START + dt.timedelta(seconds=90)
 
     assert next_due_times(row, soon, 2) == [START + dt.timedelta(seconds=s) for s in (60, 120)]
-    assert overdue_since(row, soon) is None
+    assert due_since(row, soon) is None
     assert next_due_times(row, late, 1) == [late + dt.timedelta(seconds=60)]
-    assert overdue_since(row, late) == START + dt.timedelta(seconds=60)
+    assert due_since(row, late) == START + dt.timedelta(seconds=60)
 
 
 def test_what_runs_once_is_due_once(clock: Any) -> None:
@@ -137,7 +152,7 @@ def test_what_runs_once_is_due_once(clock: Any) -> None:
 
     assert next_due_times(row, START, 5) == [when]
     assert next_due_times(row, when + dt.timedelta(seconds=1), 5) == []
-    assert overdue_since(row, when + dt.timedelta(seconds=1)) == when
+    assert due_since(row, when + dt.timedelta(seconds=1)) == when
 
 
 def test_nothing_is_due_before_its_start_after_its_end_or_switched_off(clock: Any) -> None:
@@ -153,4 +168,4 @@ def test_nothing_is_due_before_its_start_after_its_end_or_switched_off(clock: An
         "03-03 09:00 +0800",
     ]
     assert next_due_times(off, since, 5) == []
-    assert overdue_since(off, since + 9 * day) is None
+    assert due_since(off, since + 9 * day) is None

@@ -1,18 +1,13 @@
 """Rules about beat and its schedules, if django-celery-beat is installed."""
 
-import datetime as dt
 import logging
-from collections.abc import Iterator
-from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.health.findings import span
-from neural.kit.optional import absent_app_advice
-from neural.models import SchedulePolicy, WorkerProcess
+from neural.models import WorkerProcess
 from neural.monitoring.alerts.rules import (
     UNKNOWN,
     Condition,
@@ -25,13 +20,12 @@ from neural.monitoring.alerts.rules import (
     register_rule,
 )
 from neural.monitoring.models import Severity
-from neural.schedules.due_times import due_after, overdue_since
+from neural.schedules import BEAT
+from neural.schedules.state import states_in_force
 from neural.worker.models import ProcessKind
 
 logger = logging.getLogger(__name__)
 
-MOST_SCHEDULES = 500
-NO_POLICY = SchedulePolicy()
 SCHEDULES_PAGE = "neural_schedulepolicy_changelist"
 
 
@@ -67,54 +61,24 @@ BEAT_SILENT = Rule(
 
 def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
     """While beat is silent all of them are overdue, which another alert says."""
-    if not apps.is_installed("django_celery_beat"):
+    if not apps.is_installed(BEAT):
         return Judgement()
     silence = _beat_silence(view)
     if silence is not None and silence > view.thresholds_of(BEAT_SILENT)["beat_silent_seconds"]:
         return UNKNOWN
     found, unknown = [], set()
-    policies = SchedulePolicy.objects.in_bulk()
-    for schedule in _enabled():
-        refused = policies.get(schedule.pk, NO_POLICY).refusal_of(schedule)
-        if refused:
-            found.append(Condition(subject=schedule.name, facts={"refused": refused}))
-            continue
-        try:
-            late = _late_by(schedule, view, thresholds)
-        except (DatabaseError, InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 (one unusable row must not hide all others)
-            logger.info("event=schedule_not_judged schedule=%r error=%r", schedule.name, str(error))
-            unknown.add(schedule.name)
-            continue
-        if late:
-            facts = {"due_at": late[0].isoformat(), "seconds": round(late[1])}
-            found.append(Condition(subject=schedule.name, facts=facts))
+    for each in states_in_force(view.now):
+        due = each.overdue_since
+        if each.problem and not each.is_app_absent:  # beat leaves those out
+            logger.info("event=schedule_not_judged schedule=%r error=%r", each.name, each.problem)
+            unknown.add(each.name)
+        elif each.refused:
+            found.append(Condition(subject=each.name, facts={"refused": each.refused}))
+        elif due:
+            seconds = round((view.now - due).total_seconds())
+            facts = {"due_at": due.isoformat(), "seconds": seconds}
+            found.append(Condition(subject=each.name, facts=facts))
     return Judgement(found, knows=lambda name: name not in unknown)
-
-
-def _enabled() -> Iterator[Any]:
-    """Enabled schedules whose task's app is installed; beat leaves out the others."""
-    from django_celery_beat.models import PeriodicTask
-
-    for row in PeriodicTask.objects.enabled().order_by("pk")[:MOST_SCHEDULES]:
-        if not absent_app_advice(row.task):
-            yield row
-
-
-def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.datetime, float] | None:
-    """When the schedule was due, and for how many seconds it has been, if beyond its grace."""
-    due = overdue_since(schedule, view.now)
-    if due is None:
-        return None
-    seconds = (view.now - due).total_seconds()
-    least = thresholds["schedule_grace_least_seconds"]
-    if seconds <= least:
-        return None  # spares the next computation, which few schedules need
-    period = (due_after(schedule.schedule, due) - due).total_seconds()
-    most = thresholds["schedule_grace_most_seconds"]
-    grace = max(least, min(thresholds["schedule_grace_share"] * period, most))
-    return (due, seconds) if seconds > grace else None
 
 
 def _overdue_sentence(subject: str, facts: Facts) -> str:
