@@ -12,11 +12,13 @@ from typing import Any, TextIO
 
 from django.conf import settings
 
+from neural.ledger.clock import database_clock
 from neural.queues import LOW_PRIORITY_QUEUE
+from neural.retrieval.index.lag import index_lag
+from neural.retrieval.models import OutboxEntry
 from zhilian.celery import app
 from zhilian.demo.jobs import LiveJob, ReplayJob
 from zhilian.demo.progress import DemoProgress, Session
-from zhilian.demo.searching import Searching
 from zhilian.demo.training import Training
 from zhilian.supervision.processes import Child, Console, ProgramSpec, Supervisor
 
@@ -47,16 +49,14 @@ class WatchedConsole(Console):
     def __init__(self, names: list[str], log: TextIO, say: Callable[[str], None]) -> None:
         super().__init__(names, log)
         self.say = say
-        self.notices: list[str] = []
         self.last_lines = {name: deque[str](maxlen=LAST_LINES) for name in names}
 
     def write(self, name: str, line: str) -> None:
-        """Write one line. The supervisor's own lines are notices."""
+        """Write one line; say it if it is the supervisor's own."""
         super().write(name, line)
         if name in self.last_lines:
             self.last_lines[name].append(line)
         if name == "up":
-            self.notices.append(line)
             self.say(line)
 
 
@@ -107,7 +107,9 @@ class Demonstration:
         self.session = Session()
         self.replay = ReplayJob(shops=shops, days=days, stopping=self._is_stopping)
         self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
-        self.searching = Searching()
+        self.most_to_index = 0
+        self.is_indexed = False
+        self.why_not_searchable = ""
         self.training = Training()
         self.progress = DemoProgress(shops * days)
         self.keep_broker = keep_broker
@@ -120,12 +122,6 @@ class Demonstration:
         self._workers_came_at = 0.0
         self._moved_at = time.monotonic()
         self._last_seen: tuple[Any, ...] = ()
-
-    @property
-    def notices(self) -> list[str]:
-        """The supervisor's lines about the workers."""
-        console = self.supervisor.console
-        return console.notices if isinstance(console, WatchedConsole) else []
 
     def run(self) -> bool:
         """Run the demo. Returns False if it was interrupted; raises the error that ended it."""
@@ -158,17 +154,21 @@ class Demonstration:
             self.live.enough.set()
             if self.live.is_through and not self.session.open_by_queue():
                 self._index()
-                if self.searching.is_through:
+                if self.is_indexed:
                     self._train()
         if self.finished or self.replay.error or self.live.error or self._has_stalled():
             self.supervisor.stop()
 
     def _index(self) -> None:
         """When all events are processed, wait until the last of them can be found."""
-        if self.searching.is_through:
+        if self.is_indexed:
             return
-        waiting = self.searching.look()
-        self.progress.show_indexing(waiting=waiting, total=self.searching.most)
+        waiting = OutboxEntry.objects.waiting().count()
+        self.most_to_index = max(self.most_to_index, waiting)
+        if waiting and (troubles := index_lag(now=database_clock()).troubles):
+            self.why_not_searchable = troubles[0]
+        self.is_indexed = not waiting or bool(self.why_not_searchable)
+        self.progress.show_indexing(waiting=waiting, total=self.most_to_index)
         self._note(("indexing", waiting))
 
     def _train(self) -> None:
@@ -188,7 +188,7 @@ class Demonstration:
             self._last_seen, self._moved_at = seen, time.monotonic()
 
     def _show(self, backlog: int, waiting: int) -> None:
-        if self.searching.most or self.training.has_begun:
+        if self.most_to_index or self.training.has_begun:
             return
         replay, sent = self.replay.tally, self.live.tally.total
         to_process = self.session.left_over + replay.new

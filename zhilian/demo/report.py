@@ -1,183 +1,198 @@
-"""The results of a demo's session, as one dictionary (`demo --json` prints it)."""
+"""The report at the end of the demo: what was submitted, what the ledger made of it, and what the
+apps' own commands show of it."""
 
-import datetime as dt
-import math
-from array import array
+import shlex
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Count
 
-from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs.models.run import TaskRunQuerySet
-from zhilian.demo import days
+from neural.forecasting.management.commands import forecast
+from neural.ledger.clock import database_clock
+from neural.models import NeuralEvent, RunState
+from neural.monitoring.rollups import reading
+from neural.monitoring.rollups.folding import fold
+from neural.monitoring.rollups.histograms import added, quantile
+from neural.restaurant.days.summary import compare_closes
+from neural.restaurant.models import DayClose, Order
 from zhilian.demo.cases import CASES
 from zhilian.demo.demonstration import Demonstration
-from zhilian.demo.jobs import Job
-from zhilian.demo.live import SOURCE
+from zhilian.demo.live import CURRENCY, SOURCE
+from zhilian.demo.till import Till
 
 SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-COLUMNS = ("queue", "state", "failures", "losses", "available_at", "started_at", "finished_at")
-ROWS_AT_ONCE = 5000
+SEARCHED = ("egg tart", "--collection", "orders", "--top", "3")
+LONGEST_FOLD_SECONDS = 60
+UNFINISHED = (RunState.PENDING, RunState.RUNNING)
 
 
-@dataclass
-class QueueFigures:
-    """One queue's figures: each wait and duration of its finished runs, in seconds."""
+class DemoReport:
+    """The report of a demo that has ended, line by line; afterwards ``problems`` says what is not
+    as it should be."""
 
-    # In quotes: the class takes no parameters before Python 3.12.
+    def __init__(self, demonstration: Demonstration) -> None:
+        self.demo = demonstration
+        self.session = demonstration.session
+        self.problems: list[str] = []
 
-    waits: "array[float]" = field(default_factory=lambda: array("d"))
-    durations: "array[float]" = field(default_factory=lambda: array("d"))
-    first_start: dt.datetime | None = None
-    last_finish: dt.datetime | None = None
+    def lines(self) -> Iterator[str]:
+        """The whole report."""
+        sections = (self._events, self.runs, self._queues, self._cases, self._searching)
+        for section in (*sections, self._training, self._verdict):
+            yield ""
+            yield from section()
 
-    def add(self, due: dt.datetime, started: dt.datetime, finished: dt.datetime) -> None:
-        """Count one finished run. For a retried run, the last attempt counts."""
-        self.waits.append((started - due).total_seconds())
-        self.durations.append((finished - started).total_seconds())
-        self.first_start = min(self.first_start or started, started)
-        self.last_finish = max(self.last_finish or finished, finished)
+    def _check(self, is_well: bool, problem: str) -> str:
+        """Keep the problem unless all is well; returns the mark of its line."""
+        if not is_well:
+            self.problems.append(problem)
+        return "ok " if is_well else "NOT OK"
 
-    @property
-    def per_second(self) -> float:
-        """Runs a second from the first start to the last finish."""
-        if self.first_start is None or self.last_finish is None:
-            return 0.0
-        seconds = (self.last_finish - self.first_start).total_seconds()
-        return len(self.waits) / seconds if seconds else 0.0
+    def _events(self) -> Iterator[str]:
+        server = SERVERS.get(connection.vendor, connection.vendor)
+        broker = "embedded Valkey" if settings.EMBEDDED_BROKER else "Redis"
+        yield f"EVENTS   session {self.session.name}, {server}, {broker}"
+        head = ("submitted", "recorded", "duplicate", "refused")
+        yield f"  {'':<26}" + "".join(f"{each:>13}" for each in head)
+        sales = self.demo.replay.tally
+        for name, tally in (
+            ("bakery sales (real)", sales),
+            ("invented events", self.demo.live.tally),
+        ):
+            counts = (tally.total, tally.new, tally.duplicate, tally.refused)
+            yield f"  {name:<26}" + "".join(f"{each:>13,}" for each in counts)
+            for reason, times in tally.reasons.items():
+                yield f"    refused {times:,} × {reason}"
+        if sales.duplicate:
+            yield "  An earlier run had recorded the duplicate sales: they changed nothing."
+        self._check(not sales.refused, "sales were refused")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Counts, rates and milliseconds."""
-        return {
-            "runs": len(self.waits),
-            "per_second": round(self.per_second, 1),
-            "wait_p50_ms": milliseconds(self.waits, 50),
-            "wait_p99_ms": milliseconds(self.waits, 99),
-            "run_p50_ms": milliseconds(self.durations, 50),
-            "run_p99_ms": milliseconds(self.durations, 99),
-        }
+    def runs(self) -> Iterator[str]:
+        """What the ledger counts, beside what the submitters were answered."""
+        runs = self.session.runs()
+        by_state = runs.order_by().values_list("state").annotate(Count("pk"))
+        states: Counter[str] = Counter(dict(by_state))
+        counts = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
+        yield f"RUNS     by the ledger's count: {counts}"
+        for run in runs.filter(state=RunState.DEAD).select_related("event"):
+            mark = self._check(bool(run.error), f"{run} is dead without a reason")
+            event = run.event and run.event.event_id
+            yield f"  {mark} dead: {run.work_name} of {event}: {run.error}"
+        unfinished = sum(states[state] for state in UNFINISHED)
+        self._check(not unfinished, f"{unfinished:,} runs are unfinished")
+        yield from self._accounted_for()
 
+    def _accounted_for(self) -> Iterator[str]:
+        """Every event that was answered ``new`` has a run, or nobody handles it."""
+        ours = {"source": SOURCE, "event_id__startswith": f"{self.session.name}-"}
+        unhandled = NeuralEvent.objects.unhandled().filter(**ours).count()
+        fresh = self.session.runs().filter(pk__gt=self.session.last_before)
+        handled = fresh.aggregate(events=Count("event", distinct=True))["events"]
+        accepted = self.demo.replay.tally.new + self.demo.live.tally.new
+        lost = accepted - handled - unhandled
+        mark = self._check(not lost, f"{lost:,} accepted events are not in the ledger")
+        yield (
+            f"  {mark} {accepted:,} events were accepted: {handled:,} have runs, "
+            f"{unhandled:,} have no handler and are kept"
+        )
 
-@dataclass
-class RunFigures:
-    """Figures of many runs: by state and by queue, how many were retried, and lost deliveries."""
+    def _queues(self) -> Iterator[str]:
+        """The figures that the console shows."""
+        now = database_clock()
+        fold(as_of=now, seconds=LONGEST_FOLD_SECONDS)
+        began_at = self.session.began_at.replace(second=0, microsecond=0)
+        waits: dict[str, list[int]] = {}
+        for minute in reading.by_minute(began_at, now).values():
+            for (queue,), figures in minute.items():
+                waits[queue] = added(waits.get(queue, ()), figures.wait)
+        yield "QUEUES   from due to started"
+        for queue, wait in sorted(waits.items()):
+            half, most = (1000 * (quantile(wait, share) or 0) for share in (0.5, 0.99))
+            yield f"  {queue:<16}half within {half:,.0f} ms, 99 % within {most:,.0f} ms"
+        yield "  On low_priority the wait is the backlog, by design: history delays nothing live."
 
-    states: Counter[str] = field(default_factory=Counter)
-    retried: int = 0
-    lost_deliveries: int = 0
-    queues: dict[str, QueueFigures] = field(default_factory=dict)
+    def _cases(self) -> Iterator[str]:
+        yield "CASES    among the live events (invented; a drill fails on purpose)"
+        for case in CASES:
+            is_well, seen = case.look(self.session.name, self.demo.live.answers)
+            yield f"  {self._check(is_well, case.name)} {case.name}: {case.expected}"
+            yield f"       {seen}"
+        yield from day_lines(self.demo.live.tills, self.problems)
 
-    @property
-    def unfinished(self) -> int:
-        return self.states[RunState.PENDING] + self.states[RunState.RUNNING]
+    def _searching(self) -> Iterator[str]:
+        yield "SEARCH"
+        if self.demo.why_not_searchable:
+            self.problems.append("not everything can be searched")
+            yield f"  indexing waits: {self.demo.why_not_searchable}"
+        else:
+            yield from self._command("search", *SEARCHED)
 
+    def _training(self) -> Iterator[str]:
+        """How the round ended, how far its forecasts err, and what a shop should prepare."""
+        training = self.demo.training
+        if training.round is None:
+            yield f"TRAINING no round: {training.why_not}"
+            return
+        yield f"TRAINING as on the morning of {training.as_of}"
+        self._check(training.is_good, f"round {training.round.pk} is {training.round.state}")
+        if training.is_old:
+            yield "  Of an earlier run: nothing was recorded since that it does not know."
+        yield from self._command("federated_report", "--round", str(training.round.pk))
+        if training.shop is not None:
+            yield "PREPARE"
+            for line in forecast.lines(forecast.newest(training.shop), days=1):
+                yield f"  {line}"
 
-def build(demonstration: Demonstration) -> dict[str, Any]:
-    """The whole report. ``ok`` says whether the exit code is 0."""
-    session = demonstration.session
-    figures = figures_of(session.runs())
-    letters = session.runs().filter(state=RunState.DEAD).select_related("event")
-    dead = [_dead(run) for run in letters]
-    cases = _cases(demonstration)
-    training = demonstration.training.report()
-    search = demonstration.searching.report()
-    tills = days.report(demonstration.live.tills)
-    report = {
-        "session": session.name,
-        "database": SERVERS.get(connection.vendor, connection.vendor),
-        "broker": "embedded Valkey" if settings.EMBEDDED_BROKER else "Redis",
-        "sales": {"origin": "real", **_submitted(demonstration.replay), **days.sales()},
-        "live": {"origin": "invented", **_live(demonstration)},
-        "runs": {"left_over_from_before": session.left_over, **_runs(figures)},
-        "dead": dead,
-        "queues": {name: each.as_dict() for name, each in sorted(figures.queues.items())},
-        "cases": cases,
-        "orders": {"origin": "invented", **days.orders(session.name)},
-        "tills": {"origin": "invented", **tills},
-        "low_stock": days.low_stock(),
-        "search": search,
-        "training": training,
-        "worker_notices": demonstration.notices,
-    }
-    processed = _is_ok(figures, dead, cases, demonstration.replay)
-    return {**report, "ok": processed and tills["ok"] and search["ok"] and training["ok"]}
+    def _command(self, *arguments: str) -> Iterator[str]:
+        """What a command prints, below how to type it."""
+        printed = StringIO()
+        yield f"  $ manage.py {shlex.join(arguments)}"
+        try:
+            call_command(*arguments, stdout=printed, stderr=printed)
+        except CommandError as error:
+            self.problems.append(f"{arguments[0]}: {error}")
+        yield from (f"  {line}" for line in printed.getvalue().splitlines())
 
-
-def _is_ok(figures: RunFigures, dead: list[Any], cases: list[Any], replay: Job) -> bool:
-    """Every accepted event finished, or dead for a stated reason; every case as expected."""
-    stated = all(each["reason"] for each in dead)
-    expected = all(each["ok"] for each in cases)
-    return not figures.unfinished and stated and expected and not replay.tally.refused
-
-
-def _submitted(job: Job) -> dict[str, Any]:
-    tally = job.tally
-    return {
-        "submitted": tally.total,
-        "recorded": tally.new,
-        "duplicates": tally.duplicate,
-        "refused": tally.refused,
-        "refused_because": dict(tally.reasons),
-        "submitted_per_second": round(tally.total / job.seconds, 1) if job.seconds else 0.0,
-    }
-
-
-def _live(demonstration: Demonstration) -> dict[str, Any]:
-    """What was submitted, how much of it as history, and how much of it nobody handles."""
-    job = demonstration.live
-    ours = {"source": SOURCE, "event_id__startswith": f"{demonstration.session.name}-"}
-    unhandled = NeuralEvent.objects.unhandled().filter(**ours).count()
-    return {**_submitted(job), "history": job.history, "unhandled": unhandled}
-
-
-def _runs(figures: RunFigures) -> dict[str, Any]:
-    return {
-        "processed": figures.states[RunState.SUCCEEDED],
-        "retried": figures.retried,
-        "dead": figures.states[RunState.DEAD],
-        "cancelled": figures.states[RunState.CANCELLED] + figures.states[RunState.DISCARDED],
-        "lost_deliveries": figures.lost_deliveries,
-        "unfinished": figures.unfinished,
-    }
-
-
-def _dead(run: TaskRun) -> dict[str, Any]:
-    return {
-        "work": run.work_name,
-        "event": run.event.event_id if run.event else "",
-        "run": run.task_id,
-        "reason": run.error,
-    }
-
-
-def _cases(demonstration: Demonstration) -> list[dict[str, Any]]:
-    return [_case(case, demonstration) for case in CASES]
-
-
-def _case(case: Any, demonstration: Demonstration) -> dict[str, Any]:
-    ok, seen = case.look(demonstration.session.name, demonstration.live.answers)
-    return {"name": case.name, "expected": case.expected, "seen": seen, "ok": ok}
+    def _verdict(self) -> Iterator[str]:
+        for problem in self.problems:
+            yield f"NOT OK: {problem}"
+        if not self.problems:
+            yield "Everything is accounted for: finished, or dead for a stated reason."
+        yield "Look at it in the admin:  make up"
 
 
-def figures_of(runs: TaskRunQuerySet) -> RunFigures:
-    """Read the runs once, as a stream: memory holds two numbers a run."""
-    figures = RunFigures()
-    rows = runs.order_by().values_list(*COLUMNS).iterator(ROWS_AT_ONCE)
-    for queue, state, failures, losses, due, started, finished in rows:
-        figures.states[state] += 1
-        figures.retried += failures + losses > 0
-        figures.lost_deliveries += losses
-        if started and finished:
-            figures.queues.setdefault(queue, QueueFigures()).add(due, started, finished)
-    return figures
+def day_lines(tills: list[Till], problems: list[str]) -> Iterator[str]:
+    """The days as each till closed them beside the ledger's own sums, each with its bills. What
+    differs goes into ``problems``, too."""
+    yield f"DAYS     invented, in {CURRENCY}, as each till closed them, beside the ledger's sums"
+    closes = DayClose.objects.filter(till__in=[till.code for till in tills])
+    compared = compare_closes(closes)
+    by_day = {(each.store_id, each.till, each.business_day): compared[each.pk] for each in closes}
+    shown: set[str] = set()
+    for till in tills:
+        for day in till.days:
+            found = by_day.get((till.shop, till.code, day))
+            is_well = bool(found and found.agrees)
+            total = till.totals(day).sums["total"]
+            yield f"  {'ok ' if is_well else 'NOT OK'} {till.shop} {till.name} {day}: {total}"
+            if not is_well:
+                problems.append(f"{till.shop} {till.name} {day} differs from the ledger")
+            for each in (*found.figures, *found.tenders) if found else ():
+                if each.differs:
+                    yield f"    {each.name} is {each.stated} at the till, {each.ours} in the ledger"
+            yield from _bill_lines(till, day, shown)
 
 
-def milliseconds(seconds: "array[float]", percent: float) -> float:
-    """A percentile by nearest rank, in milliseconds; 0 if there are no values."""
-    if not seconds:
-        return 0.0
-    rank = max(1, math.ceil(percent / 100 * len(seconds)))
-    return round(1000 * sorted(seconds)[rank - 1], 3)
+def _bill_lines(till: Till, day: Any, shown: set[str]) -> Iterator[str]:
+    """The bills that show something, each story once, as the ledger has them."""
+    rows = Order.objects.filter(store=till.shop, till=till.code, business_day=day)
+    orders = {order.number: order for order in rows}
+    for bill in till.bills_of(day):
+        if bill.story and bill.story not in shown and (order := orders.get(bill.ticket)):
+            shown.add(bill.story)
+            yield f"     {bill.ticket} {order.counted:.2f}, owed {order.balance:.2f}  {bill.story}"

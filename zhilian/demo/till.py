@@ -77,7 +77,6 @@ class Bill:
     closed_at: dt.datetime | None = None
     paid: Decimal = ZERO
     reversed: Decimal = ZERO
-    payout: Decimal = ZERO
 
     @property
     def counts(self) -> bool:
@@ -163,14 +162,12 @@ class Movement:
 @dataclass(frozen=True, kw_only=True)
 class DayTotals:
     """A business day of a till. ``sums`` has the names of ``day.closed``; ``tenders`` are payments
-    less refunds, without tips. ``owed`` and ``payout`` (by platforms) are those of its bills."""
+    less refunds, without tips."""
 
     orders: int
     guests: int
     sums: dict[str, Decimal]
     tenders: dict[str, Decimal]
-    owed: Decimal
-    payout: Decimal
 
 
 def totals_of(bills: Sequence[Bill], movements: Sequence[Movement]) -> DayTotals:
@@ -194,8 +191,6 @@ def totals_of(bills: Sequence[Bill], movements: Sequence[Movement]) -> DayTotals
             "refunds": _sum(each.amount for each in movements if each.kind == "refund"),
         },
         tenders=dict(tenders),
-        owed=_sum(bill.owed for bill in bills),
-        payout=_sum(bill.payout for bill in counted),
     )
 
 
@@ -313,7 +308,6 @@ class Till:
 
     def settle(self, bill: Bill, *, payout: Decimal, commission: Decimal) -> None:
         """State what a platform pays out for a bill."""
-        bill.payout = payout
         sums = {"payout": str(payout), "commission": str(commission), "final": True}
         self._send("settlement.stated", bill, sums)
 

@@ -4,27 +4,17 @@ The sales end in 2019. The round trains, and forecasts are made, as on the morni
 """
 
 import datetime as dt
-from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
-from neural.forecasting.management.commands.federated_report import as_json, ended, lines
-from neural.forecasting.models import (
-    RoundState,
-    StoreUpdate,
-    TrainingPlan,
-    TrainingRound,
-)
+from neural.forecasting.models import RoundState, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
-from neural.forecasting.outlook.report import report_of_round
-from neural.forecasting.outlook.review import outlook
 from neural.forecasting.rounds.asking import FORECAST_TASK
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
 from neural.models import RunState, Store, TaskRun
 from neural.restaurant.models import DailyDemand
-from zhilian.demo import days
 from zhilian.demo.bakery import BRAND
 from zhilian.demo.jobs import REQUESTED_BY
 
@@ -93,6 +83,11 @@ class Training:
         # A round that was left open may fail for that reason; then the next one is opened.
         self._may_open_another = not opened.is_new
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the round was completed."""
+        return self.round is not None and self.round.state in GOOD
+
     def look(self) -> RoundProgress | None:
         """The round's progress; None if there is no round to wait for any more."""
         if self.round is None or self.is_through:
@@ -101,7 +96,7 @@ class Training:
         self.round = rows.get(pk=self.round.pk)
         if self.round.is_open:
             return round_progress(self.round, now=dt.datetime.now(dt.UTC))
-        if self.round.state not in GOOD and self._may_open_another:
+        if not self.is_good and self._may_open_another:
             self._open()
             return self.look()
         self.is_through = not self._forecasts_are_made_now()
@@ -118,56 +113,12 @@ class Training:
         """
         if self.round is None or self.as_of is None:
             return
-        top = days.sales()["top_shops"]
-        self.shop = Store.objects.filter(pk=top[0]["name"]).first() if top else None
-        if self.shop is None:
-            return
+        sold = Store.objects.filter(brand=BRAND).annotate(sold=Sum("demand__quantity"))
+        self.shop = sold.order_by("-sold", "pk")[0]
         model = model_in_force(DEFAULT_MODEL_TYPE)
         for back in reversed(range(HONEST_DAYS)):  # the newest last, as nightly forecasts do
             day = self.as_of - dt.timedelta(days=back)
             forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), as_of=day)
-
-    def report(self) -> dict[str, Any]:
-        """The results of the round, as ``federated_report`` prints them."""
-        if self.round is None:
-            return {"round": None, "why_not": self.why_not, "ok": True}
-        report = report_of_round(self.round, visible=StoreUpdate.objects.all())
-        number = report.version.number if report.version else None
-        return {
-            **as_json(report),
-            "round": self.round.pk,
-            "of_an_earlier_run": self.is_old,
-            "as_of": self.as_of and self.as_of.isoformat(),
-            "state": self.round.state,
-            "version": number,
-            "invited": self.round.invited,
-            "lines": [ended(self.round, number), *lines(report)],
-            "prepare": self._prepare(),
-            "ok": self.round.state in GOOD,
-        }
-
-    def _prepare(self) -> dict[str, Any] | None:
-        if self.shop is None or self.as_of is None:
-            return None
-        today = self.as_of - dt.timedelta(days=1)
-        found = outlook(store=self.shop, today=today)
-        if not found.portions:
-            return None
-        return {
-            "shop": self.shop.pk,
-            "day": found.prepare_on and found.prepare_on.isoformat(),
-            "version": found.version and found.version.number,
-            "dishes": [
-                {
-                    "dish": each.name,
-                    "usual": each.usual,
-                    "rarely_out": each.rarely_out,
-                    "method": each.method,
-                }
-                for each in found.portions
-            ],
-            "hits": {"days": len(found.judged), "within": found.hits},
-        }
 
 
 def shops_with_history() -> int:

@@ -1,4 +1,4 @@
-"""A demo whose workers cannot start says why, and ends."""
+"""A demo whose workers cannot start says why, and ends. Its report counts the ledger's rows."""
 
 import io
 import time
@@ -9,6 +9,7 @@ from neural.models import RunState
 from tests.unit.factories import make_run
 from zhilian.demo.demonstration import Demonstration, WorkersCannotStart
 from zhilian.demo.jobs import REQUESTED_BY
+from zhilian.demo.report import DemoReport
 from zhilian.supervision.processes import STEADY_SECONDS
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +56,29 @@ def test_a_worker_that_lived_for_a_while_could_start(demo):
     ends(demo, after=1)
 
     assert not demo._has_stalled()
+
+
+def test_an_accepted_event_that_the_ledger_does_not_have_is_a_problem(demo):
+    demo.replay.tally.new = 1
+    report = DemoReport(demo)
+
+    lines = [line.strip() for line in report.runs()]
+
+    assert "NOT OK 1 events were accepted: 0 have runs, 0 have no handler and are kept" in lines
+    assert report.problems == ["1 accepted events are not in the ledger"]
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (RunState.DEAD, "is dead without a reason"),
+        (RunState.PENDING, "1 runs are unfinished"),
+    ],
+)
+def test_a_run_that_is_unfinished_or_dead_without_a_reason_is_a_problem(demo, state, problem):
+    make_run(state, requested_by=REQUESTED_BY)
+    report = DemoReport(demo)
+
+    list(report.runs())
+
+    assert any(problem in each for each in report.problems)

@@ -1,9 +1,8 @@
-"""Replaying the bakery chain's real sales, the drills, and the demo's cases and figures."""
+"""Replaying the bakery chain's real sales, the drills, and the demo's cases."""
 
 import datetime as dt
 import json
 import random
-from array import array
 from collections import Counter
 from importlib import metadata
 from io import StringIO
@@ -24,7 +23,6 @@ from zhilian.demo.bakery import (
     replay_bakery,
 )
 from zhilian.demo.progress import DemoProgress
-from zhilian.demo.report import figures_of, milliseconds
 
 HEADER = (
     "date_short,shop_no,product_no,demand,is_schoolholiday,is_holiday,is_holiday_next2days,"
@@ -317,27 +315,6 @@ def test_another_session_has_other_ids():
 
 
 # The demo's figures
-
-
-@pytest.mark.parametrize(
-    ("values", "percent", "expected"),
-    [((), 50, 0), ((0.004,), 99, 4), ((0.003, 0.001, 0.002), 50, 2), (range(1, 201), 99, 198_000)],
-)
-def test_a_percentile_is_a_value_that_was_measured(values, percent, expected):
-    assert milliseconds(array("d", values), percent) == expected
-
-
-@pytest.mark.django_db
-def test_figures_tell_finished_runs_from_unfinished_and_retried_ones():
-    drill("drill.retry", {"failures": 1})
-    tallied(shops=1, days=4)
-    neural.run_due()
-
-    figures = figures_of(TaskRun.objects.all())
-
-    assert (figures.states[RunState.SUCCEEDED], figures.unfinished, figures.retried) == (4, 1, 1)
-    assert figures.queues["low_priority"].as_dict()["runs"] == 4
-    assert "default" not in figures.queues
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then():

@@ -1,6 +1,5 @@
 """`manage.py demo`: real sales through real workers, and a report."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,11 +12,10 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.management.teaching import quiet_ledger
 from neural.queues import QUEUES
-from zhilian.demo import report as demo_report
-from zhilian.demo import text
 from zhilian.demo.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
 from zhilian.demo.demonstration import Demonstration, Stalled
 from zhilian.demo.management.commands.replay_bakery import positive, positive_rate
+from zhilian.demo.report import DemoReport
 from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
 
@@ -37,7 +35,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--shops, --days, --live-rate, --concurrency, --json."""
+        """--shops, --days, --live-rate, --concurrency."""
         parser.add_argument(
             "--shops", type=positive, default=SHOPS, help=f"the first N shops (all {SHOPS})"
         )
@@ -54,9 +52,6 @@ class Command(BaseCommand):
             help="processes of the worker for all queues (number of cores, 2 at least); the "
             "worker for high_priority has one",
         )
-        parser.add_argument(
-            "--json", action="store_true", help="print the report as JSON (progress on stderr)"
-        )
 
     def handle(self, **options: Any) -> None:
         """Run to the end and report."""
@@ -69,11 +64,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError(STOPPED, returncode=130) from None
-        self._print(report, as_json=options["json"])
-        if not report["ok"]:
+        if report.problems:
             raise CommandError("Not everything is as it should be.")
 
-    def _run(self, keep_broker: Callable[[], None], options: dict[str, Any]) -> dict[str, Any]:
+    def _run(self, keep_broker: Callable[[], None], options: dict[str, Any]) -> DemoReport:
         call_command("migrate", interactive=False, verbosity=0)
         log = Path(settings.VAR, "demo-workers.log")
         with log.open("w") as file:
@@ -93,13 +87,10 @@ class Command(BaseCommand):
                 raise CommandError(f"Given up: {error}. See {log}") from error
         if not finished:
             raise CommandError(STOPPED, returncode=130)
-        return demo_report.build(demonstration)
-
-    def _print(self, report: dict[str, Any], *, as_json: bool) -> None:
-        if as_json:
-            self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
-        else:
-            self.stdout.write("\n".join(text.lines(report)))
+        report = DemoReport(demonstration)
+        for line in report.lines():
+            self.stdout.write(line)
+        return report
 
 
 STOPPED = "Stopped. What was accepted is kept: run it again to go on."
