@@ -1,191 +1,201 @@
-"""How `submit_event` sends to another deployment: its options, the lines in batches, and from where
-a run stopped.
+"""Sends lines of NDJSON to the HTTP API of another deployment.
+
+Each line is answered once. A connection that breaks, or a server that is away, is tried again from
+the first line without an answer: what was recorded without our knowing counts as a duplicate.
 """
 
-import hashlib
 import json
-import os
-import queue
-import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import IO, Any
 
-from django.core.management import CommandError
-
-from neural.events.commands.sending import BATCH_BYTES, BATCH_LINES, Lines, Sender, checked_url
-from neural.events.ndjson import bounded_lines
+from neural.events.answers import Problem, Submission, Verdict
+from neural.events.ndjson import LineAnswer, line_limit
 from neural.kit.errors import NeuralError
 
-_WAITING_LINES = 2 * BATCH_LINES
+BATCH_LINES = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+TIMEOUT_SECONDS = 60
+_TRIED_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_ACCEPTED = (200, 202)
+
+Lines = Sequence[tuple[int, bytes]]
+"""Lines with their numbers."""
 
 
-class InputChanged(NeuralError):
-    """The input is not the one of which a part was sent."""
+class ServerRefused(NeuralError):
+    """The server refuses all that we send: a wrong address, or a key that it does not accept."""
 
 
-@dataclass
-class Position:
-    """How many lines have been answered, kept in a file so that the next run resumes there."""
-
-    path: Path | None
-    lines: int = 0
-    digest: str = ""
-    """A hash of the last of these lines: the next run checks that its input is the same."""
-    url: str = ""
-    """The server that answered them: another one knows none of them."""
-
-    @classmethod
-    def read(cls, path: Path | None, url: str) -> "Position":
-        """The kept position, or the beginning. Raises :class:`InputChanged` for another file, and
-        for the position at another server."""
-        if path is None or not path.exists():
-            return cls(path, url=url)
-        try:
-            stored = json.loads(path.read_text())
-            found = cls(path, int(stored["lines"]), str(stored["digest"]), str(stored["url"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputChanged(f"{path} is not a position: delete it to start again") from error
-        if found.url != url:
-            raise InputChanged(
-                f"{path} says what was sent to {found.url}, not to {url}. Name another file with "
-                "--position, or delete it to send the input from the beginning"
-            )
-        return found
-
-    def advance(self, line: int, text: bytes) -> None:
-        """Keep that this line and all before it have been answered."""
-        self.lines, self.digest = line, _digest(text)
-        if self.path is not None:
-            stored = self.path.with_name(self.path.name + ".new")
-            stored.write_text(
-                json.dumps({"lines": self.lines, "digest": self.digest, "url": self.url})
-            )
-            os.replace(stored, self.path)
-
-    def forget(self) -> None:
-        """Everything has been answered."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-    def remaining(self, lines: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-        """The numbered lines after the position that are not blank."""
-        number, last = 0, b""
-        for number, last in enumerate(lines, 1):
-            if number == self.lines and _digest(last) != self.digest:
-                raise InputChanged(
-                    f"line {number} is not the one that was sent: the input has changed. "
-                    f"Delete {self.path} to send it from the beginning"
-                )
-            if number > self.lines and last.strip():
-                yield number, last
-        if number < self.lines:
-            raise InputChanged(
-                f"the input ends at line {number}, but {self.lines} lines were sent before. "
-                f"Delete {self.path} to send it from the beginning"
-            )
+class ServerAway(NeuralError):
+    """The server did not answer for too long."""
 
 
-def _digest(line: bytes) -> str:
-    return hashlib.blake2b(line.rstrip(b"\r\n"), digest_size=16).hexdigest()
+class _TooLarge(Exception):
+    """The server takes fewer lines, or bytes, in one batch."""
 
 
-def batches(lines: Iterator[tuple[int, bytes]]) -> Iterator[Lines]:
-    """Lines in batches that are not too large for a request. A pipe's line is not held back until
-    a batch is full: while one batch is sent, the lines of the next gather."""
-    waiting: queue.Queue[tuple[int, bytes] | BaseException] = queue.Queue(_WAITING_LINES)
+class _Interrupted(Exception):
+    """What follows was not answered. It may succeed after ``wait`` seconds, if the server says."""
 
-    def read() -> None:
-        try:
-            for numbered in lines:
-                waiting.put(numbered)
-            waiting.put(StopIteration())
-        except BaseException as error:  # noqa: BLE001 (raised again where the batches are read)
-            waiting.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        batch, end = _available(waiting)
-        if batch:
-            yield batch
-        if isinstance(end, StopIteration):
-            return
-        if end is not None:
-            raise end
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
 
 
-def _available(
-    waiting: "queue.Queue[tuple[int, bytes] | BaseException]",
-) -> tuple[Lines, BaseException | None]:
-    """At least one of the waiting lines, and the end or the error that follows them, if any."""
-    batch: list[tuple[int, bytes]] = []
-    size = 0
-    while not batch or (not waiting.empty() and len(batch) < BATCH_LINES and size < BATCH_BYTES):
-        item = waiting.get()
-        if isinstance(item, BaseException):
-            return batch, item
-        batch.append(item)
-        size += len(item[1])
-    return batch, None
+def batches(file: IO[bytes]) -> Iterator[Lines]:
+    """The lines of a file that are not blank, as they come: a line of a pipe is not held back until
+    a batch is full. Of a line longer than any valid event, only the beginning."""
+    number, rest = 0, b""
+    while chunk := file.read1(BATCH_BYTES):  # type: ignore[attr-defined]
+        *whole, rest = (rest + chunk).split(b"\n")
+        rest = rest[: line_limit()]
+        yield from _numbered(whole, after=number)
+        number += len(whole)
+    yield from _numbered([rest], after=number)
 
 
-def read_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file, of which a byte order mark is not a part."""
-    for number, line in enumerate(bounded_lines(file), 1):
-        yield line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+def _numbered(lines: Iterable[bytes], *, after: int) -> Iterator[Lines]:
+    numbered = [
+        (number, text)
+        for number, line in enumerate(lines, after + 1)
+        if (text := line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip())
+    ]
+    for start in range(0, len(numbered), BATCH_LINES):
+        yield numbered[start : start + BATCH_LINES]
 
 
-WRONG_USAGE = 2
-AWAY = 3
-KEY_VARIABLE = "ZN_API_KEY"
-GIVE_UP_SECONDS = 600
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Sends to one server.
 
+    ``url`` is that of the API, like ``https://chain.example.com/api/v1``; ``options`` are named in
+    its query. After ``give_up_seconds`` without an answer, :class:`ServerAway` is raised.
+    ``notify`` is called with a sentence before each wait.
+    """
 
-def position_of(name: str | None, given: str | None, url: str) -> Position:
-    """Where to resume at this server: only a file has a position of its own."""
-    if given is None and name in (None, "-"):
-        return Position(None)
-    try:
-        return Position.read(Path(given or f"{name}.position"), url)
-    except (InputChanged, OSError) as error:
-        raise CommandError(f"--position: {error}", returncode=WRONG_USAGE) from error
+    url: str
+    key: str
+    options: Sequence[str] = ()
+    give_up_seconds: float = 600
+    notify: Callable[[str], None] = lambda sentence: None
+    _opener: Any = field(default_factory=lambda: urllib.request.build_opener(_NoRedirect))
 
+    def send(self, lines: Lines) -> Iterator[LineAnswer]:
+        """Send lines and yield the answer to each, in order. Raises :class:`ServerRefused` and
+        :class:`ServerAway`."""
+        wait, failing_since, size = FIRST_WAIT, time.monotonic(), len(lines)
+        while lines:
+            done = 0
+            try:
+                for answer in self._post(lines[:size]):
+                    yield answer
+                    done += 1
+                    wait, failing_since = FIRST_WAIT, time.monotonic()
+            except _Interrupted as interrupted:
+                pause = interrupted.wait if interrupted.wait is not None else wait
+                if time.monotonic() + pause - failing_since > self.give_up_seconds:
+                    raise ServerAway(str(interrupted)) from interrupted
+                if lines[done:]:
+                    self.notify(f"{interrupted}; trying again in {pause:.0f} s")
+                    time.sleep(pause)
+                wait = min(2 * wait, LONGEST_WAIT)
+            except _TooLarge as refused:
+                if size == 1 and not done:
+                    raise ServerRefused(str(refused)) from refused
+                size = done or size // 2  # it may have read as many as it takes
+            lines = lines[done:]
 
-def sender_of(options: Mapping[str, Any], notify: Callable[[str], None]) -> Sender:
-    """The sender for the server and key that the options or the environment name."""
-    key = options["key"] or os.environ.get(KEY_VARIABLE, "")
-    try:
-        if key.startswith("@"):
-            key = Path(key[1:]).read_text().strip()
-        url = checked_url(options["url"])
-    except (OSError, ValueError) as error:
-        raise CommandError(str(error), returncode=WRONG_USAGE) from error
-    if not re.fullmatch(r"[!-~]+", key):
-        raise CommandError(
-            f"--key: missing, or no key. Write --key @file, or set {KEY_VARIABLE}",
-            returncode=WRONG_USAGE,
+    def _post(self, lines: Lines) -> Iterator[LineAnswer]:
+        """Send lines in one request; raises :class:`_Interrupted` after the last answered line."""
+        query = "&".join(f"{name}=true" for name in self.options)
+        request = urllib.request.Request(  # noqa: S310 (the scheme is checked by checked_url)
+            f"{self.url}/events/batch" + (query and f"?{query}"),
+            b"\n".join(line for _, line in lines),
+            {
+                "Authorization": f"Bearer {self.key}",
+                "Content-Type": "application/x-ndjson",
+                "User-Agent": "zhilian-neural submit_event",
+            },
         )
-    return Sender(
-        url=url,
-        key=key,
-        backfill=options["backfill"],
-        strict=options["strict"],
-        dry_run=options["dry_run"],
-        give_up_seconds=options["give_up_seconds"],
-        notify=notify,
-    )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                yield from _answers(lines, response)
+        except urllib.error.HTTPError as error:
+            raise _of_status(error, self.url) from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise _Interrupted(f"{self.url} does not answer: {reason}") from error
 
 
-def stopped_sending(error: BaseException, position: Position) -> CommandError:
-    """The error after an input that was not sent to its end; it says how to resume."""
-    why = "stopped" if isinstance(error, KeyboardInterrupt) else str(error)
-    how = (
-        "type the same again to resume"
-        if position.path
-        else "send the same input again: what is recorded already counts as a duplicate"
-    )
-    return CommandError(
-        f"{why}. Everything up to line {position.lines} is answered; {how}", returncode=AWAY
-    )
+def checked_url(url: str) -> str:
+    """The address without a final slash; raises ValueError unless it is one of HTTP."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no address like https://chain.example.com/api/v1")
+    return url.rstrip("/")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Never sends the key to another address."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+def _of_status(error: urllib.error.HTTPError, url: str) -> Exception:
+    try:
+        problem = json.loads(error.read(64 * 1024))
+        detail = problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError, OSError, HTTPException):
+        detail = error.reason
+    wait = error.headers.get("Retry-After", "")
+    if location := error.headers.get("Location"):
+        detail = f"{detail}; it redirects to {location}: give that address"
+    seconds = float(wait) if wait.isascii() and wait.isdigit() else None
+    return _failure(error.code, f"{url} answers {error.code}: {detail}", seconds)
+
+
+def _failure(status: int, text: str, wait: float | None = None) -> Exception:
+    """What an answer of this status to a whole request means."""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _TooLarge(text)
+    return _Interrupted(text, wait) if status in _TRIED_AGAIN else ServerRefused(text)
+
+
+def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[LineAnswer]:
+    """The answers in a response. Raises :class:`_Interrupted` if it ends before its summary."""
+    left = iter(lines)
+    for raw in response:
+        try:
+            answer = json.loads(raw)
+            if "summary" in answer:
+                return
+            if problem := answer.get("problem"):  # why it stopped in the middle of the batch
+                text = f"the server stopped: {problem.get('detail') or problem['status']}"
+                raise _failure(problem["status"], text)
+            answered = LineAnswer(next(left)[0], _submission(answer))
+        except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+            raise ServerRefused("the answer is not that of an API of events") from error
+        yield answered
+    raise _Interrupted("the answer ended early")
+
+
+def _submission(answer: Mapping[str, Any]) -> Submission:
+    if (status := int(answer["status"])) not in _ACCEPTED:
+        errors = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
+        return Submission.refused(_problems(errors))
+    is_known = answer.get("verdict") == Verdict.DUPLICATE  # new in a dry run has 200, too
+    verdict = Verdict.DUPLICATE if is_known else Verdict.NEW
+    return Submission(verdict=verdict, warnings=_problems(answer.get("warnings", ())))
+
+
+def _problems(named: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(Problem(str(each["field"]), str(each["reason"])) for each in named)

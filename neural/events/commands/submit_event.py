@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,19 +17,13 @@ from tqdm import tqdm
 
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.commands.remote import (
-    GIVE_UP_SECONDS,
-    KEY_VARIABLE,
-    WRONG_USAGE,
-    InputChanged,
-    Position,
+    Sender,
+    ServerAway,
+    ServerRefused,
     batches,
-    position_of,
-    read_lines,
-    sender_of,
-    stopped_sending,
+    checked_url,
 )
-from neural.events.commands.sending import Answered, Lines, Sender, ServerAway, ServerRefused
-from neural.events.ndjson import bounded_lines, submit_lines
+from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
 from neural.events.submit import submit
 from neural.kit.conf import conf
 from neural.kit.stored_json import depth_problem
@@ -35,6 +31,10 @@ from neural.management.acting import Counted, add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand
 from neural.models import EntryPoint
 
+WRONG_USAGE = 2
+AWAY = 3
+KEY_VARIABLE = "ZN_API_KEY"
+GIVE_UP_SECONDS = 600
 AS_COMMAND: Mapping[str, Any] = {
     "requested_by": "manage.py submit_event",
     "entry_point": EntryPoint.COMMAND,
@@ -59,8 +59,7 @@ class Command(TeachingCommand):
         thing once. --strict refuses such fields.
 
         With --url the events of a file go to the HTTP API of another deployment, in batches. A
-        connection that breaks is tried again. A run that was stopped resumes where it stopped: the
-        position is kept beside the file until all is sent, or where --position says.
+        connection that breaks is tried again.
     """
     after_help = """
         examples:
@@ -75,13 +74,13 @@ class Command(TeachingCommand):
           ZN_API_KEY=zn_… manage.py submit_event events.ndjson \\
               --url https://chain.example.com/api/v1
           tail -F -n +1 till.ndjson | manage.py submit_event - --key @key.txt \\
-              --url https://chain.example.com/api/v1 --position till.position
+              --url https://chain.example.com/api/v1
 
         exit codes:
           0  everything is recorded (now or before), or would be
           1  something was refused
           2  wrong usage
-          3  the server of --url was away for too long; type the same again to resume
+          3  the server of --url was away for too long; type the same again
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -120,9 +119,6 @@ class Command(TeachingCommand):
             "--key", help=f"its key, or @file (the environment's {KEY_VARIABLE})", default=""
         )
         parser.add_argument(
-            "--position", help="file that keeps how far the input was sent (FILE.position)"
-        )
-        parser.add_argument(
             "--give-up-seconds",
             type=float,
             default=GIVE_UP_SECONDS,
@@ -136,9 +132,7 @@ class Command(TeachingCommand):
         self.as_json, self.dry_run = options["json"], options["dry_run"]
         self.warned: set[Problem] = set()
         how = {name: options[name] for name in HOW}
-        if options["url"]:
-            summary = self._send(file, options)
-        elif file is None:
+        if file is None and not options["url"]:
             summary = self._submit_one(how, options)
         else:
             summary = self._submit_file(file, how, options)
@@ -159,56 +153,50 @@ class Command(TeachingCommand):
         return Counter([answer.verdict])
 
     def _submit_file(
-        self, name: str, how: Mapping[str, Any], options: Mapping[str, Any]
+        self, name: str | None, how: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Counter[Verdict]:
+        """Submit the lines of a file here or, with --url, to another deployment, which keeps the
+        audit then."""
         summary: Counter[Verdict] = Counter()
         last = 0
+        sender = self._sender(how, options) if options["url"] else None
         audit = recorded(options, action="event.submit")
+        counting = nullcontext(Counted()) if self.dry_run or sender else audit
         try:
-            with opened(name) as lines, nullcontext(Counted()) if self.dry_run else audit as done:
-                for answer in submit_lines(lines, **how, **AS_COMMAND):
+            with opened(name, options) as (file, bar), counting as done:
+                for answer in answers(file, bar, how, sender):
                     summary[answer.submission.verdict] += 1
                     done.add(answer.submission.is_new)
                     last = answer.line
                     self._report(answer.submission, last)
-        except (DatabaseError, KeyboardInterrupt) as error:
-            raise interrupted(error, last) from error
-        self._sum_up(summary)
-        return summary
-
-    def _send(self, name: str | None, options: Mapping[str, Any]) -> Counter[Verdict]:
-        """Send to another deployment, from where the last run stopped."""
-        summary: Counter[Verdict] = Counter()
-        sender = sender_of(options, self._warn)
-        position = position_of(None if self.dry_run else name, options["position"], sender.url)
-        try:
-            with opened_for_sending(name, options) as (lines, bar):
-                for batch in batches(position.remaining(lines)):
-                    self._send_batch(sender, batch, position, summary)
-                    bar.update(sum(len(line) for _, line in batch))
-        except InputChanged as error:
-            raise CommandError(str(error), returncode=WRONG_USAGE) from error
         except ServerRefused as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
-        except (ServerAway, KeyboardInterrupt) as error:
-            raise stopped_sending(error, position) from error
-        position.forget()
+        except (DatabaseError, ServerAway, KeyboardInterrupt) as error:
+            raise interrupted(error, last, returncode=AWAY if sender else 1) from error
         self._sum_up(summary)
         return summary
 
-    def _send_batch(
-        self, sender: Sender, batch: Lines, position: Position, summary: Counter[Verdict]
-    ) -> None:
-        texts = dict(batch)
-        last = 0
+    def _sender(self, how: Mapping[str, Any], options: Mapping[str, Any]) -> Sender:
+        """The sender for the server and key that the options or the environment name."""
+        key = options["key"] or os.environ.get(KEY_VARIABLE, "")
         try:
-            for answered in sender.send(batch):
-                summary[answered.verdict] += 1
-                last = answered.line
-                self._report(answered, last)
-        finally:
-            if last:
-                position.advance(last, texts[last])
+            if key.startswith("@"):
+                key = Path(key[1:]).read_text().strip()
+            url = checked_url(options["url"])
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error), returncode=WRONG_USAGE) from error
+        if not re.fullmatch(r"[!-~]+", key):
+            raise CommandError(
+                f"--key: missing, or no key. Write --key @file, or set {KEY_VARIABLE}",
+                returncode=WRONG_USAGE,
+            )
+        return Sender(
+            url=url,
+            key=key,
+            options=[name for name in HOW if how[name]],
+            give_up_seconds=options["give_up_seconds"],
+            notify=self._warn,
+        )
 
     def _warn(self, sentence: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
@@ -222,7 +210,7 @@ class Command(TeachingCommand):
                 + ("; nothing is written, because this is a dry run" if self.dry_run else "")
             )
 
-    def _report(self, answer: Submission | Answered, line: int | None = None) -> None:
+    def _report(self, answer: Submission, line: int | None = None) -> None:
         """Print each problem of a refused event, without disturbing a progress bar; of one event
         and in a dry run also what may be wrong, each such thing once."""
         warnings = set(answer.warnings) - self.warned if self.dry_run or not line else set()
@@ -255,24 +243,40 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
             "(- is standard input); --help has examples",
             returncode=WRONG_USAGE,
         )
-    if not options["url"] and (options["key"] or options["position"]):
-        raise CommandError("--key, --position: only with --url", returncode=WRONG_USAGE)
+    if not options["url"] and options["key"]:
+        raise CommandError("--key: only with --url", returncode=WRONG_USAGE)
 
 
 @contextmanager
-def opened_for_sending(
-    name: str | None, options: Mapping[str, Any]
-) -> Iterator[tuple[Iterator[bytes], Any]]:
-    """The lines of a file with a progress bar for what is sent; those of standard input; or the
+def opened(name: str | None, options: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], Any]]:
+    """A file with a progress bar over its bytes, if there is a terminal; standard input; or the
     event that the options give."""
     if name is None:
-        yield iter([json.dumps(event_of(options)).encode()]), tqdm(disable=True)
+        yield BytesIO(json.dumps(event_of(options)).encode()), tqdm(disable=True)
         return
     if name == "-":
-        yield read_lines(sys.stdin.buffer), tqdm(disable=True)
+        yield sys.stdin.buffer, tqdm(disable=True)
         return
-    with opened_file(name) as file, progress(name) as bar:
-        yield read_lines(file), bar
+    try:
+        file = open(name, "rb")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise CommandError(str(error), returncode=WRONG_USAGE) from error
+    size = Path(name).stat().st_size or None
+    with file, tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        yield file, bar
+
+
+def answers(
+    file: IO[bytes], bar: Any, how: Mapping[str, Any], sender: Sender | None
+) -> Iterator[LineAnswer]:
+    """The answer to each line, from here or from a server; what is read or sent advances the
+    bar."""
+    if sender is None:
+        yield from submit_lines(counted(bounded_lines(file), bar), **how, **AS_COMMAND)
+        return
+    for batch in batches(file):
+        yield from sender.send(batch)
+        bar.update(sum(len(line) for _, line in batch))
 
 
 def option(name: str) -> str:
@@ -303,33 +307,9 @@ def read_payload(given: str) -> Any:
         raise CommandError(f"--payload is not JSON: {error}", returncode=WRONG_USAGE) from error
 
 
-@contextmanager
-def opened(name: str) -> Iterator[Iterator[bytes]]:
-    """The lines of a file, with a progress bar if there is a terminal; or of standard input."""
-    if name == "-":
-        yield bounded_lines(sys.stdin.buffer)
-        return
-    with opened_file(name) as file, progress(name) as bar:
-        yield counted(file, bar)
-
-
-def opened_file(name: str) -> IO[bytes]:
-    """The file, open for reading; raises CommandError if that fails."""
-    try:
-        return open(name, "rb")
-    except OSError as error:
-        raise CommandError(str(error), returncode=WRONG_USAGE) from error
-
-
-def progress(name: str) -> Any:
-    """A progress bar over a file's bytes; without a terminal on standard error there is no bar."""
-    size = Path(name).stat().st_size or None
-    return tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None)
-
-
-def counted(file: IO[bytes], bar: Any) -> Iterator[bytes]:
-    """The lines of a file; each one advances the bar."""
-    for line in bounded_lines(file):
+def counted(lines: Iterable[bytes], bar: Any) -> Iterator[bytes]:
+    """The lines; each one advances the bar."""
+    for line in lines:
         bar.update(len(line))
         yield line
 
@@ -350,10 +330,13 @@ def describe(answer: Submission) -> str:
     return f"{name} is recorded as event {event.pk}: {runs or 'no handler, kept for a replay'}"
 
 
-def interrupted(error: BaseException, last: int) -> CommandError:
+def interrupted(error: BaseException, last: int, *, returncode: int) -> CommandError:
     """The error after an input that could not be read to its end; it says how to continue."""
-    why = "stopped" if isinstance(error, KeyboardInterrupt) else f"the database failed: {error}"
+    why = "stopped" if isinstance(error, KeyboardInterrupt) else str(error)
+    if isinstance(error, DatabaseError):
+        why = f"the database failed: {error}"
     return CommandError(
         f"{why}. Everything up to line {last} is done; send the same input again when it can "
-        "go on: what is recorded already counts as a duplicate"
+        "go on: what is recorded already counts as a duplicate",
+        returncode=returncode,
     )

@@ -1,7 +1,7 @@
-"""`manage.py submit_event --url`: sends to another deployment, and resumes where it stopped."""
+"""`manage.py submit_event --url`: sends to another deployment."""
 
-import io
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.events.commands import remote, sending
+from neural.events.commands import remote, submit_event
+from tests.watching import wait_until
 
 pytestmark = pytest.mark.once
 KEY = "zn_0123456789_secret"
@@ -131,7 +132,6 @@ def test_a_file_is_sent_with_the_key_and_its_answers_are_counted(deployment, sen
     assert headers["Authorization"] == f"Bearer {KEY}"
     assert headers["Content-Type"] == "application/x-ndjson"
     assert "5 new, 0 recorded before, 0 refused" in said
-    assert not file.with_name("events.ndjson.position").exists()
 
 
 def test_one_event_of_the_options_is_sent(deployment, send):
@@ -151,7 +151,7 @@ def test_history_is_sent_as_history(deployment, send, file):
     assert deployment.requests[0][0] == "/api/v1/events/batch?backfill=true"
 
 
-def test_a_dry_run_asks_for_one_and_keeps_no_position(deployment, send, file, monkeypatch):
+def test_a_dry_run_asks_for_one(deployment, send, file, monkeypatch):
     warning = {"field": "payload.totl", "reason": "is not a field of the schema"}
     answered = {"status": 200, "verdict": "superseded", "warnings": [warning]}
     monkeypatch.setattr(deployment, "_record", lambda event: answered)
@@ -162,7 +162,6 @@ def test_a_dry_run_asks_for_one_and_keeps_no_position(deployment, send, file, mo
     assert code == 2
     assert deployment.requests[0][0] == "/api/v1/events/batch?strict=true&dry_run=true"
     assert errors.count("line 1: warning: payload.totl: is not a field of the schema") == 1
-    assert not file.with_name("events.ndjson.position").exists()
     assert (
         "5 new, 0 recorded before, 0 refused; nothing is written" in send("--dry-run", str(file))[1]
     )
@@ -181,7 +180,7 @@ def test_what_is_refused_is_named_with_the_line_of_the_file(deployment, send, fi
 def test_a_connection_that_breaks_is_tried_again_from_the_first_line_without_an_answer(
     deployment, send, file, monkeypatch
 ):
-    monkeypatch.setattr(sending, "FIRST_WAIT", 0)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0)
     deployment.plan = [0, 1]
 
     code, said, errors = send(str(file))
@@ -206,7 +205,7 @@ def test_a_server_that_is_busy_or_away_is_asked_again_when_it_says(deployment, s
 def test_what_follows_a_server_that_stopped_in_the_middle_is_sent_again(
     deployment, send, file, monkeypatch
 ):
-    monkeypatch.setattr(sending, "FIRST_WAIT", 0)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0)
     deployment.plan = [0]
     deployment.end = {"problem": {"status": 503, "detail": "the database does not answer"}}
 
@@ -247,17 +246,6 @@ def test_a_line_that_is_too_large_for_the_server_is_said(deployment, send, file)
     assert "answers 413: the body is larger than 10 bytes" in errors
 
 
-def test_the_position_at_one_server_is_not_that_at_another(deployment, send, file):
-    path = file.with_name("events.ndjson.position")
-    remote.Position.read(path, "https://other.example.com/api/v1").advance(2, line(2).encode())
-
-    code, _, errors = send(str(file))
-
-    assert code == 2
-    assert "sent to https://other.example.com/api/v1" in errors
-    assert deployment.requests == []
-
-
 @pytest.mark.parametrize("status", [401, 403, 404, 415])
 def test_a_server_that_refuses_everything_is_named_at_once(deployment, send, file, status):
     deployment.plan = [{"status": status, "detail": "no such key"}]
@@ -281,53 +269,45 @@ def test_the_key_is_not_sent_on_to_another_address(deployment, send, file):
     assert len(deployment.requests) == 1
 
 
-def test_a_run_that_gave_up_resumes_at_the_first_line_without_an_answer(deployment, send, file):
+def test_a_run_that_gave_up_says_up_to_which_line_all_is_answered(deployment, send, file):
     deployment.plan = [1, *[{"status": 503, "detail": "away"}] * 3]
     deployment.retry_after = "5"
 
     code, _, errors = send("--give-up-seconds", "0", str(file))
 
     assert code == 3
-    assert "type the same again to resume" in errors
-    answered = int(errors.split("up to line ")[1].split(" ")[0])
-    deployment.requests.clear()
+    assert "up to line 1 is done" in errors
     deployment.plan = []
-    code, _, _ = send(str(file))
+    code, printed, _ = send(str(file))
     assert code == 0
-    assert sent(deployment)[0][0] == str(answered + 1)
-    assert set(deployment.recorded) == {"1", "2", "3", "4", "5"}
+    assert "4 new, 1 recorded before" in printed
 
 
-def test_a_pipe_resumes_at_its_position(deployment, send, tmp_path, monkeypatch):
-    position = tmp_path / "kept"
-    whole = "".join(line(number) for number in range(1, 5)).encode()
-    deployment.plan = [1, {"status": 503, "detail": "away"}]
-    deployment.retry_after = "5"
+def test_a_pipe_is_sent_as_it_comes(deployment, send, monkeypatch):
+    reading, writing = os.pipe()
+    os.write(writing, line(1).encode() + b"\n" + line(2)[:9].encode())
 
-    codes = []
-    for _ in range(2):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(whole)))
-        codes.append(send("-", "--position", str(position), "--give-up-seconds", "0")[0])
-        deployment.plan = []
+    def write_the_rest() -> None:
+        wait_until(lambda: deployment.requests, seconds=30)
+        os.write(writing, line(2)[9:].encode() + line(3).rstrip().encode())
+        os.close(writing)
 
-    assert codes == [3, 0]
-    assert set(deployment.recorded) == {"1", "2", "3", "4"}
-    assert sent(deployment)[-1][-1] == "4"
-    assert "1" not in sent(deployment)[-1]
-    assert not position.exists()
+    Thread(target=write_the_rest).start()
+
+    with os.fdopen(reading) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        assert send("-")[0] == 0
+    assert sent(deployment) == [["1"], ["2"], ["3"]]
 
 
-@pytest.mark.parametrize("changed", [line(9) + line(8) + line(7), ""], ids=["other", "shorter"])
-def test_an_input_that_has_changed_is_not_resumed(deployment, send, file, changed):
-    path = file.with_name("events.ndjson.position")
-    remote.Position.read(path, deployment.url).advance(2, line(2).encode())
-    file.write_text(changed)
+def test_of_a_line_longer_than_any_event_the_beginning_is_sent(deployment, send, file, monkeypatch):
+    monkeypatch.setattr(remote, "line_limit", lambda: 50)
+    file.write_text(line(1) + line(2, note="x" * 200).rstrip())
 
-    code, _, errors = send(str(file))
+    with file.open("rb") as opened:
+        batches = list(remote.batches(opened))
 
-    assert code == 2
-    assert "Delete" in errors
-    assert deployment.requests == []
+    assert [len(text) for batch in batches for _, text in batch] == [len(line(1)) - 1, 50]
 
 
 @pytest.mark.parametrize(
@@ -341,7 +321,7 @@ def test_an_input_that_has_changed_is_not_resumed(deployment, send, file, change
     ],
 )
 def test_wrong_usage_is_said(arguments, reason, monkeypatch):
-    monkeypatch.delenv(remote.KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(submit_event.KEY_VARIABLE, raising=False)
 
     with pytest.raises(CommandError, match=reason) as refused:
         call_command("submit_event", *arguments)
@@ -354,7 +334,7 @@ def test_the_key_may_come_from_a_file_or_the_environment(
 ):
     kept = tmp_path / "key.txt"
     kept.write_text(f"{KEY}\n")
-    monkeypatch.setenv(remote.KEY_VARIABLE, "zn_of_the_environment")
+    monkeypatch.setenv(submit_event.KEY_VARIABLE, "zn_of_the_environment")
 
     send(str(file), key=f"@{kept}")
     send(str(file), key="")
