@@ -29,6 +29,8 @@ from neural.queues import QUEUES
 
 HEARTBEAT_CAP_SECONDS = 60
 RESTORE_CAP_SECONDS = 60
+JSON = {"json", "application/json"}
+PICKLE = {"pickle", "application/x-python-serialize"}
 SOCKET_TIMEOUTS = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
@@ -145,7 +147,7 @@ def _undeclared_queues(app: Any) -> Iterator[CheckMessage]:
         yield checks.Error(
             f"{who} names the queue {queue!r}, which is not declared: each call would raise an "
             "error",
-            hint=f"Correct the name, or declare it: {_declaration(queue, queues)}",
+            hint=f"Correct the name, or declare it: {_declaration(sorted(missing), queues)}",
             id="neural.E105",
         )
 
@@ -167,14 +169,14 @@ def _named_by_tasks(tasks: Iterable[Any]) -> Iterator[tuple[str, str]]:
             yield f"the task {task.name}", queue
 
 
-def _declaration(queue: str, queues: Iterable[str]) -> str:
-    """The line of the settings that declares a queue."""
+def _declaration(missing: Sequence[str], queues: Iterable[str]) -> str:
+    """The line of the settings that declares all queues which are missing."""
     if set(queues) != set(QUEUES):  # the project has declared some of its own
-        made = f"Queue({queue!r}, Exchange({queue!r}), routing_key={queue!r})"
-        return f"add {made} to CELERY_TASK_QUEUES"
+        made = (f"Queue({name!r}, Exchange({name!r}), routing_key={name!r})" for name in missing)
+        return f"add {', '.join(made)} to CELERY_TASK_QUEUES"
     return (
         "CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in "
-        f"{(*QUEUES, queue)}]  # from kombu import Exchange, Queue"
+        f"{(*QUEUES, *missing)}]  # from kombu import Exchange, Queue"
     )
 
 
@@ -337,7 +339,7 @@ EXPECTATIONS = (
     Expectation(
         "neural.W119",
         "accept_content",
-        lambda conf: "json" in conf.accept_content and "pickle" not in conf.accept_content,
+        lambda conf: bool(JSON & {*conf.accept_content}) and not PICKLE & {*conf.accept_content},
         "messages of the ledger are JSON, and a pickle is code from whoever reaches the broker",
         '["json"]',
     ),

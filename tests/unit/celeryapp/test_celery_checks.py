@@ -167,7 +167,9 @@ WRONG = [
     ("CELERY_BROKER_TRANSPORT_OPTIONS", {"unacked_restore_throttle": 10}, "W115"),
     ("CELERY_BROKER_TRANSPORT_OPTIONS", {"queue_order_strategy": "priority"}, "W116"),
     ("CELERY_ACCEPT_CONTENT", ["json", "pickle"], "W119"),
+    ("CELERY_ACCEPT_CONTENT", ["application/json", "application/x-python-serialize"], "W119"),
     ("CELERY_ACCEPT_CONTENT", ["msgpack"], "W119"),
+    ("CELERY_ACCEPT_CONTENT", ["application/json"], ""),
     ("CELERY_WORKER_PREFETCH_MULTIPLIER", 0, "W120"),
     ("CELERY_TASK_TIME_LIMIT", None, "W121"),
     ("CELERY_TASK_SOFT_TIME_LIMIT", None, "W122"),
@@ -253,6 +255,16 @@ def test_beside_queues_of_the_projects_own_the_line_is_one_more_queue():
     [error] = findings(application(LEDGERS, {**settings, "CELERY_TASK_ROUTES": ROUTES[0]}))
 
     assert "add Queue('mails', Exchange('mails'), routing_key='mails') to" in error.hint
+
+
+def test_each_line_declares_all_queues_that_are_missing():
+    routes = {"shop.tasks.mail": "mails", "shop.tasks.call": "calls"}
+    settings = {"CELERY_BROKER_URL": "redis://host/1", "CELERY_TASK_ROUTES": routes}
+
+    hints = {each.hint for each in findings(application(LEDGERS, settings))}
+
+    assert len(hints) == 1
+    assert "'low_priority', 'calls', 'mails')]" in hints.pop()
 
 
 def test_routes_to_declared_queues_and_by_functions_are_right():
