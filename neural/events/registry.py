@@ -1,12 +1,13 @@
 """Handlers: registers the functions that are called for events of each type."""
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypedDict, TypeVar, Unpack, overload
 
-from neural.events.types import event_type
+from neural.events.types import EventType, Schema, event_type
 from neural.kit.errors import PermanentError
 from neural.kit.registry import Registry
 from neural.ledger.retry import RetryPolicy
@@ -15,6 +16,7 @@ from neural.models import NeuralEvent
 
 HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
 Data = TypeVar("Data")
+Result = TypeVar("Result")
 
 
 class Received(NamedTuple, Generic[Data]):
@@ -59,8 +61,51 @@ class Handler:
         return self.function([received]) if self.batch else self.function(*received)
 
 
+class HandlesOne(Protocol[Data]):
+    """Decorates a function that takes an event and its payload."""
+
+    def __call__(
+        self, function: Callable[[NeuralEvent, Data], Result], /
+    ) -> Callable[[NeuralEvent, Data], Result]: ...
+
+
+class HandlesMany(Protocol[Data]):
+    """Decorates a function that takes a list of :class:`Received`."""
+
+    def __call__(
+        self, function: Callable[[list[Received[Data]]], Result], /
+    ) -> Callable[[list[Received[Data]]], Result]: ...
+
+
+class Options(TypedDict, total=False):
+    """The options of :func:`handles` that do not change what the function takes."""
+
+    name: str
+    atomic: bool
+    retry: RetryPolicy | None
+    title: Any
+    queue: str
+    superseded: Callable[[NeuralEvent, Any], bool] | None
+
+
+@overload
 def handles(
-    *types: str,
+    kind: EventType[Schema], /, *, batch: Literal[False] = ..., **options: Unpack[Options]
+) -> HandlesOne[Schema]: ...
+@overload
+def handles(
+    *types: str | EventType[Any], batch: Literal[False] = ..., **options: Unpack[Options]
+) -> HandlesOne[Any]: ...
+@overload
+def handles(
+    kind: EventType[Schema], /, *, batch: Literal[True], **options: Unpack[Options]
+) -> HandlesMany[Schema]: ...
+@overload
+def handles(
+    *types: str | EventType[Any], batch: Literal[True], **options: Unpack[Options]
+) -> HandlesMany[Any]: ...
+def handles(
+    *types: str | EventType[Any],
     name: str = "",
     atomic: bool = True,
     batch: bool = False,
@@ -69,7 +114,8 @@ def handles(
     queue: str = "",
     superseded: Callable[[NeuralEvent, Any], bool] | None = None,
 ) -> Callable[[HandlerFunction], HandlerFunction]:
-    """Decorator: register ``function(event, data)`` for one or more event types.
+    """Decorator: register ``function(event, data)`` for one or more event types, each given by name
+    or as an :class:`EventType`. Given one of these alone, type checkers know the class of ``data``.
 
     Put the function into the module ``neural_handlers`` of an installed app. ``event`` is the
     :class:`~neural.models.NeuralEvent` with its store loaded, ``data`` its payload as parsed by the
@@ -91,8 +137,9 @@ def handles(
     or for none. After any error it is called again for each event alone, so that only the event
     that causes the error fails. Its return value is not kept.
 
-    Raises ValueError without an event type and for a batch handler that is not atomic,
-    EventTypeUnknown for an unregistered type, and AlreadyRegistered for a name in use.
+    Raises ValueError without an event type and for a batch handler that is not atomic, TypeError
+    for a function that does not take what it is called with, EventTypeUnknown for an unregistered
+    type, and AlreadyRegistered for a name in use.
     """
 
     def register(function: HandlerFunction) -> HandlerFunction:
@@ -100,7 +147,7 @@ def handles(
         handler = Handler(
             name=name or f"{home}.{function.__name__}",
             function=function,
-            types=types,
+            types=tuple(each if isinstance(each, str) else each.name for each in types),
             atomic=atomic and not asyncio.iscoroutinefunction(function),
             batch=batch,
             retry=retry,
@@ -119,10 +166,23 @@ def _add(handler: Handler) -> None:
         raise ValueError(f"handler {handler.name!r} names no event type")
     if handler.batch and not handler.atomic:
         raise ValueError(f"handler {handler.name!r}: only atomic handlers can take batches")
+    _must_take(handler)
     for type_name in handler.types:
         event_type(type_name)  # raises for a type that nobody registered
     HANDLERS.add(handler.name, handler)
     add_title(handler=handler.name, title=handler.title)
+
+
+def _must_take(handler: Handler) -> None:
+    names = ("received",) if handler.batch else ("event", "data")
+    signature = inspect.signature(handler.function)
+    try:
+        signature.bind(*names)
+    except TypeError as error:
+        raise TypeError(
+            f"handler {handler.name!r} is called with ({', '.join(names)}), and takes {signature}: "
+            f"{error}"
+        ) from None
 
 
 def handler(name: str) -> Handler:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -24,6 +24,7 @@ from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter
 
+Schema = TypeVar("Schema", bound="BaseModel")
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
 """Largest offset of a time from UTC. PostgreSQL keeps no larger one, and no place has one."""
 OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
@@ -38,7 +39,7 @@ class EventTypeUnknown(PermanentError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventType:
+class EventType(Generic[Schema]):
     """A kind of event: its name, payload schema, queue and priority.
 
     ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`. ``queue`` and
@@ -49,7 +50,7 @@ class EventType:
     """
 
     name: str
-    schema: "type[BaseModel]"
+    schema: type[Schema]
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
     max_bytes: int | None = None
@@ -59,7 +60,7 @@ class EventType:
 TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
 
 
-def register_event_type(event_type: EventType) -> EventType:
+def register_event_type(event_type: EventType[Schema]) -> EventType[Schema]:
     """Register an event type and return it. Raises ValueError for a priority that is not from 1 to
     10 and for a size that is not positive, and AlreadyRegistered for a name in use."""
     if event_type.priority not in PRIORITIES:

@@ -15,7 +15,7 @@ class AccountClosed(neural.PermanentError):
     """The guest has closed the account, so a retry cannot help."""
 
 
-@neural.handles(POINTS_EARNED.name)
+@neural.handles(POINTS_EARNED)
 def add_points(event: NeuralEvent, data: PointsEarned) -> None:
     """Add the points. Atomic: they and the run's `succeeded` are one transaction."""
     account, _ = Account.objects.get_or_create(
@@ -32,7 +32,7 @@ def add_points(event: NeuralEvent, data: PointsEarned) -> None:
     neural.reindex(collection=MEMBERS.name, store=event.store_id, ids=[data.member])
 
 
-@neural.handles(POINTS_EARNED.name, retry=neural.RetryPolicy(max_retries=5, base_seconds=30))
+@neural.handles(POINTS_EARNED, retry=neural.RetryPolicy(max_retries=5, base_seconds=30))
 async def notify_member(event: NeuralEvent, data: PointsEarned) -> str:
     """Send the guest a message. Two-step: it may run twice, so the message has a key."""
     return await messenger.send(
