@@ -1,6 +1,6 @@
 """Django system checks: report at start what would break the ledger's promises, and the remedy."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from celery import current_app
@@ -13,9 +13,11 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, router
 from django.db.migrations.exceptions import CircularDependencyError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
 
 from neural.broker.connections import is_redis
 from neural.broker.patches import newer_than_looked_at
+from neural.events.registry import HANDLERS
 from neural.kit.conf import owners, readers
 from neural.kit.optional import absent_app_advice, app_of
 from neural.kit.tasks import load_tasks
@@ -30,6 +32,7 @@ SQLITE_OPTIONS = {
 }
 SQLITE_DEFAULT_TIMEOUT = 5
 """Seconds that Django waits for a lock unless it is told otherwise."""
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 _WAITING_MODES = ("IMMEDIATE", "EXCLUSIVE")
 LAST_WITH_OLDER_MIGRATIONS = "4a01e2d8"
 """The last commit that has the migrations which `0001_first` of each app replaces."""
@@ -171,6 +174,79 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
             id="neural.W023",
         )
     ]
+
+
+@register("neural")
+def check_postgresql(**_: Any) -> list[CheckMessage]:
+    """Warn of a PostgreSQL database whose connections lack what own-project.md asks for."""
+    from neural.ledger.dialects import PostgreSQL, dialect_of
+
+    if not isinstance(dialect_of(connection), PostgreSQL):
+        return []
+    from django.db.backends.postgresql.psycopg_any import IsolationLevel  # loads psycopg
+
+    given, options = connection.settings_dict, connection.settings_dict["OPTIONS"]
+    # Django keeps connections itself or has a pool of them, never both.
+    wanted = [
+        (
+            IDLE_TIMEOUT in options.get("options", ""),
+            "the rows of a worker that hangs inside a transaction stay locked until it ends",
+            f'"OPTIONS": {{"options": "-c {IDLE_TIMEOUT}=45s"}}',
+        ),
+        (
+            given["CONN_MAX_AGE"] != 0 or options.get("pool"),
+            "each request opens a connection",
+            '"CONN_MAX_AGE": 600, or, as with ASGI, a "pool" into its OPTIONS',
+        ),
+        (
+            given["CONN_HEALTH_CHECKS"],
+            "after a restart of the database each kept connection fails once",
+            '"CONN_HEALTH_CHECKS": True',
+        ),
+        (
+            options.get("isolation_level") in (None, IsolationLevel.READ_COMMITTED),
+            "workers that want one row get errors where one of them should see what the other did",
+            'no "isolation_level", so that it is READ COMMITTED',
+        ),
+    ]
+    return [
+        checks.Warning(
+            f"of PostgreSQL: {trouble}",
+            hint=f"Write into DATABASES['default']: {remedy}.",
+            id="neural.W024",
+        )
+        for is_given, trouble, remedy in wanted
+        if not is_given
+    ]
+
+
+@register("neural")
+def check_other_databases(**_: Any) -> list[CheckMessage]:
+    """Warn of atomic work in an app with tables in another database than the ledger's, which no
+    transaction spans."""
+    # Tasks: check_celery, which comes before, has had them imported.
+    works = [(f"the handler {each.name}", each.function) for each in HANDLERS if each.atomic]
+    tasks = (each for each in current_app.tasks.values() if getattr(each, "atomic", False))
+    works += [(f"the task {each.name}", each.run) for each in tasks]
+    found = ((who, apps.get_containing_app_config(work.__module__)) for who, work in works)
+    away = ((who, _label_elsewhere(app.get_models())) for who, app in found if app)
+    return [
+        checks.Warning(
+            f"{who} is atomic, and its app writes {label}: what is written there stays when the "
+            "run fails, and is written again when it is retried",
+            hint="Give it atomic=False and let it write so that twice is as once, or write there "
+            "in another handler (docs/how-to/several-databases.md).",
+            id="neural.W025",
+        )
+        for who, label in away
+        if label
+    ]
+
+
+def _label_elsewhere(models: Iterable[type[Model]]) -> str:
+    """The first of these models whose rows are in another database, and which; or an empty text."""
+    homes = ((model._meta.label, router.db_for_write(model)) for model in models)
+    return next((f"{label} in {home!r}" for label, home in homes if home != DEFAULT_DB_ALIAS), "")
 
 
 @register("neural")

@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import ConnectionHandler, connection
 
-from neural.health.system_checks import SQLITE_OPTIONS, check_sqlite
+from neural.health.system_checks import SQLITE_OPTIONS, check_postgresql, check_sqlite
 from zhilian.database import configuration
 
 pytestmark = pytest.mark.django_db
@@ -44,8 +44,8 @@ LOWER = {
 }
 
 
-def given(monkeypatch, options, vendor="sqlite"):
-    its_own = SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options})
+def given(monkeypatch, options, vendor="sqlite", **settings):
+    its_own = SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options, **settings})
     monkeypatch.setattr("neural.health.system_checks.connection", its_own)
 
 
@@ -83,3 +83,61 @@ def test_postgresql_needs_no_option_of_sqlite(monkeypatch):
     given(monkeypatch, {}, vendor="postgresql")
 
     assert check_sqlite() == []
+
+
+POSTGRESQL = {
+    "CONN_MAX_AGE": 600,
+    "CONN_HEALTH_CHECKS": True,
+    "options": {"options": "-c idle_in_transaction_session_timeout=45s"},
+    "vendor": "postgresql",
+}
+"""As own-project.md has it."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ({}, None),
+        ({"CONN_MAX_AGE": None}, None),  # for ever
+        ({"CONN_MAX_AGE": 0}, '"CONN_MAX_AGE": 600'),
+        ({"CONN_MAX_AGE": 0, "options": {**POSTGRESQL["options"], "pool": True}}, None),
+        ({"CONN_HEALTH_CHECKS": False}, '"CONN_HEALTH_CHECKS": True'),
+        ({"options": {}}, "-c idle_in_transaction_session_timeout=45s"),
+        ({"options": {**POSTGRESQL["options"], "isolation_level": 4}}, '"isolation_level"'),
+        ({"options": {**POSTGRESQL["options"], "isolation_level": 2}}, None),
+        ({"vendor": "sqlite", "options": {}}, None),
+    ],
+)
+def test_a_project_is_warned_of_each_option_of_postgresql_that_is_missing(
+    monkeypatch, changed, remedy
+):
+    given(monkeypatch, **POSTGRESQL | changed)
+
+    found = check_postgresql()
+
+    assert [each.id for each in found] == ["neural.W024"] * (remedy is not None)
+    assert all(remedy in each.hint for each in found)
+
+
+class Elsewhere:
+    """A router that keeps what these tests' app writes in a database of its own."""
+
+    def db_for_write(self, model, **_):
+        return "archive" if model._meta.app_label == "probe" else None
+
+
+def of_other_databases():
+    found = [each for each in run_checks(tags=["neural"]) if each.id == "neural.W025"]
+    return {each.msg.partition(" is atomic")[0]: each for each in found}
+
+
+def test_atomic_work_of_an_app_with_tables_elsewhere_is_warned_of(settings):
+    assert of_other_databases() == {}
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    found = of_other_databases()
+
+    assert {"the handler probe.count", "the task probe.count"} <= set(found)
+    assert "the handler probe.count_in_two_steps" not in found
+    assert "the handler neural.record_order" not in found
+    assert "'archive'" in found["the handler probe.count"].msg
