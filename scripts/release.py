@@ -3,8 +3,9 @@
 It refuses a tree with changes, a version that is not new, one without a dated section of
 CHANGELOG.md, and one whose databases are not in tests/unit/ledger/first (`make dumps`). The wheel
 must hold what git knows of `neural` and nothing else, and the source distribution must build the
-same wheel, byte for byte. Then the wheel is installed in an empty venv for each extra and each
-Python that this machine has, where a new project passes `manage.py check` and records an event.
+same wheel, byte for byte. Then the wheel is installed in an empty venv, alone and for each extra,
+with each Python that this machine has, where a new project passes `manage.py check`, records an
+event and handles it. The tag names the commit from which it was built.
 
 var/release/<version> then has both files, a bill of materials (CycloneDX), the licences of
 everything that is installed with all extras, and sums. `--dry-run` does everything but the tag;
@@ -46,7 +47,7 @@ APPS = {
 WITH = {"apprise": "apprise,monitoring", "privacy": "privacy,forecasting"}
 """Extras that are for another one's app."""
 SETTINGS = """
-INSTALLED_APPS += ["neural", "django_celery_beat", "neural.restaurant", *{apps}]
+INSTALLED_APPS += ["neural", "chain", *{apps}]
 CELERY_BROKER_URL = "redis://127.0.0.1:1/1"  # nobody answers there: what is recorded waits
 DATABASES["default"]["OPTIONS"] = {{
     "transaction_mode": "IMMEDIATE", "timeout": 30,
@@ -64,10 +65,21 @@ import neural
 
 app = neural.LedgerCelery("chain")
 """
+HANDLERS = """
+import neural
+
+neural.register_event_type(neural.EventType(name="chain.tried", schema=neural.Payload))
+
+
+@neural.handles("chain.tried")
+def tried(event, data):
+    return "done"
+"""
 EVENT = (
-    "--type", "order.created", "--store", "S01", "--source", "till", "--event-id", "1", "--payload",
-    '{"order_id": "A-17", "currency": "CNY", "lines": []}',
-)  # fmt: skip
+    *("--type", "chain.tried", "--store", "S01", "--source", "till"),
+    *("--event-id", "1", "--payload", "{}"),
+)
+DONE = "import neural; print([each.value for each in neural.run_due()])"
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:
@@ -159,8 +171,8 @@ def extras_of(root: Path) -> list[str]:
 
 
 def try_out(program: str, wheel: Path, extra: str) -> int:
-    """Install the wheel with this extra in an empty venv, and record an event of a new project.
-    Returns how many packages there are then."""
+    """Install the wheel with this extra in an empty venv, and have a new project record an event
+    and handle it; without an extra, with the core alone. Returns how many packages are there."""
     with tempfile.TemporaryDirectory(prefix="release-") as directory:
         home = Path(directory)
         run(program, "-m", "venv", "venv", cwd=home)
@@ -170,7 +182,9 @@ def try_out(program: str, wheel: Path, extra: str) -> int:
         run(python, "-m", "django", "startproject", "chain", ".", cwd=home)
         with (home / "chain" / "settings.py").open("a") as settings:
             store = "sqlite" if extra == "search-light" else "lancedb"
-            settings.write(SETTINGS.format(apps=APPS.get(extra, []), store=store))
+            installed = ["django_celery_beat", "neural.restaurant", *APPS.get(extra, [])]
+            settings.write(SETTINGS.format(apps=installed if extra else [], store=store))
+        (home / "chain" / "neural_handlers.py").write_text(HANDLERS)
         (home / "chain" / "celery.py").write_text(CELERY)
         (home / "chain" / "__init__.py").write_text("from .celery import app as celery_app\n")
         manage = (python, "-W", "error::DeprecationWarning:neural", "manage.py")
@@ -179,6 +193,8 @@ def try_out(program: str, wheel: Path, extra: str) -> int:
         said = run(*manage, "submit_event", *EVENT, cwd=home)
         if "is recorded as event" not in said:
             sys.exit(f"submit_event said: {said}")
+        if "['done']" not in (said := run(*manage, "shell", "--command", DONE, cwd=home)):
+            sys.exit(f"run_due did: {said}")
         return len(run(python, "-m", "pip", "list", "--format=freeze", cwd=home).split())
 
 
@@ -207,6 +223,7 @@ def main() -> int:
     asked = parser.parse_args()
     version = version_of(ROOT)
     into = ROOT / "var" / "release" / version
+    commit = run("git", "rev-parse", "HEAD", cwd=ROOT).strip()  # the tree is checked below
     shutil.rmtree(into, ignore_errors=True)
     wheel, sdist = build(ROOT, into, "wheel", "sdist")
     tracked = set(run("git", "ls-files", "neural", cwd=ROOT).splitlines())
@@ -226,7 +243,8 @@ def main() -> int:
     if against or asked.dry_run:
         print(f"not tagged; {into.relative_to(ROOT)} has what would be released")
         return 1 if against else 0
-    run("git", "tag", "--annotate", f"v{version}", "-m", f"Zhilian Neural {version}", cwd=ROOT)
+    # The trial takes minutes, in which HEAD may have moved.
+    run("git", "tag", "-a", f"v{version}", "-m", f"Zhilian Neural {version}", commit, cwd=ROOT)
     print(f"tagged v{version}; {into.relative_to(ROOT)} has what is released")
     return 0
 
