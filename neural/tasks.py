@@ -14,7 +14,7 @@ from neural.celeryapp import callbacks, chords
 from neural.celeryapp.callbacks import COUNT_TASK, ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.event_task import EventTask
-from neural.celeryapp.task import EACH_TASK, EachTask, LedgerTask
+from neural.celeryapp.task import ACCUMULATE_TASK, EACH_TASK, EachTask, LedgerTask
 from neural.celeryapp.task import call_each as call_task_for_each
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
@@ -88,6 +88,12 @@ def call_each(task: str, items: Sequence[Any], stars: bool) -> list[Any]:
     """Call a ledger task for each item, one after the other (``task.map``, ``starmap``,
     ``chunks``); returns their values."""
     return call_task_for_each(task, items, stars=stars)
+
+
+@shared_task(base=LedgerTask, name=ACCUMULATE_TASK, title=_("Return the results of a group"))
+def accumulate(results: list[Any]) -> list[Any]:
+    """Return the results of a group by which a task was replaced: they are its own."""
+    return results
 
 
 @shared_task(base=LedgerTask, name=ACT_TASK, title=_("Act on many runs"), retry_policy=_SOON)

@@ -64,8 +64,8 @@ class Batch:
         self.add_all([signature])
 
     def add_all(self, signatures: Iterable[Any]) -> None:
-        """Add members: signatures of ledger tasks, of plain Celery tasks, chains of either, and
-        groups, whose tasks are members each.
+        """Add members: signatures of ledger tasks, of plain Celery tasks, chains of either,
+        chords, and groups, whose tasks are members each.
 
         A thousand are recorded in a transaction, or all in the caller's, so that any number needs
         little memory. They start at once, and not only when the batch is closed. In a closed batch,

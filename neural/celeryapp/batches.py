@@ -6,7 +6,7 @@ from typing import Any
 from celery import current_app, signature
 
 from neural.batches.naming import member_id
-from neural.batches.ports import COUNTED_BY_LEDGER, Members, Outcome, checked_signature
+from neural.batches.ports import Members, Outcome, checked_signature
 from neural.celeryapp import callbacks, chords, frozen
 from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
@@ -23,16 +23,6 @@ _STARTED = {
     Outcome.CANCELLED: ("on_complete",),
     Outcome.FIRST_DEATH: ("on_death",),
 }
-_MARK: Mapping[str, Any] = {
-    "task": "neural.batch",
-    "args": [],
-    "kwargs": {},
-    "options": {COUNTED_BY_LEDGER: True},
-    "subtask_type": None,
-    "immutable": True,
-}
-"""In the place of a chord's body: it makes Celery call the result backend when a member ends."""
-_NO_MEMBERS = {"celery.chord": "a chord", EVENT_TASK: "an event"}
 
 
 def follow(batch: Batch, outcome: Outcome) -> None:
@@ -69,8 +59,8 @@ def _singly(given: Any) -> Iterator[Any]:
 
 def _add(found: Members, given: Any, batch_id: str) -> None:
     kind = given.get("task")
-    if kind in _NO_MEMBERS:
-        raise OptionNotKept(f"{_NO_MEMBERS[kind]} cannot be a member of a batch")
+    if kind == EVENT_TASK:
+        raise OptionNotKept("an event cannot be a member of a batch")
     own = None if frozen.was_called(given, {}) else options_of(given).get("task_id")
     args, kwargs = given["args"], given["kwargs"]
     dump = getattr(current_app.tasks.get(kind), "_dump_pydantic_arguments", None)
@@ -83,7 +73,7 @@ def _add(found: Members, given: Any, batch_id: str) -> None:
             given.apply_async(task_id=task_id)
         found.runs.extend(runs)
         return
-    options = {"task_id": task_id, "group_id": batch_id, "chord": _MARK}
+    options = {"task_id": task_id, "group_id": batch_id, "chord": chords.MARK}
     if on_ledger:
         with taking_calls() as runs:
             led_by = chords.before(given.apply_async(**options))

@@ -45,7 +45,6 @@ _OF_THE_MESSAGE = {
     "ignore_result",
     "delivery_mode",
     "periodic_task_name",
-    "replaced_task_nesting",
     "reply_to",
     "link",
     "link_error",
@@ -60,6 +59,7 @@ _STORED_AS_GIVEN = {
     "group_id",
     "group_index",
     "shadow",
+    "replaced_task_nesting",
     chords.HEADER,
 }
 

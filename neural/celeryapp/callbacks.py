@@ -29,9 +29,11 @@ from neural.celeryapp.nested import ids_in, members_in, options_of, walk
 from neural.kit.stored_json import NotStorable, from_json, plain, to_json
 from neural.ledger import record
 from neural.ledger.ports import Ended
-from neural.ledger.work import WorkSource
+from neural.ledger.record import without_followers
+from neural.ledger.work import REPLACED_BY, Replaced, WorkSource
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from neural.runs.models.new_run import new_task_id
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,9 @@ _NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id"
 def follow(ended: Sequence[Ended]) -> None:
     """Start what the options of runs ask for, now that they have ended."""
     for run, state, _kind, value in ended:
+        if isinstance(value, Replaced):
+            _go_on(run, value.following)
+            continue
         if not run.options:
             continue
         _tell_its_chord(run, state, value)
@@ -56,6 +61,26 @@ def follow(ended: Sequence[Ended]) -> None:
             _follow_success(run, value)
         elif state == RunState.DEAD:
             _follow_death(run)
+
+
+def _go_on(run: TaskRun, following: Any) -> None:
+    """Record what a run is replaced by: its end has this run's task id, and its place in a batch.
+    This run gets another id, and nothing follows it."""
+    origin = run.root_id
+    options = {**without_followers(run.options), "root_id": origin, REPLACED_BY: run.task_id}
+    if run.batch_id and (batch := Batch.objects.filter(pk=run.batch_id).first()):
+        AwaitedMember.objects.create(
+            batch_key=batch.batch_id,
+            task_id=run.task_id,
+            group_index=run.options.get("group_index"),
+            led_by=sorted({*ids_in(following, with_headers=False)} - {run.task_id}),
+        )
+        following["options"] |= {"chord": chords.MARK, "group_id": batch.batch_id}
+    run.task_id, run.batch_id = new_task_id(), None
+    changes = {"task_id": run.task_id, "batch": None, "options": options}
+    TaskRun.objects.filter(pk=run.pk).update(**changes)
+    of_store = {"store": run.store_id} if run.store_id and begins_on_the_ledger(following) else {}
+    start(Origin(run.task_id, origin), following, (), of_store)
 
 
 def _tell_its_chord(run: TaskRun, state: RunState, value: Any) -> None:

@@ -195,6 +195,7 @@ def request_of(run: TaskRun) -> dict[str, Any]:
         "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
         "headers": options.get("headers") or {},
         "shadow": options.get("shadow"),
+        "replaced_task_nesting": options.get("replaced_task_nesting", 0),
         "stamped_headers": options.get("stamped_headers"),
         "stamps": options.get("stamps"),
         "_children": None,

@@ -32,9 +32,9 @@ def options_of(given: Any) -> dict[str, Any]:
     return _dict(given, "options")
 
 
-def ids_in(given: Any) -> Iterator[str]:
+def ids_in(given: Any, *, with_headers: bool = True) -> Iterator[str]:
     """The ids of a signature's tasks and groups, as far as they have some."""
-    found = (options_of(each).get("task_id") for each in walk(given))
+    found = (options_of(each).get("task_id") for each in walk(given, with_headers=with_headers))
     return (each for each in found if isinstance(each, str))
 
 

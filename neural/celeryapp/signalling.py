@@ -16,6 +16,7 @@ from celery.exceptions import Ignore, Retry
 
 from neural.celeryapp.celery_view import request_of, was_delivered
 from neural.ledger.outcome import Outcome
+from neural.ledger.work import Replaced
 from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
 
@@ -34,6 +35,8 @@ def as_celery_sees_it(outcome: Outcome | None) -> Any:
     """Return or raise what makes Celery log, count and trace the attempt for what it was."""
     if outcome is None:
         raise late_message()
+    if isinstance(outcome.value, Replaced):
+        raise outcome.value
     if outcome.state == RunState.SUCCEEDED:
         return outcome.value
     if outcome.state == RunState.DEAD and outcome.exception:

@@ -15,16 +15,17 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from celery import Task, chunks, current_app, group
+from celery import Task, chain, chunks, current_app, group
 from celery.app.task import Context
 from celery.app.trace import task_has_custom
 from django.db import close_old_connections
 from django.utils import timezone
 
+from neural.batches import ports, recording
 from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp import chords, signalling
-from neural.celeryapp.call import OptionNotKept, aware
+from neural.celeryapp.call import OptionNotKept, aware, signatures
 from neural.celeryapp.plain_clients import ForeignlyCalledTask
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import handler_names
@@ -34,14 +35,25 @@ from neural.kit.stored_json import from_json
 from neural.kit.tasks import load_tasks
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
-from neural.ledger.work import RetryRequested, Work, WorkSource, current_run, default_retry
-from neural.models import TaskRun
+from neural.ledger.work import (
+    REPLACED_BY,
+    Replaced,
+    RetryRequested,
+    Work,
+    WorkSource,
+    current_run,
+    default_retry,
+)
+from neural.models import Batch, TaskRun
 from neural.runs.models.run_log import logger, pairs
 from neural.worker import delivery, refusing
 from neural.worker.delivery import Delivery, InTurn
 from neural.worker.refusing import refuse_to_run
 
 Value = TypeVar("Value")
+ACCUMULATE_TASK = "neural.tasks.accumulate"
+"""The task that ends a group by which a task was replaced."""
+_FOLLOWERS = {"callbacks": "link", "errbacks": "link_error", "chain": "chain"}
 EACH_TASK = "neural.tasks.call_each"
 """The task of what ``map``, ``starmap`` and ``chunks`` of a ledger task call."""
 
@@ -200,7 +212,8 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         task_id = str(self.request.id)
         found = TaskRun.objects.filter(task_id=task_id).exclude(task=self.name)
         other = found.values_list("task", flat=True).first()
-        if other is not None:
+        mine = TaskRun.objects.filter(task=self.name, **{f"options__{REPLACED_BY}": task_id})
+        if other is not None and not mine.exists():
             facts = {"task": self.name, "id": task_id, "reason": f"that is a run of {other}"}
             logger.error("event=message_refused %s", pairs(facts))
 
@@ -280,8 +293,38 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         return each.set(queue=self._queue(None), priority=self._priority(None))
 
     def replace(self, sig: Any) -> Any:
-        """Raise OptionNotKept: a run is one piece of work. Use a chain instead."""
-        raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
+        """Celery's: the run goes on as another task or canvas, which is recorded with its outcome,
+        gets its task id and its place in a batch, and is followed by what would follow it."""
+        if run := current_run():
+            follow = {name: list(signatures(run, option)) for name, option in _FOLLOWERS.items()}
+            self.request.update(follow, chord=run.options.get("chord"))
+        accumulate = self.app.tasks[ACCUMULATE_TASK].s()  # not Celery's, which is a plain task
+        if isinstance(sig, group):
+            sig |= accumulate
+        elif isinstance(sig, chain) and sig.tasks and isinstance(sig.tasks[-1], group):
+            sig.kwargs["tasks"] = [*sig.tasks[:-1], sig.tasks[-1] | accumulate]
+        return super().replace(sig)
+
+    def on_replace(self, sig: Any) -> Any:
+        if current_run() is None:
+            return super().on_replace(sig)
+        raise Replaced(sig)
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
+        """Celery's: add a task or canvas to the chord, or other batch, of which the run is a
+        member."""
+        run = current_run()
+        if run is None or run.batch_id is None:  # in a chord, if a result backend counts it
+            self.request.update(chord=run.options.get("chord") if run else self.request.chord)
+            inherited: Any = super().add_to_chord
+            return inherited(sig, lazy)
+        if lazy:
+            raise OptionNotKept(f"{self.name}: add_to_chord() adds a task to its batch at once")
+        batch = Batch.objects.get(pk=run.batch_id)
+        members = ports.members_of(batch.batch_id, [sig])
+        recording.add(batch.pk, members)
+        added: list[Any] = [*members.runs, *members.awaited]
+        return self.AsyncResult(added[0].task_id)
 
 
 class Chunks(chunks):

@@ -37,7 +37,7 @@ from neural.ledger.outcome import (
     succeeded,
 )
 from neural.ledger.settle import Fenced, settle
-from neural.ledger.work import Clock, Work, WorkSource, current
+from neural.ledger.work import Clock, Work, WorkSource, current, value_of
 from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
 
@@ -172,7 +172,7 @@ def call(
     """Execute the work of one run; its errors are left to the caller. Returns its outcome."""
 
     def do() -> Outcome:
-        return succeeded(run, work.function(), started_at, clock)
+        return succeeded(run, value_of(work.function), started_at, clock)
 
     before = current.set(run)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from neural.kit.stored_json import to_json
 from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject
-from neural.ledger.work import Clock, RetryRequested, Snooze, Work, default_retry
+from neural.ledger.work import Clock, Replaced, RetryRequested, Snooze, Work, default_retry
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.runs.models.run_log import log_change
@@ -197,7 +197,8 @@ def skipped(run: TaskRun, clock: Clock) -> Outcome:
 def succeeded(run: TaskRun, value: Any, started_at: dt.datetime, clock: Clock) -> Outcome:
     """The outcome of an attempt that returned ``value``; or raises NotStorable if that cannot be
     kept."""
-    result = None if value is None else to_json(value, what=f"the result of {run.work_name}")
+    has_result = value is not None and not isinstance(value, Replaced)
+    result = to_json(value, what=f"the result of {run.work_name}") if has_result else None
     return Outcome(
         run=run,
         state=RunState.SUCCEEDED,

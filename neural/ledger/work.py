@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Self
 from django.utils.translation import gettext as _
 
 from neural.kit.conf import conf
-from neural.ledger.interrupts import Retry
+from neural.ledger.interrupts import Ignore, Retry
 from neural.ledger.retry import RetryPolicy
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY_QUEUE
@@ -86,6 +86,27 @@ class Snooze(Retry):
         super().__init__(f"snoozed for {seconds:g} s")
         self.seconds = seconds
         self.checkpoint = checkpoint
+
+
+REPLACED_BY = "replaced_by"
+"""The option of a run that went on as another: the task id that it had."""
+
+
+class Replaced(Ignore):
+    """The work of the run goes on as another, which ``following`` names: ``self.replace(…)``. What
+    the run has written is kept."""
+
+    def __init__(self, following: Mapping[str, Any]) -> None:
+        super().__init__("replaced by another task")
+        self.following = following
+
+
+def value_of(function: Callable[[], Any]) -> Any:
+    """What the function returns, or the :class:`Replaced` that it raises."""
+    try:
+        return function()
+    except Replaced as word:
+        return word
 
 
 class WorkSource(ABC):

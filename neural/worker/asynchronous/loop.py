@@ -13,7 +13,7 @@ from asgiref.sync import AsyncToSync
 from neural.ledger import ports
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.outcome import Outcome, failed, succeeded
-from neural.ledger.work import Clock, Work, current, current_run
+from neural.ledger.work import Clock, Replaced, Work, current, current_run
 from neural.ledger.work_errors import only_exceptions
 from neural.models import TaskRun
 from neural.worker.asynchronous.lane import GuardedLane, Lane
@@ -70,6 +70,8 @@ async def _within(limit: asyncio.Timeout, body: Body) -> Any:
     try:
         async with limit:
             return await body
+    except Replaced as word:
+        return word
     except TimeoutError as error:
         if not limit.expired():
             raise  # the work's own

@@ -230,13 +230,19 @@ def test_groups_are_their_members():
     assert batch.counts() == {"succeeded": 3}
 
 
-@pytest.mark.parametrize(
-    "refused",
-    [chord([canvas.add.s(1, 2)], canvas.total.s()), neural.tasks.process_neural_event.s()],
-)
-def test_what_makes_no_run_of_its_own_is_refused(refused):
+def test_a_chord_is_a_member_that_ends_with_its_body(fake_broker):
+    with neural.batch(**EVERY) as batch:
+        batch.add(chord([canvas.add.s(1, 2), canvas.add.s(3, 4)], canvas.total.s()))
+
+    neural.run_due()
+
+    assert batch.counts() == {"succeeded": 1}
+    assert callbacks_of(batch) == ["success", "complete"]
+
+
+def test_an_event_is_no_member():
     with pytest.raises(neural.OptionNotKept), neural.batch() as batch:
-        batch.add(refused)
+        batch.add(neural.tasks.process_neural_event.s())
 
 
 def test_a_run_that_may_be_another_callers_is_refused():

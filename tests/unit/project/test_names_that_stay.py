@@ -19,6 +19,7 @@ RELEASED = sorted((Path(__file__).parents[1] / "ledger" / "first").glob("*.names
 TASKS = {
     "neural.tasks.act_on_runs",
     "neural.tasks.advance_training_round",
+    "neural.tasks.accumulate",
     "neural.tasks.analyse_demand",
     "neural.tasks.answer_training_exchange",
     "neural.tasks.batch_index_orders",
