@@ -67,11 +67,6 @@ def liar(question: Question, answer: Json, config: TrainingConfig) -> Json:
 ATTACKS: Mapping[str, tuple[Attack, TrainingConfig]] = {
     "update × -10": (backwards(10), TrainingConfig(trees=0)),
     "update × -10, claims a billion portions": (backwards(10, 1e9), TrainingConfig(trees=0)),
-    "update × -10, trimmed mean": (
-        backwards(10),
-        TrainingConfig(trees=0, strategy="trimmed_mean"),
-    ),
-    "update × -10, median": (backwards(10), TrainingConfig(trees=0, strategy="median")),
     "sums × -10": (wrong_sums(10), TrainingConfig()),
     "sums × -3": (wrong_sums(3), TrainingConfig()),
     "lies when it judges": (liar, TrainingConfig(trees=0)),

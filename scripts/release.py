@@ -41,10 +41,9 @@ APPS = {
     "webhooks": ["neural.hooks"],
     "monitoring": ["neural.monitoring"],
     "apprise": ["neural.monitoring"],
-    "privacy": ["neural.forecasting"],
 }
 """What a project installs for an extra; the others bring no app."""
-WITH = {"apprise": "apprise,monitoring", "privacy": "privacy,forecasting"}
+WITH = {"apprise": "apprise,monitoring"}
 """Extras that are for another one's app."""
 SETTINGS = """
 INSTALLED_APPS += ["neural", "chain", *{apps}]

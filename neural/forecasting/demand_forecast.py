@@ -20,6 +20,5 @@ DEMAND_FORECAST = register_model_type(
         schema_of=program.schema_of,
         forecast=forecast,
         expected_exchanges=expected_exchanges,
-        releases=program.releases,
     )
 )

@@ -10,7 +10,6 @@ register_group_permissions(
         "view_traininground",
         "view_trainingplan",
         "view_storeupdate",
-        "view_privacyspend",
     ),
     operator=("confirm_forecast",),
     manager=(
@@ -23,6 +22,6 @@ register_group_permissions(
         "change_trainingplan",
     ),
     nobody={"delete_trainingplan": "rounds refer to their plan; it is switched off"},
-    read_only=("forecast", "modelversion", "traininground", "storeupdate", "privacyspend"),
+    read_only=("forecast", "modelversion", "traininground", "storeupdate"),
     internal=("roundtransition", "groupsum", "activemodel"),
 )

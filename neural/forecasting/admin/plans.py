@@ -1,7 +1,4 @@
-"""The admin pages of training plans, where people edit plans and run them now.
-
-Saving a plan warns if its noise exceeds the privacy budget, before a round spends it in vain.
-"""
+"""The admin pages of training plans, where people edit plans and run them now."""
 
 import datetime as dt
 from itertools import islice
@@ -23,9 +20,7 @@ from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin, section
 from neural.forecasting.admin.display import reason, state_badge
 from neural.forecasting.core.model_types import label_of, model_types
-from neural.forecasting.core.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
 from neural.forecasting.models import TrainingPlan, TrainingRound
-from neural.forecasting.rounds.advancing import epsilon_after
 from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.forecasting.rounds.opening import eligible_stores, open_round
 from neural.forecasting.sources import demand_source
@@ -71,13 +66,12 @@ FIELDSETS: Any = (
     ),
     section(
         _("Linear model"),
-        ("strategy", "fit_exchanges"),
+        "fit_exchanges",
         ("proximal", "ridge"),
-        ("clipping_norm", "trim_share"),
+        "clipping_norm",
         description=_(
             "Stores improve common weights together. The clipping norm bounds what one "
-            "store can do to them; trimmed mean and median stand up to stores that send "
-            "nonsense, at the price of some precision."
+            "store can do to them."
         ),
     ),
     section(
@@ -89,16 +83,6 @@ FIELDSETS: Any = (
             "Trees find what a linear model cannot. They are grown from sums over the "
             "stores and take most of a round's time. Without trees a round is short and "
             "forecasts err by about three per cent more."
-        ),
-    ),
-    section(
-        _("Privacy"),
-        "noise_multiplier",
-        ("epsilon_budget", "delta"),
-        description=_(
-            "With noise nobody can tell from the model whether a store took part. It costs "
-            "precision: useful from about two hundred stores on. Each noisy release spends "
-            "some of the budget, which is never given back."
         ),
     ),
 )
@@ -193,7 +177,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     verbs = (RUN_NOW,)
     whole_chain = ("add", "change")
     never = ("delete",)  # rounds refer to plans; they can be switched off
-    list_display = ("type_name", "standing", "strategy", "quorum_display", "publishing", "newest")
+    list_display = ("type_name", "standing", "quorum_display", "publishing", "newest")
     filter_horizontal = ("participants",)
     fieldsets = FIELDSETS
 
@@ -232,12 +216,6 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
             field = forms.ChoiceField(choices=choices, label=field.label)
         return field
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save the plan, and warn if its privacy budget does not suffice for a whole round."""
-        super().save_model(request, obj, form, change)
-        if warning := warning_of(obj):
-            self.message_user(request, warning, messages.WARNING)
-
     # Columns
 
     @admin.display(description=_("model type"), ordering="model_type")
@@ -270,35 +248,6 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
         visible = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
         return format_html("{}" + "<br>{}" * (len(visible) - 1), *visible) if visible else NOTHING
-
-
-def warning_of(plan: TrainingPlan) -> str:
-    """Why differential privacy keeps every round of this plan from finishing; empty if it does not.
-
-    A round has one noisy release for each exchange of the linear model.
-    """
-    if plan.noise_multiplier <= 0:
-        return ""
-    try:
-        epsilon_after(plan, [plan.noise_multiplier] * plan.fit_exchanges)
-    except PrivacyAccountantMissing as error:
-        return str(error)
-    except PrivacyBudgetSpent as error:
-        values = {
-            "count": plan.fit_exchanges,
-            "spent": f"{error.epsilon:.2f}",
-            "after": f"{error.epsilon_after:.2f}",
-            "budget": f"{plan.epsilon_budget:g}",
-        }
-        return (
-            gettext(
-                "No round can come to its end: its %(count)d noisy releases would take ε from "
-                "%(spent)s to %(after)s, and the budget is %(budget)s. More noise, fewer exchanges "
-                "of the linear model or a larger budget would do."
-            )
-            % values
-        )
-    return ""
 
 
 def _scheduled(task: Any) -> SafeString | str:

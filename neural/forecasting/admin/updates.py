@@ -1,4 +1,4 @@
-"""The admin pages of store updates (figures of each store's part) and of the privacy ledger."""
+"""The admin pages of store updates (figures of each store's part)."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from neural.admin.display import (
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.scope import HistoryAdmin, SearchedByNumber, section
+from neural.admin.scope import HistoryAdmin, section
 from neural.forecasting.admin.display import (
     RoundFilter,
     UpdateStateFilter,
@@ -31,7 +31,7 @@ from neural.forecasting.admin.display import (
     reason,
     update_badge,
 )
-from neural.forecasting.models import PrivacySpend, StoreUpdate
+from neural.forecasting.models import StoreUpdate
 from neural.kit.keyset.planning import WholeNumbers, by_store
 from neural.kit.keyset.walks import Walk
 
@@ -114,40 +114,3 @@ class StoreUpdateAdmin(HistoryAdmin):
     @admin.display(description=_("worked"))
     def worked(self, update: StoreUpdate) -> Any:
         return _("%(number).1f s") % {"number": update.seconds} if update.seconds else NOTHING
-
-
-@page(PrivacySpend)
-class PrivacySpendAdmin(SearchedByNumber):
-    """The privacy ledger. It concerns the chain, not a single store."""
-
-    list_display = (
-        link_column(PrivacySpend, "round"),
-        "exchange",
-        "noise_multiplier",
-        "stores",
-        "spent",
-        "budget",
-        short_instant_column(PrivacySpend, "at"),
-    )
-    list_display_links = ("exchange",)
-    search_keys = ("round",)
-    search_help_text = _("A round's number.")
-    fieldsets = (
-        section(
-            None,
-            *list_display[:-1],
-            instant_column(PrivacySpend, "at"),
-            description=_(
-                "Written before the noisy sum is released. What is spent is never given back: "
-                "a round that would pass the budget fails."
-            ),
-        ),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        rows = super().get_queryset(request).select_related("round__plan")
-        return rows.defer("round__server_state", "round__question", "round__config")
-
-    spent = computed_column(_("ε afterwards"), number, "epsilon")
-
-    budget = computed_column(_("budget"), lambda spend: number(spend.round.plan.epsilon_budget))

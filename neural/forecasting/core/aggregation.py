@@ -6,9 +6,8 @@ in which stores answered nor on their names.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
-from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -118,9 +117,7 @@ def without_leverage(updates: Updates, *, weights: Mapping[str, float]) -> dict[
 def weighted_mean(
     updates: Updates, *, weights: Mapping[str, float], least_updates: int = 1
 ) -> FloatArray:
-    """The weighted mean of the updates: FedAvg (McMahan et al. 2017, arXiv:1602.05629).
-
-    FedProx (Li et al. 2020, arXiv:1812.06127) differs only in what a store minimises. Raises
+    """The weighted mean of the updates (McMahan et al. 2017, arXiv:1602.05629). Raises
     ValueError unless each update has a positive, finite weight, and :class:`AnswerRefused` for
     fewer updates than ``least_updates``, for different shapes and for NaN.
     """
@@ -155,65 +152,27 @@ def trimmed_count(stores: int, *, trim_share: float) -> int:
     return max(1, math.ceil(trim_share * stores - 1e-9))
 
 
-def coordinate_median(updates: Updates, *, least_updates: int = 3) -> FloatArray:
-    """For each coordinate, the median (Yin et al. 2018, arXiv:1803.01498); for an even number of
-    updates, the mean of the two in the middle. All stores weigh the same.
-
-    Raises :class:`TooFewUpdates` for fewer than ``least_updates``: the median of two updates is
-    their mean, which protects nobody.
-    """
-    _, stacked = _stacked(updates, least=least_updates)
-    return np.asarray(np.median(stacked, axis=0), dtype=np.float64)
-
-
 def column_sums(stacked: FloatArray) -> FloatArray:
     """The sums over the first axis, exactly rounded and therefore independent of the order."""
     columns = stacked.reshape(len(stacked), -1).T
     return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
-def _mean(*, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]) -> FloatArray:
-    """The mean, clipped at the median norm. With 3 hostile stores of 35 it was as good as the
-    trimmed mean."""
-    clipped = clip_to_median_norm(updates)
-    weights = without_leverage(clipped, weights=capped_weights(claimed))
-    return weighted_mean(clipped, weights=weights, least_updates=config.least_stores)
-
-
-def _trimmed_mean(
-    *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
-) -> FloatArray:
-    return trimmed_mean(updates, trim_share=config.trim_share, least_updates=config.least_stores)
-
-
-def _median(
-    *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
-) -> FloatArray:
-    return coordinate_median(updates, least_updates=max(3, config.least_stores))
-
-
-STRATEGIES: Mapping[str, Callable[..., FloatArray]] = MappingProxyType(
-    {"fedavg": _mean, "fedprox": _mean, "trimmed_mean": _trimmed_mean, "median": _median}
-)
-"""The aggregation functions by ``TrainingConfig.strategy``. They raise :class:`AnswerRefused` if
-the aggregate cannot be computed."""
-
-
 def aggregate(
     *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
 ) -> FloatArray:
-    """One update from those of the stores, by the config's strategy. ``claimed`` is each store's
-    claim of its size: its demand, or its number of examples.
+    """One update from those of the stores: their mean, clipped at the median norm and weighted by
+    what each store claims of its size (its demand, or its number of examples).
 
     Each update is first clipped to the config's clipping norm, in case the store has not done so.
-    Raises :class:`AnswerRefused` (too few, not finite, wrong shapes or counts), and ValueError for
-    an unknown strategy.
+    With 3 hostile stores of 35, coordinate-wise medians and trimmed means were no better.
+    Raises :class:`AnswerRefused` (too few, not finite, wrong shapes or counts).
     """
-    if config.strategy not in STRATEGIES:
-        raise ValueError(f"strategy is one of {', '.join(STRATEGIES)}, not {config.strategy}")
     _stacked(updates, least=1)
     clipped = {store: clip(update, norm=config.clipping_norm) for store, update in updates.items()}
-    return STRATEGIES[config.strategy](config=config, updates=clipped, claimed=claimed)
+    clipped = clip_to_median_norm(clipped)
+    weights = without_leverage(clipped, weights=capped_weights(claimed))
+    return weighted_mean(clipped, weights=weights, least_updates=config.least_stores)
 
 
 def _stacked(updates: Updates, *, least: int) -> tuple[Sequence[str], FloatArray]:

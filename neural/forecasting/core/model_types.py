@@ -77,9 +77,6 @@ class ModelType:
     forecast: Forecasting | None = None
     expected_exchanges: Callable[[TrainingConfig], int] = lambda _: 0
     """About how many exchanges a round will have, to show progress; 0: not known."""
-    releases: Callable[[Question], bool] = lambda _: False
-    """Whether the answers to a question become a noisy release, if the plan asks for noise. The
-    privacy that it costs is recorded before the program gets the answers."""
 
     @property
     def schemas(self) -> Sequence[str]:

@@ -6,9 +6,8 @@ judged candidate is better than the version in force and the simple rules, it is
 held-out days included: fit → grow → confirm.
 
 Answers are combined in order of the stores' codes and every sum is exact, so every coordinator
-arrives at the same server state. The one intended exception is the noise of differential privacy.
-A store's part needs no Django, queue or database, so Flower's ClientApp can wrap it for stores that
-train on their own premises."""
+arrives at the same server state. A store's part needs no Django, queue or database, so stores may
+train on their own premises, too."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -82,11 +81,6 @@ def answer_together(
 
 
 # The coordinator's side
-
-
-def releases(question: Question) -> bool:
-    """Whether answers to this question become a noisy release, if the plan asks for noise."""
-    return PHASES[question.kind].releases
 
 
 def schema_of(content: Json) -> str:

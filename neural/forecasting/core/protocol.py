@@ -93,16 +93,12 @@ class Step(NamedTuple):
 class TrainingConfig:
     """The settings of a round's training. Each is copied from the plan and kept with the round."""
 
-    strategy: str = "fedprox"
-    """fedavg, fedprox, trimmed_mean or median."""
     fit_exchanges: int = 10
     proximal: float = 0.5
     """μ of FedProx. It needs no scale: a store's loss is divided by its total demand."""
     ridge: float = 0.01
     clipping_norm: float = 1.0
     """The longest update of the linear weights that a store may send (L2 norm)."""
-    trim_share: float = 0.1
-    """β of the trimmed mean: the share of stores cut at each end."""
     max_examples: int = 100_000
     """No store weighs more than if it had trained on this many examples."""
     history_days: int = 365
@@ -119,13 +115,9 @@ class TrainingConfig:
     refit_exchanges: int = 3
     """How many exchanges a refit adds. A candidate that was judged better is trained further, and
     its trees are grown anew, with the held-out days included. 0: publish it as it was judged."""
-    noise_multiplier: float = 0.0
-    """z of differential privacy at store level; 0: off. With noise, no trees are grown."""
     least_stores: int = 2
     """Quorum: an exchange with fewer good answers fails the round."""
     seed: int = 0
-    invited_stores: int = 0
-    """How many stores the round invited: the fixed denominator of differential privacy."""
     features: str = ""
     """The hash of the features that the round trains with. Empty: the newest that there are."""
     as_of: str = ""

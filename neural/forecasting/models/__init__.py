@@ -5,8 +5,7 @@ store's ``StoreUpdate``, and a ``ModelVersion`` is what it made. ``rounds`` writ
 keeps each ``Forecast``, and the admin shows all.
 """
 
-from neural.forecasting.models.plan import Publishing, Strategy, TrainingPlan
-from neural.forecasting.models.privacy_spend import PrivacySpend
+from neural.forecasting.models.plan import Publishing, TrainingPlan
 from neural.forecasting.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
 from neural.forecasting.models.store_update import StoreUpdate, UpdateState
 from neural.forecasting.models.version import ActiveModel, Forecast, ModelVersion, Standing
@@ -16,13 +15,11 @@ __all__ = [
     "Forecast",
     "GroupSum",
     "ModelVersion",
-    "PrivacySpend",
     "Publishing",
     "RoundState",
     "RoundTransition",
     "Standing",
     "StoreUpdate",
-    "Strategy",
     "TrainingPlan",
     "TrainingRound",
     "UpdateState",

@@ -16,15 +16,6 @@ from neural.models.store import Store
 DEFAULT_MODEL_TYPE = "demand_forecast"
 
 
-class Strategy(models.TextChoices):
-    """How the stores' updates of the linear weights are trained and aggregated."""
-
-    FEDAVG = "fedavg", _("FedAvg: mean of the updates")
-    FEDPROX = "fedprox", _("FedProx: mean, and no store goes far from the common model")
-    TRIMMED_MEAN = "trimmed_mean", _("trimmed mean: the extremes are cut")
-    MEDIAN = "median", _("median of the updates")
-
-
 class Publishing(models.TextChoices):
     """Whether a better version is published at once or by a person."""
 
@@ -86,9 +77,6 @@ class TrainingPlan(models.Model):
         default=Publishing.AUTOMATIC,
     )
 
-    strategy = models.CharField(
-        _("strategy"), max_length=20, choices=Strategy.choices, default=Strategy.FEDPROX
-    )
     fit_exchanges = models.PositiveIntegerField(
         _("exchanges of the linear model"), default=10, **_between(1, 100)
     )
@@ -104,9 +92,6 @@ class TrainingPlan(models.Model):
         default=1.0,
         help_text=_("The longest update of the linear weights that a store may send (L2)."),
         **_between(1e-6, 1e6),
-    )
-    trim_share = models.FloatField(
-        _("trimmed share (β)"), default=0.1, help_text=_("At each end."), **_between(0, 0.49)
     )
     max_examples = models.PositiveIntegerField(
         _("greatest example count"),
@@ -149,19 +134,12 @@ class TrainingPlan(models.Model):
         **_between(0, 100),
     )
 
-    noise_multiplier = models.FloatField(
-        _("noise multiplier (z)"),
-        default=0.0,
-        help_text=_("Differential privacy at store level; 0 is off. With it no trees are grown."),
-        **_between(0, 1000),
-    )
-    epsilon_budget = models.FloatField(
-        _("privacy budget (ε)"),
-        default=8.0,
-        help_text=_("A round that would pass it in all, with the rounds before it, fails."),
-        **_between(0, 1e6),
-    )
-    delta = models.FloatField(_("privacy (δ)"), default=1e-5, **_between(1e-12, 0.1))
+    # Options that are gone: workers of the release before read them, so they go with the next one.
+    strategy = models.CharField(max_length=20, default="fedprox", editable=False)
+    trim_share = models.FloatField(default=0.1, editable=False)
+    noise_multiplier = models.FloatField(default=0.0, editable=False)
+    epsilon_budget = models.FloatField(default=8.0, editable=False)
+    delta = models.FloatField(default=1e-5, editable=False)
 
     class Meta:
         db_table = "neural_trainingplan"
@@ -169,9 +147,6 @@ class TrainingPlan(models.Model):
         verbose_name_plural = _("training plans")
         ordering = ("model_type",)
         constraints = (
-            models.CheckConstraint(
-                condition=Q(strategy__in=Strategy.values), name="neural_plan_known_strategy"
-            ),
             models.CheckConstraint(
                 condition=Q(publishing__in=Publishing.values), name="neural_plan_known_publishing"
             ),
@@ -183,11 +158,6 @@ class TrainingPlan(models.Model):
                 condition=Q(exchange_seconds__gte=1, deadline_seconds__gte=1)
                 & Q(stores_per_run__gte=1, dishes_per_store__gte=1),
                 name="neural_plan_bounds_positive",
-            ),
-            models.CheckConstraint(
-                condition=Q(noise_multiplier__gte=0, epsilon_budget__gte=0)
-                & Q(delta__gt=0, delta__lt=1),
-                name="neural_plan_privacy_in_range",
             ),
         )
 

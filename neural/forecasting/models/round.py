@@ -60,7 +60,6 @@ ROUND_REASONS = {
     "quorum": _("too few stores gave a usable answer"),
     "no_stores": _("too few stores have sold enough lately"),
     "deadline": _("the round took too long"),
-    "privacy_budget": _("the privacy budget is spent"),
     "program": _("the program refused or failed"),
     "by_a_person": _("cancelled by a person"),
     "run_ended": _("the run that keeps its deadlines was cancelled, or is dead"),

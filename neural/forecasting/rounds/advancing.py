@@ -14,14 +14,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F
 
-from neural.forecasting.core.privacy import PrivacyBudgetSpent, check_budget
 from neural.forecasting.core.protocol import AnswerRefused, Step
 from neural.forecasting.models import (
     GroupSum,
-    PrivacySpend,
     RoundState,
     StoreUpdate,
-    TrainingPlan,
     TrainingRound,
     UpdateState,
 )
@@ -125,13 +122,10 @@ def _aggregate(
     began = time.monotonic()
     answers = answers_of(asked, gathered)
     try:
-        spend(training, asked)
         step = asked.kind.program.go_on(
             asked.config, asked.server_state, asked.question, answers.by_name
         )
         _take_step(training, asked, gathered, answers, step, since(now, began))
-    except PrivacyBudgetSpent as spent:
-        _close(training, RoundState.FAILED_ERROR, "privacy_budget", str(spent), now=now)
     except AnswerRefused as refused:  # too few answers for the arithmetic
         _close(training, RoundState.FAILED_QUORUM, "quorum", refused.reason, now=now)
     except (DatabaseError, InterfaceError, SoftTimeLimitExceeded, ExchangeOver, PointerMoved):
@@ -233,46 +227,3 @@ def _settle_sums(
         seconds=F("seconds") + seconds,
     )
     GroupSum.objects.filter(round=asked.round_id, exchange__lte=asked.number).delete()
-
-
-# The privacy ledger: each noisy release is recorded before it is made
-
-
-def epsilon_after(plan: TrainingPlan, planned: list[float]) -> float:
-    """The ε of a plan after the ``planned`` releases (noise multipliers).
-
-    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
-    plan's budget.
-    """
-    past = PrivacySpend.objects.filter(round__model_type=plan.model_type)
-    return check_budget(
-        list(past.values_list("noise_multiplier", flat=True)),
-        planned,
-        budget_epsilon=plan.epsilon_budget,
-        delta=plan.delta,
-    )
-
-
-def spend(training: TrainingRound, asked: Exchange) -> None:
-    """Record the cost of this exchange's release, if it is one, and commit it.
-
-    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
-    plan's budget; then nothing is released. If the process is killed before the release, the cost
-    counts as spent. If the exchange is aggregated again, it is not counted twice.
-    """
-    noise = asked.config.noise_multiplier
-    if noise <= 0 or not asked.kind.releases(asked.question):
-        return
-    mine = PrivacySpend.objects.filter(round=training.pk, exchange=asked.number)
-    if mine.exists():
-        return
-    epsilon = epsilon_after(training.plan, [noise])
-    row = PrivacySpend(
-        round=training,
-        exchange=asked.number,
-        noise_multiplier=noise,
-        stores=training.invited,
-        epsilon=epsilon,
-    )
-    # Two coordinators may try to record it: only one of their releases is ever broadcast.
-    PrivacySpend.objects.bulk_create([row], ignore_conflicts=True)

@@ -91,7 +91,7 @@ def _opened_by_this_run(name: str, requested_by: str) -> TrainingRound | None:
     """The round that an earlier attempt of this run has opened, though it may be closed by now.
 
     An attempt may have opened it and died before that was recorded. Another round would train
-    twice, and spend privacy twice. What somebody else has opened for the same requester since the
+    twice. What somebody else has opened for the same requester since the
     run was recorded serves as well.
     """
     run = current_run()
@@ -127,9 +127,7 @@ def _open(
     today = as_of or now.date()
     stores = list(eligible_stores(plan, today=today).values_list("pk", flat=True))
     day = as_of.isoformat() if as_of else ""
-    config = replace(
-        plan.config(), invited_stores=len(stores), as_of=day, features=kind.schema_hash
-    )
+    config = replace(plan.config(), as_of=day, features=kind.schema_hash)
     training = TrainingRound.objects.create(
         plan=plan,
         model_type=plan.model_type,

@@ -9,7 +9,7 @@ from django.urls import reverse
 from neural.forecasting.admin.display import QUESTION_LABELS
 from neural.forecasting.admin.rounds import stations
 from neural.forecasting.core.program import PHASES
-from neural.forecasting.models import PrivacySpend, StoreUpdate
+from neural.forecasting.models import StoreUpdate
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning
 
@@ -282,7 +282,7 @@ def test_details_from_outside_are_never_markup():
         assert SCRIPT not in text(client, address)
 
 
-# Stores' parts, and what privacy has cost
+# Stores' parts
 
 
 def test_a_limited_user_sees_the_parts_of_their_own_stores_alone():
@@ -317,15 +317,3 @@ def test_a_stores_part_never_shows_the_answer_itself():
     assert "SECRET" not in text(client, world.page_of(update))
     assert '"payload"' not in " ".join(world.statements(client, world.list_of("storeupdate")))
     assert StoreUpdate.objects.get().payload
-
-
-def test_what_privacy_has_cost_stands_beside_its_budget():
-    training = learning.training()
-    PrivacySpend.objects.create(
-        round=training, exchange=2, noise_multiplier=1.0, stores=20, epsilon=1.25
-    )
-
-    page = text(world.superuser(), world.list_of("privacyspend"))
-
-    for shown in ("1.250", "8.000", "20"):
-        assert shown in page

@@ -10,7 +10,7 @@ import pytest
 from neural.forecasting.core import program as demand
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.features import BEFORE_CHANNELS, NEWEST, SETS, WITH_CHANNELS
+from neural.forecasting.core.features import BEFORE_CHANNELS, SETS, WITH_CHANNELS
 from neural.forecasting.core.model_types import simulate
 from neural.forecasting.core.program import DemandProgram
 from neural.forecasting.core.protocol import AnswerRefused
@@ -94,12 +94,6 @@ def test_one_store_that_knows_them_is_enough(plain, told):
 
 def test_a_round_of_older_features_asks_for_nothing_else(told, older):
     assert as_text(trained(told, OLDER)) == as_text(older)
-
-
-def test_a_private_round_cannot_know_what_stores_know(plain):
-    config = replace(SMALL, noise_multiplier=1.0, trees=0, invited_stores=5)
-
-    assert trained(plain, config)["model"]["schema"] == NEWEST.hash
 
 
 def test_a_version_of_older_features_forecasts_as_before(plain, told, older):

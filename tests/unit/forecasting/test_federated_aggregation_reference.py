@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from neural.forecasting.core.aggregation import (
-    coordinate_median,
     trimmed_count,
     trimmed_mean,
     weighted_mean,
@@ -78,16 +77,6 @@ def test_the_weighted_mean_is_flwrs(reference, given_):
 
     found = weighted_mean(by_store(rows), weights=weights)
     assert np.allclose(found, expected, rtol=1e-12, atol=1e-9)
-
-
-@settings(deadline=None)
-@given(given_=several)
-def test_the_median_is_flwrs(reference, given_):
-    rows, counts = given_
-
-    [expected] = reference.aggregate_median(as_flwr(rows, counts))
-
-    assert np.array_equal(coordinate_median(by_store(rows)), expected)
 
 
 @settings(deadline=None)

@@ -297,31 +297,3 @@ def test_a_chain_that_was_closed_on_the_days_kept_back_is_not_judged():
 
     verdict = evaluation.judge([each["figures"] for each in found.judged.values()])
     assert verdict.reason == "not_judged"
-
-
-def test_however_much_a_plan_trims_one_store_is_left_in_the_middle():
-    assert trained(chain(5), replace(SMALL, trim_share=0.49)).refused == {}
-
-
-# Differential privacy
-
-
-def test_with_noise_no_trees_are_grown_and_nothing_else_is_learned_of_stores():
-    config = replace(SMALL, noise_multiplier=1.0)
-    kinds = [question.kind for _, question, _ in exchanges(chain(), config)]
-    model = DemandModel.from_json(trained(config=config).server_state["model"])
-
-    assert kinds == ["describe", "fit", "fit", "calibrate", "judge"]
-    assert model.forest is None
-    assert not model.levels
-    assert len(set(model.standard.scale)) == 1
-
-
-def test_noise_is_drawn_anew_at_every_release():
-    config = replace(SMALL, noise_multiplier=1.0)
-
-    one, other = (
-        DemandModel.from_json(trained(config=config).server_state["model"]) for _ in range(2)
-    )
-
-    assert (one.weights != other.weights).all()

@@ -1,4 +1,4 @@
-"""The tasks around a round: its receipt, the run that watches its deadlines, forecasts, privacy."""
+"""The tasks around a round: its receipt, the run that watches its deadlines, forecasts."""
 
 import datetime as dt
 from dataclasses import replace
@@ -8,9 +8,7 @@ from django.utils import timezone
 
 from neural.forecasting.core.model_types import ModelTypeUnknown, model_type, register_model_type
 from neural.forecasting.models import (
-    ActiveModel,
     Forecast,
-    PrivacySpend,
     StoreUpdate,
     TrainingPlan,
     TrainingRound,
@@ -38,8 +36,6 @@ from tests.unit.forecasting.rounds import (
     finished,
     fresh,
     opened,
-    part,
-    parts,
     sold,
 )
 
@@ -428,78 +424,6 @@ def test_what_a_process_kept_of_its_stores_is_let_go_when_it_forecasts(chain):
     run_due()
 
     assert store_cache._bytes == 0
-
-
-# Privacy
-
-
-def test_what_a_noisy_release_costs_is_written_down_before_the_program_has_the_answers(
-    chain, monkeypatch
-):
-    TrainingPlan.objects.update(noise_multiplier=2.0, epsilon_budget=100.0)
-    seen: list[tuple[str, int]] = []
-    real = chain.program.go_on
-
-    def looks(config, server_state, question, answers):
-        seen.append((question.kind, PrivacySpend.objects.count()))
-        return real(config, server_state, question, answers)
-
-    monkeypatch.setattr(chain.program, "go_on", looks, raising=False)
-    training = finished()
-
-    assert seen == [("fit", 1), ("fit", 2), ("sum", 2), ("judge", 2)]
-    first, second = PrivacySpend.objects.filter(round=training)
-    assert (first.exchange, first.noise_multiplier, first.stores) == (1, 2.0, 3)
-    assert 0 < first.epsilon < second.epsilon
-
-
-def test_a_release_that_is_begun_again_is_counted_once(chain, monkeypatch):
-    TrainingPlan.objects.update(noise_multiplier=2.0, epsilon_budget=100.0)
-    real = chain.program.go_on
-    died: list[int] = []
-
-    def dies_once(config, server_state, question, answers):
-        if not died:
-            died.append(question.number)
-            from django.db import OperationalError
-
-            raise OperationalError("the database went away")
-        return real(config, server_state, question, answers)
-
-    monkeypatch.setattr(chain.program, "go_on", dies_once, raising=False)
-    training = opened()
-    run_due()
-    run_due(now=later(minutes=10))
-
-    assert fresh(training).state == "published"
-    assert PrivacySpend.objects.count() == 2
-
-
-def test_a_round_that_would_pass_the_budget_fails_and_releases_nothing(chain):
-    TrainingPlan.objects.update(noise_multiplier=0.5, epsilon_budget=1.0)
-
-    training = finished()
-
-    assert (training.state, training.reason) == ("failed_error", "privacy_budget")
-    assert not PrivacySpend.objects.exists()
-    assert ActiveModel.objects.version_of(NAME) is None
-
-
-def test_earlier_rounds_count_against_the_budget(chain):
-    TrainingPlan.objects.update(noise_multiplier=5.0, epsilon_budget=1.5)
-
-    states = [finished().state for _ in range(3)]
-
-    assert states[0] in ("published", "rejected")
-    assert states[-1] == "failed_error"
-
-
-def test_without_noise_nothing_is_spent(chain):
-    finished()
-
-    assert not PrivacySpend.objects.exists()
-    assert parts()["S1"] == ("accepted", "")
-    assert part("S1").update_norm == 10.0
 
 
 # Who sees what

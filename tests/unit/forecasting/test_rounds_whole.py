@@ -559,7 +559,7 @@ def test_killed_before_any_write_and_delivered_again_it_comes_out_the_same():
 
 
 def test_an_outcome_that_was_lost_opens_no_second_round_though_the_first_has_ended(chain):
-    """It would train twice, and spend privacy twice."""
+    """It would train twice."""
     run_federated_round.delay(NAME)
     run_to_the_end()
     training = TrainingRound.objects.get()

@@ -7,7 +7,7 @@ import pytest
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 
-OF_A_ROUND = {"invited_stores", "as_of", "features"}
+OF_A_ROUND = {"as_of", "features"}
 """What only a round knows."""
 
 
@@ -21,8 +21,8 @@ def test_a_plan_that_nobody_changed_trains_as_was_measured(name):
 
 
 def test_every_number_of_a_plan_reaches_the_round():
-    plan = TrainingPlan(model_type="demand_forecast", trees=7, proximal=2.5, strategy="median")
+    plan = TrainingPlan(model_type="demand_forecast", trees=7, proximal=2.5)
 
     config = plan.config()
 
-    assert (config.trees, config.proximal, config.strategy) == (7, 2.5, "median")
+    assert (config.trees, config.proximal) == (7, 2.5)

@@ -12,7 +12,6 @@ import neural
 from neural.api.keys import issue
 from neural.api.models import Scope
 from neural.audit import record
-from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.routing import keep_raw
 from neural.hooks.platforms.base import Push, Received
 from neural.models import (
@@ -201,9 +200,6 @@ def submitted() -> None:
     training = learning.training()
     learning.update(training, world.store(), "rejected", detail=SCRIPT)
     learning.forecast(world.store(), name=SCRIPT, version=learning.version(training))
-    PrivacySpend.objects.create(
-        round=training, exchange=1, noise_multiplier=1.0, stores=3, epsilon=1.0
-    )
     search_world.index(SCRIPT)
     OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
     IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})

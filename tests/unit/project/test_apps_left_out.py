@@ -52,7 +52,7 @@ TABLES = {
     },
     "forecasting": {
         *("neural_activemodel", "neural_forecast", "neural_groupsum", "neural_modelversion"),
-        *("neural_privacyspend", "neural_roundtransition", "neural_storeupdate"),
+        *("neural_roundtransition", "neural_storeupdate"),
         *("neural_trainingplan", "neural_trainingplan_participants", "neural_traininground"),
     },
     "logins": {"neural_logins_loginfailures"},

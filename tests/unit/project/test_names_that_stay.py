@@ -112,7 +112,6 @@ TABLES = {
     "neural_order",
     "neural_orderline",
     "neural_payment",
-    "neural_privacyspend",
     "neural_queuepause",
     "neural_runedit",
     "neural_savedview",

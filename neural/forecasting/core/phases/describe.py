@@ -1,7 +1,6 @@
 """The phase in which stores describe their data: examples, features, usual levels of dishes. Pure.
 
 From the descriptions come the standard of the features, the bins of the trees and the usual levels.
-With differential privacy stores send no description, because no noise would protect it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import numpy as np
 
 from neural.forecasting.core import aggregation, binning, glm
 from neural.forecasting.core.days import special_days
-from neural.forecasting.core.demand_model import FLAT_WEEK, DemandModel
+from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.features import SETS, FeatureSet, set_of
 from neural.forecasting.core.phases.grow import form_of
@@ -22,15 +21,12 @@ from neural.forecasting.core.phases.phase import (
     Phase,
     StorePart,
     arrays,
-    is_private,
     typical,
 )
 from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 from neural.forecasting.core.series import FloatArray, Sales
 from neural.forecasting.core.trees.forest import PartialForest, begin
 
-DESCRIPTION = ("demand", "mean", "square", "sketch", "levels", "week")
-"""The keys that a private round leaves empty."""
 LEVEL_DAYS, WEEK_DAYS = 28, 56
 LARGEST_WEEKDAY = 7.0
 """The sales of a weekday / those of all days: a store that opens on one day of the week has 7."""
@@ -38,30 +34,25 @@ LARGEST_MEAN = 1e3
 """The limit of a feature's mean: features are logarithms of ratios, shares and flags."""
 STORES_OF_A_LEVEL = 3
 """At least this many stores must sell a dish before its usual level is shared."""
-PRIVATE_SCALE, PRIVATE_VARIANCE = 0.5, 0.01
-"""With differential privacy the standard and the prior variance are fixed: if they were learned,
-they would reveal something about stores that ε does not cover."""
 
 
 class Describe(Phase):
     """The first question of a round; its answers initialise the model."""
 
     name = "describe"
-    keys = frozenset({"base", "examples", *DESCRIPTION})
+    keys = frozenset({"base", "examples", "demand", "mean", "square", "sketch", "levels", "week"})
 
     def base(self, server_state: Json, number: int) -> str:
         """The hash of the features, because there is no model yet."""
         return offered(server_state).hash[:16]
 
     def answer(self, store: StorePart) -> Json:
-        counts: Json = {"base": store.base, "examples": len(store.train)}
-        if is_private(store.config):
-            return {**counts, **dict.fromkeys(DESCRIPTION)}
         features = offered(store.server_state)
         own = features.of(store.train.values)
         values = own.astype(np.float64)
         return {
-            **counts,
+            "base": store.base,
+            "examples": len(store.train),
             "demand": float(store.train.target.mean()),
             "mean": encode(values.mean(axis=0), dtype="<f8"),
             "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),
@@ -71,10 +62,6 @@ class Describe(Phase):
         }
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        if is_private(config):
-            if any(answer[name] is not None for name in DESCRIPTION):
-                raise AnswerRefused("wrong_type", "a private round asks for no description")
-            return
         demand = answer["demand"]
         if not isinstance(demand, float) or not 0 <= demand < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
@@ -94,19 +81,19 @@ class Describe(Phase):
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         most = offered(server_state)
-        features = _used(config, most, answers)
-        standard = _standard(config, most, answers).of(len(features))
+        features = _used(most, answers)
+        standard = _standard(most, answers).of(len(features))
         forest = _forest(config, most, features, answers)
         model = DemandModel(
             features=features,
             standard=standard,
-            weights=_start(config, server_state["active"], features, standard),
-            variance=np.full(standard.size, PRIVATE_VARIANCE),
+            weights=_start(server_state["active"], features, standard),
+            variance=np.zeros(standard.size),
             forest=forest,
-            levels={} if is_private(config) else _levels(answers),
-            week=FLAT_WEEK if is_private(config) else _week(answers),
+            levels=_levels(answers),
+            week=_week(answers),
         )
-        return Combined({"model": {**model.as_json(), "private": is_private(config)}, "fits": 0})
+        return Combined({"model": model.as_json(), "fits": 0})
 
 
 def offered(server_state: Json) -> FeatureSet:
@@ -119,12 +106,10 @@ def offered(server_state: Json) -> FeatureSet:
     return found
 
 
-def _used(config: TrainingConfig, most: FeatureSet, answers: Answers) -> FeatureSet:
+def _used(most: FeatureSet, answers: Answers) -> FeatureSet:
     """The oldest set in which nothing is missing that any store knows: columns of which all stores
     know nothing are zero everywhere. So a chain whose orders have no channels trains the very model
-    that it trained before there were any. A private round cannot know it."""
-    if is_private(config):
-        return most
+    that it trained before there were any."""
     squares = arrays(answers, "square", len(most)).values()
     known = np.any([square > 0 for square in squares], axis=0)
     return next(each for each in SETS if not known[len(each) :].any() or each is most)
@@ -165,22 +150,17 @@ def _check_levels(levels: object) -> None:
             raise AnswerRefused("out_of_range", "a level of a dish")
 
 
-def _standard(config: TrainingConfig, features: FeatureSet, answers: Answers) -> glm.Standard:
+def _standard(features: FeatureSet, answers: Answers) -> glm.Standard:
     size = len(features)
-    if is_private(config):
-        return glm.Standard(mean=np.zeros(size), scale=np.full(size, PRIVATE_SCALE))
-    mean, square = (typical(arrays(answers, name, size), config) for name in ("mean", "square"))
+    mean, square = (typical(arrays(answers, name, size)) for name in ("mean", "square"))
     return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
 
 
-def _start(
-    config: TrainingConfig, active: Json | None, features: FeatureSet, standard: glm.Standard
-) -> FloatArray:
+def _start(active: Json | None, features: FeatureSet, standard: glm.Standard) -> FloatArray:
     """The weights in force, converted to the new standard; zeros if there are none, and for
-    features that only one of the two has. A private round does not start from weights that were
-    learned without noise: its ε does not cover them."""
+    features that only one of the two has."""
     weights = np.zeros(standard.size)
-    if active is None or (is_private(config) and not active.get("private")):
+    if active is None:
         return weights
     before = DemandModel.from_json(active)
     both = min(len(features), len(before.features))
@@ -206,7 +186,7 @@ def _forest(
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
     bins = bins.of(len(features))
-    return begin(form=form, bins=bins, unit=max(float(typical(demands, config)[0]), 1e-3))
+    return begin(form=form, bins=bins, unit=max(float(typical(demands)[0]), 1e-3))
 
 
 def _most_examples(config: TrainingConfig, claimed: Sequence[int]) -> int:

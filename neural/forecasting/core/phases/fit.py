@@ -5,7 +5,7 @@ own optima are from them (:class:`Spread`)."""
 
 import numpy as np
 
-from neural.forecasting.core import aggregation, glm, privacy
+from neural.forecasting.core import aggregation, glm
 from neural.forecasting.core.demand_model import DemandModel, size_of
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.phases.phase import (
@@ -15,7 +15,6 @@ from neural.forecasting.core.phases.phase import (
     Phase,
     StorePart,
     arrays,
-    is_private,
     typical,
     with_arrays,
 )
@@ -28,7 +27,6 @@ class Fit(Phase):
 
     name = "fit"
     keys = frozenset({"base", "examples", "demand", "update", "update_norm"})
-    releases = True
 
     def exchanges(self, config: TrainingConfig, *, refit: bool) -> int:
         return refits(config) if refit else config.fit_exchanges
@@ -38,8 +36,9 @@ class Fit(Phase):
 
     def answer(self, store: StorePart) -> Json:
         config, broadcast, problem = store.config, store.model.weights, store.problem
-        proximal = 0.0 if config.strategy == "fedavg" else config.proximal
-        trained = glm.fedprox(problem, broadcast=broadcast, ridge=config.ridge, proximal=proximal)
+        trained = glm.fedprox(
+            problem, broadcast=broadcast, ridge=config.ridge, proximal=config.proximal
+        )
         update = aggregation.clip(trained - broadcast, norm=config.clipping_norm)
         return {
             "base": store.base,
@@ -64,18 +63,8 @@ class Fit(Phase):
         model = DemandModel.from_json(server_state["model"])
         size = len(model.weights)
         updates = arrays(answers, "update", size)
-        if is_private(config):
-            step = privacy.private_mean(
-                updates,
-                shape=(size,),
-                invited_stores=max(config.invited_stores, len(updates)),
-                clipping_norm=config.clipping_norm,
-                noise_multiplier=config.noise_multiplier,
-                least_updates=config.least_stores,
-            )
-        else:
-            demand = {store: answer["demand"] for store, answer in answers.items()}
-            step = aggregation.aggregate(config=config, updates=updates, claimed=demand)
+        demand = {store: answer["demand"] for store, answer in answers.items()}
+        step = aggregation.aggregate(config=config, updates=updates, claimed=demand)
         weights = model.weights + step
         return Combined(
             {"fits": server_state["fits"] + 1, "model": with_arrays(server_state, weights=weights)}
@@ -83,9 +72,8 @@ class Fit(Phase):
 
 
 def refits(config: TrainingConfig) -> int:
-    """The number of exchanges of the linear model in a refit; 0 in a private round, where each
-    would cost privacy."""
-    return 0 if is_private(config) else min(config.refit_exchanges, config.fit_exchanges)
+    """The number of exchanges of the linear model in a refit."""
+    return min(config.refit_exchanges, config.fit_exchanges)
 
 
 class Spread(Phase):
@@ -94,10 +82,6 @@ class Spread(Phase):
 
     name = "spread"
     keys = frozenset({"base", "excess"})
-
-    def is_skipped(self, config: TrainingConfig) -> bool:
-        """A private round skips this phase, because no noise protects its answers."""
-        return is_private(config)
 
     def answer(self, store: StorePart) -> Json:
         found = glm.spread(
@@ -118,5 +102,5 @@ class Spread(Phase):
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         excess = arrays(answers, "excess", size_of(server_state["model"]))
-        variance = glm.prior_variance(typical(excess, config))
+        variance = glm.prior_variance(typical(excess))
         return Combined({"model": with_arrays(server_state, variance=variance)})

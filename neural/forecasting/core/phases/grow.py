@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neural.forecasting.core import binning
-from neural.forecasting.core.phases.phase import Answers, Combined, Phase, StorePart, is_private
+from neural.forecasting.core.phases.phase import Answers, Combined, Phase, StorePart
 from neural.forecasting.core.protocol import AnswerRefused, Json, Together, TrainingConfig
 from neural.forecasting.core.trees import growing, sums
 from neural.forecasting.core.trees.forest import Form, PartialForest
@@ -69,9 +69,8 @@ class Grow(Phase):
 
 
 def form_of(config: TrainingConfig) -> Form | None:
-    """The form in which trees are grown; None for a round without trees. A private round has none,
-    because no noise protects their sums."""
-    if not config.trees or is_private(config):
+    """The form in which trees are grown; None for a round without trees."""
+    if not config.trees:
         return None
     together = min(config.trees_together, config.trees)
     return Form(

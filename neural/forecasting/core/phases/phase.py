@@ -132,8 +132,8 @@ class StorePart:
 MOST_DISHES = 1000
 LARGEST_DEMAND = 1e12
 LARGEST_SUM = 1e18
-STORES_TO_TRIM = 5
-"""From this many stores on, :func:`typical` cuts the extremes."""
+STORES_TO_TRIM, TRIM_SHARE = 5, 0.1
+"""From this many stores on, :func:`typical` cuts this share of them at each end."""
 
 Answers: TypeAlias = Mapping[str, Json]
 """Answers by store, in order of the stores' codes."""
@@ -160,8 +160,6 @@ class Phase(ABC):
     """Whether stores of one trust domain may add up their answers before they send them."""
     judges: ClassVar[bool] = False
     """Whether stores judge the finished model, on days that nobody trained on."""
-    releases: ClassVar[bool] = False
-    """Whether the answers become a noisy release, if the plan asks for noise."""
     least_examples: ClassVar[int] = 1
     """An answer made from fewer examples is refused."""
 
@@ -233,11 +231,6 @@ class Phase(ABC):
         """Combine the good answers into changes of the server state."""
 
 
-def is_private(config: TrainingConfig) -> bool:
-    """Whether a round's linear weights are released with noise."""
-    return config.noise_multiplier > 0
-
-
 def fingerprint(*parts: object) -> str:
     """A short hash of the parts (16 hexadecimal digits)."""
     text = "\n".join(str(part) for part in parts)
@@ -272,13 +265,11 @@ def arrays(answers: Answers, name: str, size: int) -> dict[str, FloatArray]:
     }
 
 
-def typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatArray:
+def typical(values: Mapping[str, FloatArray]) -> FloatArray:
     """The mean over stores, without the extremes if there are enough stores."""
     if len(values) < STORES_TO_TRIM:
         return aggregation.weighted_mean(values, weights=dict.fromkeys(values, 1.0))
-    # Whatever the plan says, at least one value is left in the middle.
-    most = (len(values) - 1) // 2 / len(values)
-    return aggregation.trimmed_mean(values, trim_share=min(config.trim_share, most))
+    return aggregation.trimmed_mean(values, trim_share=TRIM_SHARE)
 
 
 def with_arrays(server_state: Json, **changes: FloatArray) -> Json:
