@@ -30,7 +30,7 @@ from neural.forecasting.core.doubtful import doubtful_days, without
 from neural.forecasting.core.evaluation import weekday_mean
 from neural.forecasting.core.features import forecast_examples
 from neural.forecasting.core.lags import Chain
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.protocol import Json, TrainingConfig
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.forecasting.demand_forecast import DEMAND_FORECAST

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.forecasts import datasets
 from neural.forecasting.core import aggregation, evaluation
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.model_types import Tamper, simulate
+from neural.forecasting.core.participant import Tamper, simulate
 from neural.forecasting.core.protocol import Json, Question, TrainingConfig
 from neural.forecasting.core.series import Sales
 from neural.forecasting.demand_forecast import DEMAND_FORECAST

@@ -13,7 +13,7 @@ from neural.forecasting.core import aggregation, binning, evaluation, glm
 from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
 from neural.forecasting.core.features import FEATURES, HORIZONS_EACH, Examples, training_examples
 from neural.forecasting.core.glm import FARTHEST
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.core.trees import growing
 from neural.forecasting.core.trees import sums as trees_sums

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
         DishForecast,
         ModelType,
         register_model_type,
-        simulate,
     )
+    from neural.forecasting.core.participant import simulate
     from neural.forecasting.core.protocol import (
         AnswerRefused,
         NotEnoughHistory,
@@ -40,7 +40,7 @@ _HOMES = {
     "Together": "neural.forecasting.core.protocol",
     "TrainingConfig": "neural.forecasting.core.protocol",
     "register_model_type": "neural.forecasting.core.model_types",
-    "simulate": "neural.forecasting.core.model_types",
+    "simulate": "neural.forecasting.core.participant",
 }
 
 __all__ = [

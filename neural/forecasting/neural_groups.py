@@ -23,5 +23,5 @@ register_group_permissions(
     ),
     nobody={"delete_trainingplan": "rounds refer to their plan; it is switched off"},
     read_only=("forecast", "modelversion", "traininground", "storeupdate"),
-    internal=("roundtransition", "groupsum", "activemodel"),
+    internal=("roundtransition", "activemodel"),
 )

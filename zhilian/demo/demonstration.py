@@ -178,7 +178,7 @@ class Demonstration:
         progress = self.training.look()
         if progress is not None:
             self.progress.show_training(progress)
-            self._note(("training", progress.round, progress.exchange, progress.stores_in))
+            self._note(("training", progress.round, progress.exchange))
         if self.training.is_through:
             self.training.look_back()
             self.finished = True

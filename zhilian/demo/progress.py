@@ -11,7 +11,7 @@ from typing import TextIO
 from django.db.models import Count, Max, Min, Q
 from tqdm import tqdm
 
-from neural.forecasting.rounds.gathering import RoundProgress
+from neural.forecasting.rounds.progress import RoundProgress
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.runs.models.run import TaskRunQuerySet
 from zhilian.demo.jobs import REQUESTED_BY
@@ -91,7 +91,7 @@ class DemoProgress:
 
     def show_training(self, progress: RoundProgress) -> None:
         """Show how far the round of training is."""
-        stores = f"{progress.stores_in} of {progress.taking_part} stores in"
+        stores = f"{progress.taking_part} stores"
         self._bar(
             "training",
             progress.exchange,

@@ -11,8 +11,8 @@ from neural.forecasting.models import RoundState, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
 from neural.forecasting.rounds.asking import FORECAST_TASK
-from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
+from neural.forecasting.rounds.progress import RoundProgress, round_progress
 from neural.models import RunState, Store, TaskRun
 from neural.restaurant.models import DailyDemand
 from zhilian.demo.bakery import BRAND
@@ -95,12 +95,12 @@ class Training:
         rows = TrainingRound.objects.defer("server_state", "question")
         self.round = rows.get(pk=self.round.pk)
         if self.round.is_open:
-            return round_progress(self.round, now=dt.datetime.now(dt.UTC))
+            return round_progress(self.round)
         if not self.is_good and self._may_open_another:
             self._open()
             return self.look()
         self.is_through = not self._forecasts_are_made_now()
-        return None if self.is_through else round_progress(self.round, now=dt.datetime.now(dt.UTC))
+        return None if self.is_through else round_progress(self.round)
 
     def _forecasts_are_made_now(self) -> bool:
         unfinished = (RunState.PENDING, RunState.RUNNING)

@@ -38,21 +38,18 @@ FIELDSETS: Any = (
         "schedule",
         "newest",
         description=_(
-            "A round asks stores again and again: each answers from its own sales, and "
-            "only sums and weights leave it. What you change here counts from the next "
-            "round on."
+            "A round learns from the sales of all stores that take part. What you change here "
+            "counts from the next round on."
         ),
     ),
     section(
-        _("Who takes part, and how long is waited"),
+        _("Who takes part, and how long it may take"),
         "participants",
         ("least_stores", "least_share"),
-        ("exchange_seconds", "deadline_seconds"),
-        "stores_per_run",
+        "deadline_seconds",
         description=_(
-            "A round goes on without stores that fail, hang or are late, as long as there "
-            "are enough others: the quorum. Otherwise it ends and the version in force "
-            "stays."
+            "A round goes on without stores that fail, as long as there are enough others: "
+            "the quorum. Otherwise it ends and the version in force stays."
         ),
     ),
     section(

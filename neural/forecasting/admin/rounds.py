@@ -49,7 +49,7 @@ from neural.forecasting.models import (
 from neural.forecasting.models.round import ASKING_STATES
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round
-from neural.forecasting.rounds.gathering import round_progress
+from neural.forecasting.rounds.progress import round_progress
 from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 
@@ -252,7 +252,7 @@ def _progress(training: TrainingRound) -> dict[str, Any]:
     now = database_clock()
     return {
         "training": training,
-        "progress": round_progress(training, now=now),
+        "progress": round_progress(training),
         "phase": phase(training),
         "round_left": max(training.closes_at - now, dt.timedelta(0)),
         "progress_address": address_in_admin(

@@ -1,7 +1,5 @@
 """The admin pages of store updates (figures of each store's part)."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,13 +8,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import (
-    NOTHING,
     computed_column,
     instant_column,
     json_column,
     link,
     link_column,
-    of_bytes,
     one_line,
     short_instant_column,
     store_code_column,
@@ -27,7 +23,6 @@ from neural.admin.scope import HistoryAdmin, section
 from neural.forecasting.admin.display import (
     RoundFilter,
     UpdateStateFilter,
-    number,
     reason,
     update_badge,
 )
@@ -45,8 +40,6 @@ class StoreUpdateAdmin(HistoryAdmin):
         "state_and_reason",
         "answered",
         "examples",
-        "sent",
-        "worked",
         short_instant_column(StoreUpdate, "answered_at"),
     )
     list_display_links = ("state_and_reason",)
@@ -65,8 +58,7 @@ class StoreUpdateAdmin(HistoryAdmin):
             "state_display",
             "why",
             ("exchange", instant_column(StoreUpdate, "answered_at")),
-            ("examples", "norm"),
-            ("sent", "worked"),
+            "examples",
         ),
         section(
             _("Figures"),
@@ -108,9 +100,3 @@ class StoreUpdateAdmin(HistoryAdmin):
     answered = computed_column(_("exchange"), lambda update: update.exchange)
 
     why = computed_column(_("reason"), reason)
-    norm = computed_column(_("length of the update"), number, "update_norm")
-    sent = computed_column(_("sent"), of_bytes, "bytes_sent")
-
-    @admin.display(description=_("worked"))
-    def worked(self, update: StoreUpdate) -> Any:
-        return _("%(number).1f s") % {"number": update.seconds} if update.seconds else NOTHING

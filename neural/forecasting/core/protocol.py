@@ -7,6 +7,7 @@ question and derives each next question from the answers to the last one. In bet
 round may stop at any moment and continue in another process.
 """
 
+import json
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -31,15 +32,6 @@ class AnswerRefused(NeuralError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
-
-
-def check_stores(answer: Json, *, asked: int) -> None:
-    """Raise :class:`AnswerRefused` if an answer claims another number of stores than ``asked``.
-
-    The coordinator alone decides this number, because a group's sum is not judged store by store
-    again."""
-    if "stores" in answer and (type(answer["stores"]) is not int or answer["stores"] != asked):
-        raise AnswerRefused("out_of_range", f"stores is not {asked}, of how many it was asked")
 
 
 class NotEnoughHistory(NeuralError):
@@ -152,6 +144,32 @@ class Program(Protocol):
 Answer: TypeAlias = Callable[[TrainingConfig, Json, Question, Sales, Memory], Json]
 """A store's part: ``answer(config, server_state, question, sales, memory)``. It is a plain
 function from arrays to JSON without Django, so Flower's ClientApp can wrap it."""
+
+
+def check_answer(
+    program: Program, config: TrainingConfig, step: Step, answer: Any, *, asked: int
+) -> None:
+    """Raise :class:`AnswerRefused` unless an answer for ``asked`` stores is JSON with finite
+    numbers, claims no other number of stores, and is what the program asks for."""
+    if not isinstance(answer, dict):
+        raise AnswerRefused("wrong_type", type(answer).__name__)
+    try:
+        json.dumps(answer, allow_nan=False)
+    except ValueError as error:
+        raise AnswerRefused("not_finite") from error
+    except (TypeError, RecursionError) as error:
+        raise AnswerRefused("not_json", type(error).__name__) from error
+    # The coordinator alone decides this number, because a sum is not judged store by store again.
+    if "stores" in answer and (type(answer["stores"]) is not int or answer["stores"] != asked):
+        raise AnswerRefused("out_of_range", f"stores is not {asked}, of how many it was asked")
+    assert step.question is not None
+    try:
+        program.check(config, step.server_state, step.question, answer)
+    except AnswerRefused:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        # An answer that makes the check itself fail has a wrong form.
+        raise AnswerRefused("wrong_shape", type(error).__name__) from error
 
 
 class Together(NamedTuple):

@@ -6,14 +6,13 @@ keeps each ``Forecast``, and the admin shows all.
 """
 
 from neural.forecasting.models.plan import Publishing, TrainingPlan
-from neural.forecasting.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
+from neural.forecasting.models.round import RoundState, RoundTransition, TrainingRound
 from neural.forecasting.models.store_update import StoreUpdate, UpdateState
 from neural.forecasting.models.version import ActiveModel, Forecast, ModelVersion, Standing
 
 __all__ = [
     "ActiveModel",
     "Forecast",
-    "GroupSum",
     "ModelVersion",
     "Publishing",
     "RoundState",

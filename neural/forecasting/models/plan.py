@@ -48,20 +48,8 @@ class TrainingPlan(models.Model):
     least_share = models.FloatField(
         _("quorum as a share of the invited"), default=0.5, **_between(0, 1)
     )
-    exchange_seconds = models.PositiveIntegerField(
-        _("seconds for an exchange"),
-        default=120,
-        help_text=_("Who has not answered by then is late, and the round goes on without it."),
-        **_between(1, 86_400),
-    )
     deadline_seconds = models.PositiveIntegerField(
         _("seconds for a round"), default=3600, **_between(1, 7 * 86_400)
-    )
-    stores_per_run = models.PositiveIntegerField(
-        _("stores a run"),
-        default=25,
-        help_text=_("How many stores of one trust domain answer in one run."),
-        **_between(1, 10_000),
     )
     participants = models.ManyToManyField(
         Store,
@@ -135,6 +123,8 @@ class TrainingPlan(models.Model):
     )
 
     # Options that are gone: workers of the release before read them, so they go with the next one.
+    exchange_seconds = models.PositiveIntegerField(default=120, editable=False)
+    stores_per_run = models.PositiveIntegerField(default=25, editable=False)
     strategy = models.CharField(max_length=20, default="fedprox", editable=False)
     trim_share = models.FloatField(default=0.1, editable=False)
     noise_multiplier = models.FloatField(default=0.0, editable=False)

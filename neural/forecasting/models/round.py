@@ -1,8 +1,8 @@
 """The models for rounds of training. A round is a state machine; each change is a compare-and-set.
 
 A round is a series of exchanges. Its next step follows from the database alone: the server state
-(the model under construction), the current question, and the answers to it. Any process that finds
-all answers recorded may advance the round; only one succeeds.
+(the model under construction), the current question, and stores' sales. Any process may go on with
+a round; only one succeeds.
 """
 
 import datetime as dt
@@ -62,7 +62,8 @@ ROUND_REASONS = {
     "deadline": _("the round took too long"),
     "program": _("the program refused or failed"),
     "by_a_person": _("cancelled by a person"),
-    "run_ended": _("the run that keeps its deadlines was cancelled, or is dead"),
+    "run_ended": _("the run that trains it was cancelled, or is dead"),
+    "other_software": _("software of another version had opened it; the schedule opens the next"),
 }
 """The reasons for which rounds end, by code."""
 
@@ -81,10 +82,6 @@ class TrainingRoundQuerySet(models.QuerySet):
     def closed(self) -> Self:
         """Rounds that have ended."""
         return self.filter(state__in=CLOSED_STATES)
-
-    def overdue(self, now: dt.datetime) -> Self:
-        """Open rounds whose time, or whose exchange's time, is up."""
-        return self.open().filter(Q(exchange_closes_at__lte=now) | Q(closes_at__lte=now))
 
 
 class TrainingRound(models.Model):
@@ -114,24 +111,26 @@ class TrainingRound(models.Model):
         db_index=False,
     )
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
-    seed = models.BigIntegerField(_("seed"), default=0)
     invited = models.PositiveIntegerField(_("stores invited"), default=0)
     taking_part = models.PositiveIntegerField(
         _("stores taking part"), default=0, help_text=_("Those whose answers still count.")
     )
     quorum = models.PositiveIntegerField(_("quorum"), default=1)
-    exchange_seconds = models.PositiveIntegerField(_("seconds for an exchange"), default=120)
-    stores_per_run = models.PositiveIntegerField(_("stores a run"), default=25)
     dishes_per_store = models.PositiveIntegerField(_("dishes a store"), default=50)
 
     opened_at = models.DateTimeField(_("opened at"))
     exchange_opened_at = models.DateTimeField(_("exchange opened at"), null=True, blank=True)
     exchange_closes_at = models.DateTimeField(_("exchange closes at"), null=True, blank=True)
-    asked_again = models.PositiveIntegerField(_("exchange asked again"), default=0)
     closes_at = models.DateTimeField(_("closes at"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=50, blank=True, default="")
     detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+
+    # Workers of the release before read and write these columns; they go with the next one.
+    seed = models.BigIntegerField(default=0, editable=False)
+    exchange_seconds = models.PositiveIntegerField(default=120, editable=False)
+    stores_per_run = models.PositiveIntegerField(default=25, editable=False)
+    asked_again = models.PositiveIntegerField(default=0, editable=False)
 
     objects = TrainingRoundQuerySet.as_manager()
 
@@ -214,17 +213,8 @@ class TrainingRound(models.Model):
             exchange=question["number"],
             taking_part=taking_part,
             exchange_opened_at=now,
-            exchange_closes_at=now + dt.timedelta(seconds=self.exchange_seconds),
+            exchange_closes_at=self.closes_at,  # for workers of the release before
         )
-
-    def begin_aggregating(self) -> bool:
-        """Mark the round as aggregating its answers."""
-        return self._become(RoundState.AGGREGATING, RoundState.COLLECTING)
-
-    def ask_again(self) -> bool:
-        """Mark that the missing stores are asked again. This succeeds once in each exchange."""
-        theirs = type(self).objects.filter(pk=self.pk, exchange=self.exchange)
-        return bool(theirs.filter(asked_again__lt=self.exchange).update(asked_again=self.exchange))
 
     def cancel(self, *, now: dt.datetime) -> bool:
         """End the round without a version on a person's request, whatever its state. Returns False
@@ -270,7 +260,7 @@ class TrainingRound(models.Model):
                 return False
             for name, value in {"state": state, **changes}.items():
                 setattr(self, name, value)
-            if state != was:  # hundreds of exchanges of sums stay in one state
+            if state != was:  # hundreds of exchanges stay in one state
                 RoundTransition.objects.create(
                     round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
                 )
@@ -297,44 +287,6 @@ class RoundTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_state} → {self.to_state}"
-
-
-class GroupSum(models.Model):
-    """The joint answer of stores of one trust domain, kept until its exchange closes.
-
-    A store that was asked again may be in two sums. ``neural.forecasting.rounds.gathering`` decides
-    which of them counts.
-    """
-
-    round = models.ForeignKey(
-        TrainingRound,
-        models.CASCADE,
-        verbose_name=_("round"),
-        related_name="sums",
-        db_index=False,
-    )
-    exchange = models.PositiveIntegerField(_("exchange"))
-    first_store = models.CharField(_("first store"), max_length=64)
-    store_count = models.PositiveIntegerField(_("number of stores"))
-    stores = models.JSONField(_("stores"), default=list)
-    payload = ExactJSONField(_("answer"))
-    bytes_sent = models.BigIntegerField(_("bytes sent"), default=0)
-    seconds = models.FloatField(_("seconds"), default=0)
-
-    class Meta:
-        db_table = "neural_groupsum"
-        verbose_name = _("sum of a group")
-        verbose_name_plural = _("sums of groups")
-        constraints = (
-            # This is also the index of an exchange's sums.
-            models.UniqueConstraint(
-                fields=("round", "exchange", "first_store", "store_count"),
-                name="neural_sum_identity",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.round_id}/{self.exchange} {self.first_store}"
 
 
 # Log lines. They have identifiers, states and counts, but never an answer, a row, or an error

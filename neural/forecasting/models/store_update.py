@@ -51,20 +51,9 @@ class StoreUpdateQuerySet(StoreScopedQuerySet):
         """Stores whose answers count."""
         return self.filter(state__in=TAKING_PART)
 
-    def missing(self, exchange: int) -> Self:
-        """Stores whose answer to this exchange's question is still expected."""
-        return self.taking_part().filter(exchange__lt=exchange)
-
-    def answered(self, exchange: int) -> Self:
-        """Stores whose answer to this exchange's question has been recorded."""
-        return self.taking_part().filter(exchange=exchange)
-
 
 class StoreUpdate(models.Model):
-    """One store's part in one round: figures about its answers, and whether they were used.
-
-    An answer itself is kept only until it has been used.
-    """
+    """One store's part in one round: figures about its answers, and whether they were used."""
 
     round = models.ForeignKey(
         TrainingRound,
@@ -86,13 +75,15 @@ class StoreUpdate(models.Model):
     reason = models.CharField(_("reason"), max_length=50, blank=True, default="")
     detail = models.CharField(_("detail"), max_length=200, blank=True, default="")
     exchange = models.PositiveIntegerField(_("exchange answered last"), default=0)
-    payload = ExactJSONField(_("answer"), null=True, blank=True, editable=False)
     examples = models.BigIntegerField(_("examples"), null=True, blank=True)
-    update_norm = models.FloatField(_("length of the update"), null=True, blank=True)
-    bytes_sent = models.BigIntegerField(_("bytes sent"), default=0)
-    seconds = models.FloatField(_("seconds"), default=0)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
     figures = ExactJSONField(_("figures"), default=dict, blank=True)
+
+    # Workers of the release before read and write these columns; they go with the next one.
+    payload = ExactJSONField(null=True, editable=False)
+    update_norm = models.FloatField(null=True, editable=False)
+    bytes_sent = models.BigIntegerField(default=0, editable=False)
+    seconds = models.FloatField(default=0, editable=False)
 
     objects = StoreUpdateQuerySet.as_manager()
 

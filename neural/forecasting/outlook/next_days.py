@@ -16,8 +16,7 @@ from neural.forecasting.core.series import Sales
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.models.round import log_store
-from neural.forecasting.rounds.asking import FORECAST_TASK, LOW, in_groups
-from neural.forecasting.rounds.exchange import store_cache
+from neural.forecasting.rounds.asking import FORECAST_TASK, LOW
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
 from neural.kit.errors import PermanentError
@@ -65,9 +64,6 @@ def make_forecasts(
     chosen = [store_id] if store_id is not None else stores
     if chosen is None:
         return {"stores": _ask_for_all(name, now, as_of)}
-    # Forecasts follow the end of a round, in every process, so the round's cached data may go. The
-    # data of another open round is made again.
-    store_cache.clear()
     model = model_in_force(name)
     made, failed, rest = 0, {}, chosen
     for place, store in in_time(enumerate(chosen, 1), seconds=SLICE_SECONDS):
@@ -177,7 +173,8 @@ def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
     opening = new & ~source.ever_sold()
     wanted = Store.objects.filter(Q(pk__in=sold) | opening).order_by("pk")
     codes = list(wanted.values_list("pk", flat=True))
-    enqueue_all([_run(name, each, as_of) for each in in_groups(codes, size=STORES_A_RUN)])
+    groups = (codes[at : at + STORES_A_RUN] for at in range(0, len(codes), STORES_A_RUN))
+    enqueue_all([_run(name, each, as_of) for each in groups])
     return len(codes)
 
 

@@ -1,18 +1,18 @@
 """Ends a round: keeps its model version, publishes it, and starts whatever waited for the end."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.forecasting.core.evaluation import GateDecision, Judged, add_up, judge
-from neural.forecasting.core.model_types import can_forecast
+from neural.forecasting.core.model_types import ModelType, can_forecast
+from neural.forecasting.core.participant import Exchange
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.models import (
     ActiveModel,
-    GroupSum,
     ModelVersion,
     Publishing,
     RoundState,
@@ -20,9 +20,7 @@ from neural.forecasting.models import (
     StoreUpdate,
     TrainingRound,
 )
-from neural.forecasting.models.round import CLOSED_STATES
 from neural.forecasting.rounds.asking import ADVANCE_TASK, FORECAST_TASK, LOW, TRAIN_TASK
-from neural.forecasting.rounds.exchange import Exchange, store_cache
 from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.ledger.ports import Ended, without_success
@@ -34,19 +32,14 @@ class PointerMoved(NeuralError):
     """Another version was put in force at the same moment; the round must be read again."""
 
 
-def finish(
-    training: TrainingRound,
-    asked: Exchange,
-    server_state: Json,
-    answers: Iterable[Json],
-    now: dt.datetime,
-) -> bool:
+def finish(training: TrainingRound, kind: ModelType, done: Exchange, now: dt.datetime) -> bool:
     """Make a version of the finished model, publish it if it passes the gate, and close the round.
 
-    Call this within a transaction. Returns False if another coordinator was faster. Raises
+    Call this within a transaction. Returns False if somebody else was faster. Raises
     :class:`PointerMoved`.
     """
-    judged = _judged(training, asked, answers)
+    assert done.step is not None
+    judged = _judged(training, done)
     totals = add_up(judged)
     verdict = _verdict(training, judged)
     publishes = verdict.better and training.plan.publishing == Publishing.AUTOMATIC
@@ -56,7 +49,7 @@ def finish(
         detail = verdict.detail
     if not training.close(state, reason, detail, now=now):
         return False
-    version = _add_version(training, asked, server_state, totals, verdict)
+    version = _add_version(training, kind, done.step.server_state, totals, verdict)
     if publishes and not ActiveModel.objects.publish(
         version, instead_of=training.base_version, by=training.requested_by
     ):
@@ -65,10 +58,10 @@ def finish(
     return True
 
 
-def _judged(training: TrainingRound, asked: Exchange, answers: Iterable[Json]) -> list[Judged]:
+def _judged(training: TrainingRound, done: Exchange) -> list[Judged]:
     """The stores' judgements, from this exchange's answers or from an earlier exchange."""
-    if asked.question.judges:
-        return [each["figures"] for each in answers if "figures" in each]
+    if done.before.question and done.before.question.judges:
+        return [each["figures"] for each in done.answers.values() if "figures" in each]
     updates = StoreUpdate.objects.taking_part().filter(round=training.pk).order_by("store")
     return [each for each in updates.values_list("figures", flat=True) if each]
 
@@ -82,7 +75,7 @@ def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> GateDecision:
 
 def _add_version(
     training: TrainingRound,
-    asked: Exchange,
+    kind: ModelType,
     server_state: Json,
     totals: Mapping[str, Any],
     verdict: GateDecision,
@@ -93,7 +86,7 @@ def _add_version(
         content=server_state,
         parent=training.base_version,
         round=training,
-        schema_hash=asked.kind.schema_of_model(server_state),
+        schema_hash=kind.schema_of_model(server_state),
         metrics={"totals": totals, "verdict": verdict.reason, "detail": verdict.detail},
         standing=Standing.CANDIDATE if waits else Standing.REJECTED,
     )
@@ -109,8 +102,8 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
 
 
 def fail_with_run(ended: Sequence[Ended]) -> None:
-    """End the rounds whose run, which keeps their deadlines, ended before them, in the same
-    transaction: one that waits for a store would wait until somebody opens the next."""
+    """End the rounds whose run ended before them, in the same transaction: nothing else trains
+    them."""
     rows = TrainingRound.objects.open
     for _run, training in without_success(ended, task=ADVANCE_TASK, argument="round_id", rows=rows):
         if training.give_up(RoundState.FAILED_ERROR, "run_ended", now=database_clock()):
@@ -118,18 +111,14 @@ def fail_with_run(ended: Sequence[Ended]) -> None:
 
 
 def after_close(training: TrainingRound) -> None:
-    """Clean up after a round's end of any kind: delete answers, wake waiting runs, enqueue
-    forecasts. Call this in the transaction that ends the round."""
-    StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
-    # This includes earlier rounds, because a sum may arrive when its round has just closed.
-    GroupSum.objects.filter(round__state__in=CLOSED_STATES).delete()
+    """Wake the runs that wait for a round that has just ended, and enqueue forecasts. Call this in
+    the transaction that ends the round."""
     _wake_waiting_runs()
     ask_for_forecasts(
         name=training.model_type,
         as_of=training.config.get("as_of", ""),
         requested_by=f"round {training.pk}",
     )
-    transaction.on_commit(lambda: store_cache.forget(training.pk), robust=True)
 
 
 def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:

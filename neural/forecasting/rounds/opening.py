@@ -1,7 +1,7 @@
-"""Opens a round: invites stores and asks the first question. Runs wait for it by snoozing.
+"""Opens a round: invites stores, asks the first question, and enqueues the run that trains.
 
-A run that waits occupies no worker. One enforces the round's deadlines; the others return the
-round's outcome to whoever asked for the training."""
+A run that waits for a round occupies no worker; it returns the round's outcome to whoever asked for
+the training."""
 
 import datetime as dt
 from dataclasses import asdict, replace
@@ -20,13 +20,13 @@ from neural.forecasting.models import (
     TrainingPlan,
     TrainingRound,
 )
-from neural.forecasting.rounds.advancing import advance, half_time
-from neural.forecasting.rounds.asking import ask_stores, watch_round
+from neural.forecasting.rounds.asking import ADVANCE_TASK, LOW
 from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
-from neural.forecasting.rounds.exchange import light_round
-from neural.forecasting.rounds.gathering import round_progress
+from neural.forecasting.rounds.progress import round_progress
+from neural.forecasting.rounds.training import close_in_vain
 from neural.forecasting.sources import demand_source
 from neural.kit.errors import PermanentError
+from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import Store, TaskRun
 from neural.models.store import StoreQuerySet, StoreUnknown
@@ -110,11 +110,9 @@ def _plan(name: str) -> TrainingPlan:
 
 
 def _open_one(name: str, now: dt.datetime) -> TrainingRound | None:
-    """The open round. An overdue one is advanced first, in case its own run is gone."""
-    rounds = TrainingRound.objects.open().filter(model_type=name)
-    for pk in rounds.overdue(now).values_list("pk", flat=True):
-        advance(round_id=pk, now=now)
-    return rounds.first()
+    """The open round. One that cannot come to its end is closed, in case its own run is gone."""
+    found = TrainingRound.objects.open().filter(model_type=name).first()
+    return None if found is None or close_in_vain(found, now=now) else found
 
 
 def _open(
@@ -135,11 +133,8 @@ def _open(
         exchanges_expected=kind.expected_exchanges(config),
         base_version=ActiveModel.objects.version_of(plan.model_type),
         requested_by=requested_by[:150],
-        seed=plan.seed,
         invited=len(stores),
         quorum=plan.quorum_of(len(stores)),
-        exchange_seconds=plan.exchange_seconds,
-        stores_per_run=plan.stores_per_run,
         dishes_per_store=plan.dishes_per_store,
         opened_at=now,
         closes_at=now + dt.timedelta(seconds=plan.deadline_seconds),
@@ -171,8 +166,13 @@ def _invite(
             taking_part=len(stores),
             now=now,
         )
-        ask_stores(training, stores, together=step.question.together)
-        watch_round(training, due_in=training.exchange_seconds / 2)
+        enqueue(
+            task=ADVANCE_TASK,
+            args=[],
+            kwargs={"round_id": training.pk},
+            **LOW,
+            task_id=f"training-round-{training.pk}",
+        )
 
 
 def _begin(
@@ -208,26 +208,8 @@ def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
 # Runs that wait for a round
 
 
-LEAST_SECONDS = 1.0
-MARGIN_SECONDS = 0.2
 WAIT_SECONDS = 30.0
 """A run that waits for its round checks again after this time, or when the round has closed."""
-
-
-def watch(*, round_id: int, now: dt.datetime) -> dict[str, Any]:
-    """Advance the round if a step is due; returns how it ended, or raises :class:`Snooze` while it
-    is open. Called outside of a run, it returns the open round's state instead."""
-    training = advance(round_id=round_id, now=now)
-    if training.is_open and current_run() is not None:
-        come_to = {"round": training.pk, "exchange": training.exchange}
-        raise Snooze(_seconds_until_due(training, now), checkpoint=come_to)
-    return {"round": training.pk, "state": training.state, "reason": training.reason}
-
-
-def _seconds_until_due(training: TrainingRound, now: dt.datetime) -> float:
-    moments = [training.closes_at, training.exchange_closes_at, half_time(training)]
-    ahead = [(moment - now).total_seconds() for moment in moments if moment and moment > now]
-    return max(min(ahead, default=0.0) + MARGIN_SECONDS, LEAST_SECONDS)
 
 
 # Receipts
@@ -247,7 +229,7 @@ def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[st
     if training is None:
         return {"round": None, "store": store_id, "outcome": "switched_off"}
     if training.is_open and current_run() is not None:
-        raise Snooze(WAIT_SECONDS, checkpoint=round_progress(training, now=now).as_json())
+        raise Snooze(WAIT_SECONDS, checkpoint=round_progress(training).as_json())
     training.raise_if_failed()
     return receipt(training, store_id)
 
@@ -255,7 +237,7 @@ def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[st
 def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
     waited_for = checkpoint()
     if waited_for:
-        return light_round(waited_for["round"])
+        return TrainingRound.objects.defer("server_state", "question").get(pk=waited_for["round"])
     run = current_run()
     requested_by = (run.requested_by if run else "") or "train_federated_model"
     return open_round(name=model_type, now=now, requested_by=requested_by).round

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
 
+from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import (
     ActiveModel,
     Forecast,
@@ -65,6 +67,7 @@ def training(state: str = RoundState.PUBLISHED, **fields: Any) -> TrainingRound:
     values: dict[str, Any] = {
         "plan": plan(),
         "model_type": TYPE,
+        "config": asdict(TrainingConfig()),
         "exchange": 3,
         "exchanges_expected": 12,
         "invited": 3,

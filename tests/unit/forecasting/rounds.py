@@ -95,7 +95,7 @@ def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
         expected_exchanges=lambda config: len(ORDER),
     )  # fmt: skip
     register_model_type(kind)
-    TrainingPlan.objects.create(model_type=NAME, stores_per_run=2, least_share=0.5, **plan)
+    TrainingPlan.objects.create(model_type=NAME, least_share=0.5, **plan)
     for place, code in enumerate(codes, start=1):
         sold(make_store(code), {-ago: 10 * place for ago in range(1, days + 1)})
     try:
@@ -156,8 +156,7 @@ def outcome(training: TrainingRound) -> dict[str, Any]:
     return {
         "state": (training.state, training.reason, training.exchange, training.server_state),
         "versions": list(versions.values_list("sha256", "metrics", "standing")),
-        "parts": list(updates.values_list("store", "state", "reason", "exchange", "payload")),
-        "sums": training.sums.count(),
+        "parts": list(updates.values_list("store", "state", "reason", "exchange", "figures")),
     }
 
 
@@ -201,6 +200,6 @@ def killed_at(statement: int) -> Iterator[Callable[[], int]]:
         yield lambda: seen
 
 
-def answer_runs(state: RunState | None = None) -> list[TaskRun]:
-    runs = TaskRun.objects.filter(task="neural.tasks.answer_training_exchange").order_by("pk")
+def train_runs(state: RunState | None = None) -> list[TaskRun]:
+    runs = TaskRun.objects.filter(task="neural.tasks.advance_training_round").order_by("pk")
     return list(runs.filter(state=state) if state else runs)

@@ -11,7 +11,7 @@ from neural.forecasting.core import program as demand
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.features import BEFORE_CHANNELS, SETS, WITH_CHANNELS
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.program import DemandProgram
 from neural.forecasting.core.protocol import AnswerRefused
 from neural.forecasting.core.series import CHANNELS

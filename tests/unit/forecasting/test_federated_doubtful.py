@@ -10,7 +10,7 @@ from django.utils import timezone
 from neural.forecasting.core.doubtful import deviating_days, doubtful_days, without
 from neural.forecasting.core.expectation import MOST_MOVED, forecast
 from neural.forecasting.core.lags import Past
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from neural.forecasting.models import Forecast
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import FIRST_DAY, SMALL, between, chain, store

@@ -9,9 +9,9 @@ from neural.forecasting.core import evaluation
 from neural.forecasting.core.dispersion import SUMS
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.phases.judge import bounded, check_residuals
-from neural.forecasting.core.protocol import AnswerRefused, check_stores
+from neural.forecasting.core.protocol import AnswerRefused, check_answer
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting.chains import SMALL, chain
 
@@ -152,7 +152,7 @@ def test_a_group_answers_as_many_stores_beside_stores_that_answer_alone():
         decode(sent, dtype=sent["dtype"], shape=(None,)).astype(np.int64) * -1000
     )
 
-    check_stores(group, asked=len(grouped))
+    check_answer(DEMAND_FORECAST.program, SMALL, step, group, asked=len(grouped))
     step = DEMAND_FORECAST.program.go_on(
         SMALL, step.server_state, step.question, {next(iter(grouped)): group, **alone}
     )

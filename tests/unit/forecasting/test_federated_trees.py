@@ -193,7 +193,7 @@ def test_the_larger_of_two_siblings_is_what_is_left_exactly() -> None:
 
 
 def test_sums_too_large_to_be_added_up_together_are_the_same() -> None:
-    heavy = replace(POOLED, weight=np.full(len(POOLED.weight), 2.0**20))
+    heavy = replace(POOLED, weights=np.full(len(POOLED.stores), 2.0**20))
 
     found = sums(forest=FOREST, rows=heavy, memory={}).sums
 

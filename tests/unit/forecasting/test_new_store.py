@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.forecasting.core.model_types import simulate
+from neural.forecasting.core.participant import simulate
 from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion

@@ -1,4 +1,4 @@
-"""The tasks around a round: its receipt, the run that watches its deadlines, forecasts."""
+"""The tasks around a round: its receipt, forecasts."""
 
 import datetime as dt
 from dataclasses import replace
@@ -16,13 +16,11 @@ from neural.forecasting.models import (
 from neural.forecasting.outlook import next_days
 from neural.forecasting.rounds import opening
 from neural.forecasting.rounds.closing import ask_for_forecasts, cancel_round
-from neural.forecasting.rounds.exchange import StoreData, store_cache
-from neural.forecasting.rounds.gathering import round_progress
+from neural.forecasting.rounds.progress import round_progress
 from neural.kit.registry import AlreadyRegistered
 from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.restaurant.models import DailyDemand
 from neural.tasks import (
-    advance_training_round,
     make_forecasts,
     run_federated_round,
     train_federated_model,
@@ -31,7 +29,6 @@ from neural.worker.in_process import run_due
 from tests.unit.factories import make_store
 from tests.unit.forecasting.rounds import (
     NAME,
-    answer_runs,
     chain_of,
     finished,
     fresh,
@@ -54,16 +51,6 @@ def later(**span: float) -> dt.datetime:
 
 def run_of(task) -> TaskRun:
     return TaskRun.objects.filter(task=task.name).latest("pk")
-
-
-@pytest.fixture
-def at(monkeypatch):
-    """Tasks take the time from here."""
-
-    def set_to(moment: dt.datetime) -> None:
-        monkeypatch.setattr("neural.forecasting.tasks.database_clock", lambda: moment)
-
-    return set_to
 
 
 # The nightly task
@@ -157,6 +144,7 @@ def test_it_joins_the_round_that_is_open(chain):
     training = opened()
 
     train_federated_model.delay("S1", NAME)
+    TaskRun.objects.filter(task=train_federated_model.name).update(priority=9)
     run_due()
 
     assert run_of(train_federated_model).result["round"] == training.pk
@@ -247,75 +235,17 @@ def test_a_new_chain_whose_stores_have_not_sold_enough_gets_no_dead_run_every_ni
     assert (run.state, run.result["state"]) == (RunState.SUCCEEDED, "failed_quorum")
 
 
-# The watch
-
-
-def test_the_watch_has_missing_stores_asked_again_at_half_time(chain, at):
-    training = opened()
-    watch = run_of(advance_training_round)
-    assert watch.task_id == f"training-round-{training.pk}"
-    for run in answer_runs()[1:]:
-        run.cancel()
-    run_due()
-    assert fresh(training).exchange == 1
-
-    at(training.opened_at + dt.timedelta(seconds=61))
-    run_due(now=later(seconds=61))
-
-    assert fresh(training).state == "published"
-    watch.refresh_from_db()
-    assert (watch.failures, watch.state) == (0, RunState.SUCCEEDED)
-    assert not TaskAttempt.objects.exists()
-
-
-def test_the_watch_closes_what_is_overdue_and_ends(chain, at):
-    training = opened()
-    for run in answer_runs():
-        run.cancel()
-
-    at(later(seconds=3601))
-    run_due(now=later(seconds=3601))
-
-    assert fresh(training).reason == "deadline"
-    assert run_of(advance_training_round).result == {
-        "round": training.pk,
-        "state": "failed_error",
-        "reason": "deadline",
-    }
-
-
-def test_the_next_look_is_at_the_next_moment_at_which_something_is_due(chain):
-    training = opened()
-    begun = training.exchange_opened_at
-
-    def wait(**span: float) -> float:
-        return opening._seconds_until_due(training, begun + dt.timedelta(**span))
-
-    assert wait(seconds=10) == pytest.approx(50, abs=1)
-    assert wait(seconds=70) == pytest.approx(50, abs=1)
-    assert wait(seconds=119.9) == 1
-
-
 # Progress
 
 
-def test_progress_counts_stores_and_seconds(chain):
+def test_progress_counts_exchanges_and_stores(chain):
     training = opened()
-    answer_runs()[1].cancel()
-    run_due()
 
-    found = round_progress(fresh(training), now=training.opened_at + dt.timedelta(seconds=20))
+    found = round_progress(fresh(training))
 
     assert (found.exchange, found.about) == (1, 4)
-    assert (found.stores_in, found.taking_part, found.invited) == (1, 3, 3)
-    assert found.seconds_left == 100
+    assert (found.taking_part, found.invited) == (3, 3)
     assert found.label == "collecting answers"
-
-
-def test_a_closed_round_has_no_time_left(chain):
-    found = round_progress(finished(), now=timezone.now())
-
-    assert (found.seconds_left, found.stores_in) == (None, 3)
 
 
 # Forecasts
@@ -415,15 +345,16 @@ def test_a_version_of_other_features_is_left_aside(chain):
     assert Forecast.objects.get(store="S1").version is None
 
 
-def test_what_a_process_kept_of_its_stores_is_let_go_when_it_forecasts(chain):
-    opened()
-    run_due(now=timezone.now() + dt.timedelta(milliseconds=1))
-    store_cache.put((0, timezone.now(), "S1"), StoreData(None), limit=10**6)
+def test_forecasts_are_made_though_the_plan_is_switched_off(chain):
+    finished()
+    Forecast.objects.all().delete()
+    TrainingPlan.objects.update(enabled=False)
 
-    make_forecasts.apply_async(kwargs={"store_id": "S1", "model_type": NAME})
+    run_federated_round.delay(NAME)
     run_due()
 
-    assert store_cache._bytes == 0
+    assert set(Forecast.objects.values_list("store", flat=True)) == {"S1", "S2", "S3"}
+    assert {each.version.number for each in Forecast.objects.select_related("version")} == {1}
 
 
 # Who sees what

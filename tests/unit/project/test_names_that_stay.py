@@ -77,7 +77,6 @@ TABLES = {
     "neural_demandsummary",
     "neural_dish",
     "neural_forecast",
-    "neural_groupsum",
     "neural_hooks_delivery",
     "neural_hooks_reconciliation",
     "neural_hooks_storecode",

@@ -51,6 +51,8 @@ class StorePart:
             memory.clear()
             memory[of] = {}
         self.memory: Memory = memory[of]
+        if question.kind != "grow":  # rows in the form that trees need are as large as examples
+            self.memory.pop("together", None)
 
     @property
     def base(self) -> str:

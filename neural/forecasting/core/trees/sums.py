@@ -5,7 +5,7 @@ numbers below 2**53 are exact in float64. So they depend neither on the order of
 grouping of stores, and equal those of the pooled rows bit for bit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from neural.forecasting.core.binning import Codes
 from neural.forecasting.core.protocol import Memory
-from neural.forecasting.core.trees.forest import PartialForest, descend, features_taken, rows_taken
+from neural.forecasting.core.trees.forest import PartialForest, features_taken, rows_taken
 
 _HALF = 2.0**26
 """Two sums below this fit exactly into one float64, so a gradient and a hessian can be added up at
-once. This suffices for some 60,000 rows."""
+once. This suffices for some 30,000 rows."""
 OUTLYING = 4.0
 """A store is left out if its gradient, relative to its hessian, is more than this many times as
 long as the median store's."""
@@ -38,7 +38,7 @@ def siblings(
 
 def histograms(
     codes: Iterable[NDArray[np.uint8]],
-    node: NDArray[np.intp],
+    node: NDArray[np.integer],
     gradient: NDArray[np.float64],
     hessian: NDArray[np.float64],
     *,
@@ -51,15 +51,33 @@ def histograms(
     hessian are whole numbers. numpy is fastest with one pass for each feature over contiguous rows:
     1.6 to 2.6 ns for each row and feature.
     """
-    packed = max(np.abs(gradient).sum(), hessian.sum()) < _HALF
-    weights = [gradient * _HALF + hessian] if packed else [gradient, hessian]
+    packed, parts = _packed(gradient, hessian)
     found = []
     for code, bins in zip(codes, counts, strict=True):
-        cell = node * bins + code
+        cell = node * np.intp(bins) + code
         cells = nodes * int(bins)
-        parts = np.array([np.bincount(cell, each, cells) for each in weights], np.float64)
-        found.append(_unpacked(parts).reshape(2, nodes, int(bins)))
+        total = np.zeros((2, cells))
+        for part in parts:
+            sums = [np.bincount(cell[part], each[part], cells) for each in packed]
+            total += _unpacked(np.array(sums, np.float64))
+        found.append(total.reshape(2, nodes, int(bins)))
     return found
+
+
+def _packed(
+    gradient: NDArray[np.float64], hessian: NDArray[np.float64]
+) -> tuple[list[NDArray[np.float64]], list[slice]]:
+    """The weights to add up, and the parts of the rows whose sums fit together into one float64."""
+    size = np.abs(gradient) + hessian
+    if size.max(initial=0.0) >= _HALF / 2:
+        return [gradient, hessian], [slice(None)]
+    reached = np.cumsum(size)
+    last = reached[-1] if len(reached) else 0.0
+    ends = np.searchsorted(reached, np.arange(_HALF / 2, last, _HALF / 2)).tolist()
+    starts = [0, *ends]
+    return [gradient * _HALF + hessian], [
+        slice(start, end) for start, end in zip(starts, [*ends, len(size)], strict=True)
+    ]
 
 
 def _unpacked(parts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,13 +134,13 @@ class TreeRows:
     """(rows,), log of the forecast that the trees start from."""
     target: NDArray[np.float64]
     """(rows,), portions."""
-    weight: NDArray[np.float64]
-    """(rows,), weight in the loss."""
-    store: NDArray[np.intp]
+    store: NDArray[np.uint32]
     """(rows,), position of the row's store in ``stores``."""
     keys: NDArray[np.uint32]
     """(rows,), number of the row within its store."""
     stores: tuple[str, ...]
+    weights: NDArray[np.float64]
+    """(stores,), weight of each store's rows in the loss."""
 
 
 def rows_of(
@@ -139,40 +157,42 @@ def rows_of(
         codes=np.ascontiguousarray(codes[:, known]),
         offset=np.asarray(offset, dtype=np.float64)[known],
         target=np.asarray(target, dtype=np.float64)[known],
-        weight=np.full(len(known), weight),
-        store=np.zeros(len(known), dtype=np.intp),
+        store=np.zeros(len(known), dtype=np.uint32),
         keys=np.arange(len(known), dtype=np.uint32),
         stores=(store,),
+        weights=np.array([weight]),
     )
 
 
 def joined(parts: Sequence[TreeRows]) -> TreeRows:
     """The rows of several stores in one, which is added up faster than store by store."""
-    sizes = np.cumsum([0] + [len(each.stores) for each in parts])
+    starts = np.cumsum([0] + [len(each.stores) for each in parts]).astype(np.uint32)
     return TreeRows(
         codes=np.concatenate([each.codes for each in parts], axis=1),
         offset=np.concatenate([each.offset for each in parts]),
         target=np.concatenate([each.target for each in parts]),
-        weight=np.concatenate([each.weight for each in parts]),
-        store=np.concatenate([e.store + start for e, start in zip(parts, sizes, strict=False)]),
+        store=np.concatenate([e.store + start for e, start in zip(parts, starts, strict=False)]),
         keys=np.concatenate([each.keys for each in parts]),
         stores=tuple(name for each in parts for name in each.stores),
+        weights=np.concatenate([each.weights for each in parts]),
     )
 
 
 @dataclass
 class _Tree:
-    """A tree of the current stage, with the rows that it uses."""
+    """A tree of the current stage, with the rows that it uses. It looks their bins up where they
+    are: copies of them would take twice as much memory as everything else."""
 
-    rows: NDArray[np.intp]
+    rows: NDArray[np.int32]
     features: NDArray[np.intp]
-    codes: Codes
-    """Bins of the tree's rows and features only."""
-    node: NDArray[np.intp]
-    gradient: NDArray[np.float64]
-    hessian: NDArray[np.float64]
+    node: NDArray[np.uint8]
     above: list[NDArray[np.float64]] = field(default_factory=list)
     """The sums of the level before, by feature: (2, nodes, bins)."""
+
+    def codes(self, rows: TreeRows, taken: NDArray[np.int32]) -> Iterator[NDArray[np.uint8]]:
+        """The bins of these rows, feature by feature: numpy gathers from one dimension several
+        times faster than from two."""
+        return (rows.codes[feature].take(taken) for feature in self.features)
 
 
 @dataclass
@@ -184,6 +204,8 @@ class _State:
     level: int
     margin: NDArray[np.float64]
     """The sum of the finished trees for each row."""
+    gradient: NDArray[np.float64]
+    hessian: NDArray[np.float64]
     left_out: tuple[str, ...]
     trees: list[_Tree]
 
@@ -215,7 +237,7 @@ def sums(*, forest: PartialForest, rows: TreeRows, memory: Memory) -> Added:
     the other.) It may be empty at any time.
     """
     state = _state(forest, rows, memory)
-    found = [each for tree in state.trees for each in _histograms(tree, forest)]
+    found = [each for tree in state.trees for each in _histograms(tree, rows, state)]
     flat = [np.concatenate([each[part].ravel() for each in found]) for part in (0, 1)]
     return Added(Sums(flat[0].astype(np.int64), flat[1].astype(np.int64)), state.left_out)
 
@@ -230,7 +252,7 @@ def _state(forest: PartialForest, rows: TreeRows, memory: Memory) -> _State:
         state = memory["state"] = _new_stage(forest, rows, state)
     while state.level < forest.level:
         for number, tree in enumerate(state.trees):
-            _go_down(forest, tree, number, state.level)
+            _go_down(forest, rows, tree, number, state.level)
         state.level += 1
     state.forest = forest
     return state
@@ -242,31 +264,35 @@ def _new_stage(forest: PartialForest, rows: TreeRows, before: _State | None) -> 
     if before is not None:
         margin += before.margin
     gradient, hessian = whole_derivatives(rows=rows, margin=margin, unit=forest.unit)
-    numbers = range(forest.form.together)
-    trees = [_new_tree(forest, rows, number, gradient, hessian) for number in numbers]
-    return _State(forest, 0, margin, _left_out(forest, rows, trees), trees)
+    trees = [_new_tree(forest, rows, number) for number in range(forest.form.together)]
+    out = _outliers(forest, rows, trees[0], gradient, hessian)
+    if out.any():
+        within = ~out[rows.store]
+        gradient, hessian = gradient * within, hessian * within
+    left_out = tuple(name for name, is_out in zip(rows.stores, out, strict=True) if is_out)
+    return _State(forest, 0, margin, gradient, hessian, left_out, trees)
 
 
-def _left_out(forest: PartialForest, rows: TreeRows, trees: Sequence[_Tree]) -> tuple[str, ...]:
-    """Judge the stores by their sums at the first tree's root, and set the gradients and hessians
-    of outliers to zero."""
+def _outliers(
+    forest: PartialForest,
+    rows: TreeRows,
+    first: _Tree,
+    gradient: NDArray[np.float64],
+    hessian: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """(stores,): judged by their sums at the first tree's root. One store alone is not judged."""
     if len(rows.stores) < 2:
-        return ()
-    first = trees[0]
+        return np.zeros(len(rows.stores), dtype=np.bool_)
     found = histograms(
-        first.codes,
+        first.codes(rows, first.rows),
         rows.store[first.rows],
-        first.gradient,
-        first.hessian,
+        gradient[first.rows],
+        hessian[first.rows],
         counts=forest.bins.counts[first.features],
         nodes=len(rows.stores),
     )
     squares = np.sum([(each**2).sum(axis=2) for each in found], axis=0)
-    out = outlying(gradient=np.sqrt(squares[0]), hessian=np.sqrt(squares[1]))
-    for tree in trees if out.any() else ():
-        within = ~out[rows.store[tree.rows]]
-        tree.gradient, tree.hessian = tree.gradient * within, tree.hessian * within
-    return tuple(name for name, is_out in zip(rows.stores, out, strict=True) if is_out)
+    return outlying(gradient=np.sqrt(squares[0]), hessian=np.sqrt(squares[1]))
 
 
 def whole_derivatives(
@@ -275,69 +301,63 @@ def whole_derivatives(
     """The first and second derivative of each row's Poisson deviance / 2 in the logarithm of its
     mean: μ - y, and μ. Both are in whole multiples of ``unit`` / STEPS."""
     mean = np.exp(rows.offset + np.clip(margin, -_FARTHEST, _FARTHEST))
-    scale = rows.weight * (STEPS / unit)
+    scale = rows.weights[rows.store] * (STEPS / unit)
     gradient = np.rint(np.clip((mean - rows.target) * scale, -_LARGEST, _LARGEST))
     return gradient, np.rint(np.clip(mean * scale, 0.0, _LARGEST))
 
 
-def _new_tree(
-    forest: PartialForest,
-    rows: TreeRows,
-    number: int,
-    gradient: NDArray[np.float64],
-    hessian: NDArray[np.float64],
-) -> _Tree:
+def _new_tree(forest: PartialForest, rows: TreeRows, number: int) -> _Tree:
     taken = rows_taken(form=forest.form, stage=forest.stage, tree=number, keys=rows.keys)
     features = features_taken(
         form=forest.form, stage=forest.stage, tree=number, counts=forest.bins.counts
     )
-    return _Tree(
-        rows=taken,
-        features=features,
-        # Feature by feature: numpy gathers from one dimension several times faster than from two.
-        codes=np.stack([rows.codes[feature].take(taken) for feature in features]),
-        node=np.zeros(len(taken), dtype=np.intp),
-        gradient=gradient[taken],
-        hessian=hessian[taken],
-    )
+    return _Tree(taken.astype(np.int32), features, np.zeros(len(taken), dtype=np.uint8))
 
 
-def _go_down(forest: PartialForest, tree: _Tree, number: int, level: int) -> None:
+def _go_down(forest: PartialForest, rows: TreeRows, tree: _Tree, number: int, level: int) -> None:
     inner = slice(2**level - 1, 2 ** (level + 1) - 1)
-    place = np.zeros(forest.bins.features, dtype=np.int32)
-    place[tree.features] = np.arange(len(tree.features))
-    tree.node = descend(
-        codes=tree.codes,
-        node=tree.node[None],
-        feature=place[forest.feature[number : number + 1, inner]],
-        threshold=forest.threshold[number : number + 1, inner],
-    )[0]
+    feature, threshold = forest.feature[number, inner], forest.threshold[number, inner]
+    place = feature[tree.node] * np.intp(rows.codes.shape[1]) + tree.rows
+    tree.node = 2 * tree.node + (rows.codes.ravel().take(place) > threshold[tree.node])
 
 
-def _histograms(tree: _Tree, forest: PartialForest) -> list[NDArray[np.float64]]:
+def _histograms(tree: _Tree, rows: TreeRows, state: _State) -> list[NDArray[np.float64]]:
     """The sums of gradient and hessian by feature: (2, nodes, bins)."""
-    counts = forest.bins.counts[tree.features]
-    nodes = 2**forest.level
+    counts = state.forest.bins.counts[tree.features]
+    nodes = 2**state.level
     if nodes > 1 and tree.above and tree.above[0].shape[1] * 2 == nodes:
-        tree.above = _from_smaller(tree, counts, nodes)
+        tree.above = _from_smaller(tree, rows, state, counts, nodes)
     else:
-        tree.above = histograms(
-            tree.codes, tree.node, tree.gradient, tree.hessian, counts=counts, nodes=nodes
-        )
+        tree.above = _added_up(tree, rows, state, tree.rows, tree.node, counts, nodes)
     return tree.above
 
 
-def _from_smaller(tree: _Tree, counts: Whole, nodes: int) -> list[NDArray[np.float64]]:
+def _from_smaller(
+    tree: _Tree, rows: TreeRows, state: _State, counts: Whole, nodes: int
+) -> list[NDArray[np.float64]]:
     """Add up the rows of each node's smaller child; the other child is the difference."""
     sizes = np.bincount(tree.node, minlength=nodes).reshape(-1, 2)
     second = sizes[:, 1] <= sizes[:, 0]
     smaller = np.flatnonzero((tree.node % 2 == 1) == second[tree.node // 2])
-    small = histograms(
-        (code.take(smaller) for code in tree.codes),
-        tree.node[smaller] // 2,
-        tree.gradient[smaller],
-        tree.hessian[smaller],
-        counts=counts,
-        nodes=nodes // 2,
-    )
+    taken, node = tree.rows[smaller], tree.node[smaller] // 2
+    small = _added_up(tree, rows, state, taken, node, counts, nodes // 2)
     return [siblings(*pair, second) for pair in zip(tree.above, small, strict=True)]
+
+
+def _added_up(
+    tree: _Tree,
+    rows: TreeRows,
+    state: _State,
+    taken: NDArray[np.int32],
+    node: NDArray[np.uint8],
+    counts: Whole,
+    nodes: int,
+) -> list[NDArray[np.float64]]:
+    return histograms(
+        tree.codes(rows, taken),
+        node.astype(np.intp),
+        state.gradient[taken],
+        state.hessian[taken],
+        counts=counts,
+        nodes=nodes,
+    )

@@ -143,8 +143,6 @@ def _store_as_json(store: StoreReport) -> dict[str, Any]:
         "reason": update.reason,
         "detail": update.detail,
         "examples": update.examples,
-        "bytes_sent": update.bytes_sent,
-        "seconds": update.seconds,
         "gain": store.gain,
         "methods": store.methods,
     }

@@ -13,9 +13,10 @@ from neural.forecasting.management.commands.federated_report import ended, is_go
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.report import report_of_round
-from neural.forecasting.rounds.asking import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
-from neural.forecasting.rounds.gathering import RoundProgress, round_progress
+from neural.forecasting.rounds.asking import ADVANCE_TASK, FORECAST_TASK
 from neural.forecasting.rounds.opening import open_round
+from neural.forecasting.rounds.progress import RoundProgress, round_progress
+from neural.forecasting.rounds.training import steps
 from neural.kit.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.management.acting import add_who, record_command
@@ -34,10 +35,9 @@ class Command(TeachingCommand):
     help = """
         Trains the demand forecast across stores: opens a round that invites every store with
         enough history, or joins the one that is open, shows how far it is, and says how it ended.
-        Stores train on their own sales alone, in runs on low_priority, which workers do when
-        nothing more urgent waits; with --now the work is done here and needs no worker. It
-        happens every night by itself where beat runs. The round goes on when this command is
-        stopped.
+        One run on low_priority trains it, which gives way to other work that waits; with --now
+        the work is done here and needs no worker. It happens every night by itself where beat
+        runs. The round goes on when this command is stopped.
     """
     after_help = """
         examples:
@@ -139,31 +139,19 @@ def wait(number: int, *, work_here_too: bool) -> None:
     with tqdm(unit=" exchanges", leave=False, disable=None) as bar:
         for progress in looks(number, work_here_too=work_here_too):
             bar.total, bar.n = progress.about, progress.exchange
-            bar.set_postfix_str(
-                f"{progress.label}, {progress.stores_in} of {progress.taking_part} stores in"
-            )
+            bar.set_postfix_str(f"{progress.label}, {progress.taking_part} stores")
     if work_here_too:
-        for _ in tqdm(work_here([FORECAST_TASK]), unit=" runs", leave=False, disable=None):
+        for _ in tqdm(
+            work_here([ADVANCE_TASK, FORECAST_TASK]), unit=" runs", leave=False, disable=None
+        ):
             pass
 
 
 def looks(number: int, *, work_here_too: bool) -> Iterator[RoundProgress]:
     """Yield the round's progress now and then until it has closed."""
-    rounds = TrainingRound.objects.defer("server_state", "question", "config")
-    while (training := rounds.get(pk=number)).is_open:
-        yield round_progress(training, now=database_clock())
-        worked = _work_a_while() if work_here_too else False
-        if not worked:
+    while (training := TrainingRound.objects.get(pk=number)).is_open:
+        yield round_progress(training)
+        if work_here_too:
+            yield from map(round_progress, steps(training))
+        if training.is_open:  # workers train it, or somebody has ended it
             time.sleep(LOOK_SECONDS)
-
-
-def _work_a_while() -> bool:
-    """Do runs of rounds for half a second, or one run that takes longer. Returns whether any was
-    done."""
-    until = time.monotonic() + LOOK_SECONDS
-    worked = False
-    for _ in work_here([ANSWER_TASK, ADVANCE_TASK]):
-        worked = True
-        if time.monotonic() > until:
-            break
-    return worked
