@@ -154,7 +154,7 @@ def _dot(store: StoreReport, method: str, top: float) -> Dot:
     return Dot(wape / top * SCALE_WIDTH, kind, f"{method_label(method)}: {per_cent(wape)}")
 
 
-KNOWN = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
+KNOWN = (CANDIDATE, "active", "weekday_mean", "seasonal_naive")
 
 
 def _round_up(error: float) -> float:

@@ -24,7 +24,7 @@ from neural.forecasting.models.version import FORECAST_METHODS
 METHOD_LABELS: Mapping[str, Any] = {
     "candidate": gettext_lazy("the new version"),
     "active": gettext_lazy("the version in force before"),
-    "local": gettext_lazy("each store's own model"),
+    "local": gettext_lazy("each store's own model"),  # of rounds of earlier releases
     "weekday_mean": gettext_lazy("mean of the last four same weekdays"),
     "seasonal_naive": gettext_lazy("as on the last same weekday"),
 }
@@ -36,7 +36,6 @@ METHOD_SENTENCES: Mapping[str, Any] = {
     "global": gettext_lazy(
         "This store is new: the chain's model at its own level, not yet its own habits."
     ),
-    "local": gettext_lazy("This store's own model: it did better here than the chain's."),
     "weekday_mean": gettext_lazy(
         "A simple rule: the mean of the last four same weekdays. No model is in force, or it "
         "did no better here."

@@ -14,7 +14,7 @@ from neural.forecasting.core.phases.judge import TOMORROW
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 
 CANDIDATE = evaluation.CANDIDATE
-METHODS = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
+METHODS = (CANDIDATE, "active", "weekday_mean", "seasonal_naive")
 """The methods in the order of reports. Methods of other model types follow them."""
 FIGURES = ("wape", "mase", "deviance", "coverage", "bias")
 

@@ -26,7 +26,6 @@ TYPE = "demand_forecast"
 ERRORS = {
     "candidate": 0.18,
     "active": 0.19,
-    "local": 0.20,
     "weekday_mean": 0.22,
     "seasonal_naive": 0.27,
 }

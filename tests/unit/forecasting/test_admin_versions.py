@@ -98,7 +98,7 @@ def test_numbers_of_the_drawing_have_a_point_in_every_language():
     page = text(world.superuser(), world.page_of(version), "de")
 
     drawn = re.findall(r'neural-(?:span|mark)[^"]*" d="([^"]+)"', page)
-    assert len(drawn) == 6
+    assert len(drawn) == 5
     assert [each for each in drawn if "," in each] == []
 
 

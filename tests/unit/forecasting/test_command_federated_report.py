@@ -49,7 +49,6 @@ def test_it_shows_the_last_round_that_ended_with_totals_and_stores(command):
     assert rows["S01"].split()[1:] == [
         "18.0%",
         "19.0%",
-        "20.0%",
         "22.0%",
         "27.0%",
         "+18.2%",
@@ -100,7 +99,6 @@ def test_json_has_the_round_the_version_the_totals_and_the_stores(command):
     assert list(told["methods"]) == [
         "candidate",
         "active",
-        "local",
         "weekday_mean",
         "seasonal_naive",
     ]

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from neural.forecasting.core import dispersion, evaluation, glm
+from neural.forecasting.core import dispersion, evaluation
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import LARGEST_RATIO, SUMS, Dispersion, Sums
-from neural.forecasting.core.features import Examples, FeatureSet
+from neural.forecasting.core.features import Examples
 from neural.forecasting.core.lags import LEAST_DAYS
 from neural.forecasting.core.phases.fit import refits
 from neural.forecasting.core.phases.phase import Answers, Combined, Phase, StorePart, check_number
@@ -169,10 +169,9 @@ def _at_most(values: FloatArray, limit: FloatArray) -> FloatArray:
 # Errors by method
 
 
-METHODS = ("candidate", "active", "seasonal_naive", "weekday_mean", "local")
+METHODS = ("candidate", "active", "seasonal_naive", "weekday_mean")
 TOMORROW = "@1"
 """The suffix of a method's sums for next-day forecasts alone."""
-LOCAL_RIDGE = 0.1
 
 
 class Judge(Phase):
@@ -192,7 +191,6 @@ class Judge(Phase):
             train=store.train,
             held_out=store.held_out,
             candidate=store.forecasts,
-            features=store.model.features,
         )
         found = figures(
             forecasts=forecasts,
@@ -233,28 +231,18 @@ def point_forecasts(
     train: Examples,
     held_out: Examples,
     candidate: FloatArray,
-    features: FeatureSet,
 ) -> dict[str, FloatArray]:
     """The forecasts of the held-out examples by method, (n,) each."""
     found = {
         "candidate": candidate,
         "seasonal_naive": evaluation.seasonal_naive(sales, held_out),
         "weekday_mean": evaluation.weekday_mean(sales, held_out),
-        "local": local(train.of(features), held_out.of(features)),
     }
     if active is not None:
         model = DemandModel.from_json(active)
         mean = model.forecast(held_out, model.personal_weights(train))
         found["active"] = evaluation.steadied(sales, held_out, mean)
     return found
-
-
-def local(train: Examples, held_out: Examples) -> FloatArray:
-    """(n,): forecasts of the held-out examples by a model that the store trained alone, with its
-    own standard."""
-    standard = glm.agreed_standard([glm.standard_sums(train.values)])
-    weights = glm.local(glm.problem(train, standard), ridge=LOCAL_RIDGE)
-    return glm.forecast(held_out, standard, weights)
 
 
 def figures(

@@ -22,14 +22,13 @@ from neural.management.teaching import TeachingCommand, wide
 SHORT = {
     "candidate": "new",
     "active": "before",
-    "local": "local",
     "weekday_mean": "weekday",
     "seasonal_naive": "naive",
 }
 """The methods as column heads."""
 LEGEND = (
-    "new: this round's version · before: the version in force before · local: each store's own "
-    "model · weekday: mean of the last four same weekdays · naive: as on the last same weekday"
+    "new: this round's version · before: the version in force before · "
+    "weekday: mean of the last four same weekdays · naive: as on the last same weekday"
 )
 HEADS = ("WAPE", "MASE", "deviance", "P10-P90", "bias", "next day")
 """The column heads: figures of forecasts 1 to 14 days ahead, and the WAPE of next-day forecasts."""
