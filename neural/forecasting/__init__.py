@@ -1,4 +1,4 @@
-"""Demand forecasts, trained across stores (federated): a store's rows never leave its task.
+"""Demand forecasts, trained across the stores of a database in one run.
 
 ``core`` has the arithmetic, ``rounds`` trains, and ``outlook`` makes and reviews forecasts. Apps
 that keep sales register them in ``sources``; the console, the API and the nightly schedule use it.

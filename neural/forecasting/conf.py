@@ -10,8 +10,8 @@ class TrainingSettings(Settings):
     """The settings of training, a part of ``settings.NEURAL``."""
 
     training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
-    """Memory in which a worker process keeps its stores' examples from one exchange of a training
-    round to the next. The least recently used examples are dropped, and read again when needed."""
+    """Memory in which the run of a training round keeps stores' examples from one exchange to the
+    next. Examples beyond it are made again when needed."""
 
 
 conf = register_settings(TrainingSettings)
