@@ -27,8 +27,8 @@ from neural.forecasting.core.series import FloatArray, Sales
 # Rules that need no training
 
 
-STEADY_DAYS = 56
-"""With so many known days of a dish, its forecast is the model's alone."""
+STEADY_DAYS, STEADY_SHARES = (0, 14, 42, 56, 120), (0.0, 0.5, 0.5, 1 / 3, 0.0)
+"""The share of the weekday mean in a model's forecast, by the known days of a dish."""
 LONGEST_LOOK_BACK = 8
 """The number of weeks that are searched for an open day of the same weekday."""
 
@@ -59,11 +59,10 @@ def weekday_mean(sales: Sales, examples: Examples) -> FloatArray:
 
 
 def steadied(sales: Sales, examples: Examples, mean: FloatArray) -> FloatArray:
-    """(n,): a model's forecast, averaged with the weekday mean where a dish has been sold for some
-    weeks. Half of each is best from two to six weeks; a model soon does better alone, and of the
-    first days the rule knows less than the model."""
-    days = examples.known_days
-    share = np.clip(np.minimum(days, STEADY_DAYS - days) / (STEADY_DAYS / 2), 0.0, 0.5)
+    """(n,): a model's forecast, averaged with the weekday mean where a dish has not been sold for
+    long. Of the first days the rule knows less than the model, and with four months the model does
+    better alone."""
+    share = np.interp(examples.known_days, STEADY_DAYS, STEADY_SHARES)
     return np.asarray(mean + share * (weekday_mean(sales, examples) - mean))
 
 

@@ -68,8 +68,10 @@ def test_a_store_without_history_is_forecast_at_the_usual_level(method):
     assert method(sales, examples) == pytest.approx(8.0)
 
 
-@pytest.mark.parametrize(("days", "share"), [(7, 0.25), (14, 0.5), (42, 0.5), (49, 0.25), (56, 0)])
-def test_a_model_is_averaged_with_the_weekday_mean_in_a_dishs_first_weeks(days, share):
+@pytest.mark.parametrize(
+    ("days", "share"), [(7, 1 / 4), (14, 1 / 2), (42, 1 / 2), (56, 1 / 3), (88, 1 / 6), (120, 0)]
+)
+def test_a_model_is_averaged_with_the_weekday_mean_in_a_dishs_first_months(days, share):
     sales = sales_of(np.full((days, 1), 10.0))
     ahead = forecast_examples(sales)
 
