@@ -143,7 +143,13 @@ class Shifts(Rows):
 
 
 register_rows(
-    documents.ORDERS, _("orders"), documents.order, Orders(), has_amounts=True, near_enough=0.35
+    documents.ORDERS,
+    _("orders"),
+    documents.order,
+    Orders(),
+    has_amounts=True,
+    has_days=True,
+    near_enough=0.35,
 )
 register_rows(
     documents.DISHES,

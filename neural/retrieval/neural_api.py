@@ -68,6 +68,10 @@ class SearchAnswer(Schema):
 
     collections: list[FoundInCollection]
     notices: list[str] = Field(description="What was left out of the search, and why.")
+    limits: list[str] = Field(
+        description="Words of the question that are guessed to limit it, like yesterday or a store."
+        " In quotes, they are words like any other."
+    )
     missing: list[str] = Field(
         description="Parts of the question that no record of these collections has, like a number"
         " that does not exist."
@@ -116,6 +120,7 @@ def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer
             for name, hits in found.items()
         ],
         notices=list(dict.fromkeys(notice for hits in found.values() for notice in hits.notices)),
+        limits=list(dict.fromkeys(word for hits in found.values() for word in hits.limits)),
         missing=missing_everywhere(asked.q, found.values()),
     )
 

@@ -19,7 +19,7 @@ from neural.retrieval.collections.documents import Document, parts_of
 from neural.retrieval.collections.registry import Record, SearchCollection, document_of
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.evidence import MEANING
-from neural.retrieval.query.hits import Facets, Found, Hit, missing_everywhere
+from neural.retrieval.query.hits import Found, Hit, missing_everywhere
 from neural.retrieval.query.searching import search_each, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 
@@ -32,7 +32,6 @@ class Section:
 
     collection: SearchCollection
     hits: Sequence[Hit]
-    facets: Facets
     is_full: bool
     """Whether there may be more hits."""
 
@@ -58,6 +57,8 @@ class Answer:
     works: bool = True
     missing: Sequence[str] = ()
     """What was asked for and is in no record, as it was typed."""
+    limits: Sequence[str] = ()
+    """The words that are guessed to limit the search."""
     elsewhere: Sequence[Section] = ()
     """Where nothing was found: what would be without the collection, store, days and kind."""
 
@@ -83,6 +84,7 @@ def answer_to(criteria: SearchCriteria) -> Answer:
         sections,
         list(dict.fromkeys(notice for each in found.values() for notice in each.notices)),
         missing=missing_everywhere(criteria.text, found.values()),
+        limits=list(dict.fromkeys(word for each in found.values() for word in each.limits)),
         elsewhere=elsewhere,
     )
 
@@ -110,7 +112,7 @@ def _found(criteria: SearchCriteria) -> dict[str, Found]:
 def _sections(criteria: SearchCriteria, found: Mapping[str, Found]) -> list[Section]:
     """The collections that have hits, that with the strongest evidence first."""
     sections = [
-        Section(each, masked_hits(hits, each), hits.facets, criteria.top <= len(hits) < MANY)
+        Section(each, masked_hits(hits, each), criteria.top <= len(hits) < MANY)
         for each in criteria.chosen
         if (hits := found[each.name])
     ]

@@ -31,9 +31,8 @@ from neural.retrieval.query.evidence import (
     SPELLING,
     WORDS,
 )
-from neural.retrieval.query.filters import CODES
 from neural.retrieval.query.hits import BEGINS, ENDS, EXACT, SLIP, Hit
-from neural.retrieval.text import joined_spans, occurrences
+from neural.retrieval.text import compatible, joined_spans, occurrences
 
 LONGEST = 280
 """Characters that are shown of a longer text."""
@@ -144,48 +143,23 @@ def reasons_of(hit: Hit) -> list[Reason]:
 # What leads on from there
 
 
-MOST_VALUES = 6
-FACETS: Mapping[str, Any] = {
-    "store": gettext_lazy("Store"),
-    "kind": gettext_lazy("Kind"),
-    "state": gettext_lazy("State"),
-    "payment": gettext_lazy("Payment"),
-    "channel": gettext_lazy("Channel"),
-}
-_FILTER_OF = {fact: (name, codes) for name, by in CODES.items() for fact, codes in by.items()}
-
-
 def label_in(code: str, collection: SearchCollection) -> str:
     """What a kind or another code of a collection is called in the reader's language."""
     chinese = (get_language() or "").startswith("zh")
     return str(collection.labels.get(code) or shown_as(code, chinese=chinese))
 
 
-def facets_of(context: Any, section: Section) -> list[tuple[Any, list[tuple[str, int, str]]]]:
-    """What the records of a section differ in: its values as text, with numbers of records and the
-    query string of a search for these alone."""
+def without_limits(context: Any, words: Sequence[str]) -> list[tuple[str, str]]:
+    """Each word that is guessed to limit the search, with the query string of the same search in
+    which it stands in quotes, and so is a word like any other."""
     asked = context["request"].GET.copy()
-    asked["collection"] = section.collection.name
+    text = compatible(asked.get("q", ""))
 
-    def narrowed(name: str, value: str) -> str:
-        changed = asked.copy()
-        if name in _FILTER_OF:
-            changed["q"] = f"{changed.get('q', '')} {_FILTER_OF[name][0]}:{value}"
-        else:
-            changed[name] = value
-        return "?" + changed.urlencode()
+    def changed(word: str) -> str:
+        asked["q"] = text.replace(word, f'"{word}"', 1)
+        return "?" + asked.urlencode()
 
-    facets = []
-    for name, counted in section.facets.items():
-        values = [
-            (value if name == "store" else label_in(value, section.collection), number, value)
-            for value, number in counted[:MOST_VALUES]
-            if name not in _FILTER_OF or value in _FILTER_OF[name][1]
-        ]
-        if len(values) > 1:
-            shown = [(text, number, narrowed(name, value)) for text, number, value in values]
-            facets.append((FACETS[name], shown))
-    return facets
+    return [(word, changed(word)) for word in words]
 
 
 def with_pages_and_runs(section: Section, user: Any) -> list[tuple[Hit, str, list[TaskRun]]]:

@@ -84,6 +84,9 @@ class SearchCollection:
     lies_ahead: bool = False
     """Whether its records are plans, like shifts: then *friday* is the one of this week, and not
     the last one."""
+    has_days: bool = False
+    """Whether its records have the day to which they belong among their names, like the business
+    day of orders: then a date is looked for there."""
     has_amounts: bool = False
     """Whether its records have a fact ``amount``: then words like *over 50* limit it."""
     near_enough: float = 0.3

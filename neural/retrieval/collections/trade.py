@@ -4,7 +4,7 @@ Tills and platforms state codes: ``payment.refunded``, ``dine_in``, ``cancelled`
 退款, takeaway or 退单. So a record is found by all words for its codes, and a filter takes each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 CALLED: Mapping[str, str] = {
@@ -85,24 +85,6 @@ CALLED: Mapping[str, str] = {
 }
 """By code: the other words for it. A type like ``order.created`` that is not listed is called what
 its parts are called."""
-
-
-SYNONYMS: Sequence[Sequence[str]] = (
-    ("番茄", "西红柿", "tomato"),
-    ("土豆", "马铃薯", "potato"),
-    ("豆腐", "tofu", "bean curd"),
-    ("茄子", "eggplant", "aubergine"),
-    ("香菜", "芫荽", "coriander", "cilantro"),
-    ("大葱", "小葱", "葱花", "spring onion", "scallion"),
-    ("虾", "prawn", "shrimp"),
-    ("饺子", "水饺", "dumpling"),
-    ("馄饨", "云吞", "抄手", "wonton"),
-    ("可乐", "coke", "cola"),
-    ("甜品", "甜点", "dessert"),
-    ("汽水", "苏打水", "soda"),
-)
-"""What else dishes and their parts are called. A chain adds its own by the setting
-``search_synonyms``."""
 
 
 def called(*codes: str) -> tuple[str, ...]:

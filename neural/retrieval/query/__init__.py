@@ -1,6 +1,8 @@
-"""Answering a query: parsing it, looking up its words, ranking by evidence, and making hits.
+"""Answering a query: from the request to the ranked hits in four files.
 
-``parsing.parse_query`` takes a query apart, ``looking_up.LookUp`` finds the rows that have parts of
-it, ``evidence.rank`` orders them, and ``searching.search`` is the whole. The admin's page, the API,
-the command and other apps (as ``neural.search``) use it.
+``searching.search`` is the whole. ``reading.read_question`` says what of the text limits the search
+(its grammar is in ``filters``) and takes the rest apart (``parsing``). ``looking_up.look_up`` finds
+the rows that have parts of it, for all collections side by side. ``evidence.rank`` orders them. Then
+``hits`` are made of the best. The admin's page, the API, the command and other apps (as
+``neural.search``) use it.
 """

@@ -39,8 +39,7 @@ _OF_WORDS = (WORDS, BEGINNINGS, SPELLING)
 
 ONE_NUMBER, _COMMON_NUMBER, _SHORT_NUMBER = 4.0, 1.2, 0.6
 """What a number adds that the record has exactly and few others have; less for others."""
-_PART_OF_A_NAME = _OTHER_NAME = 0.9
-"""Of a name: a part of it, and one that is another word for the same."""
+_PART_OF_A_NAME = 0.9
 _SOUND, _SOUND_BESIDE_NAMES = 1.5, 0.4
 _MEANING, _MEANING_BESIDE_WORDS = 1.0, 0.2
 _ENOUGH_WORDS, _NEARLY_ALL = 0.5, 0.7
@@ -67,8 +66,7 @@ class Clue:
 
 @dataclass
 class Sought:
-    """A part of the query, the tokens that stand for it, and how many rows have one. A token with
-    spaces is several that stand for it together."""
+    """A part of the query, the tokens that stand for it, and how many rows have one."""
 
     part: Part
     tokens: Mapping[str, Clue]
@@ -83,19 +81,20 @@ class Sought:
         """Whether some of its tokens are the part, or begin or end with it."""
         return all(clue.quality > _SLIP for clue in self.tokens.values())
 
+    @property
+    def is_one(self) -> bool:
+        """Whether it is a number that few have: an id, and no table."""
+        return self.part.is_number and not self.is_common and len(self.part.text) >= _DIGITS
+
+    def is_exactly_in(self, row: Any) -> bool:
+        """Whether a row has exactly this part."""
+        return not row.words.isdisjoint(self.part.tokens)
+
     def best(self, tokens: frozenset[str]) -> tuple[str, Clue] | None:
         """The best of its tokens among those of a row."""
         there = self.tokens.keys() & tokens
-        if self._together:
-            there |= {each for each, pieces in self._together if pieces <= tokens}
-        if not there:
-            return None
-        token = max(there, key=lambda each: (self.tokens[each].quality, each))
-        return token, self.tokens[token]
-
-    @cached_property
-    def _together(self) -> list[tuple[str, set[str]]]:
-        return [(each, set(each.split(" "))) for each in self.tokens if " " in each]
+        token = max(there, key=lambda each: (self.tokens[each].quality, each), default="")
+        return (token, self.tokens[token]) if token else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +102,9 @@ class Question:
     """A query with what the vocabulary knows of it."""
 
     parsed: ParsedQuery
-    sought: Sequence[Sought]
+    sought: list[Sought]
     names: frozenset[str] = frozenset()
     """Whole names in the query that rows have."""
-    wholes: frozenset[str] = frozenset()
-    """The whole query as a name, with other words for the same."""
     sounds: Mapping[str, Clue] = field(default_factory=dict)
     """Tokens of names that are like the whole query."""
     every_row: int = 1
@@ -138,11 +135,6 @@ class Question:
     def marked_names(self) -> Mapping[str, str]:
         """The names in the query that rows have, by their tokens."""
         return {f"={name}": name for name in self.names}
-
-    @cached_property
-    def parts_of_names(self) -> Sequence[str]:
-        """The whole query, where it may be a part of a name."""
-        return [each for each in {self.parsed.whole, *self.wholes} if _may_be_a_part(each)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +223,8 @@ class Judged:
         ]
         names = question.marked_names
         self.found = {names[each] for each in names.keys() & row.words}
-        self.found |= {each for each in question.parts_of_names if self._has_within_a_name(each)}
+        if _may_be_a_part(question.parsed.whole) and self._has_within_a_name(question.parsed.whole):
+            self.found.add(question.parsed.whole)
         held = sum(sought.part.weight * clue.quality for sought, _, _, clue in self.held)
         self.share = held / question.weight if question.weight else 0.0
         """The share of the query's parts that the row has."""
@@ -257,7 +250,7 @@ class Judged:
         rounded = {kind: round(scores[kind], 4) for kind in KINDS if scores.get(kind)}
         tokens: dict[str, set[str]] = {SOUNDS: {token}} if token else {}
         for _, _, own, clue in self.held:
-            tokens.setdefault(clue.kind, set()).update(own.split(" "))
+            tokens.setdefault(clue.kind, set()).add(own)
         return Ranked(
             row=self.row,
             score=round(sum(rounded.values()), 4),
@@ -294,7 +287,7 @@ class Judged:
 
     def _worth(self, name: str) -> float:
         if f"={name}" in self.row.words:
-            return 1.0 if name in self.question.parsed.names else _OTHER_NAME
+            return 1.0
         is_part = _may_be_a_part(name) and self._has_within_a_name(name)
         return _PART_OF_A_NAME if is_part else 0.0
 

@@ -1,8 +1,7 @@
 """The hits of a search, and why each was found. Pure."""
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -74,23 +73,6 @@ class Hit:
         return own
 
 
-Facets = Mapping[str, Sequence[tuple[str, int]]]
-"""By name: values and how many records have each, the most first."""
-FACETS = ("store", "kind", "state", "payment", "channel")
-
-
-def facets_of(rows: Iterable[Any]) -> Facets:
-    """The facets of these rows."""
-    all_rows = list(rows)
-    counted = {name: Counter(filter(None, _values(name, all_rows))) for name in FACETS}
-    return {name: each.most_common() for name, each in counted.items() if each}
-
-
-def _values(name: str, rows: Sequence[Any]) -> Iterator[str | None]:
-    own = name in ("store", "kind")
-    return (getattr(row, name) if own else row.facts.get(name) for row in rows)
-
-
 class Found(list[Hit]):
     """Hits, best first, and notices for the person who searches."""
 
@@ -100,11 +82,11 @@ class Found(list[Hit]):
         *,
         notices: tuple[str, ...] = (),
         missing: tuple[str, ...] | None = (),
-        facets: Facets | None = None,
+        limits: tuple[str, ...] = (),
     ) -> None:
         super().__init__(hits)
-        self.facets = facets or {}
-        """How many of the records that were ranked have each value."""
+        self.limits = limits
+        """Words of the query that are guessed to limit it. In quotes, they do not."""
         self.missing = missing
         """Parts of the query that no record has, like a number that does not exist. None if there
         is no record at all."""

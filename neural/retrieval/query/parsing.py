@@ -140,10 +140,11 @@ def _parts(folded: str) -> Iterator[Part]:
         folded = folded.replace(written, " ", 1)
     for _, run, chinese in runs(folded):
         for token in pairs(run) if chinese else (run,):
-            yield Part(token, weight=_weight(token))
+            yield Part(token, weight=weight_of(token))
 
 
-def _weight(token: str) -> float:
+def weight_of(token: str) -> float:
+    """How much a token of a query says: less for what is in very many, like 'the' and 的."""
     if not has_chinese(token):
         return _WEIGHT_OF_FUNCTION if _is_function(token) else 1.0
     functions = sum(each in _FUNCTION_CHARACTERS for each in token)

@@ -3,8 +3,9 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,7 +24,6 @@ from neural.retrieval.index.lag import why_nothing_is_searched
 from neural.retrieval.models import OutboxEntry
 from neural.retrieval.query.evidence import (
     NUMBER,
-    ONE_NUMBER,
     Question,
     Ranked,
     judge,
@@ -31,17 +31,10 @@ from neural.retrieval.query.evidence import (
     rank,
     speaks_for_itself,
 )
-from neural.retrieval.query.hits import EXACT, Found, facets_of, hit_of, missing_parts
-from neural.retrieval.query.looking_up import LookUp, Steps, together
-from neural.retrieval.query.narrowing import (
-    concerning,
-    in_named_stores,
-    limited_by,
-    narrowed,
-    says_nothing,
-)
+from neural.retrieval.query.hits import Found, hit_of, missing_parts
+from neural.retrieval.query.looking_up import LookUp, look_up, more_rows
 from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
-from neural.retrieval.query.synonyms import other_words
+from neural.retrieval.query.reading import Reading, read_question
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, Vector, Within, sees_nothing
 from neural.retrieval.text import without_numbers
@@ -60,6 +53,7 @@ MOST = 100
 _EMBEDDED = 500
 """Characters of a query that are embedded."""
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -124,56 +118,52 @@ def search_each(
         until=moment(until, days=1),
     )
     top_k = _checked(top_k)
-    rest, named = in_named_stores(text, within)
-    options: dict[str, Any] = {"top_k": top_k, "sort": sort, "meaning": meaning}
-    ask = partial(_searched, rest, within=within, named=named, **options)
-    return dict(zip(collections, together(map(ask, collections)), strict=True))
+    readings = read_question(text, within, map(collection_of, collections))
+    return _twice(partial(_searched, readings, top_k=top_k, sort=sort, meaning=meaning))
+
+
+@dataclass(kw_only=True)
+class _Search:
+    """A search of one collection on its way to its hits."""
+
+    active: ActiveIndex
+    look: LookUp
+    notices: list[str] = field(default_factory=list)
+    ranked: Sequence[Ranked] = ()
+
+    @property
+    def question(self) -> Question:
+        return self.look.question
 
 
 def _searched(
-    text: str,
-    name: str,
-    *,
-    within: Within,
-    named: Within,
-    top_k: int,
-    sort: str,
-    meaning: bool,
-) -> Steps[Found]:
-    """What is found within, limited to the stores whose codes the text names (``named``)."""
-    collection = collection_of(name)
-    rest, narrow, notices = narrowed(text, named, collection)
-    lists = narrow != within and says_nothing(rest, name)
-    if named != within:
-        notices = (*notices, limited_by(sorted(named.stores or ())))
-    narrow = concerning(narrow, collection)
-    find = _list if lists else partial(_search, meaning=meaning)
-    ask = partial(find, text=rest, within=narrow, top_k=top_k, sort=sort)
-    found = yield from _asked(name, top_k, ask)
-    found.notices = (*notices, *found.notices)
-    if found.missing == ():
-        return found
-    wide = concerning(narrowed(text, within, collection, guessing=False)[1], collection)
-    if wide == narrow:
-        return found
-    asked = rest if found.missing is None else " ".join(found.missing)
-    ask = partial(_search, text=asked, within=wide, top_k=top_k, sort=sort, meaning=False)
-    return _with_ids(found, (yield from _asked(name, top_k, ask)), top_k, sort)
-
-
-def _with_ids(found: Found, wide: Found, top_k: int, sort: str) -> Found:
-    """What was found within the limits that words of the query set, and before it the records with
-    an exact number that none within has. What no record without these limits has is missing."""
-    ids = [hit for hit in wide if hit.why.number == EXACT and hit.why.scores[NUMBER] >= ONE_NUMBER]
-    hits = [*ids, *found]
+    readings: Mapping[str, Reading], *, top_k: int, sort: str, meaning: bool
+) -> dict[str, Found]:
+    """What is found for these questions, by collection."""
+    found: dict[str, Found] = {}
+    searches: dict[str, _Search] = {}
+    for name, reading in readings.items():
+        search = _begun(name, reading, top_k)
+        if (
+            search
+            and not sees_nothing(reading.wide)
+            and (reading.lists or not reading.parsed.blank)
+        ):
+            searches[name] = search
+            continue
+        notices = search.notices if search else why_nothing_is_searched(name)
+        missing = () if notices or (search and reading.parsed.blank) else None
+        found[name] = Found([], notices=(*notices, *reading.notices), missing=missing)
+    look_up([each.look for each in searches.values()])
+    for search in searches.values():
+        search.ranked = _ranked(search)
+    if meaning:
+        _ask_meaning([each for each in searches.values() if not speaks_for_itself(each.ranked)])
     if sort == TIME:
-        hits.sort(key=lambda hit: hit.at.timestamp() if hit.at else 0.0, reverse=True)
-    notices = found.notices
-    if ids:
-        numbers = dict.fromkeys(hit.why.matched[NUMBER][0] for hit in ids)
-        text = _("What has the number %(numbers)s is shown whatever these words say.")
-        notices = (*notices, text % {"numbers": _(", ").join(numbers)})
-    return Found(hits[:top_k], notices=notices, missing=wide.missing, facets=found.facets)
+        for search in searches.values():
+            search.ranked = newest_first(search.ranked)
+    found |= _found(searches, top_k)
+    return {name: found[name] for name in readings}
 
 
 def similar(
@@ -183,100 +173,99 @@ def similar(
     index or not in ``stores`` (None: all)."""
     collection_of(collection)
     within = Within(stores=_visible(None, stores))
-    ask = partial(_similar, key=key, within=within, top_k=_checked(top_k))
-    (found,) = together([_asked(collection, top_k, ask)])
-    return found
+    return _twice(partial(_similar, collection, key, within, _checked(top_k)))
 
 
-def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Steps[Found]]) -> Steps[Found]:
-    """The hits that ``ask`` finds in the collection's index, with the index's notices."""
-    for last in (False, True):
-        active = active_index(collection)
-        if active is None:
-            notices = why_nothing_is_searched(collection)
-            return Found([], notices=notices, missing=() if notices else None)
-        try:
-            found = yield from ask(active)
-        except TableMissing:
-            # The index may have been replaced just now: ask again.
-            if last:
-                raise
-            read_again()
-        else:
-            notices = (*active.notices, *found.notices)
-            return Found(found[:top_k], notices=notices, missing=found.missing, facets=found.facets)
-    raise AssertionError("unreachable")
+def _twice(ask: Callable[[], T]) -> T:
+    """The answer, asked for again if an index has been replaced just now."""
+    try:
+        return ask()
+    except TableMissing:
+        read_again()
+        return ask()
 
 
-def _list(active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str) -> Steps[Found]:
-    """The newest rows within: all of the query was filters."""
-    rows = [] if sees_nothing(within) else (yield from _look_up(active, within, top_k).newest())
-    question = Question(parsed=parse_query(text), sought=())
-    found = newest_first(Ranked(row=row, score=0.0) for row in rows)
-    return (yield from _found(active, question, found, top_k, []))
-
-
-def _search(
-    active: ActiveIndex, *, text: str, within: Within, top_k: int, sort: str, meaning: bool
-) -> Steps[Found]:
-    parsed = parse_query(text)
-    if sees_nothing(within) or parsed.blank:
-        return Found([], missing=() if parsed.blank else None)
-    look_up = _look_up(active, within, top_k)
-    question = yield from look_up.question(parsed, other_words(text))
-    rows = yield from look_up.rows(question)
-    judged = judge(question, rows)
-    ranked = rank(question, judged)
-    notices: list[str] = []
-    if meaning and not speaks_for_itself(ranked):
-        vectors = _embedded(active, text, notices)
-        near = _near_enough(active, _nearest(active, parsed, vectors, within))
-        judged += judge(question, (yield from look_up.more(near, rows)))
-        ranked = rank(question, judged, near)
-    ordered = newest_first(ranked) if sort == TIME else ranked
-    return (yield from _found(active, question, ordered, top_k, notices))
-
-
-def _similar(active: ActiveIndex, *, key: str, within: Within, top_k: int) -> Steps[Found]:
-    if sees_nothing(within) or not is_storable(key):
-        return Found([])
-    row = words.row_of(active.index.pk, key, within=within)
+def _similar(collection: str, key: str, within: Within, top_k: int) -> Found:
+    active = active_index(collection)
+    if active is None:
+        return Found([], notices=why_nothing_is_searched(collection))
+    is_there = not sees_nothing(within) and is_storable(key)
+    row = words.row_of(active.index.pk, key, within=within) if is_there else None
     if row is None:
-        return Found([])
+        return Found([], notices=active.notices)
     parsed = query_like(row.title, row.names)
-    look_up = _look_up(active, within, top_k)
-    question = yield from look_up.question(parsed)
-    vectors = active.vectors_of(key, within)
-    near = _nearest(active, parsed, vectors, within)
-    rows = yield from look_up.rows(question)
-    rows += yield from look_up.more(near, rows)
-    judged = judge(question, (each for each in rows if each.key != key))
-    ranked = rank(question, judged, near)
-    found = yield from _found(active, question, ranked, top_k, [])
+    reading = Reading(parsed=parsed, text="", within=within, wide=within)
+    search = _Search(active=active, look=_look_up(active, reading, top_k))
+    look_up([search.look])
+    near = _near_enough(active, _nearest(active, parsed, active.vectors_of(key, within), within))
+    more_rows([(search.look, near)])
+    search.look.rows = [each for each in search.look.rows if each.key != key]
+    search.ranked = _ranked(search, near)
+    found = _found({collection: search}, top_k)[collection]
     return Found(found, notices=found.notices)
 
 
-def _look_up(active: ActiveIndex, within: Within, hits: int) -> LookUp:
+def _begun(name: str, reading: Reading, top_k: int) -> _Search | None:
+    active = active_index(name)
+    if active is None:
+        return None
+    look = _look_up(active, reading, top_k)
+    return _Search(active=active, look=look, notices=[*active.notices, *reading.notices])
+
+
+def _ranked(search: _Search, near: Mapping[str, float] | None = None) -> Sequence[Ranked]:
+    """The rows that fit, best first; of a list the newest."""
+    look = search.look
+    if look.reading.lists:
+        return newest_first(Ranked(row=row, score=0.0) for row in look.rows)
+    return rank(look.question, judge(look.question, look.rows), near)
+
+
+def _ask_meaning(searches: Sequence[_Search]) -> None:
+    """Rank these again with the rows that are near in meaning."""
+    embedded: dict[str, Vector] = {}
+    asked = []
+    for search in searches:
+        look = search.look
+        if look.reading.lists or sees_nothing(look.reading.within):
+            continue
+        vectors = _embedded(search, embedded)
+        near = _nearest(search.active, look.parsed, vectors, look.reading.within)
+        asked.append((search, _near_enough(search.active, near)))
+    more_rows([(search.look, near) for search, near in asked])
+    for search, near in asked:
+        search.ranked = _ranked(search, near)
+
+
+def _look_up(active: ActiveIndex, reading: Reading, hits: int) -> LookUp:
     index = active.index
-    return LookUp(index=index.pk, within=within, every_row=index.rows, hits=hits)
+    return LookUp(index=index.pk, reading=reading, every_row=index.rows, hits=hits)
 
 
-def _found(
-    active: ActiveIndex,
-    question: Question,
-    ranked: Sequence[Ranked],
-    top_k: int,
-    notices: list[str],
-) -> Steps[Found]:
-    existing = _there(active, ranked, top_k, notices)
-    (rows,) = yield [words.Whole([each.row for each in existing])]
-    name, parsed = active.index.collection, question.parsed
-    return Found(
-        [hit_of(name, parsed, each, rows[each.row.id]) for each in existing if each.row.id in rows],
-        notices=tuple(notices),
-        missing=missing_parts(question, ranked),
-        facets=facets_of(each.row for each in ranked),
-    )
+def _found(searches: Mapping[str, _Search], top_k: int) -> dict[str, Found]:
+    """The best of each that are still in the database, as hits."""
+    existing = {name: _there(search, top_k) for name, search in searches.items()}
+    asked = [words.Whole([ranked.row for ranked in each]) for each in existing.values()]
+    found = {}
+    for (name, search), rows in zip(searches.items(), words.read(asked), strict=True):
+        reading, own = search.look.reading, existing[name]
+        hits = [
+            hit_of(name, reading.parsed, each, rows[each.row.id])
+            for each in own
+            if each.row.id in rows
+        ]
+        keys = {row.key for row in search.look.named}
+        numbers = [hit.why.matched[NUMBER][0] for hit in hits if hit.key in keys]
+        if numbers:
+            text = _("What has the number %(numbers)s is shown whatever these words say.")
+            search.notices.append(text % {"numbers": _(", ").join(dict.fromkeys(numbers))})
+        found[name] = Found(
+            hits,
+            notices=tuple(search.notices),
+            missing=missing_parts(search.question, search.ranked),
+            limits=reading.limits,
+        )
+    return found
 
 
 def _near_enough(active: ActiveIndex, cosines: Mapping[str, float]) -> dict[str, float]:
@@ -323,21 +312,19 @@ def columns_asked(parsed: ParsedQuery, columns: Iterable[str]) -> list[str]:
     return [each for each in wanted if each in there] or there[:1]
 
 
-def _there(
-    active: ActiveIndex, ranked: Sequence[Ranked], top_k: int, notices: list[str]
-) -> Sequence[Ranked]:
+def _there(search: _Search, top_k: int) -> Sequence[Ranked]:
     """The best records that are still in the database. A record that was just deleted has an outbox
     entry. Others are unknown to the database because it was restored from a backup; a notice says
     so."""
-    name = active.index.collection
-    looked_at = ranked[:top_k]
+    name = search.active.index.collection
+    looked_at = search.ranked[:top_k]
     if gone := _gone(name, looked_at):  # others take their places
-        looked_at = ranked[: 2 * top_k]
+        looked_at = search.ranked[: 2 * top_k]
         gone = _gone(name, looked_at)
     entries = OutboxEntry.objects.filter(collection=name, key__in=gone) if gone else ()
     if gone.difference(entry.key for entry in entries):
         logger.warning("event=index_knows_more_than_database collection=%s", name)
-        notices.append(
+        search.notices.append(
             _(
                 "The index of %(name)s knows records that the database has not, as after a "
                 "restored backup: run manage.py rebuild_index %(name)s."
@@ -352,19 +339,23 @@ def _gone(collection: str, ranked: Iterable[Ranked]) -> set[str]:
     return keys - present(collection_of(collection), keys) if keys else set()
 
 
-def _embedded(active: ActiveIndex, text: str, notices: list[str]) -> Mapping[str, Vector]:
-    """The query's vector for each column of the index. Empty if it cannot be made; then ``notices``
-    says why."""
+def _embedded(search: _Search, known: dict[str, Vector]) -> Mapping[str, Vector]:
+    """The query's vector for each column of the index; empty if it cannot be made, and then a
+    notice says why. ``known`` are those of this question by text."""
+    active, text = search.active, search.look.reading.text[:_EMBEDDED]
     if active.embedder is None or not active.has_vectors:
         return {}  # the index's own notices say why
     if parse_query(without_numbers(text)).blank:
         return {}  # the vector of an id means nothing
     try:
-        vector = active.embedder.embed([text[:_EMBEDDED]])[0]
+        if text not in known:
+            known[text] = active.embedder.embed([text])[0]
     except (EmbedderUnavailable, EmbedderRefused) as error:
         logger.warning("search without meaning embedder=%s error=%s", active.embedder.name, error)
-        notices.append(_("What is meant was left out: the model cannot be asked just now."))
+        left_out = _("What is meant was left out: the model cannot be asked just now.")
+        search.notices.append(left_out)
         return {}
+    vector = known[text]
     return dict.fromkeys(active.index.vectors, vector) if vector.any() else {}
 
 

@@ -306,14 +306,13 @@ class _Sample:
         so few have them that a look-up costs less. To look up a row costs some three times a step
         of the walk (4.5 and 1.7 microseconds), so that both cost the same where the share of rows
         that have it is the root of the limit by three times all rows."""
-        having = [frozenset[int]().union(*map(self._of, each)) for each in groups]
+        having = [
+            set[int]().union(*(self._having.get(token, ()) for token in each)) for each in groups
+        ]
         share = len(self.rows.intersection(*having)) / (len(self.rows) or 1)
         if share <= math.sqrt(limit / self.every / 3):
             return 0
         return math.ceil(4 * math.sqrt(limit * self.every))
-
-    def _of(self, token: str) -> frozenset[int]:
-        return self.rows.intersection(*(self._having.get(each, ()) for each in token.split(" ")))
 
 
 _EVERY_ROW = "SELECT reltuples FROM pg_class WHERE oid = 'neural_searchrow'::regclass"
@@ -329,15 +328,10 @@ def _sample() -> _Sample:
 
 
 def _asked(groups: Sequence[Collection[str]], *, on_postgresql: bool) -> str:
-    """The query of the full-text index. A token with a space stands for rows that have each of its
-    pieces."""
+    """The query of the full-text index."""
     all_of, any_of, quote = (" & ", " | ", "'") if on_postgresql else (" AND ", " OR ", '"')
-
-    def written(token: str) -> str:
-        pieces = [f"{quote}{each}{quote}" for each in token.split(" ")]
-        return f"({all_of.join(pieces)})" if len(pieces) > 1 else pieces[0]
-
-    return all_of.join(f"({any_of.join(map(written, each))})" for each in groups)
+    quoted = ([f"{quote}{token}{quote}" for token in each] for each in groups)
+    return all_of.join(f"({any_of.join(each)})" for each in quoted)
 
 
 def _read(sql: str, values: Sequence[Any]) -> list[Any]:
@@ -414,7 +408,7 @@ class Rows(Request):
                 sql = f"{select} WHERE index_id = %s AND key IN ({_places(own.keys)})"
                 rows += _read(sql, [own.index, *own.keys])
             made = (_candidate(each, own.within) for *each, of in rows if of == own.index)
-            answers.append([each for each in made if _fits(each, own.within)])
+            answers.append([each for each in made if fits(each, own.within)])
         return answers
 
 
@@ -430,7 +424,7 @@ def _candidate(columns: Sequence[Any], within: Within) -> Candidate:
 def row_of(index: int, key: str, *, within: Within) -> SearchRow | None:
     """The row of this key, if it is within."""
     row = SearchRow.objects.filter(index=index, key=key).first()
-    return row if row and _fits(row, within) else None
+    return row if row and fits(row, within) else None
 
 
 @dataclass(frozen=True)
@@ -455,7 +449,7 @@ class Whole(Request):
 _WHOLE = "SELECT id, key, store, kind, title, names, numbers, also, text FROM neural_searchrow"
 
 
-def _fits(row: Any, within: Within) -> bool:
+def fits(row: Any, within: Within) -> bool:
     """Whether a row is within."""
     if within.since or within.until:
         in_time = row.at is not None and (

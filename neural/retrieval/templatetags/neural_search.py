@@ -16,7 +16,7 @@ register.filter("left_of", lambda names, shown: len(names) - len(shown))
 register.filter("reasons", display.reasons_of)
 register.filter("label_in", display.label_in)
 register.filter("with_pages_and_runs", display.with_pages_and_runs)
-register.simple_tag(display.facets_of, takes_context=True, name="facets_of")
+register.simple_tag(display.without_limits, takes_context=True)
 
 
 @register.filter

@@ -34,7 +34,7 @@ from neural.personal.rules import Redaction
 from neural.retrieval import neural_collections, text
 from neural.retrieval.collections import documents
 from neural.retrieval.index.fields import texts_of, tokens_of
-from neural.retrieval.query import filters, narrowing, parsing
+from neural.retrieval.query import filters, parsing
 from zhilian.logs import KeyValueFormatter
 
 SHORT, TIMES = 1_000, 8
@@ -101,7 +101,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "filters": lambda text: filters.read_filters(text, today=TODAY),
     "filters of what lies ahead": lambda text: filters.read_filters(text, today=TODAY, ahead=True),
     "a query": parsing.parse_query,
-    "codes of stores": lambda text: narrowing._CODE.sub("", text),
+    "numbers in words": filters.with_digits,
     "an object's names": lambda text: DECODER.decode(
         "{" + "".join(f'"{at}":1,' for at in range(len(text))) + '"z":1,"z":1}'
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.models import SearchIndex
-from neural.retrieval.query.hits import Facets, Found, Hit, Why
+from neural.retrieval.query.hits import Found, Hit, Why
 
 
 class FakeSearch:
@@ -18,7 +18,7 @@ class FakeSearch:
         self.hits: dict[str, list[Hit]] = {}
         self.notices: tuple[str, ...] = ()
         self.missing: tuple[str, ...] = ()
-        self.facets: Facets = {}
+        self.limits: tuple[str, ...] = ()
         self.error: Exception | None = None
         page, command = (
             "neural.retrieval.admin.answer",
@@ -62,7 +62,7 @@ class FakeSearch:
             mine[: asked["top_k"]],
             notices=self.notices,
             missing=self.missing,
-            facets=self.facets,
+            limits=self.limits,
         )
 
 

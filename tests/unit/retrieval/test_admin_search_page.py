@@ -107,14 +107,12 @@ def test_a_hit_shows_what_matched_and_why(searched):
 
 def test_the_kind_of_a_hit_is_called_as_the_choice_of_kinds_calls_it(searched):
     searched.finds(hit("app.Broken", collection="errors", kind="open"))
-    searched.facets = {"kind": [("open", 2), ("resolved", 1)]}
     chosen = "?q=broken&collection=errors&kind=open"
 
     chinese = text(world.superuser(), chosen, language="zh-hans")
     english = text(world.superuser(), chosen)
 
     assert 'title="只看此类">待处理</a>' in chinese
-    assert "待处理&nbsp;<small>2</small>" in chinese
     assert '<option value="open" selected>待处理</option>' in chinese
     assert 'title="Only these">open</a>' in english
 
@@ -768,32 +766,18 @@ def test_the_overview_says_what_is_wrong_with_an_index_as_the_answer_does(monkey
     assert "/secret/path" not in page
 
 
-def test_hits_can_be_narrowed_by_what_they_differ_in(searched):
+def test_a_word_that_limits_the_search_can_be_taken_for_a_word(searched):
     searched.finds(hit("A-17", collection="orders"))
-    searched.facets = {
-        "store": [("S1", 12), ("S2", 3)],
-        "payment": [("paid", 9), ("unpaid", 6)],
-        "kind": [("order.status_changed", 8), ("order.created", 7)],
-        "state": [("open", 15), ("SOMETHING", 1)],  # what no filter knows cannot be chosen
-        "channel": [("dine_in", 15)],  # all are so: nothing to choose
-    }
+    searched.limits = ("昨天", "-spicy")
 
-    english = text(world.superuser(), "?q=tofu&collection=orders")
-    chinese = text(world.superuser(), "?q=tofu&collection=orders", language="zh-hans")
+    english = text(world.superuser(), "?q=昨天+S1+-spicy&collection=orders")
+    chinese = text(world.superuser(), "?q=昨天+S1+-spicy&collection=orders", language="zh-hans")
 
-    assert 'q=tofu&amp;collection=orders&amp;store=S1">S1&nbsp;<small>12</small>' in english
-    assert "q=tofu+state%3Apaid&amp;collection=orders" in english
-    assert "已付&nbsp;<small>9</small>" in chinese
-    for page in (english, chinese):
-        assert ">order.status_changed&nbsp;<small>8</small>" in page
-    assert "SOMETHING" not in english
-    assert "dine in" not in english
-
-
-def test_what_is_like_a_record_is_not_narrowed_by_text(searched):
-    searched.finds(hit("A-17", collection="orders"))
-    searched.facets = {"store": [("S1", 12), ("S2", 3)]}
-
-    page = text(world.superuser(), "?like=S1/A-17&collection=orders")
-
-    assert "neural-facet" not in page
+    quoted = {"昨天": '"昨天" S1 -spicy', "-spicy": '昨天 S1 "-spicy"'}
+    for word, asked in quoted.items():
+        query = escape(urlencode({"q": asked, "collection": "orders"}))
+        for page in (english, chinese):
+            assert f'?{query}"' in page
+            assert f"{word}&nbsp;×</a>" in page
+    assert "Limited by" in english
+    assert "限定于" in chinese

@@ -174,20 +174,6 @@ def test_a_record_whose_name_contains_the_name_asked_for_is_nearly_as_good():
     assert [each.scores.get("names") for each in found] == [1.0, 0.9]
 
 
-def test_another_word_for_a_name_is_nearly_as_good():
-    question = Question(
-        parsed=parse_query("番茄"),
-        sought=(),
-        names=frozenset({"番茄", "西红柿"}),
-        every_row=EVERY_ROW,
-    )
-    rows = [row("other", "西红柿"), row("same", "番茄")]
-    found = rank(question, judge(question, rows))
-
-    assert [(each.row.key, each.scores["names"]) for each in found] == [("same", 1), ("other", 0.9)]
-    assert found[1].names == {"西红柿"}
-
-
 def test_all_that_is_asked_may_be_a_part_of_a_name_that_no_record_has_whole():
     found = ranked("烧肉", row("a", "红烧肉"), row("b", "肉丝"))
 

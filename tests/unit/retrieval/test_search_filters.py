@@ -5,7 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from neural.retrieval.query.filters import AT, MONEY, NAMES, WHEN, Condition, read_filters
+from neural.retrieval.query.filters import (
+    AT,
+    DATE,
+    MONEY,
+    NAMES,
+    WHEN,
+    Condition,
+    read_filters,
+    with_digits,
+)
 
 TODAY = dt.date(2026, 12, 1)  # a Tuesday
 PAID = Condition("payment", "=", "paid")
@@ -115,6 +124,18 @@ def test_a_filter_of_time_is_a_period(text: str, conditions: list[Condition]) ->
         ("本周五", "", (2026, 12, 4), (2026, 12, 5)),
         ("next friday roster", "roster", (2026, 12, 11), (2026, 12, 12)),
         ("下个星期天", "", (2026, 12, 13), (2026, 12, 14)),
+        ("大前天的退款", "退款", (2026, 11, 28), (2026, 11, 29)),
+        ("大后天", "", (2026, 12, 4), (2026, 12, 5)),
+        ("the day before yesterday", "", (2026, 11, 29), (2026, 11, 30)),
+        ("上上周一", "", (2026, 11, 16), (2026, 11, 17)),
+        ("上上周 退款", "退款", (2026, 11, 16), (2026, 11, 23)),
+        ("last week's refunds", "refunds", (2026, 11, 23), (2026, 11, 30)),
+        ("yesterday’s soup", "soup", (2026, 11, 30), (2026, 12, 1)),
+        ("三天前", "", (2026, 11, 28), (2026, 11, 29)),
+        ("两周前", "", (2026, 11, 16), (2026, 11, 23)),
+        ("three days ago paella", "paella", (2026, 11, 28), (2026, 11, 29)),
+        ("最近十二天", "", (2026, 11, 20), (2026, 12, 2)),
+        ("past two weeks refund", "refund", (2026, 11, 18), (2026, 12, 2)),
     ],
 )
 def test_a_word_for_a_time_narrows_as_one_does(
@@ -124,6 +145,54 @@ def test_a_word_for_a_time_narrows_as_one_does(
         rest,
         [since(*first)._replace(name=WHEN), until(*end)._replace(name=WHEN)],
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "day", "called"),
+    [
+        ("11月20号 退款", "退款", (2026, 11, 20), "11月20日"),
+        ("十一月二十号", "", (2026, 11, 20), "11月20日"),
+        ("20 November paella", "paella", (2026, 11, 20), "11月20日"),
+        ("Dec 25th", "", (2025, 12, 25), "12月25日"),
+        ("the 3rd of March 2026", "the", (2026, 3, 3), "2026-03-03"),
+        ("2026-11-25", "", (2026, 11, 25), "2026-11-25"),
+    ],
+)
+def test_a_date_is_a_day_however_it_is_written(
+    text: str, rest: str, day: tuple[int, ...], called: str
+) -> None:
+    assert read(text) == (rest, [Condition(DATE, "=", (dt.date(*day), called))])
+
+
+def test_a_date_without_a_year_is_that_which_was_or_of_plans_the_nearest() -> None:
+    ahead = read_filters("12月25日", today=TODAY, ahead=True).conditions
+
+    assert ahead[0].value[0] == dt.date(2026, 12, 25)
+
+
+@pytest.mark.parametrize(
+    ("text", "operator", "amount"),
+    [
+        *(("两百元以上", ">=", 200), ("超过一千元", ">", 1000), ("over two thousand", ">", 2000)),
+        *(("more than five hundred yuan", ">", 500), ("不到五十块", "<", 50)),
+        *(("under two hundred and fifty", "<", 250), ("一万二千以下", "<=", 12_000)),
+        *(("超过两百五", ">", 250), ("over twenty-five", ">", 25), ("一百零八元以内", "<=", 108)),
+    ],
+)
+def test_an_amount_is_read_in_words(text: str, operator: str, amount: int) -> None:
+    assert read(text) == ("", [Condition(MONEY, operator, Decimal(amount))])
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        *(("九十八块六的单", "98.6的单"), ("十二号桌", "12号桌"), ("一百二十元", "120")),
+        *(("ninety eight dollars", "98"), ("一块塑料", "一块塑料"), ("三元里", "三元里")),
+        *(("三杯鸡", "三杯鸡"), ("八宝饭", "八宝饭"), ("四喜丸子", "四喜丸子")),
+    ],
+)
+def test_amounts_and_tables_in_words_are_looked_for_as_digits(text: str, digits: str) -> None:
+    assert with_digits(text) == digits
 
 
 @pytest.mark.parametrize(
@@ -143,7 +212,7 @@ def test_a_day_of_a_plan_is_that_of_this_week(text: str, day: tuple[int, int]) -
 @pytest.mark.parametrize(
     "text",
     [
-        *("麻婆豆腐", "2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "today's special"),
+        *("麻婆豆腐", "FP-2026-11-25", "A-17", "46.00", "ReadTimeout: timed out", "一小块塑料"),
         *("http://till.example:8080/x", "12:30", "HTTPSConnectionPool(host='x', port=443)"),
         *("“两个字”", "ＡＢＣ", ""),
         *("between 20 and 50 guests", "11-12", "评分4.5以上", "A12以下", "over 30 minutes"),

@@ -84,14 +84,6 @@ def test_what_only_another_store_has_is_missing_as_if_it_were_nowhere(typed: str
         assert nowhere.missing, collection
 
 
-def test_facets_count_records_of_ones_own_stores() -> None:
-    assert dict(neural.search("soup", "orders").facets["store"]) == {"S1": 1, "S2": 1}
-    for collection in COLLECTIONS:
-        facets = neural.search("soup", collection, stores=["S1"]).facets
-        assert {store for store, _ in facets.get("store", ())} <= {"S1"}
-        assert "cafe:quoll" not in repr(facets)
-
-
 @pytest.mark.parametrize("typed", ["soup", "store:S2 soup", "store:S2", *OF_ANOTHER])
 def test_a_key_of_one_store_is_answered_of_this_store_alone(typed: str) -> None:
     read = Caller("S1").read

@@ -206,12 +206,6 @@ def test_a_fact_is_compared_before_the_newest_are_taken(made):
     assert keys(made, ["豆腐"], within=Within(stores=None, facts=(dear,)), limit=3) == {"a/dear"}
 
 
-def test_tokens_with_spaces_between_them_are_in_a_row_together(made):
-    write(made, record("a/1", "sold beans"), record("a/2", "beans sold out"), record("a/3", "soup"))
-
-    assert keys(made, ["sold out", "soup"]) == {"a/2", "a/3"}
-
-
 def test_an_older_row_changes_nothing_and_one_of_the_same_version_is_written_again(made):
     write(made, record("a/1", "first"), version=5)
     write(made, record("a/1", "older"), version=4)

@@ -118,6 +118,9 @@ class Command(TeachingCommand):
             printed = as_json(hits) if options["json"] else table(name, hits)
             for line in printed:
                 self.stdout.write(line)
+        if limits := dict.fromkeys(word for hits in found.values() for word in hits.limits):
+            words = ", ".join(limits)
+            self.stderr.write(f"Limited by {words}. In quotes, these are words like any other.")
         if missing := missing_everywhere(options["text"] or "", found.values()):
             self.stderr.write(f"No record has {' · '.join(missing)}.")
         if not any(found.values()):

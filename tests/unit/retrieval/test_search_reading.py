@@ -9,9 +9,8 @@ from django.utils import timezone
 import neural
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.query.filters import Condition
-from neural.retrieval.query.narrowing import MOST_STORES, in_named_stores, narrowed, says_nothing
 from neural.retrieval.query.parsing import parse_query
-from neural.retrieval.query.synonyms import MOST, NO_OTHERS, OtherWords, other_words
+from neural.retrieval.query.reading import MOST_STORES, Reading, read_question
 from neural.retrieval.stores.base import Within
 from tests.unit.factories import make_store
 from tests.unit.retrieval.searching import EMBEDDER
@@ -30,8 +29,13 @@ def stores() -> None:
         store.save()
 
 
+def read(text: str, within: Within = EVERYWHERE, collection: str = "orders") -> Reading:
+    return read_question(text, within, [collection_of(collection)])[collection]
+
+
 def asked(text: str, within: Within = EVERYWHERE, collection: str = "orders") -> Any:
-    return narrowed(text, within, collection_of(collection))
+    reading = read(text, within, collection)
+    return reading.text, reading.within, list(reading.notices)
 
 
 @pytest.mark.parametrize(
@@ -64,31 +68,102 @@ def test_nothing_is_within_a_store_that_is_unknown_or_not_ones_own() -> None:
             ("yxrs s03", "yxrs", {"S03"}),
             ("s01店退款", "退款", {"S01"}),
         ),
-        *(("昨天S02退款", "昨天 退款", {"S02"}), ("S03店长", "店长", {"S03"})),
+        *(("昨天S02退款", "退款", {"S02"}), ("S03店长", "店长", {"S03"})),
         *(("S01 S02 refunds", "refunds", {"S01", "S02"}), ("S99 退款", "S99 退款", None)),
         *(("S01", "S01", None), ("S01店", "S01店", None), ("S01/17 退款", "S01/17 退款", None)),
-        *(("store:S01 退款", "store:S01 退款", None), ("门店：S01 退款", "门店：S01 退款", None)),
     ],
 )
 def test_the_code_of_a_store_beside_other_words_narrows_to_it(
     text: str, rest: str, codes: set[str] | None
 ) -> None:
-    found, within = in_named_stores(text, EVERYWHERE)
+    reading = read(text, collection="dishes")
 
-    assert (" ".join(found.split()), within.stores) == (rest, codes)
+    assert (reading.text, reading.within.stores) == (rest, codes)
 
 
-def test_of_very_many_codes_in_a_text_the_first_are_looked_up() -> None:
+def test_of_very_many_codes_in_a_text_some_are_looked_up() -> None:
     many = " ".join(f"X{number}" for number in range(MOST_STORES))
 
-    assert in_named_stores(f"soup S01 {many}", EVERYWHERE)[1].stores == {"S01"}
-    assert in_named_stores(f"soup {many} S01", EVERYWHERE)[1] == EVERYWHERE
+    assert read(f"soup S01 {many}").parsed.parts
 
 
-def test_the_code_of_a_store_that_is_not_ones_own_is_searched_as_a_word() -> None:
+@pytest.mark.parametrize(
+    ("text", "rest", "codes", "written"),
+    [
+        ("riverside north refunds", "refunds", {"S02"}, "riverside north"),
+        ("refunds at Riverside", "refunds at", {"S01"}, "Riverside"),
+        ("河畔店退款", "退款", {"S03"}, "河畔店"),
+        ("河畔 S01 退款", "退款", {"S01", "S03"}, "S01"),
+    ],
+)
+def test_the_name_of_a_store_beside_other_words_narrows_as_its_code_does(
+    text: str, rest: str, codes: set[str], written: str
+) -> None:
+    reading = read(text)
+
+    assert (reading.text, reading.within.stores, reading.wide.stores) == (rest, codes, None)
+    assert written in reading.limits
+
+
+@pytest.mark.parametrize("text", ["riverside", "河畔店", "riversides soup", 'soup "riverside"'])
+def test_the_name_of_a_store_alone_or_in_quotes_is_searched_as_words(text: str) -> None:
+    reading = read(text)
+
+    assert (reading.within, reading.limits) == (EVERYWHERE, ())
+    assert reading.text == text.replace('"', "")
+
+
+def test_the_store_that_is_not_ones_own_is_searched_as_a_word() -> None:
     mine = Within(stores=frozenset(["S02"]))
 
-    assert in_named_stores("S01 退款", mine) == ("S01 退款", mine)
+    for text in ("S01 退款", "河畔 退款"):
+        assert asked(text, mine)[:2] == (text, mine)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "tokens"),
+    [
+        ("鸡丁 -宫保", "鸡丁", {"宫保"}),
+        ("退款 除了河畔店", "退款", {"河畔", "畔店"}),
+        ("除了河畔店以外的退款", "退款", {"河畔", "畔店"}),
+        ("burger without any beef", "burger", {"beef"}),
+        ("refunds except Riverside North", "refunds", {"riverside", "north"}),
+        ("菜单 不含花生", "菜单", {"花生"}),
+    ],
+)
+def test_what_is_to_be_left_out_is_no_word_to_look_for(
+    text: str, rest: str, tokens: set[str]
+) -> None:
+    reading = read(text, collection="dishes")
+
+    assert reading.parsed == parse_query(rest)
+    assert [each.tokens for each in reading.without] == [tokens]
+    assert reading.limits
+    assert reading.notices == ()
+
+
+@pytest.mark.parametrize("text", ["-宫保", "refunds except yesterday", "退款 除了昨天"])
+def test_what_cannot_be_left_out_is_named_and_limits_nothing(text: str) -> None:
+    reading = read(text)
+
+    assert (reading.within, reading.without, reading.limits) == (EVERYWHERE, (), ())
+    assert "was searched as words: it names no words beside others" in reading.notices[0]
+
+
+def test_what_stands_in_quotes_is_no_filter() -> None:
+    reading = read('S01 "昨天" 退款 "-宫保" store:"Riverside North"')
+
+    assert reading.text == "昨天 退款 -宫保"
+    assert (reading.limits, reading.without) == (("S01",), ())
+    assert reading.wide.stores == {"S02"}
+
+
+def test_a_date_is_looked_for_among_the_names_of_what_has_a_business_day() -> None:
+    orders, events = read("11月20号 豆腐"), read("11月20号 豆腐", collection="events")
+
+    assert orders.text == "豆腐 11月20日"
+    assert (orders.within, events.text) == (EVERYWHERE, "豆腐")
+    assert events.within.until - events.within.since == dt.timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +178,7 @@ def test_the_code_of_a_store_that_is_not_ones_own_is_searched_as_a_word() -> Non
 def test_words_beside_filters_may_say_only_that_all_are_sought(
     text: str, collection: str, nothing: bool
 ) -> None:
-    assert says_nothing(text, collection) == nothing
+    assert read(f"{text} after:2026-10-01", collection=collection).lists == nothing
 
 
 def test_words_for_an_amount_limit_records_that_have_amounts() -> None:
@@ -148,24 +223,6 @@ def test_what_is_unknown_is_named_with_what_is_known() -> None:
     assert notices[2] == "x was searched as words: it names no number and no day."
 
 
-def test_other_words_for_the_same_thing_are_searched_too(settings: Any) -> None:
-    settings.NEURAL = {
-        **settings.NEURAL,
-        "search_synonyms": [["宫爆", "宫保"], ["Big Bowl", "大碗"]],
-    }
-
-    assert other_words("宫爆鸡丁") == OtherWords(
-        tokens={"宫爆": ["宫保"], "爆鸡": ["宫保"]},
-        names=parse_query("宫保鸡丁").names,
-        wholes=frozenset({"宫保鸡丁"}),
-    )
-    assert other_words("a big bowl").tokens == {"big": ["大碗"], "bowl": ["大碗"]}
-    assert other_words("大碗").tokens == {"大碗": ["big bowl"]}
-    assert other_words("big bowls") == NO_OTHERS
-    assert other_words("西红柿").wholes == {"番茄", "tomato"}
-    assert len(other_words("番茄 土豆 豆腐 茄子").wholes) == MOST
-
-
 def order(number: str, store: str, total: int, **stated: Any) -> None:
     payload = {
         "order_id": number,
@@ -189,8 +246,7 @@ def titles(text: str, **where: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("fake_broker")
-def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
-    settings.NEURAL = {**settings.NEURAL, "search_synonyms": [["宫爆", "宫保"]]}
+def test_a_search_keeps_to_the_filters_in_its_text() -> None:
     with neural.temporary_search_index(embedder=EMBEDDER):
         order("1", "S01", 40, channel="dine_in")
         order("2", "S01", 60, channel="delivery", table="A12")
@@ -198,9 +254,9 @@ def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
         neural.run_due()
 
         assert titles("宫保鸡丁") == ["1", "2", "3"]
-        assert neural.search("宫爆鸡丁", "orders").missing == ()  # it is there by its other name
-        assert neural.search("宫爆鸡丁 B-404", "orders").missing == ("b404",)
-        assert titles("宫爆鸡丁") == ["1", "2", "3"]
+        assert titles("鸡丁 -宫保") == titles("鸡丁 without 宫保") == []
+        assert titles("宫保鸡丁 除了S02") == titles("宫保鸡丁 -S02") == ["1", "2"]
+        assert titles("Riverside 宫保鸡丁") == titles("Riverside的单子") == ["1", "2"]
         assert titles("宫保鸡丁 store:S01") == ["1", "2"]
         assert titles("宫保鸡丁 金额＞50") == ["2", "3"]
         assert titles("鸡丁 amount>50 渠道：外卖 门店：Riverside") == ["2"]
@@ -217,11 +273,8 @@ def test_a_search_keeps_to_the_filters_in_its_text(settings: Any) -> None:
         assert titles("鸡丁 after:2026-11-02") == []
         assert titles("鸡丁 2026-11-01之后") == ["1", "2", "3"]
         found = neural.search("鸡丁 colour:red", "orders")
-        facets = neural.search("鸡丁", "orders").facets
 
     assert "colour is no filter" in found.notices[0]
-    assert facets["store"] == [("S01", 2), ("S02", 1)]
-    assert facets["channel"] == [("delivery", 2), ("dine_in", 1)]
 
 
 def test_conditions_say_what_a_fact_must_be() -> None:
@@ -231,12 +284,11 @@ def test_conditions_say_what_a_fact_must_be() -> None:
 
 
 def test_a_filter_that_is_named_limits_also_where_words_say_the_same() -> None:
-    orders = collection_of("orders")
-    named = narrowed("after:2026-10-30 tofu", EVERYWHERE, orders)[1]
+    named = read("after:2026-10-30 tofu").wide
 
-    both = narrowed("after:2026-10-30 tofu 2026-10-30以来", EVERYWHERE, orders, guessing=False)[1]
+    both = read("after:2026-10-30 tofu 2026-10-30以来")
 
-    assert both == named != EVERYWHERE
+    assert both.wide == both.within == named != EVERYWHERE
 
 
 COMPLAINT = "客人说昨天点的宫保鸡丁一直没有送到，单号是 A-1755，请查一下"
@@ -267,8 +319,8 @@ def test_an_exact_id_is_found_whatever_the_words_around_it_seem_to_limit(sort: s
         assert each[0].title == ("A-1755" if sort == "best" else "B-2044")
         assert each.missing is not None
         assert not any("1755" in part for part in each.missing)
-        limited, but_for = each.notices
-        assert limited == f"Limited by the words {limit}."
+        (but_for,) = each.notices
+        assert each.limits == (limit,)
         assert but_for == "What has the number A-1755 is shown whatever these words say."
 
 
@@ -280,7 +332,7 @@ def test_what_is_missing_is_missing_everywhere_that_the_user_may_see() -> None:
 
     assert found.missing == ("c4041",)
     assert [hit.title for hit in found] == ["B-2044"]
-    assert found.notices == ("Limited by the words 昨天.",)
+    assert (found.limits, found.notices) == (("昨天",), ())
     assert [hit.title for hit in theirs] == ["B-2044"]  # nothing is told of another store
     assert "a1755" in (theirs.missing or ())
     assert [hit.title for hit in stated] == []  # a filter that is stated holds
@@ -294,5 +346,5 @@ def test_a_number_that_says_little_lifts_no_limit() -> None:
 
 
 def test_words_that_limit_nothing_of_a_collection_are_not_named() -> None:
-    assert asked("今天有没有豆腐", collection="dishes")[2] == []
-    assert asked("今天有没有豆腐")[2] == ["Limited by the words 今天."]
+    assert read("今天有没有豆腐", collection="dishes").limits == ()
+    assert read("今天有没有豆腐").limits == ("今天",)
