@@ -33,9 +33,6 @@ _OPTIONS = DATABASES["default"].get("OPTIONS", {})  # noqa: F405
 if "init_command" in _OPTIONS:
     _OPTIONS["init_command"] = _OPTIONS["init_command"].replace("=FULL", "=OFF")
 
-# The store that most tests of search are about, on each database.
-NEURAL["vector_store"] = os.environ.get("NEURAL_VECTOR_STORE", "lancedb")  # noqa: F405
-
 # A fast hasher, because tests create many users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # No test reads what another one left in Redis; tests of the cache configure their own.

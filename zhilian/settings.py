@@ -157,13 +157,11 @@ if _environment.email_url:
 if _environment.email_from:
     DEFAULT_FROM_EMAIL = SERVER_EMAIL = _environment.email_from
 
-_large = DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3"
 _default_embedder = not {"embedder", "embedder_options"} & _environment.neural.keys()
 # The ledger's settings; docs/reference/settings.md has them all with their defaults.
 NEURAL = {
     "default_time_zone": "Asia/Shanghai",
     "default_country": "CN",
-    "vector_store": "lancedb" if _large and find_spec("lancedb") else "sqlite",
     "vector_store_location": str(VAR / "search"),
     # The default embedder's weights, which processes share.
     **({"embedder_options": {"weights": str(VAR / "weights")}} if _default_embedder else {}),

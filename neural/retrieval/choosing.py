@@ -17,13 +17,14 @@ from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import CachingEmbedder, Embedder, EmbedderRefused
 from neural.retrieval.stores.base import VectorStore
 
-LANCEDB, PGVECTOR, SQLITE = "lancedb", "pgvector", "sqlite"
+DATABASE, LANCEDB, PGVECTOR, SQLITE = "database", "lancedb", "pgvector", "sqlite"
 IN_A_DIRECTORY = (LANCEDB, SQLITE)
 EMBEDDERS = {
     "usem3": "neural.retrieval.embedders.usem3.Usem3",
     "openai": "neural.retrieval.embedders.openai.OpenAiCompatible",
 }
 STORES = {
+    DATABASE: "neural.retrieval.stores.database.DatabaseStore",
     LANCEDB: "neural.retrieval.stores.lance.store.LanceStore",
     PGVECTOR: "neural.retrieval.stores.pgvector.store.PgVectorStore",
     SQLITE: "neural.retrieval.stores.sqlite.SqliteStore",
@@ -123,14 +124,14 @@ def vector_store() -> VectorStore:
 
 
 def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> VectorStore:
-    """Make a vector store: ``lancedb``, ``pgvector``, ``sqlite``, or the dotted path of your own
-    ``VectorStore``, which is called with ``location`` and ``options``.
+    """Make a vector store: ``database``, ``lancedb``, ``pgvector``, ``sqlite``, or the dotted path
+    of your own ``VectorStore``, which is called with ``location`` and ``options``.
 
     Raises a :class:`StoreRefused` that names what is known.
     """
     check_store(kind, location=location)
     made: Callable[..., VectorStore] = _class_of(kind, VectorStore, STORES, StoreRefused)
-    return made() if kind == PGVECTOR else made(location=location, options=options)
+    return made() if kind in (DATABASE, PGVECTOR) else made(location=location, options=options)
 
 
 def check_store(kind: str, *, location: str) -> None:

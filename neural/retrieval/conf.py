@@ -23,11 +23,10 @@ class SearchSettings(Settings):
     search: bool = True
     """Whether new events and changes enter the outbox of the search index. After switching it on
     again, ``rebuild_index`` adds what was missed."""
-    vector_store: str = "lancedb"
-    """``lancedb``, ``pgvector`` (the database must be PostgreSQL with pgvector), ``sqlite`` (files,
-    for one machine), or the dotted path of your own ``neural.retrieval.VectorStore``. After a
-    change: ``rebuild_index``. The project in this repository uses ``sqlite`` on SQLite, and where
-    LanceDB is not installed."""
+    vector_store: str = "database"
+    """``database``, ``lancedb``, ``pgvector`` (the database must be PostgreSQL with pgvector),
+    ``sqlite`` (files, for one machine), or the dotted path of your own
+    ``neural.retrieval.VectorStore``. After a change: ``rebuild_index``."""
     vector_store_location: Annotated[str, BeforeValidator(str)] = ""
     """For LanceDB and SQLite: a directory (also as a ``Path``); for LanceDB also
     ``s3://bucket/path`` if several machines have workers. The project in this repository uses

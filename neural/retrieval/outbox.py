@@ -20,6 +20,7 @@ from neural.retrieval.models import (
     SearchPiece,
     SearchRow,
     SearchTerm,
+    StoredVector,
 )
 
 
@@ -68,4 +69,4 @@ def connect() -> None:
     """Register the tables."""
     for each in TABLES:
         register_erasable(each)
-    DERIVED.update((SearchRow, SearchTerm, SearchPiece))
+    DERIVED.update((SearchRow, SearchTerm, SearchPiece, StoredVector))

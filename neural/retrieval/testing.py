@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.test.utils import override_settings
 
 from neural.ledger.dialects import ledger_connection
-from neural.retrieval.choosing import IN_A_DIRECTORY, LANCEDB, vector_store
+from neural.retrieval.choosing import IN_A_DIRECTORY, vector_store
 from neural.retrieval.index.scheduling import schedule_indexing
 from neural.retrieval.models import SearchIndex
 from neural.worker.in_process import also_doing
@@ -31,7 +31,7 @@ def temporary_search_index(**changes: Any) -> Iterator[None]:
     """
     with TemporaryDirectory(prefix="neural-search-") as directory:
         chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
-        if chosen.get("vector_store", LANCEDB) in IN_A_DIRECTORY:
+        if chosen.get("vector_store") in IN_A_DIRECTORY:
             chosen |= {"vector_store_location": directory, "vector_store_options": {}}
         asking = also_doing(schedule_indexing)
         with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:

@@ -1,5 +1,6 @@
 """Rows to write, and questions about them in few words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,16 @@ DIMENSIONS = 16
 SHAPE = Shape(vectors=("lead", "whole"), dimensions=DIMENSIONS)
 
 
-def row(key: str, **fields: Any) -> Row:
-    """A row of the store that its key names, as few of its fields given as a test is about.
-
-    ``lead`` and ``whole`` are vectors."""
-    vectors = {name: fields.pop(name) for name in ("lead", "whole") if name in fields}
-    return Row(key=key, store=key.partition("/")[0], vectors=vectors, **{"version": 1, **fields})
-
-
 def pointing(*axes: float) -> Vector:
     """A vector of unit length with these first coordinates, before scaling."""
     vector = np.zeros(DIMENSIONS, dtype=np.float32)
     vector[: len(axes)] = axes
     return vector / np.linalg.norm(vector)
+
+
+def row(key: str, *, version: int = 1, **vectors: Vector) -> Row:
+    """A row of the store that its key names."""
+    return Row(key=key, store=key.partition("/")[0], version=version, vectors=vectors)
 
 
 class Table:
@@ -38,6 +36,10 @@ class Table:
     def delete(self, *keys: str) -> None:
         self.store.delete(self.name, keys)
 
+    def vectors(self, key: str) -> Mapping[str, Vector]:
+        row = self.store.rows(self.name, [key], within=ANYWHERE).get(key)
+        return row.vectors if row else {}
+
     def count(self, within: Within = ANYWHERE) -> int:
         return self.store.count(self.name, within=within)
 
@@ -47,11 +49,11 @@ class Table:
     def keys(self, *keys: str, within: Within = ANYWHERE) -> set[str]:
         return set(self.store.rows(self.name, keys, within=within))
 
+    def compact(self) -> TableSize:
+        return self.store.compact(self.name)
+
     def near(self, vector: Vector, within: Within = ANYWHERE, **asked: Any) -> list[str]:
         """Keys by ``lead``, nearest first."""
         asked = {"column": "lead", "limit": 10, **asked}
         found = self.store.nearest(self.name, vector=vector, within=within, **asked)
         return [match.key for match in found]
-
-    def compact(self) -> TableSize:
-        return self.store.compact(self.name)

@@ -11,6 +11,13 @@ from django.db import connection
 from neural.retrieval.stores.base import VectorStore
 
 
+def database(_request: pytest.FixtureRequest) -> VectorStore:
+    """The test database, whichever it is."""
+    from neural.retrieval.stores.database import DatabaseStore
+
+    return DatabaseStore()
+
+
 def lance(request: pytest.FixtureRequest) -> VectorStore:
     """LanceDB in a directory of the test's own."""
     from neural.retrieval.stores.lance.store import LanceStore
@@ -44,6 +51,7 @@ def has_pgvector() -> bool:
 
 
 STORES: dict[str, Callable[[pytest.FixtureRequest], VectorStore]] = {
+    "database": database,
     "lance": lance,
     "pgvector": pgvector,
     "sqlite": sqlite,
@@ -52,6 +60,7 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], VectorStore]] = {
 
 
 _MARKS = {
+    "database": [pytest.mark.django_db],
     "pgvector": [
         pytest.mark.skipif(
             connection.vendor != "postgresql",
@@ -60,7 +69,7 @@ _MARKS = {
         # A mark and not a fixture that is asked for later: the test database is made only if a
         # test is known to need it when it is collected. Each test is a transaction that is undone.
         pytest.mark.django_db,
-    ]
+    ],
 }
 
 

@@ -19,7 +19,7 @@ from neural.retrieval.text import (
 VECTORS: tuple[str, ...] = ("whole", "title")
 """Columns of vectors that a collection may have: of the whole document, and of its title alone. The
 title matches short questions in another language than the record's better."""
-TOKEN_FORM = 4
+TOKEN_FORM = 5
 """Raised whenever the same document would get other tokens or vectors, or the tables of vectors
 other columns. Older indexes are then rebuilt."""
 EMBEDDED_CHARACTERS = 1_000

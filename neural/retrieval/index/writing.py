@@ -27,7 +27,7 @@ from neural.retrieval.embedders.base import Vectors as Embeddings
 from neural.retrieval.index.active import its_embedder
 from neural.retrieval.index.batches import bisect, reason_of
 from neural.retrieval.index.fields import TOKEN_FORM, shape_of, texts_of, tokens_of
-from neural.retrieval.models import SearchIndex, SearchRow
+from neural.retrieval.models import OutboxEntry, SearchIndex, SearchRow
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row, TableMissing, Vector
 
@@ -163,20 +163,26 @@ def write(
     records that are no longer documents.
 
     A row never replaces one with a greater version. A removed row leaves no version behind: a
-    record that is gone does not come back under its key. This does not run in a transaction,
-    because models and stores are slow.
+    record that is gone does not come back under its key. Vectors have no versions: they are written
+    after the rows, and a record of which another run has written a later state by then is indexed
+    again. This does not run in a transaction, because models and stores are slow.
     """
-    documents = documents_of(indexes[0].collection, records)
+    collection = indexes[0].collection
+    documents = documents_of(collection, records)
     vectors = vectors_for(documents.read.values(), indexes)
     gone = [*gone, *documents.unwanted]
     for index in indexes:
         rows = [search_row(index, *each, version=version) for each in documents.read.items()]
-        if index.token_form == TOKEN_FORM:  # an older table has another shape and is being rebuilt
-            _write_vectors(index, documents.read, vectors, gone, version)
         if rows:
             words.upsert(index.pk, rows)
         if gone:
             words.delete(index.pk, gone)
+        if index.token_form == TOKEN_FORM:  # an older table has another shape and is being rebuilt
+            _write_vectors(index, documents.read, vectors, gone, version)
+    newer = SearchRow.objects.filter(
+        index__in=indexes, key__in=documents.read, version__gt=version
+    ).values_list("key", flat=True)
+    OutboxEntry.objects.append(collection, set(newer), ingested=True, history=True)
     return documents
 
 

@@ -311,7 +311,7 @@ KEPT_AS_IT_IS = {
     *("Order.claims", "Reconciliation.page", "Reconciliation.failures"),
     # Made anew from records that are gone through
     *(f"SearchRow.{name}" for name in ("kind", "title", "names", "numbers", "also", "text")),
-    *("SearchRow.facts", "SearchPiece.piece"),
+    *("SearchRow.facts", "SearchPiece.piece", "VectorColumn.table"),
     *(f"SearchTerm.{name}" for name in ("token", "backwards", "sound", "initials")),
 }
 """What our code, an administrator or arithmetic writes; and the audit log, which is never

@@ -47,6 +47,7 @@ TABLES = {
     "retrieval": {
         *("neural_indexlane", "neural_indexmark", "neural_searchindex"),
         *("neural_searchpiece", "neural_searchrow", "neural_searchterm", "neural_suppliedrecord"),
+        *("neural_storedvector", "neural_vectorcolumn"),
         # SQLite's full-text index
         *(f"neural_searchwords{part}" for part in ("", "_config", "_data", "_docsize", "_idx")),
     },

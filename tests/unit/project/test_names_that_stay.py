@@ -127,6 +127,7 @@ TABLES = {
     "neural_stocklevel",
     "neural_store",
     "neural_store_operators",
+    "neural_storedvector",
     "neural_storeupdate",
     "neural_suppliedrecord",
     "neural_taskrun",
@@ -135,6 +136,7 @@ TABLES = {
     "neural_trainingplan",
     "neural_trainingplan_participants",
     "neural_traininground",
+    "neural_vectorcolumn",
     "neural_workerprocess",
 }
 

@@ -45,7 +45,10 @@ def test_options_that_an_embedder_does_not_know_are_told(settings):
     [
         ({"vector_store": "faiss"}, "no vector store 'faiss'"),
         ({"vector_store": "datetime.datetime"}, "is no subclass of VectorStore"),
-        ({"vector_store_location": ""}, "name a directory, or an s3:// address"),
+        (
+            {"vector_store": "lancedb", "vector_store_location": ""},
+            "name a directory, or an s3:// address",
+        ),
         ({"vector_store": "sqlite", "vector_store_location": ""}, "name a directory"),
         ({"vector_store": "sqlite", "vector_store_location": "s3://a/b"}, "no directory: s3://a/b"),
     ],
@@ -60,7 +63,7 @@ def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
 def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings, monkeypatch):
     monkeypatch.setattr("neural.retrieval.choosing.find_spec", lambda name: None)
 
-    ((number, message),) = said(settings)
+    ((number, message),) = said(settings, vector_store="lancedb")
 
     assert number == "neural.E003"
     assert "lancedb is not installed" in message

@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,30 +91,3 @@ def test_a_child_of_a_process_that_has_searched_searches(table):
         os._exit(0 if table.near(pointing(1)) == ["a/1"] else 1)
 
     assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.mark.parametrize(
-    ("url", "library", "store"),
-    [
-        ("", "lancedb", "sqlite"),
-        ("postgres://nobody@127.0.0.1:1/x", "lancedb", "lancedb"),
-        ("postgres://nobody@127.0.0.1:1/x", "not_installed", "sqlite"),
-    ],
-)
-def test_the_project_uses_them_on_sqlite_and_without_lancedb(tmp_path, url, library, store):
-    environment = {name: os.environ[name] for name in os.environ if name != "DATABASE_URL"}
-    code = (
-        "import importlib.util; found = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda n: found({library!r} if n == 'lancedb' else n)\n"
-        "from zhilian.settings import NEURAL; print(NEURAL['vector_store'])"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**environment, "ZHILIAN_VAR": str(tmp_path), **({"DATABASE_URL": url} if url else {})},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert printed.stdout.strip() == store

@@ -90,7 +90,7 @@ def test_one_queue_alone_is_run_when_asked():
 
 @pytest.mark.django_db
 def test_lancedb_leaves_no_directory_behind(directory):
-    with neural.temporary_search_index(**TINY):
+    with neural.temporary_search_index(vector_store="lancedb", **TINY):
         earn("ann")
         neural.run_due()
         (mine,) = directory.iterdir()
