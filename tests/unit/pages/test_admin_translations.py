@@ -13,8 +13,6 @@ from django.utils.translation.template import templatize
 import neural
 import zhilian
 
-pytestmark = pytest.mark.slow
-
 ROOTS = [Path(module.__file__).parent for module in (neural, zhilian)]
 CATALOGUES = sorted(path for root in ROOTS for path in root.glob("**/locale/zh_Hans/**/django.po"))
 APPS = [path.parents[3] for path in CATALOGUES]
@@ -96,6 +94,7 @@ def test_each_app_that_can_be_left_out_has_a_catalogue_of_its_own() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_text_of_the_code_and_the_templates_is_in_the_catalogue(
     app: Path, catalogue: polib.POFile
 ) -> None:
@@ -103,6 +102,7 @@ def test_every_text_of_the_code_and_the_templates_is_in_the_catalogue(
     assert texts_of(app) - known_to(catalogue) == set(), HOW
 
 
+@pytest.mark.slow
 def test_the_catalogue_has_no_text_that_is_gone(app: Path, catalogue: polib.POFile) -> None:
     assert known_to(catalogue) - texts_of(app) == set(), HOW
     assert not catalogue.obsolete_entries()
