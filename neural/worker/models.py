@@ -89,6 +89,11 @@ class WorkerProcessQuerySet(models.QuerySet):
         """Beats, which record what is due by schedule."""
         return self.filter(kind=ProcessKind.BEAT)
 
+    def last_heard(self) -> dt.datetime | None:
+        """When the last heartbeat of any was, also of one that has ended; None if there is none."""
+        heard: dt.datetime | None = self.aggregate(at=models.Max("heartbeat_at"))["at"]
+        return heard
+
     def silent(self, seconds: float) -> "WorkerProcessQuerySet":
         """Present workers whose last heartbeat is older than so many seconds, by the database's
         clock."""

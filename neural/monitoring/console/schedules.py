@@ -27,8 +27,8 @@ from neural.admin.guards import address, nul_refused
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
 from neural.admin.scope import ReadOnlyAdmin
-from neural.kit.conf import conf
 from neural.kit.sites import address_in_admin
+from neural.kit.thresholds import thresholds_of
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.models.store import sees_every_store
@@ -203,9 +203,10 @@ def _beats() -> Sequence[WorkerProcess]:
     """The beats that are present, with how long they have been silent; else the last that was."""
     beats = WorkerProcess.objects.beats().annotate(database_now=Now())
     found = list(beats.present().order_by("name")[:10]) or list(beats.order_by("-pk")[:1])
+    most = thresholds_of("beat_silent")["beat_silent_seconds"]
     for each in found:
         each.silent_for = each.database_now - each.heartbeat_at
-        is_heard = each.silent_for.total_seconds() <= conf().worker_lost_seconds
+        is_heard = each.silent_for.total_seconds() <= most
         each.lives = is_heard and not each.stopped_at and not each.lost_at
     return sorted(found, key=lambda each: not each.lives)
 

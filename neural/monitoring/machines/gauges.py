@@ -7,7 +7,6 @@ more become open is in the counters.
 import datetime as dt
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -21,7 +20,7 @@ from neural.monitoring.conf import STALE_AFTER
 from neural.monitoring.models import OPEN_STATES, Alert, ErrorGroup, Examination
 from neural.monitoring.rollups import reading
 from neural.queues.state import COUNTED, pending_queues, queue_states, readers_of
-from neural.worker.models import ProcessKind
+from neural.worker.models import ProcessKind, versions
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -90,7 +89,7 @@ KEPT_SECONDS = 60
 def collect() -> "Iterator[Metric]":
     """All gauges. Those that nobody can know at the moment have no sample."""
     now = database_clock()
-    yield _gauge("build_info", [([_version()], 1)])
+    yield _gauge("build_info", [([versions().get("neural", "unknown")], 1)])
     yield from _of_queues(now)
     yield from _of_processes(now)
     yield _gauge("runs_dead", _dead())
@@ -115,13 +114,6 @@ def _gauge(name: str, rows: Rows) -> "GaugeMetricFamily":
 def _timestamp(name: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
     rows: Rows = [([], moment.timestamp())] if moment else []
     return _gauge(f"{name}_last_seen_timestamp_seconds", rows)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("zhilian-neural")
-    except metadata.PackageNotFoundError:
-        return "unknown"  # a checkout that is not installed
 
 
 # Queues
@@ -150,26 +142,19 @@ def _number(rows: Any) -> int:
 
 
 def _of_processes(now: dt.datetime) -> "Iterator[Metric]":
-    present = list(WorkerProcess.objects.present().values_list("kind", "heartbeat_at"))
-    silent_since = now - dt.timedelta(seconds=conf().worker_lost_seconds)
-    workers = [at for kind, at in present if kind == ProcessKind.WORKER]
-    alive = sum(at >= silent_since for at in workers)
-    lost = WorkerProcess.objects.filter(kind=ProcessKind.WORKER, lost_at__gte=now - LOST_FOR)
-    states = {"alive": alive, "silent": len(workers) - alive, "lost": lost.count()}
-    yield _gauge("workers", (([state], number) for state, number in states.items()))
-    heard = {kind: _last_heard(kind, present) for kind in ProcessKind}
+    workers, seconds = (
+        WorkerProcess.objects.filter(kind=ProcessKind.WORKER),
+        conf().worker_lost_seconds,
+    )
+    rows = {
+        "alive": workers.alive(seconds),
+        "silent": workers.silent(seconds),
+        "lost": workers.filter(lost_at__gte=now - LOST_FOR),
+    }
+    yield _gauge("workers", (([state], found.count()) for state, found in rows.items()))
     # Each worker has a relay, too.
-    relays = [each for each in (heard[ProcessKind.WORKER], heard[ProcessKind.RELAY]) if each]
-    yield _timestamp("relay", max(relays, default=None))
-    yield _timestamp("beat", heard[ProcessKind.BEAT])
-
-
-def _last_heard(kind: str, present: Iterable[tuple[str, dt.datetime]]) -> dt.datetime | None:
-    """When a process of this kind was last heard of, also one that has ended."""
-    if heard := [at for theirs, at in present if theirs == kind]:
-        return max(heard)
-    newest = WorkerProcess.objects.filter(kind=kind).order_by("-pk")[:20]
-    return max(newest.values_list("heartbeat_at", flat=True), default=None)
+    yield _timestamp("relay", WorkerProcess.objects.publishing().last_heard())
+    yield _timestamp("beat", WorkerProcess.objects.beats().last_heard())
 
 
 # Rows by a column

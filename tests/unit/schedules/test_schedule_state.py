@@ -9,8 +9,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from neural.health import workers
 from neural.health.situation import Situation
-from neural.models import SchedulePolicy, SkipReason
-from neural.monitoring.alerts.rules.schedules import SCHEDULE_OVERDUE
+from neural.models import ProcessKind, SchedulePolicy, SkipReason, WorkerProcess
+from neural.monitoring.alerts.rules.schedules import BEAT_SILENT, SCHEDULE_OVERDUE
 from neural.monitoring.console.schedules import nightly_work
 from neural.monitoring.models import AlertRule
 from neural.schedules import state
@@ -107,6 +107,21 @@ def test_doctor_says_of_what_is_off_what_the_page_says() -> None:
 
     (row,) = schedule_states(all_schedules(), now=timezone.now())
     assert finding.found == f"nightly ({row.trouble})"
+
+
+@pytest.mark.parametrize(("limit", "is_silent"), [(30, True), (120, False)])
+def test_page_and_alert_call_beat_silent_after_the_same_edited_time(limit, is_silent) -> None:
+    heard = timezone.now() - dt.timedelta(seconds=80)
+    WorkerProcess.objects.create(
+        kind=ProcessKind.BEAT, name="b", host="h", process_id=1, heartbeat_at=heard
+    )
+    edited = {"beat_silent_seconds": limit}
+    AlertRule.objects.create(name="beat_silent", thresholds=edited)
+
+    page = world.superuser().get(PAGE).content.decode()
+
+    own = view(now=timezone.now(), own={"beat_silent": edited})
+    assert ("Beat is silent" in page) is bool(found(BEAT_SILENT, own)) is is_silent
 
 
 def test_any_number_of_schedules_costs_the_same_statements(django_assert_num_queries) -> None:

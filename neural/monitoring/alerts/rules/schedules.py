@@ -22,7 +22,6 @@ from neural.monitoring.alerts.rules import (
 from neural.monitoring.models import Severity
 from neural.schedules import BEAT
 from neural.schedules.state import states_in_force
-from neural.worker.models import ProcessKind
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +30,7 @@ SCHEDULES_PAGE = "neural_schedulepolicy_changelist"
 
 def _beat_silence(view: View) -> float | None:
     """For how many seconds no beat has been heard of; None if none ever was."""
-    beats = WorkerProcess.objects.filter(kind=ProcessKind.BEAT).order_by("-heartbeat_at")
-    heard = beats.values_list("heartbeat_at", flat=True).first()
+    heard = WorkerProcess.objects.beats().last_heard()
     return None if heard is None else (view.now - heard).total_seconds()
 
 
