@@ -173,29 +173,29 @@ def do_with_reason(
         text = _("%(action)s needs a reason, which everybody sees.")
         model_admin.message_user(request, text % {"action": verb.label}, messages.ERROR)
         return
-    message = perform(verb=verb, rows=rows, user=request.user, reason=reason)
-    _message_user(model_admin, request, verb, message)
+    result = perform(verb=verb, rows=rows, user=request.user, reason=reason)
+    _message_user(model_admin, request, verb, result)
 
 
 def _message_user(
-    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, tally: VerbResult
+    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, result: VerbResult
 ) -> None:
     values = {"action": verb.label}
     if verb.message_for:
-        for row in tally.rows:
+        for row in result.rows:
             level, message = verb.message_for(row)
             model_admin.message_user(request, message, level)
-    elif tally.changed:
+    elif result.changed:
         text = ngettext(
-            "%(action)s: %(count)d changed.", "%(action)s: %(count)d changed.", tally.changed
+            "%(action)s: %(count)d changed.", "%(action)s: %(count)d changed.", result.changed
         )
-        text %= values | {"count": tally.changed}
+        text %= values | {"count": result.changed}
         model_admin.message_user(request, text, messages.SUCCESS)
-    if tally.unfit:
+    if result.unfit:
         text = ngettext(
             "%(action)s: %(count)d was not in a state that allows it and was left as it is.",
             "%(action)s: %(count)d were not in a state that allows it and were left as they are.",
-            tally.unfit,
+            result.unfit,
         )
-        text %= values | {"count": tally.unfit}
+        text %= values | {"count": result.unfit}
         model_admin.message_user(request, text, messages.WARNING)

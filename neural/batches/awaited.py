@@ -87,4 +87,4 @@ def _ended(batch_key: str, state: AwaitedState) -> None:
     batches = list(Batch.objects.filter(batch_id=batch_key).values_list("pk", flat=True))
     if state == AwaitedState.FAILED:
         ending.note_deaths(batches)
-    transaction.on_commit(lambda: ending.ask(batches), robust=True)
+    transaction.on_commit(lambda: ending.end_if_complete(batches), robust=True)

@@ -87,7 +87,7 @@ def _ask_noted() -> None:
     rolled back is asked in vain."""
     batches, _noted.batches = _noted.batches, set()
     if batches:
-        ask(batches)
+        end_if_complete(batches)
 
 
 def note_deaths(batch_pks: Collection[Any]) -> None:
@@ -103,7 +103,7 @@ def note_deaths(batch_pks: Collection[Any]) -> None:
 # Asking
 
 
-def ask(batch_pks: Iterable[int]) -> None:
+def end_if_complete(batch_pks: Iterable[int]) -> None:
     """End those of these batches (by primary key) that are closed and have no open member, and
     start what follows them. Call it after the commit that may have ended the last member."""
     asked = sorted(set(batch_pks))
@@ -115,7 +115,7 @@ def ask(batch_pks: Iterable[int]) -> None:
         _see_to(Batch.objects.filter(pk__in=asked, ended_at=None))
 
 
-def ask_all() -> "list[Look]":
+def ask_all() -> "list[BatchProgress]":
     """Ask the next page of all batches that have not ended; returns what was seen of them."""
     global _position
     page = Batch.objects.filter(ended_at=None, pk__gt=_position).order_by("pk")[:PAGE]
@@ -124,7 +124,7 @@ def ask_all() -> "list[Look]":
     return looks
 
 
-class Look(NamedTuple):
+class BatchProgress(NamedTuple):
     """What one statement has seen of a batch: each member either before or after a change."""
 
     pk: int
@@ -147,7 +147,7 @@ class Look(NamedTuple):
         return self.state == BatchState.CLOSED and not is_open
 
 
-def _looks(batches: QuerySet[Batch]) -> list[Look]:
+def _progress_of(batches: QuerySet[Batch]) -> list[BatchProgress]:
     runs = TaskRun.objects.filter(batch=OuterRef("pk"))
     open_runs = runs.filter(state__range=_OPEN).order_by("state", "-pk")
     awaited = AwaitedMember.objects.filter(batch_key=OuterRef("batch_id"), ended_at=None)
@@ -159,11 +159,11 @@ def _looks(batches: QuerySet[Batch]) -> list[Look]:
         unnoted=Case(When(_ALL_ALIVE, then=Subquery(dead.values("pk")[:1]))),
         is_orphaned=Case(When(_TIED, then=~Exists(makers)), default=False),
     )
-    return [Look(*each) for each in found.values_list(*Look._fields)]
+    return [BatchProgress(*each) for each in found.values_list(*BatchProgress._fields)]
 
 
-def _see_to(batches: QuerySet[Batch], *, cancels: bool = False) -> list[Look]:
-    looks = _looks(batches)
+def _see_to(batches: QuerySet[Batch], *, cancels: bool = False) -> list[BatchProgress]:
+    looks = _progress_of(batches)
     for look in looks:
         try:
             _act_on(look, cancels)
@@ -174,7 +174,7 @@ def _see_to(batches: QuerySet[Batch], *, cancels: bool = False) -> list[Look]:
     return looks
 
 
-def _act_on(look: Look, cancels: bool) -> None:
+def _act_on(look: BatchProgress, cancels: bool) -> None:
     if look.unnoted is not None:
         with transaction.atomic():
             note_deaths([look.pk])
@@ -200,7 +200,7 @@ def _end(batch_pk: int) -> None:
     """End a batch that seemed to be over, if it still is when nobody can add a member."""
     _witnesses.pop(batch_pk, None)
     batch = _locked(batch_pk, BatchState.CLOSED)
-    if batch is None or not _looks(Batch.objects.filter(pk=batch_pk))[0].is_over:
+    if batch is None or not _progress_of(Batch.objects.filter(pk=batch_pk))[0].is_over:
         return
     batch.state, batch.outcome = BatchState.ENDED, batch.outcome or _outcome(batch)
     changes = {"state": batch.state, "outcome": batch.outcome, "ended_at": Now()}
@@ -237,7 +237,7 @@ def _give_up(batch_pk: int) -> None:
     """Cancel a batch, or close it if it was made so, whose maker has ended without closing it, if
     that is still so."""
     batch = _locked(batch_pk, BatchState.OPEN)
-    if batch is not None and _looks(Batch.objects.filter(pk=batch_pk))[0].is_orphaned:
+    if batch is not None and _progress_of(Batch.objects.filter(pk=batch_pk))[0].is_orphaned:
         (close if batch.options.get(IF_ORPHANED) == "close" else begin_to_cancel)(batch_pk)
         facts = (batch.batch_id, batch.parent_task_id)
         logger.warning("event=batch_orphaned batch=%s maker=%s", *facts)
@@ -250,7 +250,7 @@ def close(batch_pk: int) -> bool:
     if _locked(batch_pk, BatchState.OPEN) is None:
         return False
     Batch.objects.filter(pk=batch_pk).update(state=BatchState.CLOSED, closed_at=Now())
-    transaction.on_commit(lambda: ask([batch_pk]), robust=True)
+    transaction.on_commit(lambda: end_if_complete([batch_pk]), robust=True)
     return True
 
 
@@ -265,7 +265,7 @@ def cancel(batch_pk: int) -> int:
     batch, cancelled = Batch.objects.get(pk=batch_pk), 0
     while number := _cancel_slice(batch_pk, batch.batch_id):
         cancelled += number
-    transaction.on_commit(lambda: ask([batch_pk]), robust=True)
+    transaction.on_commit(lambda: end_if_complete([batch_pk]), robust=True)
     return cancelled
 
 

@@ -49,7 +49,7 @@ def record(
         if is_new:
             _insert_members(found, runs, members)
             if is_closed:
-                transaction.on_commit(lambda: ending.ask([found.pk]), robust=True)
+                transaction.on_commit(lambda: ending.end_if_complete([found.pk]), robust=True)
     return found
 
 

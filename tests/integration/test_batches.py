@@ -29,7 +29,7 @@ def expect_ended_once(batch_id):
     [
         "neural.batches.recording:add:after",
         "neural.batches.ending:close:before",
-        "neural.batches.ending:ask:before",
+        "neural.batches.ending:end_if_complete:before",
         "neural.batches.ending:_end:before",
         "neural.batches.ports:start_what_follows:before",
         "neural.batches.ports:start_what_follows:after",

@@ -947,7 +947,7 @@ BATCHES = (
     Fault(
         "a batch ends by a look from before it was locked",
         "neural/batches/ending.py",
-        "if batch is None or not _looks(Batch.objects.filter(pk=batch_pk))[0].is_over:",
+        "if batch is None or not _progress_of(Batch.objects.filter(pk=batch_pk))[0].is_over:",
         "if batch is None:",
         _BATCHES + "test_a_member_added_by_the_last_member_is_waited_for",
         "postgresql",

@@ -115,7 +115,7 @@ def examine_when_due() -> None:
 def seconds_left(seconds: float) -> float:
     """For how long the present lease holds, by the database's clock; 0 if it has ended.
 
-    A reading costs no lock, so relays read before they try to take_lease it.
+    A reading costs no lock, so relays read before they try to take it.
     """
     began = Examination.objects.filter(pk=1).values_list("began_at", flat=True).first()
     if began is None:

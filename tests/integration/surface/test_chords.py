@@ -107,7 +107,7 @@ def test_a_chord_ends_though_the_worker_of_its_last_member_is_killed(surface):
         "neural.batches.recording:join:after",
         "neural.batches.awaited:report:before",
         "neural.batches.awaited:report:after",
-        "neural.batches.ending:ask:before",
+        "neural.batches.ending:end_if_complete:before",
         "neural.batches.ports:start_what_follows:before",
         "neural.batches.ports:start_what_follows:after",
         "neural.celeryapp.chords:values:after",

@@ -125,7 +125,7 @@ def test_asked_again_and_again_it_ends_once():
     batch = make_batch(SUCCEEDED)
 
     for _ in range(3):
-        ending.ask([batch.pk])
+        ending.end_if_complete([batch.pk])
         relays_ask()
 
     assert followed(batch) == ["complete"]
@@ -138,7 +138,7 @@ def test_two_relays_at_once_end_it_once():
 
     def relay():
         start.wait(30)
-        ending.ask([batch.pk])
+        ending.end_if_complete([batch.pk])
 
     in_threads(relay, relay)
 
@@ -195,7 +195,7 @@ def test_the_last_two_that_settle_at_once_do_not_miss_each_other():
 @committed
 def test_a_process_that_dies_after_the_commit_leaves_it_to_a_relay(monkeypatch):
     batch = make_batch(RUNNING)
-    monkeypatch.setattr(ending, "ask", lambda batches: None)
+    monkeypatch.setattr(ending, "end_if_complete", lambda batches: None)
     monkeypatch.setattr(ending, "_position", 0)
     settled(member(batch))
     assert now(batch).state == BatchState.CLOSED
@@ -335,12 +335,12 @@ def test_a_member_that_is_retried_after_the_end_ends_it_anew_if_that_was_asked_f
 def test_a_retry_while_the_batch_ends_is_waited_for_or_ends_it_anew():
     batch = make_batch(DEAD, reopens=True)
 
-    while_uncommitted(lambda: member(batch).retry(), lambda: ending.ask([batch.pk]))
+    while_uncommitted(lambda: member(batch).retry(), lambda: ending.end_if_complete([batch.pk]))
     assert now(batch).state == BatchState.CLOSED
     assert followed(batch) == []
 
     TaskRun.objects.filter(batch=batch).update(state=DEAD, finished_at=now(batch).created_at)
-    while_uncommitted(lambda: ending.ask([batch.pk]), lambda: member(batch).retry())
+    while_uncommitted(lambda: ending.end_if_complete([batch.pk]), lambda: member(batch).retry())
     assert now(batch).state == BatchState.CLOSED
     assert followed(batch) == ["complete"]
 
@@ -666,10 +666,10 @@ def test_to_ask_takes_one_look_by_primary_key_while_an_open_member_is_known(
     django_assert_num_queries,
 ):
     batch = make_batch(*[RUNNING] * 5)
-    ending.ask([batch.pk])
+    ending.end_if_complete([batch.pk])
 
     with django_assert_num_queries(1):
-        ending.ask([batch.pk])
+        ending.end_if_complete([batch.pk])
 
 
 @committed
@@ -680,7 +680,7 @@ def test_members_cost_each_settling_one_statement_however_many_they_are():
 
     with CaptureQueriesContext(connection) as without:
         settle([outcome_of(alone)])
-    ending.ask([batch.pk])
+    ending.end_if_complete([batch.pk])
     with CaptureQueriesContext(connection) as with_batch:
         for run in runs[:50]:
             settle([outcome_of(run)])
