@@ -28,7 +28,17 @@ def broker(situation: Situation) -> Finding:
             "and run when it is back"
         )
         text %= about | {"error": facts.error.rstrip(".")}
-        return problem(text, _start_rabbitmq() if facts.driver == "amqp" else _start_redis())
+        if facts.driver == "amqp":
+            cure = _(
+                "start it: systemctl start rabbitmq-server; if it runs, correct address and "
+                "password in CELERY_BROKER_URL"
+            )
+        else:
+            cure = _(
+                "start it: systemctl start redis-server (manage.py up starts the embedded one); if "
+                "it runs, correct address and password in CELERY_BROKER_URL"
+            )
+        return problem(text, cure)
     if facts.memory_used is not None and facts.memory_used >= FULL:
         text = _(
             "%(address)s has filled its memory to %(percent).0f%% of maxmemory and soon refuses "
@@ -38,20 +48,6 @@ def broker(situation: Situation) -> Finding:
         return problem(text, str(CURES[Cause.MEMORY]))
     about["milliseconds"] = f"{facts.seconds * 1000:.0f}"
     return ok(_("%(address)s answers in %(milliseconds)s ms") % about)
-
-
-def _start_redis() -> str:
-    return _(
-        "start it: systemctl start redis-server (manage.py up starts the embedded one); if "
-        "it runs, correct address and password in CELERY_BROKER_URL"
-    )
-
-
-def _start_rabbitmq() -> str:
-    return _(
-        "start it: systemctl start rabbitmq-server; if it runs, correct address and password in "
-        "CELERY_BROKER_URL"
-    )
 
 
 def durability(situation: Situation) -> Finding:

@@ -29,9 +29,8 @@ from neural.health.situation import Situation
 from neural.kit.conf import conf
 from neural.models import QueuePause, WorkerProcess
 from neural.queues import QUEUES
-from neural.queues.state import QueueState
 from neural.schedules import BEAT
-from neural.schedules.state import ScheduleState, schedule_states
+from neural.schedules.state import schedule_states
 from neural.schedules.switches import off_schedules
 
 MOST_NAMED = 20
@@ -49,14 +48,11 @@ def workers(situation: Situation) -> Finding:
     if unread:
         return _unread(situation, unread)
     found = _who_lives(situation, needed)
-    silent = situation.once("silent workers", _silent)
+    unheard = WorkerProcess.objects.publishing().silent(conf().worker_lost_seconds)
+    silent = situation.once("silent workers", lambda: list(unheard[:COUNTED]))
     if silent:
         return _some_silent(found, silent)
     return ok(found)
-
-
-def _silent() -> list[WorkerProcess]:
-    return list(WorkerProcess.objects.publishing().silent(conf().worker_lost_seconds)[:COUNTED])
 
 
 def _who_lives(situation: Situation, needed: list[str]) -> str:
@@ -82,8 +78,12 @@ def _some_silent(found: str, silent: list[WorkerProcess]) -> Finding:
 
 
 def _unread(situation: Situation, unread: list[str]) -> Finding:
+    waiting = situation.waiting
     text = _("nobody reads %(queues)s") % {
-        "queues": listed(_with_due(queue, situation.waiting.get(queue)) for queue in unread)
+        "queues": listed(
+            f"{queue} ({due_runs_text(waiting[queue].due)})" if queue in waiting else queue
+            for queue in unread
+        )
     }
     if not situation.workers:
         text = in_turn([_("no worker is alive"), text])
@@ -98,10 +98,6 @@ def _strange(queue: str) -> str:
         "%(queue)s is no queue of this project: add it to CELERY_TASK_QUEUES and start a worker "
         "for it, or cancel its runs in the admin"
     ) % {"queue": queue}
-
-
-def _with_due(queue: str, waiting: QueueState | None) -> str:
-    return f"{queue} ({due_runs_text(waiting.due)})" if waiting else queue
 
 
 def backlog(situation: Situation) -> Finding:
@@ -153,19 +149,16 @@ def _pause_text(paused: QueuePause, situation: Situation) -> str:
 
 def schedules_off(situation: Situation) -> Finding:
     """No schedule is switched off: somebody may have forgotten it."""
-    found = situation.once("schedules off", lambda: _off(situation))
+    found = apps.is_installed(BEAT) and situation.once(
+        "schedules off",
+        lambda: schedule_states(off_schedules(situation.now)[:MOST_NAMED], now=situation.now),
+    )
     if not found:
         return ok(_("no schedule is switched off"))
     return warning(
         in_turn(f"{each.name} ({each.trouble})" for each in found),
         _("switch it on in the admin under Schedules, or delete it if nobody needs it"),
     )
-
-
-def _off(situation: Situation) -> Sequence[ScheduleState]:
-    if not apps.is_installed(BEAT):
-        return ()
-    return schedule_states(off_schedules(situation.now)[:MOST_NAMED], now=situation.now)
 
 
 # What live workers report

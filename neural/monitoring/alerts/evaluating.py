@@ -52,7 +52,9 @@ def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> N
     settings, judged = _judged(RULES, situation, findings, now=now)
     with transaction.atomic(using=dialects.ledger_connection().alias):
         _advance(judged, now=now)
-    tell_news(now=now, muted=_muted(settings, now=now))
+    rows = settings.values()
+    muted = [row.name for row in rows if row.muted_until and row.muted_until > now]
+    tell_news(now=now, muted=muted)
 
 
 def _judged(
@@ -102,11 +104,6 @@ def _advance(judged: Mapping[str, Judgement | None], *, now: dt.datetime) -> Non
     for name in open_ones.keys() - judged.keys():
         abandoned = [each for each in open_ones[name] if now - each.seen_at > ABANDONED]
         end_quietly(abandoned, now=now)
-
-
-def _muted(settings: Mapping[str, AlertRule], *, now: dt.datetime) -> list[str]:
-    rows = settings.values()
-    return [row.name for row in rows if row.muted_until and row.muted_until > now]
 
 
 def advance(rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: dt.datetime) -> None:

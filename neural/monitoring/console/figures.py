@@ -1,7 +1,7 @@
 """The home's figures: its two charts, and the tiles with one figure each."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,7 +193,7 @@ def wait_chart(
         more=len(rows[ROWS_SHOWN:]),
         queue=queue,
         plot=plot,
-        scale=[_tick(each) for each in plot.ticks],
+        scale=[rough(each) if each < 1 else span_text(each) for each in plot.ticks],
         axis=_axis(_clocks(timeline, every)),
         title=_("Wait until started on %(queue)s, %(span)s: p50, p95 and p99; dashed: the limit")
         % {"queue": queue, "span": timeline.span.long},
@@ -209,10 +209,6 @@ def _wait_row(queue: str, total: ByQueue, chosen: str, limit: float) -> WaitRow:
         is_late=(values[-1] or 0) > limit,
         is_chosen=queue == chosen,
     )
-
-
-def _tick(seconds: float) -> str:
-    return rough(seconds) if seconds < 1 else span_text(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,15 +308,13 @@ def wait_tile(recent: Timeline, limits: Callable[[str], WaitLimits]) -> Tile:
         value=rough(worst),
         below=_("p50 %(middle)s · limit %(limit)s")
         % {"middle": rough(middle), "limit": rough(limit)},
-        line=line_of([_p99(step, queue) for step in recent.steps]),
+        line=line_of(
+            [quantile(step[queue].wait, 0.99) if queue in step else None for step in recent.steps]
+        ),
         line_title=_("Wait until started on %(queue)s, p99, %(span)s")
         % {"queue": queue, "span": recent.span.long},
         is_bad=worst is not None and worst > limit,
     )
-
-
-def _p99(step: Mapping[str, Any], queue: str) -> float | None:
-    return quantile(step[queue].wait, 0.99) if queue in step else None
 
 
 def silent_tile(silent: Sequence[Any], total: int) -> Tile:

@@ -117,7 +117,8 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
         judged, findings = own.content or ((), ())
         alerts = Part([*(alerts.content or ()), *judged], failed=alerts.failed or own.failed)
     silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.content or ()))
-    chosen = _chosen(viewer, span)
+    spans = spans_of(viewer.stores)
+    chosen = next((each for each in spans if each.name == span), spans[0])
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)
     return {
         "viewer": viewer,
@@ -127,7 +128,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
         "alerts": alerts,
         "late_figures": part("figures", lambda: _late(watch.now)),
         "tiles": _tiles(viewer, watch, lines, silent),
-        "spans": [(each, each == chosen) for each in spans_of(viewer.stores)],
+        "spans": [(each, each == chosen) for each in spans],
         "span": chosen,
         "flow": _then(drawn, flow_chart),
         "wait": _then(drawn, lambda line: wait_chart(line, watch.limits, chosen=queue)),
@@ -168,11 +169,6 @@ class _Timelines:
         return share
 
 
-def _chosen(viewer: Viewer, name: str) -> Span:
-    choice = spans_of(viewer.stores)
-    return next((span for span in choice if span.name == name), choice[0])
-
-
 def _late(now: dt.datetime) -> dt.datetime | bool | None:
     """Up to when figures are complete, if that is long ago; True if nothing was ever counted."""
     until = reading.counted_until()
@@ -188,7 +184,7 @@ def _then(source: Part, make: Any) -> Part:
 
 def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> Sequence[Part]:
     recent, day = lines.of(lines.shortest), lines.of(LAST_DAY)
-    groups = part("groups", lambda: _group_count(viewer))
+    groups = part("groups", lambda: open_count(viewer.user) if GROUPS in viewer.lists else 0)
 
     def silent_stores(line: Any) -> Any:
         return silent_tile(line.rows, line.total)
@@ -215,10 +211,6 @@ def _groups(viewer: Viewer) -> Sequence[tuple[GroupFigures, Any]]:
     for each in found:
         each.group.figures = each  # type: ignore[attr-defined]
     return [(each, acts_on(each.group, viewer.user)) for each in found]
-
-
-def _group_count(viewer: Viewer) -> int:
-    return open_count(viewer.user) if GROUPS in viewer.lists else 0
 
 
 def nightly_work(user: Any) -> Sequence[Any]:
