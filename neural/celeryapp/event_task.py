@@ -206,7 +206,7 @@ def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
     try:
-        return Received(event, event_type(event.type).schema.model_validate(event.payload))
+        return Received(event, event_type(event.type).read(event.payload))
     except EventTypeUnknown as unknown:
         raise unknown_here(
             run, unknown, knows=lambda there: event.type in there.get("event_types", ())

@@ -88,7 +88,7 @@ def _planned(new_event: NewEvent, stores: Mapping[str, Store]) -> tuple[PlannedR
 
     event = _event(new_event, None)
     event.store = stores.get(new_event.store) or Store(code=new_event.store)
-    data = event_type(new_event.type).schema.model_validate(event.payload)
+    data = event_type(new_event.type).read(event.payload)
     return tuple(
         PlannedRun(run.handler, run.queue, run.priority, is_superseded(run.handler))
         for run in _runs_of(new_event)

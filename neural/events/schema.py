@@ -27,6 +27,11 @@ class Payload(BaseModel):
         One that was recorded before is handled, and one that a platform pushed is recorded."""
         return ()
 
+    def translated(self) -> "Payload":
+        """What handlers and pages get of a valid payload: itself, unless its schema translates it
+        to another one."""
+        return self
+
     # Errors must not contain the values, because errors are logged.
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 

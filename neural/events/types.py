@@ -56,6 +56,11 @@ class EventType(Generic[Schema]):
     max_bytes: int | None = None
     keep: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
+    def read(self, payload: Any) -> Any:
+        """A recorded payload as handlers and pages get it; raises pydantic's ValidationError."""
+        data = self.schema.model_validate(payload)
+        return data.translated() if hasattr(data, "translated") else data
+
 
 TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
 

@@ -12,6 +12,7 @@ from neural.personal.beside import in_their_rows
 from neural.personal.erasing.erasure import register_erased_events_listener
 from neural.personal.erasing.tables import Erasable, erase_from_rows, register_erasable
 from neural.personal.person import MARK, Person
+from neural.restaurant.identity import key_of
 from neural.restaurant.models import (
     Availability,
     Dish,
@@ -23,7 +24,6 @@ from neural.restaurant.models import (
     Shift,
     TimeCard,
 )
-from neural.restaurant.normal_form import key_of, normal_form
 from neural.restaurant.schemas.tills import OfOrder
 
 NAMING = ("member", "invoice")
@@ -87,7 +87,7 @@ def _order_of(event: NeuralEvent) -> str:
     if kind is None:
         return ""
     try:
-        data = normal_form(kind.schema.model_validate(event.payload))
+        data = kind.read(event.payload)
     except (ValidationError, RecursionError):
         return ""
     return key_of(event, data) if isinstance(data, OfOrder) else ""

@@ -43,8 +43,8 @@ def payment_key(*, payment_id: str, order: str, till: str = "", day: dt.date | N
 
 
 def plain_key(name: str) -> str:
-    """The key of an order or payment of which only the id is stated, as the first version has it
-    too, but for an id that begins with a slash or a percent sign."""
+    """The key of an order or payment of which only the id is stated: the id, unless it begins with
+    a slash or a percent sign."""
     if not name.startswith(_SIGNS):
         return name
     key = quoted(name)
@@ -73,7 +73,7 @@ def day_of(key: str) -> dt.date | None:
     parts = key.split("/")
     if is_plain(key) or len(parts) != 4:
         return None
-    # A worker of the first version may have written an id that begins with a slash.
+    # A key that was not made here may begin with a slash, too.
     with suppress(ValueError):
         return dt.date.fromisoformat(parts[2])
     return None

@@ -25,9 +25,9 @@ from neural.kit.sites import page_of
 from neural.kit.stored_json import depth_of
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant import models, schemas
+from neural.restaurant.identity import key_of, ticket_day
 from neural.restaurant.keys import number_of, payment_key, quoted
 from neural.restaurant.models.newest import event_of, version_of
-from neural.restaurant.normal_form import key_of, normal_form, ticket_day
 from neural.runs.about import About, register_about
 from neural.runs.filters import RunFinder, register_run_finder
 from neural.runs.written import WrittenRow, register_written
@@ -63,13 +63,13 @@ def rows_of(event: NeuralEvent) -> Sequence[WrittenRow]:
 
 
 def _payload(event: NeuralEvent) -> Any:
-    """The payload in its normal form; None if it cannot be read."""
+    """What the event states; None if it cannot be read."""
     own = NeuralEvent.objects.filter(pk=event.pk).annotate(text=Cast("payload", TextField()))
     text = own.values_list("text", flat=True).first()
     if text is None or depth_of(text) > DEEPEST:
         return None
     try:
-        return normal_form(event_type(event.type).schema.model_validate(json.loads(text)))
+        return event_type(event.type).read(json.loads(text))
     except (ValidationError, EventTypeUnknown):
         return None
 

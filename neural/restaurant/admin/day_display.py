@@ -105,7 +105,7 @@ def name_of_figure(name: str) -> str:
 
 
 def name_of_tender(name: str) -> str:
-    """A tender's name; that of a first version's payment is whatever its till calls it."""
+    """A tender's name; that of a translated payment is whatever its till calls it."""
     return tender(name) if name else gettext("not stated")
 
 

@@ -19,18 +19,12 @@ from neural.events.types import event_type, event_types
 from neural.kit.keyset.walks import indexes_alone
 from neural.kit.stored_json import depth_of
 from neural.models import NeuralEvent, TaskRun
+from neural.restaurant.identity import key_of
 from neural.restaurant.keys import number_of
-from neural.restaurant.models import Order, Payment
+from neural.restaurant.models import Order, Payment, PaymentKind
 from neural.restaurant.models.claims import Claim
 from neural.restaurant.models.newest import event_of
-from neural.restaurant.normal_form import key_of, normal_form
-from neural.restaurant.schemas import (
-    CancellationPayload,
-    OrderPayload,
-    OrdersMerged,
-    PaymentPayload,
-    RefundPayload,
-)
+from neural.restaurant.schemas import FirstVersion, OrdersMerged, PaymentStated, RefundStated
 from neural.restaurant.schemas.tills import OfOrder
 
 MOST_RUNS = 500
@@ -53,15 +47,7 @@ MOST_NEAR = 1000
 """How many events of the store are looked through for further ones about the order."""
 MOST_SHOWN = 100
 
-_ABOUT_ORDERS = (
-    OfOrder,
-    OrdersMerged,
-    OrderPayload,
-    CancellationPayload,
-    PaymentPayload,
-    RefundPayload,
-)
-_PAYMENT_IDS = ("payment_id", "refund_id")
+_ABOUT_ORDERS = (OfOrder, OrdersMerged, FirstVersion)
 _ASPECTS = {
     "content_version": _("lines and sums"),
     "placed_version": _("time"),
@@ -75,11 +61,12 @@ _ASPECTS = {
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """An event about the order, what is taken from it, and the ids of payments that it states."""
+    """An event about the order, what is taken from it, and kind and id of the payment that it
+    states."""
 
     event: NeuralEvent
     gives: Sequence[Any]
-    names: Sequence[str] = ()
+    states: tuple[str, str] | None = None
 
 
 def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]:
@@ -98,7 +85,7 @@ def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]
     found = {event.pk: event for event in [*named, *near]}
     ordered = sorted(found.values(), key=lambda event: (event.occurred_at, event.pk))
     return [
-        OrderEvent(event, gives.get(_identity(event), ()), getattr(event, "names", ()))
+        OrderEvent(event, gives.get(_identity(event), ()), getattr(event, "states", None))
         for event in ordered[-MOST_SHOWN:]
     ]
 
@@ -155,14 +142,17 @@ def _mentions(order: Order) -> Q:
 
 def _keys_in(event: Any) -> set[str]:
     """The keys of the orders that an event is about; none if its payload cannot be read. Notes on
-    the event which payments it states."""
+    the event which payment it states."""
     if event.text is None or depth_of(event.text) > DEEPEST:
         return set()
     try:
-        data = normal_form(event_type(event.type).schema.model_validate(json.loads(event.text)))
+        data = event_type(event.type).read(json.loads(event.text))
     except ValidationError:
         return set()
-    event.names = [getattr(data, name) for name in _PAYMENT_IDS if hasattr(data, name)]
+    if isinstance(data, PaymentStated):
+        event.states = (PaymentKind.PAYMENT, data.payment_id)
+    elif isinstance(data, RefundStated):
+        event.states = (PaymentKind.REFUND, data.refund_id)
     if isinstance(data, OrdersMerged):
         return {key_of(event, data, order_id=each) for each in (data.into, *data.orders)}
     return {key_of(event, data)}

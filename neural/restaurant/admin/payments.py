@@ -181,12 +181,6 @@ register_look_up(
 )
 
 
-_TYPES = {
-    PaymentKind.PAYMENT: ("payment.completed", "payment.stated"),
-    PaymentKind.REFUND: ("payment.refunded", "refund.stated"),
-}
-
-
 def _context(request: HttpRequest, payment: Payment) -> Mapping[str, Any] | None:
     if not request.user.has_perm("neural.view_neuralevent"):
         return None
@@ -202,8 +196,7 @@ def _is_about(found: OrderEvent, payment: Payment) -> bool:
     """The event that the payment is taken from, and others that state a payment of its name."""
     if (found.event.event_id, found.event.source) == event_of(bytes(payment.version)):
         return True
-    types = _TYPES[PaymentKind(payment.kind)]
-    return found.event.type in types and payment.reference in found.names
+    return found.states == (payment.kind, payment.reference)
 
 
 register_panel(

@@ -16,15 +16,13 @@ from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
+from neural.restaurant.identity import key_of
 from neural.restaurant.models import Order, OrderLine, OrderStatus
-from neural.restaurant.models.amounts import DECIMAL_PLACES, digits_of, rounded
+from neural.restaurant.models.amounts import digits_of, rounded
 from neural.restaurant.models.newest import newer_known, version_of
 from neural.restaurant.models.order_status import step
-from neural.restaurant.normal_form import key_of, normal_form, stated_key
 from neural.restaurant.schemas import (
-    CancellationPayload,
     DeliveryUpdated,
-    OrderPayload,
     OrdersMerged,
     OrderStated,
     OrderStatusChanged,
@@ -34,7 +32,7 @@ from neural.restaurant.schemas.tills import StatedLine
 from neural.restaurant.totals import DEMAND, MONEY
 
 Keyed = tuple[str, NeuralEvent, Any]
-"""An order's key, an event about it, and what the event states, in the normal form."""
+"""An order's key, an event about it, and what the event states."""
 
 
 class LockedOrders(dict[tuple[str, str], Order]):
@@ -116,19 +114,16 @@ def _other_money(order: Order, before: Before) -> bool:
     "order.stated",
     name="neural.record_order",
     batch=True,
-    superseded=newer_known(Order, "content_version", key=stated_key),
+    superseded=newer_known(Order, "content_version", key=key_of),
     title=_("Record orders"),
 )
-def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
+def record_orders(received: Sequence[Received[OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
-    keyed = [(key_of(event, stated), event, stated) for event, stated in _in_normal_form(received)]
+    keyed = [(key_of(event, stated), event, stated) for event, stated in received]
     with locked_orders(keyed) as orders:
-        for (key, event, stated), (_, data) in zip(keyed, received, strict=True):
-            # Orders of the first version are rounded as they always were.
-            first_version = isinstance(data, OrderPayload)
-            digits = DECIMAL_PLACES if first_version else digits_of(stated.currency)
+        for key, event, stated in keyed:
             order = orders[event.store_id, key]
-            orders.note(order, _restate(order, event, stated, digits))
+            orders.note(order, _restate(order, event, stated))
             if stated.status:
                 orders.note(order, _take_status(order, event, stated))
 
@@ -138,14 +133,12 @@ def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> N
     "order.status_changed",
     name="neural.cancel_order",
     batch=True,
-    superseded=newer_known(Order, "status_version", key=stated_key),
+    superseded=newer_known(Order, "status_version", key=key_of),
     title=_("Change the status of orders"),
 )
-def change_statuses(
-    received: Sequence[Received[CancellationPayload | OrderStatusChanged]],
-) -> None:
+def change_statuses(received: Sequence[Received[OrderStatusChanged]]) -> None:
     """Change the statuses of orders, unless a newer status is known. The lines are kept."""
-    keyed = [(key_of(event, stated), event, stated) for event, stated in _in_normal_form(received)]
+    keyed = [(key_of(event, stated), event, stated) for event, stated in received]
     with locked_orders(keyed) as orders:
         for key, event, stated in keyed:
             order = orders[event.store_id, key]
@@ -183,7 +176,7 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
 @handles(
     "settlement.stated",
     batch=True,
-    superseded=newer_known(Order, "settlement_version", key=stated_key),
+    superseded=newer_known(Order, "settlement_version", key=key_of),
     title=_("Record settlements"),
 )
 def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
@@ -205,7 +198,7 @@ def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
 @handles(
     "delivery.updated",
     batch=True,
-    superseded=newer_known(Order, "delivery_version", key=stated_key),
+    superseded=newer_known(Order, "delivery_version", key=key_of),
     title=_("Record deliveries"),
 )
 def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
@@ -224,12 +217,8 @@ def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
             orders.note(order, is_news)
 
 
-def _in_normal_form(received: Sequence[Received[Any]]) -> Iterator[tuple[NeuralEvent, Any]]:
-    return ((event, normal_form(data)) for event, data in received)
-
-
-def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int) -> bool:
-    localized = _localizer(event)
+def _restate(order: Order, event: NeuralEvent, stated: OrderStated) -> bool:
+    localized, digits = _localizer(event), digits_of(stated.currency)
     lines = [(line, amount_of(line, digits=digits)) for line in stated.lines]
     promised_at = localized(stated.promised_at)
     day = stated.business_day or (promised_at and event.store.business_day(promised_at))

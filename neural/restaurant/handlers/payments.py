@@ -7,31 +7,25 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events.registry import handles
 from neural.models import NeuralEvent
+from neural.restaurant.identity import key_of, states_no_time, ticket_day
 from neural.restaurant.keys import payment_key
 from neural.restaurant.models import Order, Payment, PaymentKind
 from neural.restaurant.models.newest import newer_known, version_of
-from neural.restaurant.normal_form import (
-    key_of,
-    normal_form,
-    stated_key,
-    states_no_time,
-    ticket_day,
-)
-from neural.restaurant.schemas import PaymentPayload, PaymentStated, RefundPayload, RefundStated
+from neural.restaurant.schemas import PaymentStated, RefundStated
 from neural.restaurant.totals import MONEY
 
-
-def _kind(_: NeuralEvent, data: Any) -> PaymentKind:
-    is_refund = isinstance(data, RefundPayload | RefundStated)
-    return PaymentKind.REFUND if is_refund else PaymentKind.PAYMENT
+Stated = PaymentStated | RefundStated
 
 
-def _reference(stated: PaymentStated | RefundStated) -> str:
+def _kind(_: NeuralEvent, stated: Stated) -> PaymentKind:
+    return PaymentKind.REFUND if isinstance(stated, RefundStated) else PaymentKind.PAYMENT
+
+
+def _reference(stated: Stated) -> str:
     return stated.refund_id if isinstance(stated, RefundStated) else stated.payment_id
 
 
-def _key(event: NeuralEvent, data: Any) -> str:
-    stated = normal_form(data)
+def _key(event: NeuralEvent, stated: Stated) -> str:
     return payment_key(
         payment_id=_reference(stated),
         order=key_of(event, stated),
@@ -40,13 +34,12 @@ def _key(event: NeuralEvent, data: Any) -> str:
     )
 
 
-IS_OLDER = newer_known(Payment, kind=_kind, key=_key, order__key=stated_key)
+IS_OLDER = newer_known(Payment, kind=_kind, key=_key, order__key=key_of)
 
 
 @handles("payment.completed", "payment.stated", superseded=IS_OLDER, title=_("Record payments"))
-def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> None:
+def record_payment(event: NeuralEvent, stated: PaymentStated) -> None:
     """Save a payment. If its order is not known yet, an expected order is created."""
-    stated: PaymentStated = normal_form(data)
     _record(
         event,
         stated,
@@ -59,9 +52,8 @@ def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> 
 
 
 @handles("payment.refunded", "refund.stated", superseded=IS_OLDER, title=_("Record refunds"))
-def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> None:
+def record_refund(event: NeuralEvent, stated: RefundStated) -> None:
     """Save a refund. Neither its payment nor its order need be known yet."""
-    stated: RefundStated = normal_form(data)
     _record(
         event,
         stated,
@@ -73,7 +65,7 @@ def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> Non
     )
 
 
-def _record(event: NeuralEvent, stated: PaymentStated | RefundStated, **particulars: Any) -> None:
+def _record(event: NeuralEvent, stated: Stated, **particulars: Any) -> None:
     payment = Payment(
         store=event.store,
         kind=_kind(event, stated),

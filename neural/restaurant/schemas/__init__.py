@@ -1,11 +1,19 @@
 """The payload schemas of the built-in event types. ``tills`` has those of orders and payments, in
-``OrderStated`` and its like; ``stores`` has what a store reports around them, and ``fields`` the
-types of fields. Event types are registered with them, and handlers get them as their data.
+``OrderStated`` and its like, to which ``first_version`` is translated; ``stores`` has what a store
+reports around them, and ``fields`` the types of fields. Event types are registered with them, and
+handlers get them as their data.
 
 Fields that a schema does not know are kept with the event. A time without a zone is in the store's
 own time.
 """
 
+from neural.restaurant.schemas.first_version import (
+    CancellationPayload,
+    FirstVersion,
+    OrderPayload,
+    PaymentPayload,
+    RefundPayload,
+)
 from neural.restaurant.schemas.stores import (
     ClockedIn,
     ClockedOut,
@@ -22,16 +30,11 @@ from neural.restaurant.schemas.stores import (
     StockPayload,
 )
 from neural.restaurant.schemas.tills import (
-    CancellationPayload,
     DayClosed,
-    OrderLinePayload,
-    OrderPayload,
     OrdersMerged,
     OrderStated,
     OrderStatusChanged,
-    PaymentPayload,
     PaymentStated,
-    RefundPayload,
     RefundStated,
     SettlementStated,
     TillPushed,
@@ -45,12 +48,12 @@ __all__ = [
     "DeliveryUpdated",
     "DishPayload",
     "FeedbackPayload",
+    "FirstVersion",
     "ItemAvailable",
     "ItemSoldOut",
     "LowStockPayload",
     "MenuUpdated",
     "OpeningReported",
-    "OrderLinePayload",
     "OrderPayload",
     "OrderStated",
     "OrderStatusChanged",

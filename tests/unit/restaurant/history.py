@@ -103,7 +103,7 @@ def handle(*events: NeuralEvent) -> None:
     of a batch handler together in one."""
     taken: dict[Handler, list[Received[Any]]] = defaultdict(list)
     for event in events:
-        data = event_type(event.type).schema.model_validate(event.payload)
+        data = event_type(event.type).read(event.payload)
         for handler in handlers_of(event.type):
             taken[handler].append(Received(event, data))
     with transaction.atomic(), at_the_end():
