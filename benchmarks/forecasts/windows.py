@@ -48,7 +48,6 @@ def between(sales: Sales, first: int, end: int) -> Sales:
         quantities=sales.quantities[first:end],
         promotion=sales.promotion[ahead],
         discounted=None if sales.discounted is None else sales.discounted[first:end],
-        channels=None if sales.channels is None else sales.channels[:, first:end],
         closed=sales.closed[ahead],
         holiday=sales.holiday[ahead],
         school_holiday=sales.school_holiday[ahead],

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.forecasting.core import program
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.features import NEWEST, SETS
+from neural.forecasting.core.features import SCHEMA
 from neural.forecasting.core.model_types import ModelType, register_model_type
 from neural.forecasting.core.program import expected_exchanges
 
@@ -15,9 +15,7 @@ DEMAND_FORECAST = register_model_type(
         program=program.DemandProgram(),
         answer=program.answer,
         answer_together=program.answer_together,
-        schema_hash=NEWEST.hash,
-        older_schemas=tuple(each.hash for each in SETS[:-1]),
-        schema_of=program.schema_of,
+        schema_hash=SCHEMA,
         forecast=forecast,
         expected_exchanges=expected_exchanges,
     )

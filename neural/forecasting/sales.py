@@ -1,4 +1,4 @@
-"""Reads a store's sales from the demand source, in five queries, and makes arrays of them.
+"""Reads a store's sales from the demand source, in four queries, and makes arrays of them.
 
 A day on which the store sold something is open: a dish without a row sold zero that day, unless it
 had never been sold before. A day without sales is closed and its demand unknown; the demand of an
@@ -9,15 +9,14 @@ that cannot be read are ignored.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from neural.forecasting.core.doubtful import DoubtfulDay, doubtful_days, without
 from neural.forecasting.core.protocol import NotEnoughHistory
-from neural.forecasting.core.series import CHANNELS, HORIZONS, BoolArray, FloatArray, Sales
-from neural.forecasting.sources import ChannelRow, KnowsChannels, SoldRow, demand_source
+from neural.forecasting.core.series import HORIZONS, BoolArray, FloatArray, Sales
+from neural.forecasting.sources import SoldRow, demand_source
 from neural.models import Store
 
 RECENT_DAYS = 28
@@ -26,9 +25,6 @@ SOLD_OUT_HOURS = 12.0
 SOLD_OUT_SHARE = 0.5
 """The demand for a dish is unknown on a day when it was sold out for at least this many hours, or
 for this share of the open hours."""
-CHANNEL_DAYS = 120
-"""Channels are known of so many last days. They come from the lines of all orders, which take much
-longer to read than daily demand, and earlier days say little of how channels change now."""
 CLOSED_WEEKS, LEAST_CLOSED_WEEKS = 8, 4
 """The store does not open on a weekday that was closed in each of the last eight weeks (for a new
 store: in all of at least four)."""
@@ -64,12 +60,7 @@ def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: in
     first = min(row[0] for row in rows)
     facts = _facts(source.reports(store, first=first, until=today + dt.timedelta(days=HORIZONS)))
     table = _table(rows, first, (today - first).days, most_dishes, facts)
-    sales = _sales(store, first, table, facts)
-    if not isinstance(source, KnowsChannels):
-        return sales
-    since = max(first, today - dt.timedelta(days=CHANNEL_DAYS))
-    by_channel = source.sales_by_channel(store, first=since, until=today)
-    return replace(sales, channels=_channels(by_channel, first, table))
+    return _sales(store, first, table, facts)
 
 
 def nothing_sold(store: Store, *, today: dt.date) -> Sales:
@@ -147,18 +138,6 @@ def _confirmed(
         row, codes = (day - first).days, of_day.get("confirmed")
         if 0 <= row < days and isinstance(codes, list):
             found[row] = [dish in codes for dish in dishes]
-    return found
-
-
-def _channels(rows: Iterable[ChannelRow], first: dt.date, table: _Table) -> FloatArray | None:
-    """(channels, days, dishes): portions by channel; None if no channel is known."""
-    dishes = {dish: place for place, dish in enumerate(table.dishes)}
-    known = [row for row in rows if row[1] in dishes and row[2] in CHANNELS]
-    if not known:
-        return None
-    found = np.zeros((len(CHANNELS), *table.quantities.shape))
-    for day, dish, channel, portions in known:
-        found[CHANNELS.index(channel), (day - first).days, dishes[dish]] = portions
     return found
 
 

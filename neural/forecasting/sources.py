@@ -19,8 +19,6 @@ MODULE = "neural_demand"
 
 SoldRow: TypeAlias = tuple[dt.date, str, str, float]
 """Business day, code of the dish, its name, portions."""
-ChannelRow: TypeAlias = tuple[dt.date, str, str, float]
-"""Business day, code of the dish, channel (``dine_in``, ``takeaway`` or ``delivery``), portions."""
 
 
 class NoDemandSource(PermanentError):
@@ -63,18 +61,6 @@ class DemandSource(Protocol):
 
     def last_days(self) -> Iterable[dt.date]:
         """The last day with sales of each store that has any, the latest first."""
-        ...
-
-
-@runtime_checkable
-class KnowsChannels(Protocol):
-    """A query that a demand source may answer, too. Without it, no channel is known."""
-
-    def sales_by_channel(
-        self, store: Store, *, first: dt.date, until: dt.date
-    ) -> Iterable[ChannelRow]:
-        """The part of the store's sales from ``first`` to the day before ``until`` of which the
-        channel is known, by day, dish and channel."""
         ...
 
 

@@ -1,5 +1,5 @@
-"""The source of sales for forecasting: daily demand, what was sold by which channel, and on
-which days dishes were discounted or sold out."""
+"""The source of sales for forecasting: daily demand, and on which days dishes were
+discounted or sold out."""
 
 import datetime as dt
 import uuid
@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, FloatField, Max, Min, OuterRef, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 
 from neural.events.submit import submit
-from neural.forecasting.sources import ChannelRow, SoldRow, register_demand_source
+from neural.forecasting.sources import SoldRow, register_demand_source
 from neural.models import Store
 from neural.restaurant.models import (
     Availability,
@@ -152,26 +152,6 @@ def _taken(
     return {(day, dish): (of_lines, of_orders) for day, dish, of_lines, of_orders in rows}
 
 
-_NO_PORTION = (LineRole.MODIFIER, LineRole.DEFERRED)
-
-
-def sold_by_channel(
-    store: Store, *, first: dt.date, until: dt.date
-) -> Iterable[tuple[dt.date, str, str, float]]:
-    """Business day, dish, channel and portions, from ``first`` to before ``until``: of the orders
-    that count and state a channel. Portions are counted as in daily demand."""
-    lines = OrderLine.objects.filter(
-        order__store=store,
-        order__business_day__gte=first,
-        order__business_day__lt=until,
-        order__state=OrderState.PLACED,
-        order__channel__gt="",
-    )
-    counted = lines.filter(state__in=(LineState.SOLD, LineState.GIFT)).exclude(role__in=_NO_PORTION)
-    by = counted.order_by().values_list("order__business_day", "dish", "order__channel")
-    return by.annotate(portions=Sum(Cast("quantity", FloatField())))
-
-
 _NEXT = dt.timedelta(microseconds=1)
 _OF_EVENTS = ("sold_out", "discounted")
 
@@ -200,12 +180,6 @@ class DailySales:
         rows = reports.exclude(context={}).order_by("version")
         for day, context in rows.values_list("day", "context"):
             yield day, _without_facts_of_events(context)
-
-    def sales_by_channel(
-        self, store: Store, *, first: dt.date, until: dt.date
-    ) -> Iterable[ChannelRow]:
-        """Portions of the orders that state a channel."""
-        return sold_by_channel(store, first=first, until=until)
 
     def confirm(self, store: Store, *, day: dt.date, dish: str, by: str) -> None:
         """Submit the day's report again, with the dish among its ``confirmed``. Without a report,

@@ -30,7 +30,7 @@ from neural.forecasting.admin.display import (
     reason,
     standing_badge,
 )
-from neural.forecasting.core.model_types import label_of
+from neural.forecasting.core.model_types import TYPES, label_of
 from neural.forecasting.models import ActiveModel, ModelVersion, Standing, StoreUpdate
 from neural.forecasting.outlook.report import CANDIDATE, by_method, report_of_version
 
@@ -119,7 +119,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         ),
         "in_force_since",
         "sha256",
-        "schema_hash",
+        "features",
     )
 
     class Media:
@@ -162,6 +162,18 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     @admin.display(description=_("how its round ended"))
     def how_it_ended(self, version: ModelVersion) -> str:
         return reason(version.round) if version.round else NOTHING
+
+    @admin.display(description=_("hash of the features"))
+    def features(self, version: ModelVersion) -> str:
+        """The hash, with a sentence if forecasts cannot be made with this version."""
+        kind = TYPES.find(version.model_type)
+        if kind is None or version.schema_hash == kind.schema_hash:
+            return version.schema_hash
+        other = _(
+            "This software knows other features. Until a round has published a version with them, "
+            "forecasts are made by the simple rules."
+        )
+        return f"{version.schema_hash} ({other})"
 
     @admin.display(description=_("in force since"))
     def in_force_since(self, version: ModelVersion) -> SafeString | str:

@@ -48,10 +48,6 @@ class Bins:
         """The number of features."""
         return int(self.edges.shape[0])
 
-    def of(self, features: int) -> "Bins":
-        """The bins of the first so many features."""
-        return Bins(self.edges[:features])
-
     def as_json(self) -> Json:
         """The bins as JSON for the server state."""
         return encode(self.edges, dtype="<f4")

@@ -15,7 +15,7 @@ from neural.forecasting.core import glm
 from neural.forecasting.core.binning import binned
 from neural.forecasting.core.days import like_weekdays
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.features import Examples, FeatureSet, set_of
+from neural.forecasting.core.features import FEATURES, SCHEMA, Examples
 from neural.forecasting.core.lags import Chain
 from neural.forecasting.core.protocol import AnswerRefused, Json
 from neural.forecasting.core.series import FloatArray, Sales
@@ -28,14 +28,14 @@ SHARE_OF_TREES = 0.75
 Measured: benchmarks/forecasts."""
 
 FLAT_WEEK = (1.0,) * 7
+SIZE = len(FEATURES) + 1
+"""The number of linear weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemandModel:
-    """The model that all stores share. The size of its linear part is one more than the number of
-    its features: the intercept is the first weight."""
+    """The model that all stores share. The intercept is the first of its weights."""
 
-    features: FeatureSet
     standard: glm.Standard
     weights: FloatArray
     """(size,): the chain's weights, for standardised features."""
@@ -50,7 +50,7 @@ class DemandModel:
     def as_json(self) -> Json:
         """The model as JSON for a server state or a version."""
         return {
-            "schema": self.features.hash,
+            "schema": SCHEMA,
             "mean": encode(self.standard.mean, dtype="<f8"),
             "scale": encode(self.standard.scale, dtype="<f8"),
             "weights": encode(self.weights, dtype="<f8"),
@@ -64,14 +64,13 @@ class DemandModel:
     def from_json(cls, value: Json) -> "DemandModel":
         """The model that :meth:`as_json` wrote. Raises AnswerRefused (``wrong_version``) for a
         model that was made with other features."""
-        features = features_of(value)
-        size = (size_of(value),)
-        forest = value["forest"]
+        if value.get("schema") != SCHEMA:
+            raise AnswerRefused("wrong_version", "the model was made with other features")
+        size, forest = (SIZE,), value["forest"]
         return cls(
-            features=features,
             standard=glm.Standard(
-                mean=decode(value["mean"], dtype="<f8", shape=(len(features),)),
-                scale=decode(value["scale"], dtype="<f8", shape=(len(features),)),
+                mean=decode(value["mean"], dtype="<f8", shape=(len(FEATURES),)),
+                scale=decode(value["scale"], dtype="<f8", shape=(len(FEATURES),)),
             ),
             weights=decode(value["weights"], dtype="<f8", shape=size),
             variance=decode(value["variance"], dtype="<f8", shape=size),
@@ -99,8 +98,8 @@ class DemandModel:
         )
 
     def problem(self, examples: Examples) -> glm.LocalObjective:
-        """A store's loss with the model's features, whose targets must all be known."""
-        return glm.problem(examples.of(self.features), self.standard)
+        """A store's loss, whose targets must all be known."""
+        return glm.problem(examples, self.standard)
 
     def before_trees(self, examples: Examples, weights: FloatArray) -> FloatArray:
         """(n,): log of the forecast on top of which trees are grown, with these linear weights."""
@@ -115,28 +114,14 @@ class DemandModel:
         return np.asarray(np.exp(examples.offset + blended(linear, with_trees)))
 
     def _linear(self, examples: Examples, weights: FloatArray) -> FloatArray:
-        design = self.standard.apply(self.features.of(examples.values))
+        design = self.standard.apply(examples.values)
         return glm.linear_predictor(design, weights)
 
     def _margin(self, values: NDArray[np.float32]) -> FloatArray:
         assert self.forest is not None
-        codes = binned(values=self.features.of(values), bins=self.forest.bins)
+        codes = binned(values=values, bins=self.forest.bins)
         margin = self.forest.finished.margins(codes)
         return np.asarray(np.clip(margin, -glm.FARTHEST, glm.FARTHEST))
-
-
-def features_of(model: Json) -> FeatureSet:
-    """The features of a model as JSON. Raises AnswerRefused (``wrong_version``) if they are other
-    ones than any that are known here."""
-    found = set_of(model.get("schema"))
-    if found is None:
-        raise AnswerRefused("wrong_version", "the model was made with other features")
-    return found
-
-
-def size_of(model: Json) -> int:
-    """The number of linear weights of a model as JSON."""
-    return len(features_of(model)) + 1
 
 
 def blended(linear: FloatArray, with_trees: FloatArray) -> FloatArray:

@@ -9,8 +9,7 @@ and measurements: docs/explanation/learning.md.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,43 +17,14 @@ from numpy.typing import NDArray
 from neural.forecasting.core.days import OF_DAY, of_each_day, special_days, usual_holidays
 from neural.forecasting.core.lags import (
     LEAST_DAYS,
-    OF_CHANNELS,
     Chain,
     Past,
     log_ratio,
-    of_channels,
     shifted,
     weekly,
     windowed,
 )
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """The columns of a model, by name. ``version`` changes when a feature is computed differently
-    under the same name."""
-
-    version: int
-    columns: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    @cached_property
-    def hash(self) -> str:
-        """The set's identity, which is kept with every version of a model."""
-        text = "\n".join([str(self.version), *self.columns])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The set's columns of the values of the newest set, or of any set after this one."""
-        return values[:, : len(self)]
-
-    def and_more(self, columns: Sequence[str]) -> "FeatureSet":
-        """The set after this one, with these columns behind its own."""
-        return FeatureSet(self.version, (*self.columns, *columns))
-
 
 VERSION = 4
 """Increase this when a feature is computed differently under the same name."""
@@ -79,19 +49,11 @@ _MIXED = (
     "weekday_1_late", "noisy_like_days", "noisy_last_7_days",
 )  # fmt: skip
 
-BEFORE_CHANNELS = FeatureSet(VERSION, _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED)
-WITH_CHANNELS = BEFORE_CHANNELS.and_more(OF_CHANNELS)
-SETS = (BEFORE_CHANNELS, WITH_CHANNELS)
-"""The sets of features that models may be made with, the oldest first."""
-NEWEST = SETS[-1]
-
-FEATURES: tuple[str, ...] = NEWEST.columns
+FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED
 """The names of the columns of ``Examples.values``, in order."""
 
-
-def set_of(schema: object) -> FeatureSet | None:
-    """The set with this hash; None if a model with it was made with other features."""
-    return next((each for each in SETS if each.hash == schema), None)
+SCHEMA = hashlib.sha256("\n".join([str(VERSION), *FEATURES]).encode()).hexdigest()
+"""The identity of the features, which is kept with every version of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +77,6 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.target)
-
-    def of(self, features: FeatureSet) -> "Examples":
-        """The same examples with the columns of this set alone."""
-        return replace(self, values=features.of(self.values))
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Examples":
         """The examples selected by a mask or an index."""
@@ -213,16 +171,13 @@ def _values(
     """(rows, dishes, features)."""
     shape = (len(rows), len(sales.dishes), len(FEATURES))
     values = np.empty(shape, dtype=np.float32)
-    ends = np.cumsum(
-        [len(each) for each in (_OF_ORIGIN, _OF_WEEKDAY, OF_DAY, _OF_DISH_DAY, _MIXED)]
-    )
-    of_origin, of_weekday, of_day, of_dish_day, mixed, by_channel = np.split(values, ends, axis=2)
+    ends = np.cumsum([len(each) for each in (_OF_ORIGIN, _OF_WEEKDAY, OF_DAY, _OF_DISH_DAY)])
+    of_origin, of_weekday, of_day, of_dish_day, mixed = np.split(values, ends, axis=2)
     of_origin[:] = _of_origin(sales, past)[origin]
     of_weekday[:] = _of_weekday(sales, past, chain, rows, horizon, origin)
     of_day[:] = of_each_day(sales)[rows][:, None, :]
     of_dish_day[:] = _of_dish_day(sales)[rows]
     mixed[:] = _mixed(values, horizon)
-    by_channel[:] = of_channels(sales, past)[origin]
     return values
 
 

@@ -50,10 +50,6 @@ class Standard:
         """The number of weights of a model: one for each feature, and the intercept."""
         return len(self.mean) + 1
 
-    def of(self, features: int) -> "Standard":
-        """The standard of the first so many features."""
-        return Standard(mean=self.mean[:features], scale=self.scale[:features])
-
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 1 + features): a column of ones, then (value - mean) / scale, clipped."""
         design = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)

@@ -64,23 +64,9 @@ class ModelType:
     """The part of several stores added up, for questions that are asked ``together``."""
     schema_hash: str = ""
     """Hash of the features. A version made with other features is not used."""
-    older_schemas: Sequence[str] = ()
-    """Hashes of older features, the oldest first, whose versions are still used."""
-    schema_of: Callable[[Json], str] | None = None
-    """The hash of the features of a finished model, from its content. None: always ``schema_hash``.
-    """
     forecast: Forecasting | None = None
     expected_exchanges: Callable[[TrainingConfig], int] = lambda _: 0
     """About how many exchanges a round will have, to show progress; 0: not known."""
-
-    @property
-    def schemas(self) -> Sequence[str]:
-        """The hashes of all features whose versions are used, the oldest first."""
-        return (*self.older_schemas, self.schema_hash)
-
-    def schema_of_model(self, content: Json) -> str:
-        """The hash of the features that a finished model was made with."""
-        return self.schema_of(content) if self.schema_of else self.schema_hash
 
 
 TYPES: Registry[ModelType] = Registry("model type", unknown=ModelTypeUnknown)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from neural.forecasting.core import aggregation
-from neural.forecasting.core.features import NEWEST, SETS
+from neural.forecasting.core.features import SCHEMA
 from neural.forecasting.core.phases.describe import Describe
 from neural.forecasting.core.phases.fit import Fit, Spread, refits
 from neural.forecasting.core.phases.grow import Grow
@@ -83,24 +83,15 @@ def answer_together(
 # The coordinator's side
 
 
-def schema_of(content: Json) -> str:
-    """The hash of the features of a finished model: those of which some store knew something."""
-    return str(content["model"]["schema"])
-
-
 class DemandProgram:
     """The coordinator's side of training the demand forecast."""
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
         """The first step, with the question for the stores' descriptions.
 
-        An ``active`` model that was made with other features than the round may train with is
-        ignored, because not all workers may know them."""
-        hashes = [each.hash for each in SETS]
-        features = config.features or NEWEST.hash
-        allowed = hashes[: hashes.index(features) + 1]
-        known = active if active and active.get("model", {}).get("schema") in allowed else None
-        server_state = {"active": known and known["model"], "features": features}
+        An ``active`` model that was made with other features is ignored."""
+        known = active if active and active.get("model", {}).get("schema") == SCHEMA else None
+        server_state = {"active": known and known["model"]}
         return Step(server_state, FIRST[0].question(server_state, 1))
 
     def check(

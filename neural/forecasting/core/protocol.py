@@ -110,8 +110,6 @@ class TrainingConfig:
     least_stores: int = 2
     """Quorum: an exchange with fewer good answers fails the round."""
     seed: int = 0
-    features: str = ""
-    """The hash of the features that the round trains with. Empty: the newest that there are."""
     as_of: str = ""
     """Stores train as on the morning of this day (ISO 8601), by their own clocks. Empty: the day
     on which the round is opened."""

@@ -12,8 +12,6 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 
 HORIZONS = 14
 """Forecasts are for 1 to this many days ahead."""
-CHANNELS = ("dine_in", "takeaway", "delivery")
-"""How guests get their orders: the order of :attr:`Sales.channels`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +41,6 @@ class Sales:
     """(days, dishes), from 0 to 1: the share of a known day's revenue that coupons and discounts
     took, which nobody had planned. It says how far those days tell of others, and nothing of the
     days to come. None: not known."""
-    channels: FloatArray | None = None
-    """(len(CHANNELS), days, dishes): the portions of a known day by the channel of their orders.
-    Portions of no known channel are in none of them. None: no channel is known."""
     country: str = ""
     """ISO 3166-1 alpha-2, in capitals; empty: not known."""
     names: tuple[str, ...] = field(default=())
@@ -67,9 +62,6 @@ class Sales:
         }
         if self.discounted is not None and self.discounted.shape != (days, dishes):
             raise ValueError(f"discounted has shape {self.discounted.shape}, not {(days, dishes)}")
-        by_channel = (len(CHANNELS), days, dishes)
-        if self.channels is not None and self.channels.shape != by_channel:
-            raise ValueError(f"channels has shape {self.channels.shape}, not {by_channel}")
         if dishes != len(self.dishes):
             raise ValueError(f"{len(self.dishes)} dishes are named, quantities have {dishes}")
         for name, shape in shapes.items():

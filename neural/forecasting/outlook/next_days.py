@@ -99,7 +99,7 @@ def model_in_force(name: str) -> Model:
     if kind.forecast is None:
         raise ForecastUnavailable(f"{name} does not forecast")
     version = ActiveModel.objects.version_of(name)
-    if version is not None and version.schema_hash not in kind.schemas:
+    if version is not None and version.schema_hash != kind.schema_hash:
         version = None
     plan = TrainingPlan.objects.filter(model_type=name).first() or TrainingPlan(model_type=name)
     return Model(

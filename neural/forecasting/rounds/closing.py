@@ -86,7 +86,7 @@ def _add_version(
         content=server_state,
         parent=training.base_version,
         round=training,
-        schema_hash=kind.schema_of_model(server_state),
+        schema_hash=kind.schema_hash,
         metrics={"totals": totals, "verdict": verdict.reason, "detail": verdict.detail},
         standing=Standing.CANDIDATE if waits else Standing.REJECTED,
     )

@@ -125,7 +125,7 @@ def _open(
     today = as_of or now.date()
     stores = list(eligible_stores(plan, today=today).values_list("pk", flat=True))
     day = as_of.isoformat() if as_of else ""
-    config = replace(plan.config(), as_of=day, features=kind.schema_hash)
+    config = replace(plan.config(), as_of=day)
     training = TrainingRound.objects.create(
         plan=plan,
         model_type=plan.model_type,

@@ -108,9 +108,12 @@ def version(
     of: TrainingRound | None = None, *, active: bool = False, **fields: Any
 ) -> ModelVersion:
     """A version; ``active`` puts it in force."""
-    values: dict[str, Any] = {"metrics": {"totals": judged(), "verdict": "better", "detail": ""}}
+    values: dict[str, Any] = {
+        "metrics": {"totals": judged(), "verdict": "better", "detail": ""},
+        "schema_hash": "f" * 64,
+    }
     made = ModelVersion.objects.add(
-        model_type=TYPE, content={"weights": [1]}, round=of, schema_hash="f" * 64, **values | fields
+        model_type=TYPE, content={"weights": [1]}, round=of, **values | fields
     )
     if active:
         before = ActiveModel.objects.version_of(TYPE)

@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 
 from neural.forecasting.admin.charts import SHOWN_STORES, error_plot
 from neural.forecasting.admin.display import bias, gain, per_cent
+from neural.forecasting.core.features import SCHEMA
 from neural.forecasting.models import ActiveModel, ModelVersion, StoreUpdate
 from neural.forecasting.outlook.report import report_of_version
 from tests.unit.admin import admin_world as world
@@ -243,3 +244,15 @@ def test_who_is_limited_to_stores_sees_their_own_errors_and_the_totals():
     assert page.count("neural-grid") == 1
     assert not re.search(r"\bS2\b", page)
     assert "18.0%" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "This software knows other features."), ("zh-hans", "本软件使用另一套特征。")],
+)
+def test_a_version_of_other_features_is_named_as_such(language, sentence):
+    theirs = learning.version(learning.training(), schema_hash="0" * 64)
+    mine = learning.version(learning.training(), schema_hash=SCHEMA)
+
+    assert sentence in text(world.superuser(), world.page_of(theirs), language)
+    assert sentence not in text(world.superuser(), world.page_of(mine), language)

@@ -9,6 +9,7 @@ import pytest
 from neural.forecasting.core.days import OF_DAY
 from neural.forecasting.core.features import (
     FEATURES,
+    SCHEMA,
     Examples,
     forecast_examples,
     training_examples,
@@ -306,3 +307,7 @@ def test_each_column_has_a_name():
     assert len(set(FEATURES)) == len(FEATURES)
     sales = replace(sales_of(weekly_demand(days=40)), country="DE")
     assert forecast_examples(sales).values.shape == (28, len(FEATURES))
+
+
+def test_the_hash_that_published_versions_carry_stays():
+    assert SCHEMA == "ec03be37f71b7cc1991732e7dbd81a08777e72c8caa60e8b5410df8002caa2a3"

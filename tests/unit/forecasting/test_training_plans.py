@@ -7,7 +7,7 @@ import pytest
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 
-OF_A_ROUND = {"as_of", "features"}
+OF_A_ROUND = {"as_of"}
 """What only a round knows."""
 
 

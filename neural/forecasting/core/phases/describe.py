@@ -11,7 +11,7 @@ from neural.forecasting.core import aggregation, binning, glm
 from neural.forecasting.core.days import special_days
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.features import SETS, FeatureSet, set_of
+from neural.forecasting.core.features import FEATURES, SCHEMA
 from neural.forecasting.core.phases.grow import form_of
 from neural.forecasting.core.phases.phase import (
     LARGEST_DEMAND,
@@ -44,11 +44,10 @@ class Describe(Phase):
 
     def base(self, server_state: Json, number: int) -> str:
         """The hash of the features, because there is no model yet."""
-        return offered(server_state).hash[:16]
+        return SCHEMA[:16]
 
     def answer(self, store: StorePart) -> Json:
-        features = offered(store.server_state)
-        own = features.of(store.train.values)
+        own = store.train.values
         values = own.astype(np.float64)
         return {
             "base": store.base,
@@ -65,7 +64,7 @@ class Describe(Phase):
         demand = answer["demand"]
         if not isinstance(demand, float) or not 0 <= demand < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
-        size = len(offered(server_state))
+        size = len(FEATURES)
         mean = decode(answer["mean"], dtype="<f8", shape=(size,))
         square = decode(answer["square"], dtype="<f8", shape=(size,))
         if (np.abs(mean) > LARGEST_MEAN).any() or (square < mean**2 * (1 - 1e-6) - 1e-9).any():
@@ -80,39 +79,17 @@ class Describe(Phase):
             raise AnswerRefused("out_of_range", "a weekday's sales")
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        most = offered(server_state)
-        features = _used(most, answers)
-        standard = _standard(most, answers).of(len(features))
-        forest = _forest(config, most, features, answers)
+        standard = _standard(answers)
+        forest = _forest(config, answers)
         model = DemandModel(
-            features=features,
             standard=standard,
-            weights=_start(server_state["active"], features, standard),
+            weights=_start(server_state["active"], standard),
             variance=np.zeros(standard.size),
             forest=forest,
             levels=_levels(answers),
             week=_week(answers),
         )
         return Combined({"model": model.as_json(), "fits": 0})
-
-
-def offered(server_state: Json) -> FeatureSet:
-    """The newest features that the round may train with. A round of a program that knew only the
-    first set does not say it. Raises AnswerRefused (``wrong_version``) if they are not known here.
-    """
-    found = set_of(server_state.get("features", SETS[0].hash))
-    if found is None:
-        raise AnswerRefused("wrong_version", "the round trains with other features")
-    return found
-
-
-def _used(most: FeatureSet, answers: Answers) -> FeatureSet:
-    """The oldest set in which nothing is missing that any store knows: columns of which all stores
-    know nothing are zero everywhere. So a chain whose orders have no channels trains the very model
-    that it trained before there were any."""
-    squares = arrays(answers, "square", len(most)).values()
-    known = np.any([square > 0 for square in squares], axis=0)
-    return next(each for each in SETS if not known[len(each) :].any() or each is most)
 
 
 def _levels_of(sales: Sales) -> dict[str, float]:
@@ -150,42 +127,33 @@ def _check_levels(levels: object) -> None:
             raise AnswerRefused("out_of_range", "a level of a dish")
 
 
-def _standard(features: FeatureSet, answers: Answers) -> glm.Standard:
-    size = len(features)
-    mean, square = (typical(arrays(answers, name, size)) for name in ("mean", "square"))
+def _standard(answers: Answers) -> glm.Standard:
+    mean, square = (typical(arrays(answers, name, len(FEATURES))) for name in ("mean", "square"))
     return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
 
 
-def _start(active: Json | None, features: FeatureSet, standard: glm.Standard) -> FloatArray:
-    """The weights in force, converted to the new standard; zeros if there are none, and for
-    features that only one of the two has."""
-    weights = np.zeros(standard.size)
+def _start(active: Json | None, standard: glm.Standard) -> FloatArray:
+    """The weights in force, converted to the new standard; zeros if there are none."""
     if active is None:
-        return weights
+        return np.zeros(standard.size)
     before = DemandModel.from_json(active)
-    both = min(len(features), len(before.features))
-    mean, scale = before.standard.mean[:both], before.standard.scale[:both]
-    slopes = before.weights[1 : both + 1] / scale
-    weights[1 : both + 1] = slopes * standard.scale[:both]
-    weights[0] = before.weights[0] + float(slopes @ (standard.mean[:both] - mean))
-    return weights
+    slopes = before.weights[1:] / before.standard.scale
+    shift = float(slopes @ (standard.mean - before.standard.mean))
+    return np.concatenate([[before.weights[0] + shift], slopes * standard.scale])
 
 
-def _forest(
-    config: TrainingConfig, most: FeatureSet, features: FeatureSet, answers: Answers
-) -> PartialForest | None:
+def _forest(config: TrainingConfig, answers: Answers) -> PartialForest | None:
     form = form_of(config)
     if form is None:
         return None
     bins = binning.agree(
         sketches=[each["sketch"] for each in answers.values()],
         bins=config.bins,
-        features=len(most),
+        features=len(FEATURES),
         # As elsewhere, no store's claim counts for more than a few ordinary stores.
         most_examples=_most_examples(config, [each["examples"] for each in answers.values()]),
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
-    bins = bins.of(len(features))
     return begin(form=form, bins=bins, unit=max(float(typical(demands)[0]), 1e-3))
 
 

@@ -6,7 +6,7 @@ own optima are from them (:class:`Spread`)."""
 import numpy as np
 
 from neural.forecasting.core import aggregation, glm
-from neural.forecasting.core.demand_model import DemandModel, size_of
+from neural.forecasting.core.demand_model import SIZE, DemandModel
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.phases.phase import (
     LARGEST_DEMAND,
@@ -49,8 +49,7 @@ class Fit(Phase):
         }
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        size = size_of(server_state["model"])
-        update = decode(answer["update"], dtype="<f8", shape=(size,))
+        update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
         if not isinstance(answer["demand"], float) or not 0 < answer["demand"] < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
         length = aggregation.update_norm(update)
@@ -95,12 +94,11 @@ class Spread(Phase):
         return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        size = size_of(server_state["model"])
-        excess = decode(answer["excess"], dtype="<f8", shape=(size,))
+        excess = decode(answer["excess"], dtype="<f8", shape=(SIZE,))
         if (np.abs(excess) > glm.LARGEST_VARIANCE).any():
             raise AnswerRefused("out_of_range", "a squared deviation")
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        excess = arrays(answers, "excess", size_of(server_state["model"]))
+        excess = arrays(answers, "excess", SIZE)
         variance = glm.prior_variance(typical(excess))
         return Combined({"model": with_arrays(server_state, variance=variance)})

@@ -91,7 +91,7 @@ def _rows(store: StorePart, name: str, forest: PartialForest) -> sums.TreeRows:
     weights predict."""
     model = store.model
     weights = model.personal_weights(store.train, store.problem)
-    codes = binning.binned(values=model.features.of(store.train.values), bins=forest.bins)
+    codes = binning.binned(values=store.train.values, bins=forest.bins)
     return sums.rows_of(
         store=name,
         codes=codes,
