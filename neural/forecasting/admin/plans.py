@@ -54,28 +54,16 @@ FIELDSETS: Any = (
     ),
     section(
         _("What is learned from"),
-        ("history_days", "held_out_days", "refit_exchanges"),
-        ("dishes_per_store", "max_examples"),
+        ("history_days", "held_out_days"),
+        "dishes_per_store",
         description=_(
             "The last days are kept apart: nobody trains on them, and the new version is "
             "judged by them."
         ),
     ),
     section(
-        _("Linear model"),
-        "fit_exchanges",
-        ("proximal", "ridge"),
-        "clipping_norm",
-        description=_(
-            "Stores improve common weights together. The clipping norm bounds what one "
-            "store can do to them."
-        ),
-    ),
-    section(
         _("Trees"),
-        ("trees", "trees_together", "tree_depth"),
-        ("learning_rate", "bins"),
-        "seed",
+        "trees",
         description=_(
             "Trees find what a linear model cannot. They are grown from sums over the "
             "stores and take most of a round's time. Without trees a round is short and "

@@ -1,7 +1,6 @@
 """The model for training plans: how a model type is trained. People edit plans in the admin."""
 
 import math
-from dataclasses import fields
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -65,28 +64,6 @@ class TrainingPlan(models.Model):
         default=Publishing.AUTOMATIC,
     )
 
-    fit_exchanges = models.PositiveIntegerField(
-        _("exchanges of the linear model"), default=10, **_between(1, 100)
-    )
-    proximal = models.FloatField(
-        _("proximal term (μ)"),
-        default=0.5,
-        help_text=_("How strongly FedProx holds a store to the common weights."),
-        **_between(0, 1e6),
-    )
-    ridge = models.FloatField(_("ridge"), default=0.01, **_between(0, 1e6))
-    clipping_norm = models.FloatField(
-        _("clipping norm"),
-        default=1.0,
-        help_text=_("The longest update of the linear weights that a store may send (L2)."),
-        **_between(1e-6, 1e6),
-    )
-    max_examples = models.PositiveIntegerField(
-        _("greatest example count"),
-        default=100_000,
-        help_text=_("No store weighs more than with so many."),
-        **_between(1, 100_000_000),
-    )
     history_days = models.PositiveIntegerField(
         _("days of history"), default=365, **_between(28, 3660)
     )
@@ -102,26 +79,6 @@ class TrainingPlan(models.Model):
     trees = models.PositiveIntegerField(
         _("trees"), default=128, help_text=_("0: the linear model alone."), **_between(0, 2000)
     )
-    trees_together = models.PositiveSmallIntegerField(
-        _("trees side by side"),
-        default=8,
-        help_text=_("So many grow in the same exchanges; their mean is one step."),
-        **_between(1, 32),
-    )
-    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=5, **_between(1, 8))
-    learning_rate = models.FloatField(_("learning rate"), default=0.3, **_between(1e-4, 1))
-    bins = models.PositiveSmallIntegerField(_("bins"), default=16, **_between(2, 256))
-    seed = models.PositiveIntegerField(_("seed"), default=0)
-    refit_exchanges = models.PositiveIntegerField(
-        _("exchanges of the refit"),
-        default=3,
-        help_text=_(
-            "What is better is trained again with the days that were kept for judging. 0: it is "
-            "published as it was judged."
-        ),
-        **_between(0, 100),
-    )
-
     # Options that are gone: workers of the release before read them, so they go with the next one.
     exchange_seconds = models.PositiveIntegerField(default=120, editable=False)
     stores_per_run = models.PositiveIntegerField(default=25, editable=False)
@@ -130,6 +87,17 @@ class TrainingPlan(models.Model):
     noise_multiplier = models.FloatField(default=0.0, editable=False)
     epsilon_budget = models.FloatField(default=8.0, editable=False)
     delta = models.FloatField(default=1e-5, editable=False)
+    fit_exchanges = models.PositiveIntegerField(default=10, editable=False)
+    refit_exchanges = models.PositiveIntegerField(default=3, editable=False)
+    proximal = models.FloatField(default=0.5, editable=False)
+    ridge = models.FloatField(default=0.01, editable=False)
+    clipping_norm = models.FloatField(default=1.0, editable=False)
+    max_examples = models.PositiveIntegerField(default=100_000, editable=False)
+    trees_together = models.PositiveSmallIntegerField(default=8, editable=False)
+    tree_depth = models.PositiveSmallIntegerField(default=5, editable=False)
+    learning_rate = models.FloatField(default=0.3, editable=False)
+    bins = models.PositiveSmallIntegerField(default=16, editable=False)
+    seed = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         db_table = "neural_trainingplan"
@@ -155,9 +123,13 @@ class TrainingPlan(models.Model):
         return label_of(self.model_type)
 
     def config(self) -> TrainingConfig:
-        """The training settings for a new round."""
-        names = [each.name for each in fields(TrainingConfig) if hasattr(self, each.name)]
-        return TrainingConfig(**{name: getattr(self, name) for name in names})
+        """The training settings for a new round; what no plan sets is as it was measured."""
+        return TrainingConfig(
+            least_stores=self.least_stores,
+            history_days=self.history_days,
+            held_out_days=self.held_out_days,
+            trees=self.trees,
+        )
 
     def quorum_of(self, invited: int) -> int:
         """How many of the ``invited`` stores must give good answers."""

@@ -190,11 +190,13 @@ def test_a_store_that_misbehaves_is_named_and_the_round_goes_on(chain, fault):
     assert mean == pytest.approx((10 + 30 + 40 + 50) / 4)
 
 
-def test_examples_beyond_the_plans_count_are_capped(chain):
-    TrainingPlan.objects.update(max_examples=40)
+def test_examples_beyond_the_greatest_count_are_capped(chain):
     chain.tamper["S5"] = with_values(examples=10**8)
+    training = opened()
+    training.config["max_examples"] = 40
+    TrainingRound.objects.update(config=training.config)
 
-    finished()
+    run_due()
 
     assert part("S5").examples == 40
     assert ActiveModel.objects.version_of(NAME).load()["mean"] == pytest.approx(30.0)
@@ -545,9 +547,7 @@ def test_a_run_gives_way_after_an_exchange_and_goes_on_from_there(chain, monkeyp
 
 def test_a_round_through_the_database_is_the_one_in_memory():
     """The demand forecast of five stores: the same version as ``simulate`` makes, bit for bit."""
-    TrainingPlan.objects.update_or_create(
-        model_type=DEFAULT_MODEL_TYPE, defaults={"trees": 4, "trees_together": 2, "tree_depth": 2}
-    )
+    TrainingPlan.objects.update_or_create(model_type=DEFAULT_MODEL_TYPE, defaults={"trees": 8})
     for number, code in enumerate(FIVE):
         dice = np.random.default_rng(number)
         rounds.sold(
