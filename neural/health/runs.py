@@ -38,6 +38,7 @@ from neural.models import (
     TaskRun,
 )
 from neural.runs.models.run import TaskRunQuerySet
+from neural.worker.recovery import hard_limit
 
 # Seconds that a worker needs after the hard limit to end the process and to record it.
 LIMIT_MARGIN_SECONDS = 60
@@ -55,11 +56,12 @@ MANY = 10
 
 
 def stuck_runs(situation: Situation) -> Finding:
-    """No run has run for longer than the hard limit allows."""
+    """No run has run for longer than its hard limit allows."""
     limit = (current_app.conf.task_time_limit or DEFAULT_LIMIT_SECONDS) + LIMIT_MARGIN_SECONDS
     since = situation.now - dt.timedelta(seconds=limit)
     stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
-    found = situation.once("stuck runs", lambda: list(stuck[:COUNTED]))
+    long = situation.once("stuck runs", lambda: list(stuck[:COUNTED]))
+    found = [run for run in long if _is_beyond_its_limit(run, situation.now)]
     if not found:
         return ok(_("none has run for longer than %(span)s") % {"span": span(limit)})
     run = min(found, key=lambda each: each.started_at or situation.now)
@@ -76,6 +78,12 @@ def stuck_runs(situation: Situation) -> Finding:
         % about,
         _("restart that worker: SIGTERM to its main process hands its runs back"),
     )
+
+
+def _is_beyond_its_limit(run: TaskRun, now: dt.datetime) -> bool:
+    """A task may have a longer limit of its own."""
+    limit = (hard_limit(run) or DEFAULT_LIMIT_SECONDS) + LIMIT_MARGIN_SECONDS
+    return run.started_at is not None and now - run.started_at > dt.timedelta(seconds=limit)
 
 
 def lost_runs(situation: Situation) -> Finding:

@@ -478,6 +478,15 @@ def test_a_run_within_the_hard_limit_is_ok():
     assert runs.stuck_runs(Situation()).status == Status.OK
 
 
+def test_a_task_with_a_longer_limit_of_its_own_is_ok_until_then():
+    task = "neural.tasks.advance_training_round"
+    run = make_run(RunState.RUNNING, task=task, worker=make_worker(), started_at=ago(minutes=20))
+
+    assert runs.stuck_runs(Situation()).status == Status.OK
+    TaskRun.objects.filter(pk=run.pk).update(started_at=ago(minutes=40))
+    assert runs.stuck_runs(Situation()).status == Status.PROBLEM
+
+
 @pytest.mark.parametrize(
     "gone",
     [
