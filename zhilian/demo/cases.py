@@ -38,7 +38,6 @@ class Case:
     name: str
     expected: str
     look: Callable[[str, Answers], tuple[bool, str]]
-    is_drill: bool = False
 
 
 def steps(session: str) -> Iterator[tuple[str, Request]]:
@@ -109,8 +108,8 @@ CASES = (
     Case("late", "an order's creation after its update: the newer one stands", look_at_late),
     Case("payment first", "a payment before its order finds it later", look_at_payment_first),
     Case("malformed", "refused, with the field and the reason", look_at_malformed),
-    Case("drill: retry", "a handler fails twice and then works", look_at_retry, is_drill=True),
-    Case("drill: dead", "a handler fails until it is dead", look_at_dead, is_drill=True),
+    Case("drill: retry", "a handler fails twice and then works", look_at_retry),
+    Case("drill: dead", "a handler fails until it is dead", look_at_dead),
 )
 
 

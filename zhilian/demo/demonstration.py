@@ -107,7 +107,7 @@ class Demonstration:
         self.session = Session()
         self.replay = ReplayJob(shops=shops, days=days, stopping=self._is_stopping)
         self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
-        self.most_to_index = 0
+        self.is_indexing = False
         self.is_indexed = False
         self.why_not_searchable = ""
         self.training = Training()
@@ -132,7 +132,6 @@ class Demonstration:
             finally:
                 self.supervisor.stop()
                 self._wait_for_jobs()
-                self.progress.close()
         for error in (self.replay.error, self.live.error, self.error):
             if error is not None:
                 raise error
@@ -164,11 +163,11 @@ class Demonstration:
         if self.is_indexed:
             return
         waiting = OutboxEntry.objects.waiting().count()
-        self.most_to_index = max(self.most_to_index, waiting)
+        self.is_indexing = True
         if waiting and (troubles := index_lag(now=database_clock()).troubles):
             self.why_not_searchable = troubles[0]
         self.is_indexed = not waiting or bool(self.why_not_searchable)
-        self.progress.show_indexing(waiting=waiting, total=self.most_to_index)
+        self.progress.show_indexing(waiting=waiting)
         self._note(("indexing", waiting))
 
     def _train(self) -> None:
@@ -188,7 +187,7 @@ class Demonstration:
             self._last_seen, self._moved_at = seen, time.monotonic()
 
     def _show(self, backlog: int, waiting: int) -> None:
-        if self.most_to_index or self.training.has_begun:
+        if self.is_indexing:
             return
         replay, sent = self.replay.tally, self.live.tally.total
         to_process = self.session.left_over + replay.new

@@ -28,7 +28,6 @@ class Job(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.stopping = stopping
         self.tally = AnswerCounts()
-        self.seconds = 0.0
         self.error: Exception | None = None
 
     @property
@@ -37,14 +36,12 @@ class Job(threading.Thread):
         return self.ident is not None and not self.is_alive()
 
     def run(self) -> None:
-        """Submit, and measure the time."""
-        began_at = time.perf_counter()
+        """Submit, and keep the error."""
         try:
             self.submit_all()
         except Exception as error:  # noqa: BLE001 (the main thread raises it)
             self.error = error
         finally:
-            self.seconds = time.perf_counter() - began_at
             connections.close_all()
 
     def submit_all(self) -> None:
@@ -82,8 +79,6 @@ class LiveJob(Job):
         self.enough = threading.Event()
         self.answers: dict[str, Submission] = {}
         self.tills: list[Till] = []
-        self.history = 0
-        """How many of the events were submitted as history."""
 
     def submit_all(self) -> None:
         """Submit until there is enough."""
@@ -105,7 +100,6 @@ class LiveJob(Job):
         requests = till_days.first_days(self.tills)
         for answer in submit_many(requests, backfill=True, requested_by=REQUESTED_BY):
             self.tally.count(answer)
-            self.history += answer.is_new
 
     def _pause(self) -> None:
         until = time.monotonic() + 1 / self.rate

@@ -2,14 +2,12 @@
 
 import datetime as dt
 import os
-import shutil
 import sys
 import time
 from collections import Counter
 from typing import TextIO
 
 from django.db.models import Count, Max, Min, Q
-from tqdm import tqdm
 
 from neural.forecasting.rounds.progress import RoundProgress
 from neural.models import RunState, TaskRun, WorkerProcess
@@ -59,16 +57,12 @@ class Session:
 
 
 class DemoProgress:
-    """Shows two counts of events, submitted and processed, out of ``total``; then how much can be
-    searched, and how far the round of training is.
-
-    On a terminal it shows bars, otherwise a line every few seconds.
-    """
+    """Prints a line every few seconds: how many of ``total`` events are submitted and processed;
+    then how much can be searched, and how far the round of training is."""
 
     def __init__(self, total: int, output: TextIO | None = None) -> None:
         self.output = output or sys.stderr
         self.total = total
-        self.bars: dict[str, tqdm] = {}
         self._next_line_at = 0.0
 
     def show(self, *, submitted: int, processed: int, to_process: int, live: str) -> None:
@@ -77,67 +71,27 @@ class DemoProgress:
         Fewer events are processed than submitted if an earlier run has processed some, and more if
         an earlier run left some over.
         """
-        self._bar("submitted", submitted, self.total)
-        self._bar("processed", processed, to_process, beside=live)
         self._line(
             f"submitted {submitted:,} of {self.total:,}, "
             f"processed {processed:,} of {to_process:,}; {live}"
         )
 
-    def show_indexing(self, *, waiting: int, total: int) -> None:
-        """Show how much of what was processed can be searched."""
-        self._bar("indexed", total - waiting, total, unit=" records")
+    def show_indexing(self, *, waiting: int) -> None:
+        """Show how much of what was processed cannot be searched yet."""
         self._line(f"making searchable: {waiting:,} records to go")
 
     def show_training(self, progress: RoundProgress) -> None:
         """Show how far the round of training is."""
-        stores = f"{progress.taking_part} stores"
-        self._bar(
-            "training",
-            progress.exchange,
-            progress.about,
-            beside=f"{progress.label}, {stores}",
-            unit=" exchanges",
-        )
         self._line(
             f"training, round {progress.round}: exchange {progress.exchange} of about "
-            f"{progress.about}, {stores}"
+            f"{progress.about}, {progress.taking_part} stores"
         )
 
-    def _bar(
-        self, name: str, done: int, total: int, *, beside: str = "", unit: str = " events"
-    ) -> None:
-        if not self.output.isatty():
-            return
-        if name not in self.bars:
-            # For a terminal that does not say how large it is, tqdm would show no bar.
-            size = shutil.get_terminal_size()
-            self.bars[name] = tqdm(
-                desc=name,
-                unit=unit,
-                position=len(self.bars),
-                file=self.output,
-                ncols=size.columns,
-                nrows=size.lines,
-            )
-        bar = self.bars[name]
-        bar.total, bar.n = total, done
-        bar.set_postfix_str(beside)
-
     def _line(self, text: str) -> None:
-        if not self.output.isatty() and time.monotonic() >= self._next_line_at:
+        if time.monotonic() >= self._next_line_at:
             self._next_line_at = time.monotonic() + LINE_SECONDS
             self.say(text)
 
     def say(self, text: str) -> None:
-        """Print a line above the bars."""
-        if self.bars:
-            tqdm.write(text, file=self.output)
-        else:
-            print(text, file=self.output, flush=True)
-
-    def close(self) -> None:
-        """Leave the bars as they are."""
-        for bar in self.bars.values():
-            bar.close()
-        self.bars = {}
+        """Print a line."""
+        print(text, file=self.output, flush=True)

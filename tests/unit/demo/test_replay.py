@@ -317,12 +317,11 @@ def test_another_session_has_other_ids():
 # The demo's figures
 
 
-def test_progress_without_a_terminal_is_a_line_now_and_then():
+def test_progress_is_a_line_now_and_then():
     output = StringIO()
     progress = DemoProgress(100, output)
 
     for count in (10, 20, 30):
         progress.show(submitted=count, processed=count - 5, to_process=100, live="live 3 sent")
-    progress.close()
 
     assert output.getvalue() == "submitted 10 of 100, processed 5 of 100; live 3 sent\n"
