@@ -5,6 +5,7 @@ Public names are used as ``neural.submit(...)``, ``neural.submit_many(...)`` and
 use, because models cannot be imported before Django has loaded its applications.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neural.kit.optional import look_up
@@ -144,4 +145,6 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a module, which production does not load
+        return import_module("neural.testing")
     return look_up(__name__, _HOMES, name)
