@@ -36,16 +36,13 @@ __all__ = [
     "run_due",
 ]
 
-INSTANT = dt.timedelta(microseconds=1)
-
 
 class Clock:
     """The time of Django, of the ledger and of beat within :func:`clock`. It stands still between
     moves, so that a retry is due exactly when its policy says."""
 
     def __init__(self, now: dt.datetime) -> None:
-        # On SQLite Django writes a whole second without a fraction, and it is compared as text.
-        self.now = now if now.microsecond else now + INSTANT
+        self.now = _readable(now)
 
     def time(self) -> dt.datetime:
         """The current time."""
@@ -53,14 +50,21 @@ class Clock:
 
     def move(self, **span: float) -> None:
         """Move on by a span, in the words of ``timedelta``: ``clock.move(minutes=2)``."""
-        self.now += dt.timedelta(**span)
+        self.now = _readable(self.now + dt.timedelta(**span))
 
     def move_to_next(self) -> None:
         """Move on to when the next run is due, such as the retry of one that has failed."""
         runs = TaskRun.objects.filter(state="pending", available_at__gt=self.now)
         run = runs.order_by("available_at").first()
         assert run is not None, "no run is due later"
-        self.now = run.available_at
+        self.now = _readable(run.available_at)
+
+
+def _readable(moment: dt.datetime) -> dt.datetime:
+    """The next moment that is a microsecond after a whole millisecond. SQLite's own functions round
+    to milliseconds, and Django writes a whole second without a fraction, which sorts before it."""
+    milliseconds = (moment.microsecond + 998) // 1000
+    return moment.replace(microsecond=0) + dt.timedelta(milliseconds=milliseconds, microseconds=1)
 
 
 _clock: Clock | None = None

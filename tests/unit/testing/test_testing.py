@@ -160,10 +160,22 @@ def test_the_clock_moves_to_the_next_run_that_is_due(neural_clock):  # noqa: F81
 
     neural_clock.move_to_next()
 
-    assert neural_clock.now == TaskRun.objects.get().available_at > before
+    due_at = TaskRun.objects.get().available_at
+    assert before < due_at <= neural_clock.now < due_at + 2 * MILLISECOND
     assert testing.run_due()[0].succeeded
     with pytest.raises(AssertionError, match="no run is due later"):
         neural_clock.move_to_next()
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 2, 123_499, 123_678, 999_999])
+def test_what_is_submitted_is_due_at_once_whatever_the_fraction_of_the_second(microsecond):
+    with testing.clock(START.replace(microsecond=microsecond)) as clock:
+        submit("flaky", fail_times=1)
+        with pytest.raises(Failing):
+            testing.run_due()
+        clock.move_to_next()
+
+        assert [each.succeeded for each in testing.run_due()] == [True]
 
 
 def test_a_countdown_begins_at_the_clocks_time():
