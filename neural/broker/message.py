@@ -53,8 +53,11 @@ def run_message(run: AnyRun) -> RunMessage:
 
 def _argsrepr(run: AnyRun) -> str:
     """Whoever reads the broker reads this, and erasing a person does not reach it."""
-    args, kwargs = (redacted(excerpt_of(each)) for each in (run.args, run.kwargs))
-    return f"args={args!r} kwargs={kwargs!r}"[:ARGSREPR_LENGTH]
+    args, kwargs = (
+        run.options.get(given) or repr(redacted(excerpt_of(value)))
+        for given, value in (("argsrepr", run.args), ("kwargsrepr", run.kwargs))
+    )
+    return f"args={args} kwargs={kwargs}"[:ARGSREPR_LENGTH]
 
 
 def options_of(run: AnyRun) -> dict[str, Any]:

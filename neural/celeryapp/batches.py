@@ -12,6 +12,7 @@ from neural.celeryapp.call import OptionNotKept, taking_calls
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.nested import options_of
 from neural.events.insertion import EVENT_TASK
+from neural.kit.stored_json import CANVAS_BYTES
 from neural.ledger.record import new_task_run
 from neural.models import AwaitedMember, Batch, BatchKind
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
@@ -92,4 +93,5 @@ def _sending(given: Mapping[str, Any], options: Mapping[str, Any]) -> NewRun:
         kwargs={},
         queue=DEFAULT_QUEUE,
         priority=DEFAULT_PRIORITY,
+        most_bytes=CANVAS_BYTES,
     )

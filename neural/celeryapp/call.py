@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from celery import Task, current_app
@@ -21,7 +22,7 @@ from neural.broker.envelopes import LEAST_LIMIT_SECONDS
 from neural.celeryapp import chords
 from neural.celeryapp.groups import collect
 from neural.kit.errors import PermanentError
-from neural.kit.stored_json import from_json, plain
+from neural.kit.stored_json import CANVAS_BYTES, from_json, plain
 from neural.ledger import record
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
@@ -31,6 +32,7 @@ from neural.runs.models.new_run import NewRun
 SOFT_SHARE = 0.9
 """The soft limit as a share of a hard limit given without one: time to end the attempt before the
 process is ended."""
+LEDGER_TASK = "neural.celeryapp.task"
 # Options that concern one message and not the work: a message sent again has its own.
 _OF_THE_MESSAGE = {
     "producer",
@@ -49,7 +51,23 @@ _OF_THE_MESSAGE = {
     "link",
     "link_error",
     "expires",
+    "throw",
 }
+_PROPERTIES = {
+    "app_id",
+    "cluster_id",
+    "content_encoding",
+    "content_type",
+    "immediate",
+    "mandatory",
+    "message_id",
+    "timestamp",
+    "type",
+    "user_id",
+}
+"""Properties of a message, which change nothing for a run: ``self.request`` alone has them."""
+WITHOUT_EFFECT = (_OF_THE_MESSAGE | _PROPERTIES) - {"link", "link_error"}
+"""Options that ``self.retry()`` may be given."""
 _STORED_AS_GIVEN = {
     "time_limit",
     "soft_time_limit",
@@ -59,6 +77,8 @@ _STORED_AS_GIVEN = {
     "group_id",
     "group_index",
     "shadow",
+    "argsrepr",
+    "kwargsrepr",
     "replaced_task_nesting",
     chords.HEADER,
 }
@@ -132,6 +152,11 @@ class CalledTask(Task):
         result.is_run = self.is_one_run
         return result
 
+    def ignores_results(self) -> bool:
+        """Whether the task itself declares ``ignore_result``."""
+        own = takewhile(lambda each: each.__module__ != LEDGER_TASK, type(self).__mro__)
+        return any(vars(each).get("ignore_result") for each in own)
+
     is_one_run = True
     """Whether a call is one run, which can be recorded with others of a group."""
 
@@ -158,7 +183,8 @@ class CalledTask(Task):
 
     def _result_of(self, task_id: str, options: Mapping[str, Any]) -> Any:
         result = self.AsyncResult(task_id)
-        result.ignored = bool(options.get("ignore_result"))  # as in Celery: its get() does not wait
+        ignored = options.get("ignore_result", self.ignores_results())
+        result.ignored = bool(ignored)  # as in Celery: its get() does not wait
         parent = self.app.current_worker_task
         if parent and options.get("add_to_parent", True):
             parent.add_trail(result)  # a plain task's ``children``; a run's are in the ledger
@@ -257,7 +283,8 @@ def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
         is_late = _is_late(usual_soft, longest)
         soft = max(longest * SOFT_SHARE, LEAST_LIMIT_SECONDS) if is_late else usual_soft
     if longest and soft > longest:
-        raise ValueError(f"{task.name}: soft_time_limit {soft} is beyond time_limit {longest}")
+        must = "soft_time_limit must be less than or equal to time_limit"
+        raise ValueError(f"{task.name}: {must}: {soft} is beyond {longest}")
     found = {"time_limit": hard, "soft_time_limit": soft}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -284,18 +311,20 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("link", "link_error"):
         if options.get(name):
             stored[name] = [dict(signature) for signature in maybe_list(options[name])]
+    stored["properties"] = {name: options[name] for name in _PROPERTIES & options.keys()}
     if options.get("ignore_result") is False:  # a plain client may read it in Redis
         stored["ignore_result"] = False
     if options.get("group_id") and (body := options.get("chord")) and not chords.is_counted(body):
         stored["chord"] = dict(body)
     if "expires" in options:
-        stored["expires_at"] = _moment(options["expires"])
+        stored["expires_at"] = moment_of(options["expires"])
     stored = {name: value for name, value in stored.items() if value not in ([], {}, ())}
-    return dict(plain(stored, what=f"the options of {task}")) if stored else {}
+    what = f"the options of {task}"
+    return dict(plain(stored, what=what, most_bytes=CANVAS_BYTES)) if stored else {}
 
 
 def _refuse(task: str, options: Mapping[str, Any]) -> None:
-    accepted = _OF_THE_MESSAGE | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
+    accepted = _OF_THE_MESSAGE | _PROPERTIES | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
     stamps = set(maybe_list(options.get("stamped_headers")) or ())
     unknown = sorted(options.keys() - accepted - stamps)
     if unknown:
@@ -305,7 +334,7 @@ def _refuse(task: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def _moment(expires: Any) -> str:
+def moment_of(expires: Any) -> str:
     """The time of Celery's ``expires``, given as seconds from now, a datetime, or ISO 8601."""
     if isinstance(expires, int | float):
         return (database_clock() + dt.timedelta(seconds=expires)).isoformat()

@@ -26,7 +26,7 @@ from neural.celeryapp import chords, unstarted
 from neural.celeryapp.call import signatures
 from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
 from neural.celeryapp.nested import ids_in, members_in, options_of, walk
-from neural.kit.stored_json import NotStorable, from_json, plain, to_json
+from neural.kit.stored_json import CANVAS_BYTES, NotStorable, from_json, plain, to_json
 from neural.ledger import record
 from neural.ledger.ports import Ended
 from neural.ledger.record import without_followers
@@ -300,7 +300,8 @@ def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any] | None:
     them: it is left out.
     """
     try:
-        copy: Any = signature(from_json(to_json(chord, what="a chord")), app=current_app)
+        text = to_json(chord, what="a chord", most_bytes=CANVAS_BYTES)
+        copy: Any = signature(from_json(text), app=current_app)
         copy.freeze()
         for each in walk(copy.tasks, with_headers=False):
             options_of(each).pop("chord", None)
@@ -358,6 +359,7 @@ def _ask(task: str, args: Sequence[Any], origin: Mapping[str, Any]) -> None:
         priority=DEFAULT_PRIORITY,
         options={"root_id": origin["root_id"]},
         parent=origin["parent_id"],
+        most_bytes=CANVAS_BYTES,
     )
 
 

@@ -192,7 +192,7 @@ def request_of(run: TaskRun) -> dict[str, Any]:
         "group": options.get("group_id"),
         "group_index": options.get("group_index"),
         "expires": options.get("expires_at"),
-        "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+        "eta": run.available_at.isoformat() if run.available_at > run.created_at else None,
         "headers": options.get("headers") or {},
         "shadow": options.get("shadow"),
         "replaced_task_nesting": options.get("replaced_task_nesting", 0),

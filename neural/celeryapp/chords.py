@@ -32,7 +32,7 @@ from neural.celeryapp.groups import planned
 from neural.celeryapp.nested import members_in, options_of
 from neural.kit.conf import conf
 from neural.kit.errors import PermanentError
-from neural.kit.stored_json import NotStorable, from_json, plain
+from neural.kit.stored_json import CANVAS_BYTES, NotStorable, from_json, plain
 from neural.ledger import dialects
 from neural.ledger.insertion import Inserted
 from neural.ledger.record import enqueue_all
@@ -122,7 +122,7 @@ def plan(app: Any, header: tuple[str, Iterable[Any]], body: Any) -> bool:
     group_id, found = header
     if not any(map(_has_ledger_task, found)):
         return False
-    stored = plain(body, what="the body of a chord")
+    stored = plain(body, what="the body of a chord", most_bytes=CANVAS_BYTES)
     body.options[COUNTED_BY_LEDGER] = True
     leaves = list(_leaves(found))
     is_nested = any(isinstance(each, GroupResult) for each in found)

@@ -170,6 +170,8 @@ class LedgerResults:
         while waiting:
             for task_id, meta in self._ended(waiting):
                 waiting.discard(task_id)
+                if on_interval and meta["status"] in states.PROPAGATE_STATES:
+                    on_interval()  # raises the error of what was before it, if that has failed
                 yield task_id, meta
             looks += 1
             if not waiting or looks == max_iterations:

@@ -20,6 +20,8 @@ from neural.ledger.work import Replaced
 from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
 
+LIMITS = ("time_limit", "soft_time_limit")
+
 
 def late_message() -> Ignore:
     """The exception for a message whose run is done, under way or not due.
@@ -50,13 +52,17 @@ def request_for(task: Any, run: TaskRun) -> dict[str, Any]:
     """The values of ``self.request`` for a run of the task: the run's own, and of the message at
     work what is not of another run alone."""
     message = dict(vars(task.request))
-    delivered = {**(message.get("delivery_info") or {}), "redelivered": was_delivered(run)}
-    message["delivery_info"] = delivered
+    delivered = {"redelivered": was_delivered(run), "priority": run.priority}
+    message["delivery_info"] = {**(message.get("delivery_info") or {}), **delivered}
+    properties = run.options.get("properties", {})
+    message["properties"] = {**(message.get("properties") or {}), **properties}
+    limits = [run.options.get(name, getattr(task, name)) for name in LIMITS]
     if task.request.id == run.task_id:
-        return {**message, **request_of(run)}
+        return {**message, **request_of(run), "timelimit": limits}
     of_any = {name: value for name, value in message.items() if hasattr(type(task.request), name)}
     headers = run.options.get("headers") or {}
-    return {**of_any, **headers, **request_of(run), "correlation_id": run.task_id}
+    own = {**request_of(run), "timelimit": limits, "correlation_id": run.task_id}
+    return {**of_any, **headers, **own}
 
 
 def begins(task: Any, run: TaskRun) -> None:

@@ -25,7 +25,7 @@ from neural.batches import ports, recording
 from neural.broker.message import RUN_HEADER, messages_for, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp import chords, signalling
-from neural.celeryapp.call import OptionNotKept, aware, signatures
+from neural.celeryapp.call import WITHOUT_EFFECT, OptionNotKept, aware, moment_of, signatures
 from neural.celeryapp.plain_clients import ForeignlyCalledTask
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import handler_names
@@ -153,7 +153,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         A TypeError from inside the function may not.
         """
         signature = refusing.signature_of(self)
-        if signature is None:
+        if signature is None or not self.typing:
             return
         try:
             signature.bind(*args, **kwargs)
@@ -254,6 +254,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             exc,
             countdown=self._countdown(options.get("countdown"), options.get("eta")),
             max_retries=options.get("max_retries"),
+            expires=options.get("expires") and moment_of(options["expires"]),
         )
 
     def _refuse_changes(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> None:
@@ -262,9 +263,9 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         ):
             raise OptionNotKept(f"{self.name}: a retry cannot change a run's arguments")
         asked = {name for name, value in options.items() if value is not None}
-        others = sorted(asked - {"countdown", "eta", "max_retries", "throw"})
-        if others or options.get("throw", True) is not True:
-            what = ", ".join(others) or "throw=False"
+        others = sorted(asked - {"countdown", "eta", "max_retries"} - WITHOUT_EFFECT)
+        if others:
+            what = ", ".join(others)
             raise OptionNotKept(f"{self.name}: self.retry() does not know {what} in the ledger")
 
     def _countdown(self, countdown: float | None, eta: dt.datetime | None) -> float | None:

@@ -16,6 +16,8 @@ from neural.kit.conf import conf
 from neural.kit.errors import PermanentError
 from neural.kit.storable import is_storable
 
+CANVAS_BYTES = 16 * 1024 * 1024
+"""The size that a canvas may have: what follows a run, and what a run sends."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 

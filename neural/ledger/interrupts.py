@@ -17,11 +17,13 @@ from celery.exceptions import (
     WorkerShutdown,
     WorkerTerminate,
 )
+from celery.result import ResultBase
 
 __all__ = [
     "Ignore",
     "MaxRetriesExceededError",
     "Reject",
+    "ResultBase",
     "Retry",
     "SoftTimeLimitExceeded",
     "ends_the_worker",

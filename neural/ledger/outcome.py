@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neural.kit.stored_json import to_json
-from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject
+from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject, ResultBase
 from neural.ledger.work import Clock, Replaced, RetryRequested, Snooze, Work, default_retry
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 from neural.models import AttemptOutcome, RunState, TaskRun
@@ -36,6 +36,8 @@ class Outcome:
     traceback: str = ""
     exception: BaseException | None = None
     value: Any = None
+    expires_at: str | None = None
+    """When the run expires from now on; None changes nothing."""
 
     @property
     def succeeded(self) -> bool:
@@ -74,12 +76,12 @@ def _judged(
     policy = work.retry if work else default_retry()
     failures = run.failures + 1
     finished_at = clock.now()
-    countdown = None
+    countdown = expires = None
     is_hopeless = policy.is_permanent(error)
     if isinstance(error, RetryRequested):
         if error.max_retries is not None:
             policy = replace(policy, max_retries=error.max_retries)
-        countdown = error.countdown
+        countdown, expires = error.countdown, error.expires
         is_hopeless = False  # the work explicitly asks for a retry, so the error is not permanent
         error = _reason(error, run, is_last=not policy.allows(failures))
     outcome = Outcome(
@@ -97,7 +99,7 @@ def _judged(
         return outcome
     delay = policy.delay(failures) if countdown is None else countdown
     due_at = finished_at + dt.timedelta(seconds=delay)
-    return replace(outcome, state=RunState.PENDING, due_at=due_at)
+    return replace(outcome, state=RunState.PENDING, due_at=due_at, expires_at=expires)
 
 
 def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseException:
@@ -107,7 +109,8 @@ def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseEx
         return requested.cause
     if not is_last:
         return requested.__context__ or requested
-    what = f"{run.task}[{run.task_id}] args:{run.args} kwargs:{run.kwargs}"
+    args, kwargs = run.shown_arguments
+    what = f"{run.task}[{run.task_id}] args:{args} kwargs:{kwargs}"
     exceeded = MaxRetriesExceededError(f"Can't retry {what}")
     exceeded.__cause__ = requested.__context__ or requested
     return exceeded
@@ -197,6 +200,8 @@ def skipped(run: TaskRun, clock: Clock) -> Outcome:
 def succeeded(run: TaskRun, value: Any, started_at: dt.datetime, clock: Clock) -> Outcome:
     """The outcome of an attempt that returned ``value``; or raises NotStorable if that cannot be
     kept."""
+    if isinstance(value, ResultBase):  # as Celery keeps one
+        value = value.as_tuple()  # type: ignore[attr-defined]
     has_result = value is not None and not isinstance(value, Replaced)
     result = to_json(value, what=f"the result of {run.work_name}") if has_result else None
     return Outcome(

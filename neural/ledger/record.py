@@ -49,6 +49,7 @@ def new_task_run(
     requested_by: str = "",
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
+    most_bytes: int | None = None,
 ) -> NewRun:
     """A run of a task, to be given to :func:`enqueue_all`.
 
@@ -79,6 +80,7 @@ def new_task_run(
         requested_by=requested_by,
         options=with_trace(task, options),
         parent=parent,
+        most_bytes=most_bytes,
     )
 
 

@@ -52,6 +52,10 @@ def settle(outcomes: Sequence[Outcome], *, waits: bool = True) -> None:
                 )
             if not along:
                 _insert_each(cursor, inserts)
+        for each in outcomes:
+            if each.expires_at:
+                options = {**each.run.options, "expires_at": each.expires_at}
+                TaskRun.objects.filter(pk=each.run.pk).update(options=options)
         if ended := [_ended(each) for each in outcomes if each.state in FINISHED_STATES]:
             ports.notify_ended(ended)
         if dialects.ledger_connection().needs_rollback:

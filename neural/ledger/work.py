@@ -63,11 +63,14 @@ class RetryRequested(Retry):
         *,
         countdown: float | None = None,
         max_retries: int | None = None,
+        expires: str | None = None,
     ) -> None:
         super().__init__(str(cause or "the task asked for a retry"))
         self.cause = cause
         self.countdown = countdown
         self.max_retries = max_retries
+        self.expires = expires
+        """ISO 8601; None leaves the run's ``expires_at`` as it is."""
 
 
 class Snooze(Retry):

@@ -376,6 +376,13 @@ class TaskRun(models.Model):
         return self.options.get("root_id") or self.task_id
 
     @property
+    def shown_arguments(self) -> tuple[Any, Any]:
+        """The arguments as people may see them: the caller's ``argsrepr`` and ``kwargsrepr``, which
+        may hide secrets, in place of the values."""
+        shown = self.options.get
+        return shown("argsrepr", self.args), shown("kwargsrepr", self.kwargs)
+
+    @property
     def expires_at(self) -> dt.datetime | None:
         """The time after which the run is cancelled if it has not started; None without one."""
         text = self.options.get("expires_at")

@@ -153,7 +153,7 @@ def test_a_tasks_own_hard_limit_brings_a_soft_one_too(fake_broker):
     "asked", [{"time_limit": 5, "soft_time_limit": 6}, {"soft_time_limit": 301}]
 )
 def test_a_soft_limit_beyond_the_hard_one_is_refused(fake_broker, asked):
-    with pytest.raises(ValueError, match="is beyond time_limit"):
+    with pytest.raises(ValueError, match="must be less than or equal to time_limit"):
         ask(**asked)
 
 
@@ -163,7 +163,7 @@ def test_a_soft_limit_beyond_the_hard_one_is_refused(fake_broker, asked):
 def test_a_soft_limit_beyond_the_hard_one_that_a_task_declares_is_refused(fake_broker, declared):
     with (
         ledger_task(one, **declared) as task,
-        pytest.raises(ValueError, match="is beyond time_limit"),
+        pytest.raises(ValueError, match="must be less than or equal to time_limit"),
     ):
         task.delay()
 

@@ -242,7 +242,6 @@ def test_a_retry_may_name_the_arguments_that_the_run_has(fake_broker, dice):
     [
         ({"args": [2]}, "cannot change a run's arguments"),
         ({"queue": "low_priority"}, "does not know queue"),
-        ({"throw": False}, "does not know throw=False"),
     ],
 )
 def test_what_a_retry_cannot_do_is_refused_aloud_and_not_tried_again(
