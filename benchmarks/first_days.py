@@ -23,10 +23,10 @@ from unittest import mock
 
 import numpy as np
 
+from benchmarks.forecasts.methods import served
 from benchmarks.forecasts.windows import between
 from neural.forecasting.core import expectation
 from neural.forecasting.core.days import calendar
-from neural.forecasting.core.doubtful import doubtful_days, without
 from neural.forecasting.core.evaluation import weekday_mean
 from neural.forecasting.core.features import forecast_examples
 from neural.forecasting.core.lags import Chain
@@ -77,16 +77,6 @@ def invented(stores: int, days: int = 160) -> dict[str, Sales]:
     return found
 
 
-def served(content: Json, sales: Sales) -> np.ndarray:
-    """(HORIZONS, dishes): what the store is served; NaN where there is no forecast."""
-    known = without(sales.quantities, doubtful_days(sales.quantities))
-    found = np.full((HORIZONS, len(sales.dishes)), np.nan)
-    for each in expectation.forecast(content, replace(sales, quantities=known)):
-        of = sales.dishes.index(each.dish)
-        found[:, of] = [np.nan if value is None else value for value in each.mean]
-    return found
-
-
 class Errors:
     """Absolute errors and demand, added up under names."""
 
@@ -116,7 +106,7 @@ def first_days(content: Json, windows: list[tuple[Sales, int]], surge: float) ->
             past = replace(past, quantities=np.rint(past.quantities * lift[:, None]) if surge
                            else past.quantities)  # fmt: skip
             target = sales.quantities[origin : origin + HORIZONS]
-            errors.add("served", target, served(content, past))
+            errors.add("served", target, served(content, past)[0])
             own = np.nanmean(past.quantities[-28:], axis=0, keepdims=True)
             errors.add("own_mean", target, np.broadcast_to(own, target.shape))
             errors.add("weekday_mean", target, rule(past))
@@ -137,12 +127,12 @@ def moved(content: Json, windows: list[tuple[Sales, int]]) -> Json:
     ratios: dict[str, list[float]] = defaultdict(list)
     for sales, origin in windows:
         past = between(sales, 0, origin)
-        before = np.nansum(served(content, past), axis=0)
+        before = np.nansum(served(content, past)[0], axis=0)
         for name, days in CHANGED.items():
             for factor in FACTORS:
                 sold = past.quantities.copy()
                 sold[[-day for day in days]] = np.rint(sold[[-day for day in days]] * factor)
-                after = np.nansum(served(content, replace(past, quantities=sold)), axis=0)
+                after = np.nansum(served(content, replace(past, quantities=sold))[0], axis=0)
                 ratios[f"{name} × {factor:g}"] += (after / before)[before > 1].tolist()
     return {
         name: [round(float(each), 2) for each in np.quantile(values, (0, 0.5, 1))]
@@ -155,9 +145,9 @@ def held(content: Json, windows: list[tuple[Sales, int]]) -> Json:
     errors, changed = Errors(), []
     for sales, origin in windows:
         past = between(sales, 0, origin)
-        bounded = served(content, past)
+        bounded = served(content, past)[0]
         with mock.patch.multiple(expectation, MOST_MOVED=1e9, MOST_MOVED_AT_FIRST=1e9):
-            free = served(content, past)
+            free = served(content, past)[0]
         target = sales.quantities[origin : origin + HORIZONS]
         near = sales.holiday[origin - NEAR_A_HOLIDAY : origin + HORIZONS].any()
         for name in ("all", "near a holiday")[: 1 + int(near)]:

@@ -9,12 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.forecasts.windows import Task
-from neural.forecasting.core import aggregation, binning, evaluation, glm
+from neural.forecasting.core import aggregation, binning, evaluation, expectation, glm
 from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
+from neural.forecasting.core.doubtful import doubtful_days, without
 from neural.forecasting.core.features import FEATURES, HORIZONS_EACH, Examples, training_examples
 from neural.forecasting.core.glm import FARTHEST
-from neural.forecasting.core.participant import simulate
-from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.core.participant import Simulated, simulate
+from neural.forecasting.core.protocol import Json, TrainingConfig
+from neural.forecasting.core.series import HORIZONS, Sales
 from neural.forecasting.core.trees import growing
 from neural.forecasting.core.trees import sums as trees_sums
 from neural.forecasting.core.trees.forest import Form, PartialForest, begin
@@ -53,6 +55,17 @@ def margins(ensemble: PartialForest, values: np.ndarray) -> np.ndarray:
     """Log of forecast / level."""
     codes = binning.binned(values=values, bins=ensemble.bins)
     return np.clip(ensemble.finished.margins(codes), -FARTHEST, FARTHEST)
+
+
+def served(content: Json | None, sales: Sales) -> np.ndarray:
+    """(4, HORIZONS, dishes): mean, P10, P50 and P90 as they are stored for a store whose rows were
+    read as they are in production; NaN where there is no forecast."""
+    believed = without(sales.quantities, doubtful_days(sales.quantities, sales.confirmed))
+    found = np.full((4, HORIZONS, len(sales.dishes)), np.nan)
+    for each in expectation.forecast(content, replace(sales, quantities=believed)):
+        lists = (each.mean, each.p10, each.p50, each.p90)
+        found[:, :, sales.dishes.index(each.dish)] = np.array(lists, dtype=float)
+    return found
 
 
 Forecasts = dict[str, np.ndarray]
@@ -183,6 +196,25 @@ class Window:
         return Examples(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
     @cached_property
+    def round(self) -> Simulated:
+        """A first round as it runs in production: one model of all horizons, its last two weeks
+        held out for judging, its answers as JSON through the program's checks, then the refit."""
+        config = TrainingConfig(history_days=self.task.history)
+        return simulate(kind=DEMAND_FORECAST, config=config, stores=self.task.past)
+
+    @cached_property
+    def served(self) -> Forecasts:
+        """By store, (n, 4): what it is served from the origin. Its mean, P10, P50 and P90 are the
+        model's if the gate lets it pass, and a simple rule's otherwise."""
+        judged = [each["figures"] for each in self.round.judged.values()]
+        content = self.round.server_state if evaluation.judge(judged).better else None
+        rows = {name: served(content, self.task.past[name]) for name in self.task.test}
+        return {
+            name: rows[name][:, each.horizon - 1, each.dish].T
+            for name, each in self.task.test.items()
+        }
+
+    @cached_property
     def trees(self) -> Forecasts:
         ensemble = grown(self.task, form=self.settings.form)
         return {
@@ -265,13 +297,9 @@ def blend(window: Window) -> Forecasts:
 
 
 def whole_round(window: Window) -> Forecasts:
-    """A round as it runs in production: one model of all horizons, its last two weeks held out for
-    judging, its answers as JSON through the program's checks; then each store's personal weights,
-    from all that it knows."""
+    """The model of a round with each store's personal weights, whatever the gate decides."""
     task = window.task
-    config = TrainingConfig(history_days=task.history)
-    done = simulate(kind=DEMAND_FORECAST, config=config, stores=task.past)
-    model = DemandModel.from_json(done.server_state["model"])
+    model = DemandModel.from_json(window.round.server_state["model"])
     forecasts = {}
     for name, each in task.test.items():
         known = training_examples(
@@ -279,6 +307,11 @@ def whole_round(window: Window) -> Forecasts:
         )
         forecasts[name] = model.forecast(each, model.personal_weights(known))
     return forecasts
+
+
+def as_served(window: Window) -> Forecasts:
+    """The means that stores read, by the whole path: gate, mixing, bound."""
+    return {name: columns[:, 0] for name, columns in window.served.items()}
 
 
 def pooled_glm(window: Window) -> Forecasts:
@@ -315,6 +348,7 @@ METHODS: dict[str, Method] = {
     "federated trees": federated_trees,
     "blend": blend,
     "a round, as shipped": whole_round,
+    "as served": as_served,
     "pooled GLM": pooled_glm,
     "pooled LightGBM": pooled_lightgbm,
 }

@@ -129,5 +129,17 @@ def banded(task: Task, forecasts: dict[str, np.ndarray], earlier: Residuals) -> 
     )
 
 
+def by_horizon(task: Task, served: Mapping[str, np.ndarray]) -> dict[str, Sums]:
+    """The sums for the stored means and bands, by the last day of each bucket of horizons."""
+    parts: dict[str, list[Sums]] = {f"to_day_{last}": [] for last in dispersion.LAST_OF_BUCKET}
+    for name, each in task.test.items():
+        bucket = dispersion.bucket_of(each.horizon)
+        for place, sums in enumerate(parts.values()):
+            of = bucket == place
+            target, columns = each.target[of], served[name][of]
+            sums.append(point_sums(target, columns[:, 0]) | band_sums(target, columns[:, 1:]))
+    return {bucket: added(sums) for bucket, sums in parts.items()}
+
+
 def _whole(target: np.ndarray) -> bool:
     return bool((target == np.rint(target)).all())

@@ -49,6 +49,9 @@ SMALL = {
     "figures_cost": ["--events", "200", "--batch", "10", *HERE],
     "forecasts --data": ["bakery", "--windows", "1", "--only", "seasonal naive"],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
+    "forecasts --horizon": [
+        *("14d", "--data", "{sales}", "--windows", "1", "--only", "as served", "weekday mean")
+    ],
     "first_days": ["--stores", "9", "--trees", "0"],
     "first_days --data": ["bakery", "--trees", "0", "--history", "60"],
     "hostile_stores": ["--data", "{sales}"],
@@ -204,6 +207,10 @@ def expect_figures(command: str, options: list[str], *, quick: Path | str = "") 
     assert figures, done.stderr
     if name == "console_scale":
         assert figures["not_walked"] == {}
+    if command == "forecasts --horizon":
+        served, rule = (figures["14d"][name] for name in ("as served", "weekday mean"))
+        assert served["wape"] <= rule["wape"]
+        assert [served[f"to_day_{last}"]["coverage"] is None for last in (1, 7, 14)] == 3 * [False]
     if command == "first_days":
         for each in figures["wape_by_open_days"].values():
             assert each["served"] < min(each["own_mean"], each["weekday_mean"])
