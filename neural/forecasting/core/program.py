@@ -1,9 +1,8 @@
 """Both sides of training the demand forecast: the program, and a store's part. Pure.
 
 The program asks stores one question after another and combines their answers. Each question is a
-phase: describe → fit, several times → spread → grow, level by level → calibrate → judge. If the
-judged candidate is better than the version in force and the simple rules, it is refitted with the
-held-out days included: fit → grow → confirm.
+phase: describe → fit, several times → spread → grow, level by level → calibrate → judge. The judged
+candidate is refitted with the held-out days included: fit → grow → confirm.
 
 Answers are combined in order of the stores' codes and every sum is exact, so every coordinator
 arrives at the same server state. A store's part needs no Django, queue or database, so stores may
@@ -29,7 +28,7 @@ _FIT, _GROW = Fit(), Grow()
 FIRST: tuple[Phase, ...] = (Describe(), _FIT, Spread(), _GROW, Calibrate(), Judge())
 """The phases of every round, until the candidate has been judged."""
 REFIT: tuple[Phase, ...] = (_FIT, _GROW, Confirm())
-"""The further phases of a candidate that was judged better."""
+"""The further phases of a judged candidate."""
 PHASES: Mapping[str, Phase] = MappingProxyType({each.name: each for each in (*FIRST, *REFIT)})
 """All phases by name, which is the ``kind`` of their questions."""
 
@@ -46,7 +45,7 @@ def following(config: TrainingConfig, server_state: Json, phase: Phase) -> Phase
 
 
 def expected_exchanges(config: TrainingConfig) -> int:
-    """The number of exchanges of a round whose candidate is good enough to be refitted."""
+    """The number of exchanges of a round."""
     once = _exchanges(FIRST, config, refit=False)
     return once + (_exchanges(REFIT, config, refit=True) if refits(config) else 0)
 

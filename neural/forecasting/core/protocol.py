@@ -105,8 +105,8 @@ class TrainingConfig:
     learning_rate: float = 0.3
     bins: int = 16
     refit_exchanges: int = 3
-    """How many exchanges a refit adds. A candidate that was judged better is trained further, and
-    its trees are grown anew, with the held-out days included. 0: publish it as it was judged."""
+    """How many exchanges a refit adds. A judged candidate is trained further, and its trees are
+    grown anew, with the held-out days included. 0: keep it as it was judged."""
     least_stores: int = 2
     """Quorum: an exchange with fewer good answers fails the round."""
     seed: int = 0

@@ -17,11 +17,34 @@ def test_better_than_all_three_is_better():
 
 
 @pytest.mark.parametrize("method", BEATEN)
-def test_as_good_as_one_of_them_is_not(method):
-    verdict = judge([{"candidate": sums(1.0), **BEATEN, method: sums(1.0)}])
+def test_worse_than_one_of_them_is_not(method):
+    verdict = judge([{"candidate": sums(1.0), **BEATEN, method: sums(0.9)}])
 
     assert (verdict.better, verdict.reason) == (False, "no_better")
-    assert verdict.detail == f"{method}: 1.0000, candidate: 1.0000"
+    assert verdict.detail == f"{method}: 0.9000, candidate: 1.0000"
+
+
+def test_a_refusal_names_every_method_that_is_better():
+    better = {"active": sums(0.8), "weekday_mean": sums(0.9)}
+
+    verdict = judge([{"candidate": sums(1.0), **BEATEN, **better}])
+
+    both = ["active: 0.8000, candidate: 1.0000", "weekday_mean: 0.9000, candidate: 1.0000"]
+    assert verdict.detail == "; ".join(both)
+
+
+def stores_of(*active: float):
+    return [{"candidate": sums(1.0), **BEATEN, "active": sums(each)} for each in active]
+
+
+def test_what_the_spread_between_the_stores_explains_refuses_no_candidate():
+    """Half of the stores are a little better off with the active version, and half worse."""
+    assert judge(stores_of(0.6, 1.4, 0.6, 1.4)).better
+
+
+def test_what_it_does_not_explain_refuses_one():
+    """All stores agree about a difference that is as small on the mean."""
+    assert not judge(stores_of(0.90, 0.92, 0.90, 0.92)).better
 
 
 def test_the_first_version_has_no_active_one_to_beat():

@@ -175,8 +175,8 @@ TOMORROW = "@1"
 
 
 class Judge(Phase):
-    """Asks for sums of the errors of each method. A candidate that is better is refitted if the
-    plan has exchanges for it."""
+    """Asks for sums of the errors of each method. If the plan has exchanges for it, the candidate
+    is refitted, also one that the gate refuses: a person may still publish it."""
 
     name = "judge"
     keys = frozenset({"base", "examples", "figures"})
@@ -208,8 +208,7 @@ class Judge(Phase):
         changed: Json = {
             "quality": {**server_state["quality"], "stores": len(answers), "refitted": False}
         }
-        better = evaluation.judge([each["figures"] for each in answers.values()]).better
-        if not (better and refits(config)):
+        if not refits(config):
             return Combined(changed)
         model = server_state["model"]
         if model["forest"] is not None:
@@ -329,7 +328,7 @@ class Confirm(Phase):
         """Keep the refitted model unless it is worse than the judged one. It was trained on these
         days and the judged one was not, so a worse one has been spoilt by a store."""
         compared = evaluation.compare([_sums(each) for each in answers.values()], "judged")
-        if compared is None or not compared.own <= compared.other:
+        if compared is None or compared.worse > 0:
             return Combined({"model": server_state["judged_model"]})
         return Combined({"quality": {**server_state["quality"], "refitted": True}})
 

@@ -30,6 +30,8 @@ from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 
 LEAST_DAYS = 28
 """With fewer known days a store cannot take part."""
+LEAST_JUDGED = 10
+"""A store judges by at least this many open days."""
 
 
 class StorePart:
@@ -61,8 +63,11 @@ class StorePart:
 
     @property
     def first_held_out(self) -> int:
-        """The row of the first held-out day."""
-        return self.sales.days - self.config.held_out_days
+        """The row of the first held-out day. At least :data:`LEAST_JUDGED` open days are held out,
+        so a store that was closed for holidays is judged on days before them, too."""
+        opened = np.flatnonzero(np.isfinite(self.sales.quantities).any(axis=1))
+        first = self.sales.days - self.config.held_out_days
+        return min(first, int(opened[-LEAST_JUDGED])) if len(opened) >= LEAST_DAYS else first
 
     @property
     def is_refit(self) -> bool:
