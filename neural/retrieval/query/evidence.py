@@ -6,20 +6,21 @@ The score of a record is the sum of its evidence. Stronger evidence outweighs al
   and a number with one other digit 2. A number that very many records have counts 1.2, one of one
   or two characters .6.
 * ``names`` (1 each): whole names of the record that are in the query. Only the longest count: 豆腐
-  does not count inside 麻婆豆腐. A part of one of the record's names counts .9, and so does
-  another word for the same.
+  does not count inside 麻婆豆腐. A part of one of the record's names counts .9.
 * ``words`` (up to 1): the share of the query's words that the record has, each by its rarity.
   Beside meaning, one word may be chance: 'soup' is all that 'soup from Hungary' shares with a
-  record. What a record has beyond .9 of a word that no other has, counts .75 a word.
+  record. What a record has beyond .9 of a word that no other has, counts .75 a word. Of a Chinese
+  query, two words are no chance: those of the record that has most add .5.
 * ``beginnings`` and ``spelling``: words that begin like one of the query (.8 of a word), or that
   are it but for a slip (.7).
 * ``sounds`` (up to 1.5; beside whole names .4): one name that sounds like the whole query, begins
   so, has its initials or its characters.
 * ``meaning`` (up to 1): the cosine by the best one, where neither a number nor a whole name was
-  found; little (.2) where a record has nearly every word.
+  found; little (.2) where a record has nearly every word, or a name that clearly sounds so.
 
-A record needs a number, a name, half of the words, a sound, or a meaning that is near enough. Of
-equal records the newest comes first.
+A record needs a number, a name, half of the words (or two of them that are half of those that any
+record has, each by its rarity), a sound, or a meaning that is near enough. Of equal records the
+newest comes first.
 """
 
 import math
@@ -46,7 +47,9 @@ _ENOUGH_WORDS, _NEARLY_ALL = 0.5, 0.7
 _BY_CHANCE, _BEYOND_CHANCE = 0.9, 0.75
 """Beside meaning, in words that one record alone has: what says nothing, and what each of the
 others adds."""
-_STRONG_SOUND = 0.8
+_CHINESE_BESIDE_MEANING = 0.5
+"""What the words of the row that has most of a Chinese query add beside meaning, if it has two."""
+_STRONG_SOUND, _CLEAR_SOUND = 0.8, 0.7
 _SLIP = 0.5
 """The quality of a number with one other digit."""
 _DIGITS = 3
@@ -127,6 +130,12 @@ class Question:
         return sum(self.rarities) / self.rarity(1)
 
     @cached_property
+    def rarity_there(self) -> float:
+        """The rarity of the parts that any row has, together."""
+        parts = zip(self.sought, self.rarities, strict=True)
+        return sum(rarity for sought, rarity in parts if sought.rows)
+
+    @cached_property
     def weight(self) -> float:
         """The weights of all parts together."""
         return sum(each.part.weight for each in self.sought)
@@ -167,13 +176,14 @@ def rank(
     enough; None if meaning was not asked."""
     found = {name for each in judged for name in each.found}
     longest = {each for each in found if not any(each != it and each in it for it in found)}
-    has_every_word = any(each.share >= _NEARLY_ALL for each in judged)
-    weight = _MEANING_BESIDE_WORDS if longest or has_every_word else _MEANING
+    is_clear = any(each.share >= _NEARLY_ALL or each.is_heard for each in judged)
+    weight = _MEANING_BESIDE_WORDS if longest or is_clear else _MEANING
     best = max((meanings or {}).values(), default=0.0) or 1.0
+    most = max((sum(each.by_words.values()) for each in judged), default=0.0)
     is_weak = bool(meanings) and weight == _MEANING
     ranked = []
     for each in judged:
-        words = each.beyond_chance() if is_weak else 1.0
+        words = each.beyond_chance(most) if is_weak else 1.0
         meaning = weight * (meanings or {}).get(each.row.key, 0.0) / best
         if result := each.ranked(longest, meaning, words):
             ranked.append(result)
@@ -228,7 +238,17 @@ class Judged:
         held = sum(sought.part.weight * clue.quality for sought, _, _, clue in self.held)
         self.share = held / question.weight if question.weight else 0.0
         """The share of the query's parts that the row has."""
+        has = sum(rarity * clue.quality for _, rarity, _, clue in self.held)
+        self.rare_share = has / question.rarity_there if has else 0.0
+        """The same of the parts that any row has, each by its rarity."""
+        self.has_two = sum(sought.part.weight >= 1 for sought, *_ in self.held) > 1
+        """Whether it has two words: one may be chance."""
         self.by_words = self._of_words()
+
+    @property
+    def has_enough_words(self) -> bool:
+        """Whether its words alone make it fit."""
+        return max(self.share, self.rare_share if self.has_two else 0.0) >= _ENOUGH_WORDS
 
     def _has_within_a_name(self, form: str) -> bool:
         return any(form in each for each in self.row.words if each[0] == "=")
@@ -245,7 +265,7 @@ class Judged:
             scores[SOUNDS] = (_SOUND_BESIDE_NAMES if names else _SOUND) * sound
         if meaning and not number and not names:
             scores[MEANING] = meaning
-        if not (scores.keys() & {NUMBER, NAMES, SOUNDS, MEANING} or self.share >= _ENOUGH_WORDS):
+        if not (scores.keys() & {NUMBER, NAMES, SOUNDS, MEANING} or self.has_enough_words):
             return None
         rounded = {kind: round(scores[kind], 4) for kind in KINDS if scores.get(kind)}
         tokens: dict[str, set[str]] = {SOUNDS: {token}} if token else {}
@@ -269,8 +289,17 @@ class Judged:
                 scores[clue.kind] = scores.get(clue.kind, 0.0) + part
         return scores
 
-    def beyond_chance(self) -> float:
-        """By how much its words count where only they and meaning speak."""
+    @property
+    def is_heard(self) -> bool:
+        """Whether one of its names sounds so much like the query that meaning says less."""
+        return self._sound()[0] >= _CLEAR_SOUND
+
+    def beyond_chance(self, most: float) -> float:
+        """By how much its words count where only they and meaning speak; ``most`` is what those of
+        the best row add. Two pairs of Chinese characters are no chance, as two English words may
+        be: a description uses few of many."""
+        if self.has_two and self.question.parsed.chinese:
+            return _CHINESE_BESIDE_MEANING / most
         share = sum(self.by_words.values())
         beyond = max(0.0, share * self.question.rare_words - _BY_CHANCE)
         return _BEYOND_CHANCE * beyond / share if beyond else 0.0

@@ -168,9 +168,9 @@ def _likeness(parsed: ParsedQuery, tokens: Iterable[str]) -> str:
         else BEGINS
         if number.startswith(asked)
         else ENDS
-        if number.endswith(asked)
+        if number.endswith(asked) or any(each.endswith(number) for each in asked)
         else SLIP
-        for number in (token.removeprefix("#") for token in tokens)
+        for number in (token.removeprefix("#").removeprefix("=尾号") for token in tokens)
     ]
     return max(alike, key=LIKENESSES.index, default="")
 

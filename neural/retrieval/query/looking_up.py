@@ -5,6 +5,7 @@ The questions of several collections are looked up side by side: what they ask a
 read by the same statements.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,9 @@ _SHORTEST_SHORTENED = 5
 _LONGEST_INITIALS = 12
 _ALPHABET = {True: "0123456789", False: "abcdefghijklmnopqrstuvwxyz"}
 """The signs of which one may be wrong: of numbers, and of words."""
+
+_PHONE = re.compile(r"(?:0?0?86)?1[3-9]\d{5}(\d{4})")
+"""A whole phone: of most records only its last digits are known."""
 
 Requests = Sequence[words.Request]
 
@@ -285,9 +289,11 @@ def _starts(part: Part, look: LookUp) -> dict[words.Start, Clue]:
     if part.is_number:
         if len(text) < _SHORTEST_NUMBER or text in known:
             return {}
+        if phone := _PHONE.fullmatch(text):
+            return {words.Start("token", f"=尾号{phone[1]}", _NUMBERS): Clue(NUMBER, _ENDS)}
         return {
-            words.Start("backwards", text[::-1], _NUMBERS): Clue(NUMBER, _ENDS),
-            words.Start("token", f"#{text}", _NUMBERS): Clue(NUMBER, _BEGINS),
+            words.Start("backwards", part.zeroed[::-1], _NUMBERS): Clue(NUMBER, _ENDS),
+            words.Start("token", f"#{part.zeroed}", _NUMBERS): Clue(NUMBER, _BEGINS),
         }
     is_whole = (text in known or part.weight < 1) and not is_last
     if is_whole or has_chinese(text) or len(text) < _SHORTEST_BEGINNING:

@@ -31,6 +31,9 @@ _LONGEST_READ = 4_000
 _SPACED = re.compile(r"(?<![a-z\d])\d+(?: \d+)+(?![a-z\d])")
 """Digits in groups, as phones are written: 138 0013 8000."""
 
+_MASKED = re.compile(r"\d{2,3}\*{2,8}(?=\d{4}(?!\d))")
+"""What is hidden of a phone: 138****7731."""
+_OS = re.compile(r"o+(?=\d)|(?<=\d)o+")
 _AFTER_LETTERS = re.compile(r"([a-z]+)([1-9]\d{2,})")
 
 _ENGLISH = (
@@ -44,6 +47,8 @@ _FUNCTION_CHARACTERS = frozenset(
     "对为以会能可得着过很最一点份怎么样什谁几多少吃喝单号桌店"
 )
 _WEIGHT_OF_FUNCTION = 0.3
+_DONE = re.compile("(.)[过了着](.)")
+"""A verb and its object, where a particle says that it is done: 退过钱."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,16 @@ class Part:
         """The tokens that are exactly this part."""
         if not self.is_number:
             return (self.text,)
+        zeroed = dict.fromkeys((self.text, self.zeroed))
         # People leave out zeros at the beginning of an id's digits: HM4513 for HM004513.
         zeros = range(1, 5) if (left_out := _AFTER_LETTERS.fullmatch(self.text)) else ()
         padded = (f"#{left_out[1]}{'0' * each}{left_out[2]}" for each in zeros if left_out)
-        return (f"#{self.text}", self.text, *padded)
+        return (*(f"#{each}" for each in zeroed), *zeroed, *padded)
+
+    @property
+    def zeroed(self) -> str:
+        """A number with zeros in place of the letters O beside its digits."""
+        return _OS.sub(lambda found: "0" * len(found[0]), self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +144,15 @@ def _possible_names(asked: list[str]) -> Iterable[str]:
 
 
 def _parts(folded: str) -> Iterator[Part]:
+    folded = _MASKED.sub("", folded)
     for written in (each.group() for each in _SPACED.finditer(folded)):
         yield Part(number_of(written), is_number=True, joins=tuple(written.split()))
     for written in numbers_in(folded):
         yield Part(number_of(written), is_number=True)
         folded = folded.replace(written, " ", 1)
     for _, run, chinese in runs(folded):
-        for token in pairs(run) if chinese else (run,):
+        done = [a + b for a, b in _DONE.findall(run) if weight_of(a + b) == 1] if chinese else []
+        for token in (*pairs(run), *done) if chinese else (run,):
             yield Part(token, weight=weight_of(token))
 
 

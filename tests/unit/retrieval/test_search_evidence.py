@@ -381,3 +381,53 @@ def test_of_each_kind_of_evidence_is_known_what_of_the_record_it_is():
         "words": ("麻婆豆腐", "Spicy"),
         "names": ("麻婆豆腐",),
     }
+
+
+def test_half_of_the_words_that_any_record_has_are_enough_if_two_are_held():
+    asked = "the guest who cut her lip on the glass rim yesterday evening"
+    texts = {"a": "a guest cut a lip", "b": "a guest left", "c": "soup"}
+    found = ranked(asked, *(row(key, key, text=text) for key, text in texts.items()))
+
+    assert keys(found) == ["a"]
+
+
+def test_of_a_chinese_description_two_words_count_beside_meaning():
+    asked = "想要一碗酸笋味道很重的米粉"
+    rows = [
+        row("words", "桂林一绝", text="加了酸笋的米粉"),
+        row("near", "河粉"),
+        row("chance", "清汤", text="一碗"),
+    ]
+    meanings = {"words": 0.3, "near": 0.4, "chance": 0.35}
+    found = ranked(asked, *rows, meanings=meanings)
+
+    by_key = {each.row.key: each for each in found}
+    assert by_key["words"].scores["words"] == 0.5
+    assert "words" not in by_key["chance"].scores
+    assert by_key["near"].scores == {"meaning": 1.0}
+
+
+def test_meaning_says_little_beside_a_name_that_clearly_sounds_so():
+    sounds = {"=酸菜鱼": Clue(SOUNDS, 0.74)}
+    rows = [row("heard", "酸菜鱼"), row("near", "水煮鱼")]
+    found = ranked("酸莱鱼", *rows, sounds=sounds, meanings={"near": 0.5})
+
+    assert keys(found)[0] == "heard"
+    assert found[0].score - found[-1].score > 0.5
+
+
+@pytest.mark.parametrize(
+    ("written", "token"),
+    [
+        *(("HMOO4540", "#hm004540"), ("oo4513", "#004513"), ("138****6604", "#6604")),
+        *(("T2-O391", "#t20391"), ("PO123", "#po123")),
+    ],
+)
+def test_a_number_is_looked_for_with_zeros_for_letters_o_and_without_what_is_hidden(written, token):
+    (part,) = parse_query(written).parts
+
+    assert token in part.tokens
+
+
+def test_a_verb_that_is_done_is_looked_for_with_its_object():
+    assert "退钱" in {part.text for part in parse_query("谁退过钱").parts}
