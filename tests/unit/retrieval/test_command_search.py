@@ -47,6 +47,28 @@ def test_a_hit_is_shown_with_its_key_its_time_and_why_it_is_one(searched, comman
         assert shown in said
 
 
+def test_to_explain_a_hit_each_part_of_its_score_is_a_line(searched, command):
+    matched = {"names": ("麻婆豆腐",), "words": ("豆腐",)}
+    searched.finds(hit("麻婆豆腐", scores={"names": 1.0, "words": 0.5}, matched=matched))
+
+    lines = command("麻婆豆腐", "--collection", "dishes", "--explain").splitlines()[2:5]
+
+    assert [line.split() for line in lines] == [
+        ["1.00", "names", "麻婆豆腐"],
+        ["0.50", "words", "豆腐"],
+        ["1.50"],
+    ]
+
+
+def test_what_limits_a_search_goes_to_standard_error(searched, capsys):
+    searched.finds(hit("A-17", collection="orders"))
+    searched.limits = ("昨天",)
+
+    call_command("search", "昨天 A-17")
+
+    assert capsys.readouterr().err.startswith("Limited by 昨天. In quotes,")
+
+
 def test_hits_do_not_hide_that_what_was_typed_is_in_no_record(searched, capsys):
     searched.finds(hit("A-17", collection="orders"))
     searched.missing = ("A-99",)

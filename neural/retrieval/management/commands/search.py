@@ -18,15 +18,22 @@ from neural.retrieval.query.searching import MOST, search, similar
 from neural.retrieval.stores.base import TableMissing
 
 
-def table(collection: str, hits: Found) -> Iterator[str]:
-    """Two lines per hit: what it is, and why it was found."""
+def table(collection: str, hits: Found, *, explain: bool = False) -> Iterator[str]:
+    """Two lines per hit: what it is, and why it was found; to explain it, a line for each part of
+    its score."""
     if hits:
         yield f"{collection}"
     for place, hit in enumerate(hits, 1):
         when = timezone.localtime(hit.at).strftime("%Y-%m-%d %H:%M") if hit.at else "-"
         title, key = one_line(hit.title or hit.id), one_line(hit.key)
         yield f"{place:>4}  {wide(title, 34)}{wide(hit.store or '-', 12)}{when:<18}{key}"
-        yield f"      {because(hit)}"
+        if not explain:
+            yield f"      {because(hit)}"
+            continue
+        for kind, score in hit.why.scores.items():
+            matched = ", ".join(map(one_line, hit.why.matched.get(kind, ())))
+            yield f"      {score:>6.2f}  {wide(kind, 12)}{matched}".rstrip()
+        yield f"      {hit.score:>6.2f}"
 
 
 def because(hit: Hit) -> str:
@@ -107,6 +114,9 @@ class Command(TeachingCommand):
             "--top", type=_top, default=10, metavar="N",
             help="so many hits of a collection (10; at most 100)",
         )  # fmt: skip
+        parser.add_argument(
+            "--explain", action="store_true", help="a line for each part of a hit's score"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
     def handle(self, **options: Any) -> None:
@@ -115,7 +125,8 @@ class Command(TeachingCommand):
         for name, hits in found.items():
             for notice in hits.notices:
                 self.stderr.write(notice)
-            printed = as_json(hits) if options["json"] else table(name, hits)
+            shown = table(name, hits, explain=options["explain"])
+            printed = as_json(hits) if options["json"] else shown
             for line in printed:
                 self.stdout.write(line)
         if limits := dict.fromkeys(word for hits in found.values() for word in hits.limits):
