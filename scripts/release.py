@@ -35,7 +35,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DUMPS = Path("tests", "unit", "ledger", "first")
 APPS = {
     "search": ["neural.retrieval"],
-    "search-light": ["neural.retrieval"],
     "forecasting": ["neural.forecasting"],
     "http": ["neural.api"],
     "webhooks": ["neural.hooks"],
@@ -52,8 +51,6 @@ DATABASES["default"]["OPTIONS"] = {{
     "transaction_mode": "IMMEDIATE", "timeout": 30,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
 }}
-if "neural.retrieval" in INSTALLED_APPS:
-    NEURAL = {{"vector_store_location": BASE_DIR / "search", "vector_store": {store!r}}}
 """
 CELERY = """
 import os
@@ -180,9 +177,8 @@ def try_out(program: str, wheel: Path, extra: str) -> int:
         install(python, f"{wheel}[{wanted}]" if wanted else str(wheel), cwd=home)
         run(python, "-m", "django", "startproject", "chain", ".", cwd=home)
         with (home / "chain" / "settings.py").open("a") as settings:
-            store = "sqlite" if extra == "search-light" else "lancedb"
             installed = ["django_celery_beat", "neural.restaurant", *APPS.get(extra, [])]
-            settings.write(SETTINGS.format(apps=installed if extra else [], store=store))
+            settings.write(SETTINGS.format(apps=installed if extra else []))
         (home / "chain" / "neural_handlers.py").write_text(HANDLERS)
         (home / "chain" / "celery.py").write_text(CELERY)
         (home / "chain" / "__init__.py").write_text("from .celery import app as celery_app\n")

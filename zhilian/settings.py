@@ -162,7 +162,6 @@ _default_embedder = not {"embedder", "embedder_options"} & _environment.neural.k
 NEURAL = {
     "default_time_zone": "Asia/Shanghai",
     "default_country": "CN",
-    "vector_store_location": str(VAR / "search"),
     # The default embedder's weights, which processes share.
     **({"embedder_options": {"weights": str(VAR / "weights")}} if _default_embedder else {}),
     **_environment.neural,

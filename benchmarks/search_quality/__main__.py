@@ -22,11 +22,11 @@ METHODS = (
 
 
 def main() -> None:
-    """Measure in a temporary database and vector store."""
+    """Measure in a temporary database."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="neural-quality-") as folder:
         _set_up(folder)
-        figures = _measured(options, Path(folder))
+        figures = _measured(options)
     if options.table:
         print(_table(figures))
     else:
@@ -65,14 +65,14 @@ def _set_up(folder: str) -> None:
     call_command("migrate", verbosity=0)
 
 
-def _measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.search_quality.measuring import of_your_own, shared
 
     began = time.perf_counter()
     figures = (
-        of_your_own(options.records, options.queries, folder)
+        of_your_own(options.records, options.queries)
         if options.queries
-        else shared(folder, odd=not options.even, every=options.every, alone=options.hybrid_only)
+        else shared(odd=not options.even, every=options.every, alone=options.hybrid_only)
     )
     return {"seconds": round(time.perf_counter() - began, 1), "recall_at": 10, "sets": figures}
 

@@ -5,15 +5,11 @@ With the package jieba also BM25 over its Chinese words, alone and in naive fusi
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
-import lancedb
 import numpy as np
-from lancedb.index import FTS
-from lancedb.query import MatchQuery
 
 from benchmarks.search_quality.data import DEPTH, Find
 from neural.retrieval.collections.documents import Document
@@ -23,9 +19,9 @@ _RANKS = 60
 """Reciprocal rank fusion scores a rank as 1 / (60 + rank), Cormack et al. 2009."""
 
 
-def baselines(documents: Sequence[Document], embedder: Embedder, folder: Path) -> dict[str, Find]:
+def baselines(documents: Sequence[Document], embedder: Embedder) -> dict[str, Find]:
     """The methods over these documents, by name."""
-    lexical = remembered(_lexical(documents, folder))
+    lexical = remembered(_lexical(documents))
     ids = [each.id for each in documents]
     whole = [["，".join(filter(None, _texts(each)))] for each in documents]
     short = [list(dict.fromkeys((each.title, *each.names))) for each in documents]
@@ -37,7 +33,9 @@ def baselines(documents: Sequence[Document], embedder: Embedder, folder: Path) -
         "naive fusion": _fused(lexical, dense_whole),
     }
     if find_spec("jieba"):
-        words = remembered(_bm25(ids, [each for (each,) in whole]))
+        words = remembered(
+            _bm25(ids, [each for (each,) in whole], import_module("jieba").cut_for_search)
+        )
         methods |= {"jieba bm25": words, "jieba fusion": _fused(words, dense_whole)}
     return methods
 
@@ -59,30 +57,22 @@ def remembered(find: Find) -> Find:
     return finding
 
 
-def _lexical(documents: Sequence[Document], folder: Path) -> Find:
-    """LanceDB's full text search, with 2- and 3-grams of the unchanged text."""
-    rows = [
-        {"id": each.id, "text": "\n".join((each.title, *each.names, each.text))}
-        for each in documents
-    ]
-    table = lancedb.connect(folder).create_table("raw", rows)
-    grams = FTS(base_tokenizer="ngram", ngram_min_length=2, ngram_max_length=3)
-    table.create_index("text", config=grams)
+def _lexical(documents: Sequence[Document]) -> Find:
+    """BM25 of 2- and 3-grams of the unchanged text."""
+    texts = ["\n".join((each.title, *each.names, each.text)) for each in documents]
+    return _bm25([each.id for each in documents], texts, _grams)
 
-    def find(query: str) -> list[str]:
-        asked = table.search(MatchQuery(query, "text"), query_type="fts")
-        return asked.select(["id", "_score"]).limit(DEPTH).to_arrow()["id"].to_pylist()
 
-    return find
+def _grams(text: str) -> list[str]:
+    return [text[at : at + size] for size in (2, 3) for at in range(len(text) - size + 1)]
 
 
 _K1, _B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009)."""
 
 
-def _bm25(ids: Sequence[str], texts: Sequence[str]) -> Find:
-    """BM25 over the words into which jieba cuts the texts, as for a search engine."""
-    cut = import_module("jieba").cut_for_search
+def _bm25(ids: Sequence[str], texts: Sequence[str], cut: Callable[[str], Iterable[str]]) -> Find:
+    """BM25 over the words into which the texts are cut."""
     counts = [Counter(word.lower() for word in cut(text) if word.strip()) for text in texts]
     usual = sum(map(Counter.total, counts)) / len(counts)
     holding: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Our search, used as an app would, with its own database and LanceDB."""
+"""Our search, used as an app would, with its own database."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any

@@ -13,7 +13,7 @@ from neural.retrieval.choosing import embedder
 Sets = Mapping[str, Sequence[data.Asked]]
 
 
-def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any]:
+def shared(*, odd: bool, every: int, alone: bool) -> dict[str, Any]:
     """Figures of the shared data: of odd rows, or of the even rows on which methods were chosen."""
     start = 1 if odd else 0
     restaurants, dishes = data.restaurants(), data.dishes()
@@ -21,8 +21,8 @@ def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any
     recipes = hybrid.index(hybrid.DISHES, hybrid.dish, dishes)
     methods: dict[str, dict[str, Find]] = {"places": {}, "recipes": {}}
     if not alone:
-        methods["places"] = baselines(places, embedder(), folder / "places")
-        methods["recipes"] = baselines(recipes, embedder(), folder / "recipes")
+        methods["places"] = baselines(places, embedder())
+        methods["recipes"] = baselines(recipes, embedder())
     methods["places"]["hybrid"] = hybrid.hybrid(hybrid.RESTAURANTS)
     methods["recipes"]["hybrid"] = hybrid.hybrid(hybrid.DISHES)
     disturbed = Disturber(dishes, seed=1 + start).all()
@@ -42,10 +42,10 @@ def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any
     }
 
 
-def of_your_own(records: Path, queries: Path, folder: Path) -> dict[str, Any]:
+def of_your_own(records: Path, queries: Path) -> dict[str, Any]:
     """Figures of your own records and labelled queries, from files."""
     documents = hybrid.index(hybrid.DISHES, hybrid.dish, data.lines(records))
-    methods = baselines(documents, embedder(), folder / "own")
+    methods = baselines(documents, embedder())
     methods["hybrid"] = hybrid.hybrid(hybrid.DISHES)
     return _figures(methods, {queries.stem: data.asked(queries)})
 

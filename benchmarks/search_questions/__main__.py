@@ -4,23 +4,20 @@
     python -m benchmarks.search_questions --floor 0.9      status 1 if fewer are right at first
     python -m benchmarks.search_questions --held-back      once, at the end
 
-Records an invented chain, indexes it (SQLite with LanceDB, PostgreSQL with pgvector), asks
-``neural.search`` and prints JSON. ``--failures`` lists the public questions that are not answered;
-those that are held back are never listed.
+Records an invented chain, indexes it, asks ``neural.search`` and prints JSON. ``--failures`` lists
+the public questions that are not answered; those that are held back are never listed.
 """
 
 import argparse
 import json
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated
 
-VECTORS = {"sqlite": "lancedb", "postgresql": "pgvector"}
+DATABASES = ("sqlite", "postgresql")
 
 
 def main() -> None:
@@ -30,7 +27,7 @@ def main() -> None:
         isolated.set_up(migrates=True)
         json.dump(_measured(options), sys.stdout, ensure_ascii=False)
         return
-    chosen = list(VECTORS) if options.database == "both" else [options.database]
+    chosen = list(DATABASES) if options.database == "both" else [options.database]
     figures = {name: _apart(name, options.postgresql) for name in chosen}
     json.dump(figures, sys.stdout, indent=2, ensure_ascii=False)
     print()
@@ -62,7 +59,6 @@ def _apart(database: str, server: str) -> Any:
     url = servers.create(isolated.DATABASE) if database == "postgresql" else ""
     try:
         with isolated.environment(url) as variables:
-            variables["NEURAL_VECTOR_STORE"] = VECTORS[database]
             command = [sys.executable, "-m", "benchmarks.search_questions", *sys.argv[1:]]
             return isolated.output(command, variables)
     finally:
@@ -97,8 +93,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         held_back = asking.BY_MEANING_HELD_BACK if options.held_back else ()
         sets_by_meaning = (asking.BY_MEANING, *held_back)
         for name in sets_by_meaning:
-            with tempfile.TemporaryDirectory(prefix="neural-quality-") as folder:
-                figures[name] = by_meaning(asking.questions(name), Path(folder))
+            figures[name] = by_meaning(asking.questions(name))
     return {**figures, "sets": sets, "seconds": round(time.perf_counter() - began, 1)}
 
 

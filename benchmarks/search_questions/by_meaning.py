@@ -1,7 +1,6 @@
 """The questions by meaning over the chain's dishes, asked of search and of simpler methods."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ _GAIN, _SMALL_GAIN = 2, 1
 """Of a dish that is right, and of one that is close (graded relevance, as in TREC)."""
 
 
-def by_meaning(questions: Sequence[Question], folder: Path) -> dict[str, Any]:
+def by_meaning(questions: Sequence[Question]) -> dict[str, Any]:
     """Recall of the first ten and MRR over the dishes that are right, and nDCG of the first ten
     over those and the close ones; of each method, by language."""
-    methods = {**baselines(_documents(), embedder(), folder), "search": _search}
+    methods = {**baselines(_documents(), embedder()), "search": _search}
     languages = dict.fromkeys(each.kind for each in questions)
     return {
         language: {

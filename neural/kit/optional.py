@@ -1,7 +1,7 @@
 """The optional apps of Neural, and lazy loading of public names.
 
 Names are loaded on first use for two reasons. Models cannot be imported before Django has loaded
-its applications, and a library that a project does not use (LanceDB, a model) should not slow its
+its applications, and a library that a project does not use (NumPy, a model) should not slow its
 start. A name of an app that is not installed raises an error that says which app to add.
 """
 

@@ -2,7 +2,7 @@
 
 A collection (``collections``) turns a record into a document. Its words become tokens (``text``),
 which are kept in the database (``stores.words``), and its texts become vectors (``embedders``),
-which are kept in a vector store (``stores``).
+which are beside them, or in a vector store of your own (``stores``).
 ``index`` keeps the index up to date with the database, and ``query`` searches it.
 
 The public names here are for writing your own embedder or vector store. Searching and registering
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         Shape,
         StoreUnavailable,
         TableMissing,
-        TableSize,
         VectorStore,
         Within,
     )
@@ -36,7 +35,6 @@ __all__ = [
     "Shape",
     "StoreUnavailable",
     "TableMissing",
-    "TableSize",
     "VectorStore",
     "Within",
 ]

@@ -26,9 +26,7 @@ def check_search(**_: Any) -> list[CheckMessage]:
         "The settings of search are in docs/reference/settings.md.",
         {
             "neural.E002": lambda: make_embedder(found.embedder, found.embedder_options),
-            "neural.E003": lambda: check_store(
-                found.vector_store, location=found.vector_store_location
-            ),
+            "neural.E003": lambda: check_store(found.vector_store),
             "neural.E004": _words,
         },
     )

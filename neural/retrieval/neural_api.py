@@ -18,7 +18,6 @@ from neural.kit.errors import NeuralError
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.query.hits import Found, missing_everywhere
 from neural.retrieval.query.searching import MOST, search
-from neural.retrieval.stores.base import TableMissing
 
 SECONDS_TO_RETRY = 30
 
@@ -144,9 +143,8 @@ def _found(collection: str, asked: Question, stores: Collection[str] | None) -> 
         )
     except NeuralError as error:
         logger.warning("event=search_failed collection=%s error=%r", collection, str(error))
-        remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
         raise ApiProblem(
             503,
-            f"{collection} cannot be searched just now; manage.py {remedy} helps",
+            f"{collection} cannot be searched just now; manage.py doctor says why",
             headers={"Retry-After": str(SECONDS_TO_RETRY)},
         ) from error

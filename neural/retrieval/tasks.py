@@ -53,5 +53,6 @@ def rebuild_search_index(index_id: int) -> dict[str, Any]:
     base=LedgerTask, name=compaction.COMPACT_TASK, title=_("Compact the search indexes"), **_LOW
 )
 def tend_search_indexes(grown_only: bool = False) -> dict[str, Any]:
-    """Compact the search indexes and drop replaced ones; returns rows by collection."""
-    return compaction.compact_search_indexes(grown_only=grown_only)
+    """Compact the search indexes and drop replaced ones; returns rows by collection. A run of an
+    older release may say ``grown_only``."""
+    return compaction.compact_search_indexes()

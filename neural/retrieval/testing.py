@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +9,7 @@ from django.db import DatabaseError
 from django.test.utils import override_settings
 
 from neural.ledger.dialects import ledger_connection
-from neural.retrieval.choosing import IN_A_DIRECTORY, vector_store
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.index.scheduling import schedule_indexing
 from neural.retrieval.models import SearchIndex
 from neural.worker.in_process import also_doing
@@ -25,17 +24,13 @@ def temporary_search_index(**changes: Any) -> Iterator[None]:
     index.
 
     Search is switched on, with the vector store and the embedder of the settings or those in
-    ``changes`` (of ``NEURAL``). LanceDB and SQLite keep their tables in a temporary directory. In
-    any other store, the tables are dropped at the end, with the rows that name them. Use it with
-    ``with``, as a decorator, or in ``setUp``: ``self.enterContext(…)``.
+    ``changes`` (of ``NEURAL``). Its tables are dropped at the end, with the rows that name them.
+    Use it with ``with``, as a decorator, or in ``setUp``: ``self.enterContext(…)``.
     """
-    with TemporaryDirectory(prefix="neural-search-") as directory:
-        chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
-        if chosen.get("vector_store") in IN_A_DIRECTORY:
-            chosen |= {"vector_store_location": directory, "vector_store_options": {}}
-        asking = also_doing(schedule_indexing)
-        with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:
-            yield
+    chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
+    asking = also_doing(schedule_indexing)
+    with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:
+        yield
 
 
 @contextmanager

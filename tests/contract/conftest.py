@@ -6,13 +6,13 @@ import pytest
 
 from neural.retrieval.stores.base import VectorStore
 from tests.contract.rows import SHAPE, Table
-from tests.contract.vector_stores import STORES, parameters
+from tests.contract.vector_stores import STORES
 
 
-@pytest.fixture(params=parameters())
-def store(request: pytest.FixtureRequest) -> Iterator[VectorStore]:
+@pytest.fixture(params=sorted(STORES))
+def store(request: pytest.FixtureRequest, db: None) -> Iterator[VectorStore]:
     """An empty store."""
-    made = STORES[request.param](request)
+    made = STORES[request.param]()
     yield made
     for name in made.tables():
         made.drop(name)

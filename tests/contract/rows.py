@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from neural.retrieval.stores.base import Row, Shape, TableSize, Vector, VectorStore, Within
+from neural.retrieval.stores.base import Row, Shape, Vector, VectorStore, Within
 
 ANYWHERE = Within(stores=None)
 DIMENSIONS = 16
@@ -19,9 +19,9 @@ def pointing(*axes: float) -> Vector:
     return vector / np.linalg.norm(vector)
 
 
-def row(key: str, *, version: int = 1, **vectors: Vector) -> Row:
+def row(key: str, **vectors: Vector) -> Row:
     """A row of the store that its key names."""
-    return Row(key=key, store=key.partition("/")[0], version=version, vectors=vectors)
+    return Row(key=key, store=key.partition("/")[0], vectors=vectors)
 
 
 class Table:
@@ -37,20 +37,7 @@ class Table:
         self.store.delete(self.name, keys)
 
     def vectors(self, key: str) -> Mapping[str, Vector]:
-        row = self.store.rows(self.name, [key], within=ANYWHERE).get(key)
-        return row.vectors if row else {}
-
-    def count(self, within: Within = ANYWHERE) -> int:
-        return self.store.count(self.name, within=within)
-
-    def row(self, key: str, within: Within = ANYWHERE) -> Row:
-        return self.store.rows(self.name, [key], within=within)[key]
-
-    def keys(self, *keys: str, within: Within = ANYWHERE) -> set[str]:
-        return set(self.store.rows(self.name, keys, within=within))
-
-    def compact(self) -> TableSize:
-        return self.store.compact(self.name)
+        return self.store.vectors(self.name, key)
 
     def near(self, vector: Vector, within: Within = ANYWHERE, **asked: Any) -> list[str]:
         """Keys by ``lead``, nearest first."""

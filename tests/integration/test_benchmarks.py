@@ -74,9 +74,6 @@ SMALL = {
         *HERE,
     ],
     "waiting": ["--calls", "4", "--milliseconds", "10", "--repeats", "1", *HERE],
-    "vector_store": [
-        *("--rows", "100", "--embedded", "20", "--questions", "2", "--unindexed", "50"),
-    ],
     "walks": HERE,
 }
 """By command: the arguments with which it is done soonest; `{sales}` and others are small files."""

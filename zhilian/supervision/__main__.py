@@ -23,8 +23,8 @@ RESTART_SECONDS = 5
 
 def main() -> None:
     """Run what the plan, in JSON, names. Without `broker`, a directory, none is started."""
-    # By default glibc keeps memory in up to eight areas for each core. LanceDB has many threads,
-    # and a process that had indexed 10,000 records held 559 MiB.
+    # By default glibc keeps memory in up to eight areas for each core. A process with many
+    # threads that had indexed 10,000 records held 559 MiB.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     plan: dict[str, Any] = json.loads(sys.argv[1])
     programs = [ProgramSpec(name=name, arguments=each) for name, each in plan["programs"].items()]

@@ -32,8 +32,7 @@ class Command(TeachingCommand):
         Copies every row of every installed app from a file of SQLite into the present database
         (DATABASE_URL), which has just been migrated and was never used. Every key and every time
         stays as it is, to the microsecond, and new rows get the keys that follow. Stop web, workers
-        and beat before; who writes to the file meanwhile waits. All is copied or nothing. Vectors
-        of search that are in files stay there; for pgvector, manage.py rebuild_index makes them.
+        and beat before; who writes to the file meanwhile waits. All is copied or nothing.
     """
     after_help = """
         examples:

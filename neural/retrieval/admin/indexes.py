@@ -39,7 +39,6 @@ from neural.ledger.clock import database_clock
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.active import notices_of
 from neural.retrieval.index.lag import (
-    all_notices_of,
     index_lag,
     why_it_waits,
     why_nobody_builds_it,
@@ -142,7 +141,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         section(None, "collection", "state_badge", "behind", "embedder", "dimensions"),
         section(
             gettext_lazy("Size"),
-            ("rows_display", "unindexed_display"),
+            "rows_display",
             "size_display",
             instant_column(SearchIndex, "compacted_at"),
         ),
@@ -185,7 +184,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The progress of the index, and notices about it."""
-        notices: Any = all_notices_of(row) if row.state == IndexState.ACTIVE else ()
+        notices: Any = notices_of(row) if row.state == IndexState.ACTIVE else ()
         why = why_it_waits(row) or why_nobody_builds_it(row)
         if why and REBUILD.is_permitted(request.user):
             notices = [why]
@@ -201,9 +200,6 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     name = computed_column(gettext_lazy("index"), lambda index: f"#{index.pk}")
     state_badge = computed_column(gettext_lazy("state"), _badge)
     rows_display = computed_column(gettext_lazy("rows"), lambda index: f"{index.rows:,}")
-    unindexed_display = computed_column(
-        gettext_lazy("rows outside of its indexes"), lambda index: f"{index.unindexed_rows:,}"
-    )
     size_display = computed_column(
         gettext_lazy("size"), lambda index: of_bytes(index.bytes) if index.bytes else NOTHING
     )

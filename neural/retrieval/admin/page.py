@@ -37,7 +37,6 @@ from neural.retrieval.collections.documents import key_of
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.index import active
 from neural.retrieval.models import Search
-from neural.retrieval.stores.base import Within
 from neural.retrieval.warming import warm_once
 
 STORES_LISTED = 200
@@ -127,7 +126,7 @@ def _standing_of(collection: SearchCollection, stores: frozenset[str] | None) ->
         found = active.active_index(collection.name)
         if found is None:
             return {"text": _("nothing has been indexed yet")}
-        records = found.store.count(found.index.table, within=Within(stores=stores))
+        records = found.records(stores)
         text = behind(collection.name, stores)
     except NeuralError as error:
         return {"text": what_is_wrong(error)}

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex, SearchRow
-from neural.retrieval.stores.base import Vector, VectorStore, Within
+from neural.retrieval.stores.base import Vector, VectorStore
 
 MOST_COUNTED = 20_000
 """At most this many waiting entries are read when the records that a new index lacks are
@@ -45,12 +45,14 @@ class ActiveIndex:
         """Whether its vectors can be asked: not those of an older release."""
         return bool(self.index.vectors) and self.index.token_form == TOKEN_FORM
 
-    def vectors_of(self, key: str, within: Within) -> Mapping[str, Vector]:
+    def records(self, stores: Collection[str] | None) -> int:
+        """How many records of these stores (None: of all, and of none) it has."""
+        own = SearchRow.objects.filter(index=self.index)
+        return (own if stores is None else own.filter(store__in=stores)).count()
+
+    def vectors_of(self, key: str) -> Mapping[str, Vector]:
         """The vectors of a row; none if it has none."""
-        if not self.has_vectors:
-            return {}
-        row = self.store.rows(self.index.table, [key], within=within).get(key)
-        return row.vectors if row else {}
+        return self.store.vectors(self.index.table, key) if self.has_vectors else {}
 
 
 _read: ContextVar[list[SearchIndex] | None] = ContextVar("read_indexes", default=None)
@@ -133,6 +135,12 @@ def notices_of(index: SearchIndex) -> tuple[str, ...]:
     off = _("What has happened lately is not found: search is switched off (NEURAL search).")
     remedy = _("run manage.py rebuild_index %(name)s") % {"name": index.collection}
     about = {"name": index.collection, "remedy": remedy}
+    if index.token_form != TOKEN_FORM:
+        anew = _(
+            "The index of %(name)s was made by an older release: the workers build it anew. Until "
+            "then records are found as far as it is built."
+        )
+        return (*([] if conf().search else [off]), anew % about)
     misfits = (
         _("The index of %(name)s %(what)s: %(remedy)s.") % {**about, "what": what}
         for what in _misfits(index)
@@ -151,8 +159,6 @@ def _misfits(index: SearchIndex) -> Iterator[str]:
             about["old"] += f" ({index.dimensions})"
             about["new"] += f" ({chosen.dimensions})"
         yield _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
-    if index.token_form != TOKEN_FORM:
-        yield _("was made by an older release, which took words apart in another way")
     # If this process lacks the model too, another notice says that.
     if getattr(index, "has_gaps", True) and its_embedder(index) is not None:
         yield from _gaps(index)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from dataclasses import asdict
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from neural.retrieval.conf import conf
 from neural.retrieval.index.writing import measure
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.retrieval.stores import words
-from neural.retrieval.stores.base import TableMissing, TableSize
+from neural.retrieval.stores.base import TableMissing
 from neural.schedules.shipped import ShippedSchedule
 
 logger = logging.getLogger(__name__)
@@ -41,19 +41,17 @@ COMPACTION_SCHEDULE = ShippedSchedule(
 )
 
 
-def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
-    """Compact the indexes that are written (with ``grown_only``, those with many unindexed rows),
-    and drop the tables of replaced ones. Returns rows by collection and the number of dropped
-    tables. If an index fails, the others are compacted first; then its error is raised."""
+def compact_search_indexes() -> dict[str, Any]:
+    """Compact the indexes that are written, record their sizes, and drop the tables of replaced
+    ones. Returns rows by collection and the number of dropped tables. If an index fails, the others
+    are compacted first; then its error is raised."""
     rows: dict[str, int] = {}
     failed: list[NeuralError] = []
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
     for index in here.order_by("collection", "pk"):
         try:
-            # Measured again, because two shards may both have asked for a compaction.
-            if not grown_only or measure([index]) >= conf().index_compact_rows:
-                size = compact(index)
-                rows |= {index.collection: size.rows} if size else {}
+            compact(index)
+            rows[index.collection] = index.rows
         except NeuralError as error:
             failed.append(error)
     dropped = drop_replaced()
@@ -62,29 +60,21 @@ def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
     return {"rows": rows, "dropped": dropped}
 
 
-def compact(index: SearchIndex) -> TableSize | None:
-    """Compact one index and record its size; None if it has no table yet."""
-    try:
-        size = vector_store().compact(index.table)
-    except TableMissing:
-        return None
-    index.note_size(**asdict(size), compacted_at=Now())
-    logger.info(
-        "event=index_compacted collection=%s table=%s rows=%d bytes=%d",
-        index.collection,
-        index.table,
-        size.rows,
-        size.bytes,
-    )
-    return size
+def compact(index: SearchIndex) -> None:
+    """Compact one index and record its size, unless it has no table yet."""
+    with suppress(TableMissing):
+        if index.vectors:
+            vector_store().compact(index.table)
+        measure([index])
+        index.note_size(compacted_at=Now())
+        index.refresh_from_db(fields=["rows"])
 
 
 def drop_replaced() -> int:
-    """Drop the tables of indexes that were replaced or cancelled a while ago; returns how many."""
+    """Drop the tables of indexes that were replaced or cancelled a while ago, with their words;
+    returns how many. Tables in a store that is not used any more stay there."""
     ended = SearchIndex.objects.filter(
-        state__in=(IndexState.RETIRED, IndexState.CANCELLED),
-        store_kind=conf().vector_store,
-        ended_at__lt=Now() - GRACE,
+        state__in=(IndexState.RETIRED, IndexState.CANCELLED), ended_at__lt=Now() - GRACE
     )
     names = dict(ended.values_list("table", "pk"))
     there = sorted(names.keys() & set(vector_store().tables())) if names else []
@@ -94,13 +84,3 @@ def drop_replaced() -> int:
         vector_store().drop(table)
         logger.info("event=index_dropped table=%s", table)
     return len(there)
-
-
-def schedule_compaction() -> None:
-    """Enqueue a run that compacts the indexes that have grown, unless one waits already."""
-    enqueue_low(
-        task=COMPACT_TASK,
-        kwargs={"grown_only": True},
-        unique_key=COMPACT_TASK,
-        requested_by="indexing",
-    )

@@ -19,10 +19,8 @@ from neural.models.store import STORE_CODE_PATTERN
 from neural.retrieval.collections.documents import RecordRefused, parts_of
 from neural.retrieval.collections.registry import collection_of, document_of
 from neural.retrieval.conf import conf
-from neural.retrieval.index.active import written_indexes
 from neural.retrieval.index.batches import bisect, reason_of, slice_seconds
 from neural.retrieval.index.indexing import Indexed, index_entries
-from neural.retrieval.index.writing import count_writes
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.runs.slices import in_slices
 
@@ -147,6 +145,4 @@ def _index(collection: str, entries: Sequence[OutboxEntry]) -> Indexed:
     refused = {entry.key: reason_of(error) for entry, error in failed}
     for each in done:
         refused.update(each.refused)
-    if any(each.keys for each in done):
-        count_writes(written_indexes(collection_of(collection)))
     return Indexed(keys=[key for each in done for key in each.keys], refused=refused)

@@ -12,7 +12,6 @@ from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import indexes_of, notices_of
-from neural.retrieval.index.writing import knows_more_than_database
 from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
 from neural.runs.models.run import SET_ASIDE_STATES
@@ -88,19 +87,8 @@ def index_notices() -> dict[str, tuple[str, ...]]:
     """The notices about the index that is searched, for each collection that has any."""
     known = {each.name for each in collections()}  # unknown collections cannot be rebuilt
     indexes = SearchIndex.objects.active().filter(collection__in=known)
-    found = {index.collection: all_notices_of(index) for index in indexes}
+    found = {index.collection: notices_of(index) for index in indexes}
     return {name: notices for name, notices in sorted(found.items()) if notices}
-
-
-def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
-    """The notices that each search shows, and those that need a query of the vector store."""
-    if not knows_more_than_database(index):
-        return notices_of(index)
-    sentence = _(
-        "The index of %(name)s has seen a later state of the database, which was restored from a "
-        "backup, or a copy of the database writes to it: run manage.py rebuild_index %(name)s."
-    )
-    return (*notices_of(index), sentence % {"name": index.collection})
 
 
 def why_it_waits(index: SearchIndex) -> str:

@@ -20,7 +20,7 @@ from neural.retrieval.index.active import is_as_the_settings_say, new_index
 from neural.retrieval.index.batches import batch_size, bisect, reason_of, slice_seconds
 from neural.retrieval.index.compaction import compact, drop_replaced, enqueue_low
 from neural.retrieval.index.fields import shape_of
-from neural.retrieval.index.writing import count_writes, version_now, write
+from neural.retrieval.index.writing import version_now, write
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.runs.slices import in_slices
 
@@ -172,7 +172,6 @@ def _build(index: SearchIndex, read: Read) -> None:
 def _switch(index: SearchIndex) -> None:
     """Activate the index, as all records have been read."""
     compact(index)
-    count_writes([index])
     if index.activate():
         logger.info(
             "event=index_activated collection=%s table=%s records=%d",

@@ -28,7 +28,6 @@ from neural.retrieval.collections.registry import collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
 from neural.retrieval.index.batches import batch_size, bisect, blames_a_record, reason_of
-from neural.retrieval.index.compaction import schedule_compaction
 from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.index.indexing import (
     fill_gaps,
@@ -37,7 +36,7 @@ from neural.retrieval.index.indexing import (
     is_time_to_look,
 )
 from neural.retrieval.index.rebuilding import open_rebuild
-from neural.retrieval.index.writing import count_writes, measure
+from neural.retrieval.index.writing import measure
 from neural.retrieval.models import IndexShard, IndexState, OutboxEntry, SearchIndex
 
 INDEX_TASK = "neural.tasks.index_marked"
@@ -246,10 +245,6 @@ def _note_trouble(this: _Pass) -> dict[str, str]:
 
 
 def _look_after(collections: Iterable[str]) -> None:
-    """Count the writes, record the sizes of the tables, and schedule a compaction if one has grown
-    a lot."""
+    """Record the sizes of the indexes."""
     for name in collections:
-        indexes = written_indexes(collection_of(name))
-        count_writes(indexes)
-        if measure(indexes) >= conf().index_compact_rows:
-            schedule_compaction()
+        measure(written_indexes(collection_of(name)))

@@ -1,19 +1,13 @@
-"""Turning records into rows of indexes, and writing them, also to tables that are missing.
-
-The database counts the writes of each index, and a vector store outside of the database notes the
-greatest count beside the table. When the database was restored from a backup, or a copy of it
-writes to the same index, the database's count is the lower one. A count is committed before it is
-noted. A comparison reads the store's number first. So neither a process that is killed in between
-nor one that writes meanwhile causes a false alarm."""
+"""Turning records into rows of indexes, and writing them, also to tables that are missing."""
 
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from django.db import transaction
 
 from neural.kit.errors import NeuralError, PermanentError
 from neural.ledger import dialects
@@ -177,8 +171,9 @@ def write(
             words.upsert(index.pk, rows)
         if gone:
             words.delete(index.pk, gone)
-        if index.token_form == TOKEN_FORM:  # an older table has another shape and is being rebuilt
-            _write_vectors(index, documents.read, vectors, gone, version)
+        # An older table has another shape, and is being rebuilt.
+        if index.vectors and index.token_form == TOKEN_FORM:
+            _write_vectors(index, documents.read, vectors, gone)
     newer = SearchRow.objects.filter(
         index__in=indexes, key__in=documents.read, version__gt=version
     ).values_list("key", flat=True)
@@ -191,7 +186,6 @@ def _write_vectors(
     documents: Mapping[str, Document],
     vectors: Vectors,
     gone: Collection[str],
-    version: int,
 ) -> None:
     """Write the rows of the vector store. They have no vectors if this process lacks the index's
     model; a process that has it adds them."""
@@ -200,7 +194,7 @@ def _write_vectors(
         columns = []
         _log_gaps(index)
     rows = [
-        Row(key=key, store=each.store, version=version, vectors=vectors_of(each, columns, vectors))
+        Row(key=key, store=each.store, vectors=vectors_of(each, columns, vectors))
         for key, each in documents.items()
     ]
     try:
@@ -243,54 +237,9 @@ def _make_table(index: SearchIndex) -> None:
     vector_store().create(index.table, shape_of(index.vectors, index.dimensions))
 
 
-def measure(indexes: Sequence[SearchIndex]) -> int:
-    """Record the sizes of the tables; returns the largest number of unindexed rows of one table."""
-    most = 0
+def measure(indexes: Iterable[SearchIndex]) -> None:
+    """Record how many rows the indexes have, and the sizes of the tables of their vectors."""
     for index in indexes:
-        try:
-            size = vector_store().size(index.table)
-        except TableMissing:
-            continue
-        index.note_size(**asdict(size))
-        most = max(most, size.unindexed_rows)
-    return most
-
-
-# Counting the writes, to notice an index that is newer than the database
-
-
-FOR_GOOD = 2**62
-"""The number that is noted once the database was found to be behind. No count reaches it, so
-neither this database nor its copy trusts the index again before a rebuild."""
-
-
-def count_writes(indexes: Sequence[SearchIndex]) -> None:
-    """Count a write of each of these indexes, at the end of a slice of work. In a transaction of
-    the caller, this happens when it commits."""
-    if vector_store().notes_writes:
-        for index in indexes:
-            transaction.on_commit(partial(_count, index), robust=True)
-
-
-def _count(index: SearchIndex) -> None:
-    store = vector_store()
-    try:
-        recorded = store.writes_noted(index.table)
-        number = index.count_write()
-        if recorded is not None and FOR_GOOD > recorded >= number:
-            logger.warning("event=index_knows_more_than_database collection=%s", index.collection)
-            number = FOR_GOOD
-        store.note_writes(index.table, number)
-    except TableMissing:
-        return  # the table was dropped meanwhile, or has no rows yet
-
-
-def knows_more_than_database(index: SearchIndex) -> bool:
-    """Whether a later state of the database, or a copy of it, has written to the index. False where
-    that is unknown: no number was noted yet, or the store is unavailable or another one."""
-    try:
-        store = vector_store()
-        recorded = store.writes_noted(index.table) if store.notes_writes else None
-    except NeuralError:
-        return False
-    return recorded is not None and recorded > index.counted_writes()
+        with suppress(TableMissing):
+            size = vector_store().size(index.table) if index.vectors else 0
+            index.note_size(rows=SearchRow.objects.filter(index=index).count(), bytes=size)

@@ -6,8 +6,8 @@ Each change of state is a verb: a conditional UPDATE that returns whether it hap
 
 from typing import Any, Self
 
-from django.db import models, router, transaction
-from django.db.models import F, Q
+from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -62,9 +62,7 @@ class SearchIndex(models.Model):
         _("compacted at"), null=True, blank=True, db_column="tended_at"
     )
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
-    unindexed_rows = models.PositiveBigIntegerField(_("rows outside of its indexes"), default=0)
     bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
-    writes = models.PositiveBigIntegerField(_("writes"), default=0, db_default=0)
 
     objects = SearchIndexQuerySet.as_manager()
 
@@ -126,19 +124,8 @@ class SearchIndex(models.Model):
         self._change(task_id=task_id)
 
     def note_size(self, **facts: Any) -> None:
-        """Record the size of the table as the vector store reports it."""
+        """Record the size of the index."""
         type(self).objects.filter(pk=self.pk).update(**facts)
-
-    def count_write(self) -> int:
-        """Count one more write of the table; returns the new count."""
-        with transaction.atomic(using=router.db_for_write(type(self))):
-            type(self).objects.filter(pk=self.pk).update(writes=F("writes") + 1)
-            return self.counted_writes()
-
-    def counted_writes(self) -> int:
-        """The count of writes, read from the primary database and not from a replica."""
-        own = type(self).objects.using(router.db_for_write(type(self)))
-        return own.filter(pk=self.pk).values_list("writes", flat=True).first() or 0
 
     def _change(self, *, was_at: str | None = None, **changes: Any) -> bool:
         """Change the index if it is still being built, and up to the cursor ``was_at``."""

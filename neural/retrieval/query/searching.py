@@ -197,7 +197,7 @@ def _similar(collection: str, key: str, within: Within, top_k: int) -> Found:
     reading = Reading(parsed=parsed, text="", within=within, wide=within)
     search = _Search(active=active, look=_look_up(active, reading, top_k))
     look_up([search.look])
-    near = _near_enough(active, _nearest(active, parsed, active.vectors_of(key, within), within))
+    near = _near_enough(active, _nearest(active, parsed, active.vectors_of(key), within))
     more_rows([(search.look, near)])
     search.look.rows = [each for each in search.look.rows if each.key != key]
     search.ranked = _ranked(search, near)

@@ -1,6 +1,6 @@
-"""Where the indexes are: words in the database (``words``), vectors in a vector store.
+"""Where the indexes are: words (``words``) and vectors (``database``) in the database.
 
 ``base.VectorStore`` is the interface of vector stores, with its ``Row``, ``Match`` and ``Within``;
-``lance`` (LanceDB, embedded, the default), ``pgvector`` and ``sqlite`` (files, searched exactly)
-implement it. ``choosing.vector_store`` makes the one of the settings, for ``index`` and ``query``.
+``database.DatabaseStore`` implements it, and yours may. ``choosing.vector_store`` makes the one of
+the settings, for ``index`` and ``query``.
 """

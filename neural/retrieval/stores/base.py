@@ -11,7 +11,7 @@ that it enforces itself whose rows a user sees.
 import datetime as dt
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -57,16 +57,8 @@ class Row:
 
     key: str
     store: str
-    version: int
-    """Microseconds since 1970 (UTC) at which the record was read. A row never replaces one with a
-    greater version."""
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     """Vectors by column: float32, of length 1."""
-
-
-NOTED = ""
-"""The key of the row whose version is the number of writes. Keys of records have a slash, and codes
-of stores have none."""
 
 
 _TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
@@ -79,25 +71,6 @@ def checked(table: str) -> str:
             f"{table!r} cannot be a table's name: at most 40 letters, digits, '_', '-', '.'"
         )
     return table
-
-
-FIXED = ("key", "store", "version")
-"""The columns of every table."""
-
-
-def row_of(values: Sequence[Any], names: Sequence[str], read: Callable[[Any], Vector]) -> Row:
-    """The row that a table has as these values: those of the fixed columns, then the vectors of
-    these names, of which a missing one is empty or None."""
-    key, store, version, *kept = values
-    vectors = {name: read(each) for name, each in zip(names, kept, strict=True) if each}
-    return Row(key=key, store=store, version=version, vectors=vectors)
-
-
-def newest_of(rows: Sequence[Row]) -> list[Row]:
-    """For each key the row with the greatest version (the last of equal ones), sorted by key.
-    Writers that lock rows in the same order cannot deadlock."""
-    newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
-    return [newest[key] for key in sorted(newest)]
 
 
 def refused_shape(table: str, there: Shape, wanted: Shape) -> TableRefused:
@@ -158,16 +131,6 @@ class Match(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableSize:
-    """The size of a table."""
-
-    rows: int
-    unindexed_rows: int
-    """Rows that no index covers yet, so that queries read each of them."""
-    bytes: int
-
-
 class VectorStore(ABC):
     """Where rows are kept. There is one object per process; threads may share it.
 
@@ -175,11 +138,6 @@ class VectorStore(ABC):
     that cannot be reached raises :class:`StoreUnavailable`, a missing table :class:`TableMissing`.
     Several processes may write one table at the same time without losing rows.
     """
-
-    notes_writes = False
-    """Whether the number of writes of a table is noted in it (:meth:`note_writes`), so that a
-    database restored from a backup is detected (``retrieval/index/writing.py``). Not needed if the
-    tables are in the database itself and are restored with it."""
 
     @abstractmethod
     def create(self, table: str, shape: Shape) -> None:
@@ -196,46 +154,28 @@ class VectorStore(ABC):
 
     @abstractmethod
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
-        """Write rows in one commit. A row replaces that of the same key unless that one's
-        ``version`` is greater. If ``rows`` has several of one key, the one with the greatest
-        version counts."""
+        """Write rows in one commit. A row replaces that of the same key, of several the last
+        counts; one without vectors need not be kept."""
 
     @abstractmethod
     def delete(self, table: str, keys: Collection[str]) -> None:
         """Remove rows in one commit. Missing keys are no error."""
 
     @abstractmethod
-    def count(self, table: str, *, within: Within) -> int:
-        """The number of rows within."""
-
-    @abstractmethod
     def nearest(
         self, table: str, *, column: str, vector: Vector, within: Within, limit: int
     ) -> list[Match]:
         """At most ``limit`` rows by cosine similarity (-1 to 1) of a vector column, best first.
-        Rows without that vector are left out. Approximate once the table is indexed."""
+        Rows without that vector are left out. It may be approximate."""
 
     @abstractmethod
-    def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
-        """Rows by key. Missing rows are left out."""
+    def vectors(self, table: str, key: str) -> Mapping[str, Vector]:
+        """The vectors of a row by column; none if there is no such row."""
 
     @abstractmethod
-    def compact(self, table: str) -> TableSize:
-        """Compact the table after many small writes, bring all rows into the indexes, and make
-        approximate indexes once the table is large enough. Queries go on meanwhile. Returns the new
-        size."""
+    def size(self, table: str) -> int:
+        """About how many bytes a table takes."""
 
-    @abstractmethod
-    def size(self, table: str) -> TableSize:
-        """The size of a table, and how many of its rows are not indexed yet."""
-
-    def writes_noted(self, table: str) -> int | None:
-        """The greatest number noted for a table; None if none was noted."""
-        row = self.rows(table, [NOTED], within=Within(stores=None)).get(NOTED)
-        return row.version if row else None
-
-    def note_writes(self, table: str, number: int) -> None:
-        """Note a number in a table unless a greater one is there, also when others note one at the
-        same time. It is the version of a row without vectors, which is no record and is not
-        counted."""
-        self.upsert(table, [Row(key=NOTED, store="/", version=number)])
+    def compact(self, table: str) -> None:  # noqa: B027 (most stores have nothing to do)
+        """Do what a table needs after many small writes; called every hour, and before a new index
+        is searched. Queries go on meanwhile."""

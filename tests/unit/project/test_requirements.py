@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-PRODUCTION_FILES = ("requirements.txt", "requirements-lancedb.txt")
+PRODUCTION_FILES = ("requirements.txt",)
 """What deploy/README.md installs."""
 PRODUCTION = """
 import sys

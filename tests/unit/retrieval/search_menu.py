@@ -12,7 +12,7 @@ from neural.retrieval.index.active import ActiveIndex
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import Row
-from neural.retrieval.stores.lance.store import LanceStore
+from neural.retrieval.stores.database import DatabaseStore
 
 MENU = {
     "麻婆豆腐": "四川名菜，嫩豆腐配牛肉末和花椒，又麻又辣，很下饭。",
@@ -48,7 +48,6 @@ def menu() -> list[Document]:
 
 def index_of(
     documents: Sequence[Document],
-    location,
     *,
     vectors=("whole", "title"),
     collection="menu",
@@ -56,20 +55,21 @@ def index_of(
 ) -> ActiveIndex:
     """These documents in an index, as the flow would have written them; its rows are in the
     database."""
-    store = LanceStore(str(location))
+    store = DatabaseStore()
     shape = fields.shape_of(vectors, MODEL.dimensions)
     table = table or collection
-    store.create(table, shape)
+    if vectors:
+        store.create(table, shape)
     index = SearchIndex.objects.create(
-        collection=collection, table=table, store_kind="lancedb", embedder=MODEL.name,
+        collection=collection, table=table, store_kind="database", embedder=MODEL.name,
         dimensions=MODEL.dimensions, vectors=list(vectors), token_form=fields.TOKEN_FORM,
         rows=len(documents), state=IndexState.RETIRED,
     )  # fmt: skip
     words.upsert(
         index.pk, [writing.search_row(index, each.key, each, version=1) for each in documents]
     )
-    store.upsert(table, _rows(documents, vectors))
-    store.compact(table)
+    if vectors:
+        store.upsert(table, _rows(documents, vectors))
     embedder = MODEL if vectors else None
     return ActiveIndex(index=index, store=store, embedder=embedder)
 
@@ -88,7 +88,6 @@ def _rows(documents, vectors):
         Row(
             key=each.key,
             store=each.store,
-            version=1,
             vectors=writing.vectors_of(each, vectors, made),
         )
         for each in documents

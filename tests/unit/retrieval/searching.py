@@ -10,7 +10,7 @@ from neural.retrieval.collections.documents import Document, RecordRefused, key_
 from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection, register_collection
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.models import OutboxEntry, SearchIndex, SearchRow
-from neural.retrieval.stores.base import Match, TableMissing, TableSize, VectorStore
+from neural.retrieval.stores.base import Match, TableMissing, VectorStore
 from tests.registries import forget
 
 STORE = "tests.unit.retrieval.searching.MemoryStore"
@@ -49,8 +49,6 @@ class MemoryStore(VectorStore):
     commits: list[tuple[str, int]] = []
     compacted: list[str] = []
     fails: list[Exception] = []
-    noted: dict[str, int] = {}
-    notes_writes = True
     before_write = None
     _lock = threading.RLock()
 
@@ -59,7 +57,7 @@ class MemoryStore(VectorStore):
 
     @classmethod
     def forget(cls):
-        for each in (cls.kept, cls.commits, cls.compacted, cls.fails, cls.noted):
+        for each in (cls.kept, cls.commits, cls.compacted, cls.fails):
             each.clear()
         cls.before_write = None
 
@@ -79,7 +77,6 @@ class MemoryStore(VectorStore):
 
     def drop(self, table):
         self.kept.pop(table, None)
-        self.noted.pop(table, None)
 
     def tables(self):
         return sorted(self.kept)
@@ -89,9 +86,7 @@ class MemoryStore(VectorStore):
         self._write()
         with self._lock:
             for row in rows:
-                known = rows_there.get(row.key)
-                if known is None or row.version >= known.version:
-                    rows_there[row.key] = row
+                rows_there[row.key] = row
             self.commits.append((table, len(rows)))
 
     def delete(self, table, keys):
@@ -100,34 +95,22 @@ class MemoryStore(VectorStore):
         for key in keys:
             rows_there.pop(key, None)
 
-    def count(self, table, *, within):
-        return len(self._table(table))
-
     def nearest(self, table, *, column, vector, within, limit):
         rows = (row for row in self._table(table).values() if column in row.vectors)
         seen = (row for row in rows if within.stores is None or row.store in within.stores)
         found = [Match(row.key, float(row.vectors[column] @ vector)) for row in seen]
         return sorted(found, key=lambda match: -match.score)[:limit]
 
-    def rows(self, table, keys, *, within):
-        return {key: row for key, row in self._table(table).items() if key in keys}
+    def vectors(self, table, key):
+        row = self._table(table).get(key)
+        return row.vectors if row else {}
 
     def compact(self, table):
+        self._table(table)
         self.compacted.append(table)
-        return self.size(table)
 
     def size(self, table):
-        rows = len(self._table(table))
-        unindexed = 0 if table in self.compacted else rows
-        return TableSize(rows=rows, unindexed_rows=unindexed, bytes=rows * 100)
-
-    def writes_noted(self, table):
-        return self.noted.get(table)
-
-    def note_writes(self, table, number):
-        self._table(table)
-        with self._lock:
-            self.noted[table] = max(number, self.noted.get(table, 0))
+        return len(self._table(table)) * 100
 
 
 class Shelf:

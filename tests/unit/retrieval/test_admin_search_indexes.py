@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
+from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from tests.unit.admin import admin_world as world
 from tests.unit.factories import make_run
@@ -124,7 +125,7 @@ def test_progress_is_for_those_who_may_see_indexes():
 
 
 def test_the_page_says_what_is_wrong_with_an_index_and_what_to_do():
-    found = index(state="active", embedder="old/1")
+    found = index(state="active", embedder="old/1", token_form=TOKEN_FORM)
 
     for address in (world.page_of(found), world.list_of("searchindex")):
         assert "manage.py rebuild_index dishes" in text(world.superuser(), address)

@@ -29,7 +29,7 @@ pytestmark = [
 @pytest.fixture
 def indexed():
     """Orders of two stores, their events, and an index of both."""
-    with neural.temporary_search_index(vector_store="lancedb", embedder=searching.EMBEDDER):
+    with neural.temporary_search_index(embedder=searching.EMBEDDER):
         order("S1", "A-17", "麻婆豆腐", "米饭", note="<b>不要辣</b>")
         order("S1", "A-18", "鱼香肉丝")
         order("S2", "B-17", "麻婆豆腐")

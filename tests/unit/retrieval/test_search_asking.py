@@ -37,11 +37,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory, django_db_setup, django_db_blocker):
+def index(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        made = index_of(ORDERS, tmp_path_factory.mktemp("search"))
+        made = index_of(ORDERS)
         yield made
         words.drop(made.index.pk)
+        made.store.drop(made.index.table)
         made.index.delete()
 
 
@@ -138,7 +139,7 @@ def test_by_meaning_what_a_filter_leaves_out_does_not_crowd_out_the_rest(tmp_pat
         for n in range(60)
     ]
     lunch = Document(id="lunch", kind="lunch", title="Chowder", text="clams and mussels")
-    active(index_of([*dinner, lunch], tmp_path, table="meals"))
+    active(index_of([*dinner, lunch], table="meals"))
 
     assert ids(search("fish soup", "menu", kind="lunch")) == ["lunch"]
 

@@ -553,7 +553,7 @@ def test_with_another_model_words_are_kept_up_and_vectors_left_out(guests, setti
 def test_with_another_store_entries_wait_until_the_index_is_rebuilt(guests):
     to_outbox(guests.put("1", title="Anna"))
     index_marked(shard=0)
-    SearchIndex.objects.update(store_kind="pgvector")
+    SearchIndex.objects.update(store_kind="another")
     to_outbox("S1/1")
 
     with pytest.raises(Snooze) as snoozed:
@@ -636,20 +636,9 @@ def test_what_is_ingested_anew_while_an_event_wins_is_kept(guests):
     assert titles(active()) == {"S1/1": "ingested anew"}
 
 
-def test_after_a_batch_the_table_is_compacted_if_it_has_grown_much(guests, settings, fake_broker):
-    settings.NEURAL = {**settings.NEURAL, "index_compact_rows": 3}
-    to_outbox(guests.put("1", title="Anna"))
-    index_marked(shard=0)
-    assert _tendings() == 0
-    to_outbox(guests.put("2", title="Bob"), guests.put("3", title="Carl"))
+def test_after_a_batch_the_size_is_noted(guests, fake_broker):
+    to_outbox(guests.put("1", title="Anna"), guests.put("2", title="Bob"))
 
     index_marked(shard=0)
 
-    assert _tendings() == 1
-    assert (active().rows, active().unindexed_rows) == (3, 3)
-
-
-def _tendings():
-    from neural.models import TaskRun
-
-    return TaskRun.objects.filter(task="neural.tasks.tend_search_indexes").count()
+    assert (active().rows, active().bytes) == (2, 200)

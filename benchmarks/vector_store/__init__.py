@@ -1,1 +1,0 @@
-"""Measures vector stores by number of rows: their speed, their accuracy and their costs."""
