@@ -21,9 +21,10 @@ class RetrievalConfig(AppConfig):
         from neural.events.changes import register_listener
         from neural.events.insertion import register_insert_hook
         from neural.health import register_check
+        from neural.health.database import register_place
         from neural.ledger.ports import when_ended
         from neural.retrieval import checks, outbox  # noqa: F401  (registers the system checks)
-        from neural.retrieval.health import SEARCH
+        from neural.retrieval.health import SEARCH, index_directory
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
         from neural.retrieval.index.rebuilding import cancel_with_run
         from neural.retrieval.index.scheduling import schedule_indexing
@@ -37,4 +38,5 @@ class RetrievalConfig(AppConfig):
         when_ended("search indexes", cancel_with_run)
         register_duty("indexing", schedule_indexing)
         register_check(SEARCH)
+        register_place("search", index_directory)
         shipped.connect(self, [COMPACTION_SCHEDULE])

@@ -57,6 +57,8 @@ class SearchSettings(Settings):
     index_patience_seconds: float = Field(default=10, ge=0)
     """While other work waits: the least time before a batch is indexed, and from its end to the
     next: search."""
+    index_compact_rows: int = Field(default=5_000, ge=1)
+    """Without effect: vectors in the database need no compaction. It was a setting of 0.1.0."""
 
 
 conf = register_settings(SearchSettings)

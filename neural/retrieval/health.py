@@ -1,5 +1,7 @@
 """The check of search: is the index up to date, and does it fit the settings?"""
 
+from pathlib import Path
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +23,12 @@ from neural.retrieval.models import SearchIndex
 
 PATIENCE_SECONDS = 300
 """How long a live change may wait to be indexed. History may wait longer."""
+
+
+def index_directory() -> Path | None:
+    """The directory of a vector store of your own, if it is on this machine."""
+    location = conf().vector_store_location
+    return Path(location) if conf().search and location and "://" not in location else None
 
 
 def search_index(situation: Situation) -> Finding:

@@ -48,10 +48,15 @@ def test_only_the_disks_that_lack_room_are_named(monkeypatch):
     assert "/empty" not in found
 
 
-def test_the_disk_of_a_database_in_a_file_is_looked_at():
+def test_the_disks_of_the_database_and_of_a_store_of_ones_own_are_looked_at(settings, tmp_path):
+    settings.NEURAL = {"search": True, "vector_store_location": str(tmp_path)}
+
+    assert tmp_path in list(database.places())
     is_in_a_file = connection.vendor == SQLITE
     directory = Path(str(connection.settings_dict["NAME"])).absolute().parent
     assert (directory in list(database.places())) == is_in_a_file
+    settings.NEURAL = {"search": True, "vector_store_location": "s3://bucket"}
+    assert all(str(place) != "s3://bucket" for place in database.places())
 
 
 def test_a_directory_that_is_yet_to_come_is_looked_for_further_up(tmp_path):

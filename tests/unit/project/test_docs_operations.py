@@ -21,7 +21,6 @@ DOCTORS = [
     "tests/unit/forecasting/test_federated_doubtful.py",
     "tests/unit/project/test_project_elsewhere.py",
     "tests/unit/retrieval/test_search_gaps.py",
-    "tests/unit/retrieval/test_search_restored.py",
 ]
 SQL = re.compile(r"```sql\n(.*?)```", re.S)
 
