@@ -71,7 +71,7 @@ def order(record: Mapping[str, Any]) -> Document:
             amount=amount_of(record.get("total")),
         ),
         text=joined([*map(_line, lines), *others, *known, *numbers]),
-        meaning=meaning_of(dishes, [*chain.from_iterable(map(_notes, lines)), *others]),
+        meaning=meaning_of([*chain.from_iterable(map(_notes, lines)), *others]),
     )
 
 

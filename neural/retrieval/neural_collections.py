@@ -30,7 +30,6 @@ from neural.retrieval.collections.documents import (
 )
 from neural.retrieval.collections.registry import Numbered, Record, register_rows
 from neural.retrieval.collections.trade import called
-from neural.retrieval.text import units
 
 NAME = "events"
 _NAMING = frozenset({"name", "title", "dish", "item", "dish_name", "staff_name"})
@@ -49,8 +48,6 @@ _COUNTS = frozenset({"quantity", "count", "rating", "line_id", "parent"})
 
 _NEITHER = 3
 """The rating that is neither good nor bad."""
-FEWEST_UNITS = 3
-"""A text of fewer words or Chinese characters is near to anything; its words find it."""
 
 
 def document(record: Mapping[str, Any]) -> Document:
@@ -63,7 +60,7 @@ def document(record: Mapping[str, Any]) -> Document:
     names = list(dict.fromkeys(things))[:MOST_NAMES]
     numbers = (event_id, *numbers_in(payload, without=_COUNTS))
     codes = {name: first_text(fields, *keys) for name, keys in _CODES.items()}
-    meaning = meaning_of(names, (text for text in texts(payload) if text not in names))
+    meaning = meaning_of(text for text in texts(payload) if text not in names)
     return Document(
         id=first_text(record, "id", "event_id"),
         store=store_of(record),
@@ -80,7 +77,7 @@ def document(record: Mapping[str, Any]) -> Document:
             **codes,
         ),
         text=joined([*texts(payload), first_text(record, "source", "event_source")]),
-        meaning=meaning if len(units(meaning)) >= FEWEST_UNITS else "",
+        meaning=meaning,
     )
 
 

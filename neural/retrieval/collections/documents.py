@@ -17,7 +17,7 @@ from typing import Any
 
 from neural.kit.errors import PermanentError
 from neural.kit.storable import is_storable, storable
-from neural.retrieval.text import without_numbers
+from neural.retrieval.text import units, without_numbers
 
 LONGEST_ID, LONGEST_CODE = 200, 64
 LONGEST_KIND = 200
@@ -290,16 +290,18 @@ def facts_of(**facts: Fact | None) -> dict[str, Fact]:
 
 
 _CODE = re.compile(r"[\w.#/:-]+", re.ASCII)
+FEWEST_UNITS = 3
+"""A text of fewer words or Chinese characters is near to anything; its words find it."""
 
 
-def meaning_of(names: Iterable[str], more: Iterable[str]) -> str:
-    """The text to embed for a list of names and some more texts, each once, without words with
-    digits. The names are sorted, so the same dishes in any order give the same text. A code like
-    ``cash`` is no text: a vector of little else is near to anything."""
-    cut = (text[:LONGEST_TEXT] for text in more)
-    things = sorted({without_numbers(name[:LONGEST_TEXT]).strip() for name in names})
+def meaning_of(written: Iterable[str]) -> str:
+    """The text to embed of a record that is found by its names: what somebody wrote, each text
+    once, without words with digits. Names alone have no vector: it would be near to those of all
+    other dishes. Nor has a code like ``cash``, or a text so short that it is near to anything."""
+    cut = (text[:LONGEST_TEXT] for text in written)
     words = (without_numbers(text).strip() for text in cut if not _CODE.fullmatch(text))
-    return "，".join(dict.fromkeys(part for part in (*things, *words) if part))[:LONGEST_TEXT]
+    meaning = "，".join(dict.fromkeys(part for part in words if part))[:LONGEST_TEXT]
+    return meaning if len(units(meaning)) >= FEWEST_UNITS else ""
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -127,12 +127,12 @@ def test_an_amount_is_told_as_on_the_bill_and_as_it_is_typed(total, told):
     assert set(said) - {"面"} == told
 
 
-def test_the_meaning_of_an_order_is_its_dishes_and_notes_alone():
+def test_the_meaning_of_an_order_is_what_somebody_wrote_alone():
     document = documents.order(
-        {"id": "1", "lines": ["面"], "total": "46", "business_day": "2025-11-25", "note": "快"}
+        {"id": "1", "lines": ["面"], "total": "46", "business_day": "2025-11-25", "note": "请快点"}
     )
 
-    assert document.meaning == "面，快"
+    assert document.meaning == "请快点"
 
 
 def test_the_words_of_a_till_about_its_lines_are_not_searched():
