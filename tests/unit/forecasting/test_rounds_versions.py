@@ -144,14 +144,14 @@ def test_rolling_back_what_somebody_else_has_moved_does_nothing():
 
 
 @pytest.mark.parametrize("method", ["active", "seasonal_naive", "weekday_mean"])
-def test_a_candidate_that_is_no_better_is_kept_and_not_published(chain, method):
+def test_a_candidate_that_is_worse_is_kept_and_not_published(chain, method):
     finished()
-    chain.deviance[method] = 1.0  # as good as the candidate
+    chain.deviance[method] = 0.9  # in every store better than the candidate
 
     training = finished()
 
     assert (training.state, training.reason) == ("rejected", "no_better")
-    assert training.detail == f"{method}: 1.0000, candidate: 1.0000"
+    assert training.detail == f"{method}: 0.9000, candidate: 1.0000"
     assert ActiveModel.objects.version_of(NAME).number == 1
     assert training.version.standing == Standing.REJECTED
     assert training.version.metrics["totals"]["candidate"]["count"] == 21
