@@ -32,7 +32,7 @@ from neural.audit.titles import register_titles_of_rows
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
 from neural.forecasting.models import Forecast, StoreUpdate
-from neural.forecasting.outlook.review import CORRELATION, doubts_of, outlook
+from neural.forecasting.outlook.review import doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
 from neural.kit.keyset.planning import by_store
 from neural.kit.sites import address_in_admin
@@ -104,7 +104,6 @@ class ForecastAdmin(HistoryAdmin):
             is_tomorrow=found.prepare_on == today + dt.timedelta(days=1),
             is_old=bool(found.coming) and found.coming[-1] < today,
             one_method=found.methods[0] if len(found.methods) == 1 else "",
-            together=CORRELATION,
             doubts=doubts_of(store, today=today),
             may_confirm=may_confirm(request),
         )

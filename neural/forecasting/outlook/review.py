@@ -22,10 +22,11 @@ from neural.models import Store
 
 
 PAST_DAYS = 56
-CORRELATION = 0.3
-"""The assumed correlation of the forecast errors of a store's dishes, for the band of their sum.
-With 0 the band would be too narrow, because good weather sells more of everything; with 1 it would
-be too wide."""
+LEAST_COMPARED = 14
+"""With fewer days to compare, the errors of a store's dishes are taken to be fully alike, which
+gives the widest band of their sum."""
+P10_TO_P90 = 2.56
+"""The width of a band in standard deviations."""
 
 Sold: TypeAlias = Mapping[dt.date, Mapping[str, float]]
 """Portions sold by day and dish. A day without any sales is missing: the store was closed."""
@@ -83,15 +84,18 @@ def days_of(
     first = every[0]
     sold, bands = _sold(store, first, last), _bands(store, every, [dish] if dish else [])
     wanted = [dish] if dish else forecast_dishes
-    return [_day(day, sold, bands.get(day, {}), wanted) for day in every]
+    alike = correlation(sold, bands)
+    return [_day(day, sold, bands.get(day, {}), wanted, alike) for day in every]
 
 
-def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[str]) -> ForecastDay:
+def _day(
+    day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[str], alike: float
+) -> ForecastDay:
     """A day with sales and band of the same dishes: those that were forecast, if there are any."""
     found = sold.get(day)
     names = list(bands) or wanted or list(found or {})
     quantity = None if found is None else sum(found.get(name, 0.0) for name in names)
-    return ForecastDay(day, quantity, band_of_sum(list(bands.values())))
+    return ForecastDay(day, quantity, band_of_sum(list(bands.values()), correlation=alike))
 
 
 def _sold(store: Store, first: dt.date, last: dt.date) -> Sold:
@@ -137,21 +141,38 @@ def band_of(forecast: Forecast, day: dt.date) -> Band | None:
     return Band(low, middle, high, forecast.made_on)
 
 
-def band_of_sum(bands: Sequence[Band]) -> Band | None:
-    """The band of the sum of several dishes, whose errors correlate by :data:`CORRELATION`; None if
-    there are no bands."""
+def correlation(sold: Sold, bands: Mapping[dt.date, Mapping[str, Band]]) -> float:
+    """How much the forecast errors of a store's dishes are alike, from 0 to 1: the products of the
+    errors of two dishes on the same day / those of the bands' widths. Good weather sells more of
+    everything, so that the errors of a sum do not cancel out."""
+    together = apart = days = 0.0
+    for day, of_day in bands.items():
+        if day not in sold or len(of_day) < 2:
+            continue
+        errors = [sold[day].get(dish, 0.0) - band.middle for dish, band in of_day.items()]
+        spreads = [(band.high - band.low) / P10_TO_P90 for band in of_day.values()]
+        together += sum(errors) ** 2 - sum(each**2 for each in errors)
+        apart += sum(spreads) ** 2 - sum(each**2 for each in spreads)
+        days += 1
+    if days < LEAST_COMPARED or apart <= 0:
+        return 1.0
+    return min(max(together / apart, 0.0), 1.0)
+
+
+def band_of_sum(bands: Sequence[Band], *, correlation: float) -> Band | None:
+    """The band of the sum of several dishes, whose errors correlate; None if there are no bands."""
     if len(bands) < 2:
         return bands[0] if bands else None
     middle = sum(each.middle for each in bands)
-    below = _width([each.middle - each.low for each in bands])
-    above = _width([each.high - each.middle for each in bands])
+    below = _width([each.middle - each.low for each in bands], correlation)
+    above = _width([each.high - each.middle for each in bands], correlation)
     return Band(max(middle - below, 0.0), middle, middle + above, bands[0].made_on)
 
 
-def _width(widths: Sequence[float]) -> float:
+def _width(widths: Sequence[float], correlation: float) -> float:
     apart = sum(each * each for each in widths)
     alike = sum(widths) ** 2
-    return math.sqrt((1 - CORRELATION) * apart + CORRELATION * alike)
+    return math.sqrt((1 - correlation) * apart + correlation * alike)
 
 
 # The page

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.outlook.review import (
-    CORRELATION,
     Band,
     ForecastDay,
     band_of_sum,
+    correlation,
     outlook,
     portions,
 )
@@ -253,19 +253,30 @@ def test_one_dish_may_be_chosen_and_an_unknown_one_is_all_of_them():
     assert look(store, dish="nonsense").days[-1].band.middle == 60
 
 
-def test_the_band_of_a_sum_is_wider_than_of_independent_and_narrower_than_of_equal_parts():
-    band = band_of_sum([Band(30.0, 40.0, 50.0, DAY), Band(30.0, 40.0, 50.0, DAY)])
+@pytest.mark.parametrize(("alike", "width"), [(0, 200**0.5), (0.3, 260**0.5), (1, 20)])
+def test_the_band_of_a_sum_is_as_wide_as_the_errors_of_its_parts_are_alike(alike, width):
+    band = band_of_sum([Band(30.0, 40.0, 50.0, DAY)] * 2, correlation=alike)
 
-    assert band.middle == 80
-    assert band.high - 80 == pytest.approx(((1 - CORRELATION) * 200 + CORRELATION * 400) ** 0.5)
-    assert 10 * 2**0.5 < band.high - 80 < 20
+    assert (band.middle, band.high - 80) == (80, pytest.approx(width))
 
 
 def test_the_band_of_a_sum_never_goes_below_nothing():
-    assert band_of_sum([Band(0.0, 9.0, 10.0, DAY), Band(-2.0, 1.0, 3.0, DAY)]).low == pytest.approx(
-        0, abs=2
-    )
-    assert band_of_sum([Band(-9.0, 1.0, 3.0, DAY)] * 2).low == 0
+    assert band_of_sum([Band(-9.0, 1.0, 3.0, DAY)] * 2, correlation=1).low == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "tea", "measured"),
+    [(14, 10.0, 1.0), (14, -10.0, 0.0), (14, 2.56, 0.512), (13, -10.0, 1.0)],
+)
+def test_how_alike_errors_are_is_measured_on_the_days_of_the_store(days, tea, measured):
+    """Rice is sold ten portions more than forecast every day, and tea more or less."""
+    every = [DAY + dt.timedelta(days=ahead) for ahead in range(days)]
+    sold = {day: {"rice": 50.0, "tea": 40.0 + tea} for day in every}
+    band = Band(30.0, 40.0, 48.09, DAY)
+
+    found = correlation(sold, {day: {"rice": band, "tea": band} for day in every})
+
+    assert found == pytest.approx(measured, abs=0.01)
 
 
 def test_a_page_says_the_share_of_hits():
