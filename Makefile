@@ -136,7 +136,13 @@ dumps: $(STAMP)  ## Keep what later versions must carry on: databases and names 
 
 .PHONY: release
 release: $(STAMP)  ## Build, check, install and tag this version: ARGS=--dry-run
+	@$(MAKE) celery-suite ARGS=
+	@$(MAKE) celery-suite ARGS="--backend django-db"
 	@$(BIN)/python scripts/release.py $(ARGS)
+
+.PHONY: celery-suite
+celery-suite: $(STAMP)  ## Celery's own tests, plain and on the ledger (an hour): ARGS="--backend django-db"
+	$(BIN)/python -m tests.celery_suite $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key
