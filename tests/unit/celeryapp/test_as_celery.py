@@ -29,6 +29,15 @@ def test_what_the_caller_shows_instead_of_the_arguments_is_all_that_a_message_sh
     assert run_of(result).shown_arguments == ("('***', 2)", "{}")
 
 
+def test_the_runs_page_shows_what_the_caller_shows(admin_client):
+    run = run_of(canvas.add.apply_async((SECRET, 2), argsrepr="('***', 2)"))
+
+    page = admin_client.get(f"/admin/neural/taskrun/{run.pk}/change/").content.decode()
+
+    assert SECRET not in page
+    assert "***" in page
+
+
 def test_an_error_of_too_many_retries_does_not_say_what_the_caller_hides():
     def give_up(self, word):
         self.retry(max_retries=0)

@@ -43,10 +43,11 @@ def blocks_of(run: TaskRun, user: Any) -> Sequence[Block]:
     if run.event is not None and user.has_perm("neural.view_neuralevent"):
         payload = ("payload", gettext_lazy("The event's payload"), run.event, "payload")
         values.insert(0, payload)
+    shown = run.options  # what its caller shows in place of arguments, which may be secrets
     return [
         Block(name, title, json_for(value, user))
         for name, title, row, field in values
-        if (value := value_of(row, field)) not in (None, [], {})
+        if (value := shown.get(f"{name}repr") or value_of(row, field)) not in (None, [], {})
     ]
 
 

@@ -142,7 +142,7 @@ def _of_event(run: TaskRun, user: Any) -> Iterator[Command]:
 
 def _of_task(run: TaskRun, user: Any) -> Iterator[Command]:
     values = values_of(run, "args", "kwargs")
-    if values is None:
+    if values is None or {"argsrepr", "kwargsrepr"} & run.options.keys():
         return
     args, kwargs = visible = [for_user(each, user) for each in values]
     text = call_command(run, args=args, kwargs=kwargs, app=current_app.main)
