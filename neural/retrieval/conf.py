@@ -1,7 +1,7 @@
 """The settings of search."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -59,6 +59,8 @@ class SearchSettings(Settings):
     next: search."""
     index_compact_rows: int = Field(default=5_000, ge=1)
     """Without effect: vectors in the database need no compaction. It was a setting of 0.1.0."""
+    search_synonyms: Any = None
+    """Without effect: they found nothing that meaning does not. It was a setting of 0.1.0."""
 
 
 conf = register_settings(SearchSettings)
