@@ -31,8 +31,8 @@ def indexed():
     """Orders of two stores, their events, and an index of both."""
     with neural.temporary_search_index(embedder=searching.EMBEDDER):
         order("S1", "A-17", "麻婆豆腐", "米饭", note="<b>不要辣</b>")
-        order("S1", "A-18", "鱼香肉丝")
-        order("S2", "B-17", "麻婆豆腐")
+        order("S1", "A-18", "鱼香肉丝", note="不要太辣")
+        order("S2", "B-17", "麻婆豆腐", note="不要辣椒")
         neural.run_due()
         assert not OutboxEntry.objects.exists()
         yield
