@@ -306,7 +306,7 @@ KEPT_AS_IT_IS = {
     *("HourFigures.duration", "TotalFigures.wait", "TotalFigures.duration", "Store.brand"),
     *("Store.region", "WorkerProcess.host", "WorkerProcess.queues", "WorkerProcess.registered"),
     *("WorkerProcess.versions", "WorkerProcess.stop_asked_by", "DayClose.currency"),
-    *("StockLevel.item", "ModelVersion.sha256", "ModelVersion.model_type"),
+    *("StockLevel.item", "TrainingPlan.strategy", "ModelVersion.sha256", "ModelVersion.model_type"),
     *("TrainingRound.model_type", "AuditEntry.actor", "AuditEntry.action", "Payment.tender"),
     *("Order.claims", "Reconciliation.page", "Reconciliation.failures"),
     # Made anew from records that are gone through
