@@ -147,13 +147,18 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
             coroutine=partial(self.coroutine, request) if is_async(self) else None,
         )
 
+    @property
+    def worker_checks_arguments(self) -> bool:
+        """With ``typing=False`` the function itself refuses arguments, as in Celery."""
+        return bool(self.typing)
+
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise for arguments that the function does not take: such a call fails each time.
 
         A TypeError from inside the function may not.
         """
         signature = refusing.signature_of(self)
-        if signature is None or not self.typing:
+        if signature is None or not self.worker_checks_arguments:
             return
         try:
             signature.bind(*args, **kwargs)

@@ -74,6 +74,7 @@ class DjangoTask(LedgerTask):
     abstract = True
     # The function takes a context that no caller passes, so the worker checks the arguments.
     typing = False
+    worker_checks_arguments = True
 
     @property
     def run_queue(self) -> str:  # type: ignore[override]

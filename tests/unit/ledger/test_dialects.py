@@ -193,7 +193,9 @@ def test_nobody_else_asks_which_database_it_is():
         "neural/migrations/0001_first.py",
         "neural/retrieval/migrations/0002_rows_and_vocabulary.py",
     }
-    assert found == {"neural/ledger/dialects/__init__.py", "neural/kit/online.py", *migrations}
+    # A clock that stands still takes the place of the database's.
+    others = {"neural/kit/online.py", "neural/testing.py"}
+    assert found == {"neural/ledger/dialects/__init__.py", *others, *migrations}
 
 
 # Waiting for SQLite's lock

@@ -115,10 +115,9 @@ def test_a_beat_that_was_taken_for_lost_is_present_again_and_a_pruned_row_is_wri
 def test_beat_counts_as_no_worker_and_no_relay(beat, clock):
     beat.looks()
 
-    situation = Situation()
-
-    assert (situation.workers, len(situation.beats)) == ([], 1)
-    assert "no worker is alive" in workers(situation).found
+    assert Situation().workers == []
+    assert WorkerProcess.objects.beats().last_heard()
+    assert "no worker is alive" in workers(Situation()).found
 
 
 def test_a_silent_beat_is_not_told_as_a_silent_worker(beat, clock):
