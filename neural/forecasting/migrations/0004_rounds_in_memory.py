@@ -1,10 +1,12 @@
 """Take what rounds by exchanges kept out of the models.
 
 Only the state changes: workers of the release before write these columns, and the table of groups'
-sums, while they end the round that they are at.
+sums, while they end the round that they are at. That table no longer refers to rounds, as the one
+of 0003.
 """
 
 from django.db import migrations, models
+from django.db.models.deletion import CASCADE
 
 import neural.kit.exact_json
 
@@ -27,6 +29,17 @@ class Migration(migrations.Migration):
     dependencies = [("neural_forecasting", "0003_options_that_are_gone")]
 
     operations = [
+        migrations.AlterField(
+            "groupsum",
+            "round",
+            models.ForeignKey(
+                "neural_forecasting.traininground",
+                CASCADE,
+                db_constraint=False,
+                db_index=False,
+                related_name="sums",
+            ),
+        ),
         migrations.SeparateDatabaseAndState(
             state_operations=[
                 *(migrations.AlterField(*column, field) for column, field in GONE.items()),

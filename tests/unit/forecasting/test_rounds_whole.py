@@ -203,7 +203,7 @@ def test_examples_beyond_the_greatest_count_are_capped(chain):
 
 
 def test_an_error_is_recorded_without_its_message_wherever_it_goes(
-    chain, capsys, django_capture_on_commit_callbacks
+    chain, caplog, django_capture_on_commit_callbacks
 ):
     chain.tamper["S2"] = boom
 
@@ -212,7 +212,7 @@ def test_an_error_is_recorded_without_its_message_wherever_it_goes(
 
     assert part("S2").detail == "RuntimeError"
     kept = json.dumps(list(TaskRun.objects.values("result", "error", "args", "kwargs")))
-    told = capsys.readouterr().err
+    told = caplog.text
     assert "event=store_failed" in told
     assert "4711" not in kept + told
 
@@ -598,14 +598,15 @@ def test_cancelled_while_it_adds_up_it_stays_cancelled(chain, monkeypatch):
 
 
 def test_the_log_says_what_became_of_the_round_and_of_its_stores(
-    chain, capsys, django_capture_on_commit_callbacks
+    chain, caplog, django_capture_on_commit_callbacks
 ):
     chain.tamper["S2"] = boom
+    caplog.set_level("INFO")
 
     with django_capture_on_commit_callbacks(execute=True):
         training = finished()
 
-    told = capsys.readouterr().err
+    told = caplog.text
     assert f"event=store_failed round={training.pk} store=S2 exchange=1 reason=error" in told
     assert f"event=round_selecting round={training.pk} model_type={NAME} exchange=0" in told
     assert f"event=round_published round={training.pk} model_type={NAME} exchange=4" in told
