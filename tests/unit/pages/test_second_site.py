@@ -215,10 +215,10 @@ def test_a_base_of_another_project_stays_and_our_pages_alone_lose_the_sidebar(se
     for shown in (ours, row):
         assert "Their office" in shown
         assert 'id="nav-sidebar"' not in shown
-        assert shown.count('class="neural-bar"') == 1
+        assert shown.count('class="neural-head"') == 1
     assert "Their office" in stock
     assert 'id="nav-sidebar"' in stock
-    assert "neural-bar" not in stock
+    assert "neural-head" not in stock
 
 
 theirs = admin.AdminSite("theirs")
