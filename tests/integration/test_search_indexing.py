@@ -49,12 +49,15 @@ def submit_dishes(numbers, name="麻婆豆腐"):
 
 
 def keys_in_index(collection):
-    """Of the records whose vectors are there, too."""
+    """Of the dishes whose vectors are there, too; events have one of written text alone."""
     index = SearchIndex.objects.active().filter(collection=collection).first()
     if index is None:
         return set()
-    vectors = StoredVector.objects.filter(column__table=index.table).values("key")
-    return set(SearchRow.objects.filter(index=index, key__in=vectors).values_list("key", flat=True))
+    rows = SearchRow.objects.filter(index=index)
+    if collection == "dishes":
+        vectors = StoredVector.objects.filter(column__table=index.table)
+        rows = rows.filter(key__in=vectors.values("key"))
+    return set(rows.values_list("key", flat=True))
 
 
 def count_in_index(collection):
