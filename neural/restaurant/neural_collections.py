@@ -149,7 +149,7 @@ register_rows(
     Orders(),
     has_amounts=True,
     has_days=True,
-    near_enough=0.35,
+    near_enough=0.42,
 )
 register_rows(
     documents.DISHES,

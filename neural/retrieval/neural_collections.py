@@ -151,7 +151,7 @@ def refused(record: Mapping[str, Any]) -> Document:
     )
 
 
-register_rows(NAME, _("events"), document, Events(), has_amounts=True, near_enough=0.38)
+register_rows(NAME, _("events"), document, Events(), has_amounts=True, near_enough=0.44)
 register_rows(
     REFUSED, _("refused events"), refused, RefusedEvents(), in_api=False, near_enough=0.44
 )
