@@ -35,8 +35,8 @@ class Tab:
     ``model`` (``app_label.model_name``) says whose list it is: the tab is shown where that model is
     installed and registered, to users who may view it. ``label`` is the list's own name if it is
     left out. ``pages`` are the names of its address if it is not the list's: the first one that the
-    site has is taken. ``also`` names models whose pages belong to the tab and that have none of
-    their own. Tabs stand in the order of ``place``.
+    site has is taken. ``also`` names models, or whole apps (``app_label``), whose pages belong to
+    the tab and that have none of their own. Tabs stand in the order of ``place``.
     """
 
     section: str
@@ -102,14 +102,14 @@ def _links(app_list: list[dict[str, Any]], shown: str) -> dict[str, list[Link]]:
         for each in app["models"]
         if each["admin_url"]
     }
+    visible = [each for each in TABS if not each.model or each.model in lists]
+    visible.sort(key=lambda tab: tab.place)
+    wanted = (shown, shown.partition(".")[0])
+    fits = (tab for each in wanted for tab in visible if each in (tab.model, *tab.also))
+    current = next(fits, visible[-1])
     of_section: dict[str, list[Link]] = {}
-    is_open = False
-    for tab in sorted(TABS, key=lambda tab: tab.place):
-        if tab.model and tab.model not in lists:
-            continue
-        is_current = not is_open and shown in (tab.model or shown, *tab.also)
-        is_open |= is_current
-        link = _link(tab, lists.get(tab.model, {}), is_current=is_current)
+    for tab in visible:
+        link = _link(tab, lists.get(tab.model, {}), is_current=tab is current)
         of_section.setdefault(tab.section, []).append(link)
     return of_section
 
@@ -132,8 +132,7 @@ def _link(tab: Tab, listed: Mapping[str, Any], *, is_current: bool) -> Link:
     return Link(label=tab.label or listed["name"], address=address, is_current=is_current)
 
 
-RESULTS = ("django_celery_results.taskresult", "django_celery_results.groupresult")
-register_tab("work", "neural.taskrun", place=10, also=RESULTS)
+register_tab("work", "neural.taskrun", place=10, also=("django_celery_results",))
 register_tab("work", "neural.batch", place=30)
 register_tab("work", "neural.bulkaction", place=40)
 register_tab("work", "neural.workerprocess", place=70)

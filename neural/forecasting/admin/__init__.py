@@ -10,6 +10,4 @@ from neural.forecasting.admin import forecasts, plans, rounds, updates, versions
 
 __all__ = ["forecasts", "plans", "rounds", "updates", "versions"]
 
-OF_ROUNDS = ("trainingplan", "modelversion", "storeupdate")
-ALSO = tuple(f"neural_forecasting.{each}" for each in OF_ROUNDS)
-register_tab("chain", "neural_forecasting.traininground", place=50, also=ALSO)
+register_tab("chain", "neural_forecasting.traininground", place=50, also=("neural_forecasting",))

@@ -10,8 +10,5 @@ from neural.hooks.admin import deliveries, reconciliations, sources, subscriptio
 
 __all__ = ["deliveries", "reconciliations", "sources", "subscriptions", "unrouted"]
 
-OF_SOURCES = tuple(
-    f"neural_hooks.{each}" for each in ("storecode", "unroutedpush", "reconciliation")
-)
-register_tab("chain", "neural_hooks.webhooksource", place=30, also=OF_SOURCES)
+register_tab("chain", "neural_hooks.webhooksource", place=30, also=("neural_hooks",))
 register_tab("chain", "neural_hooks.subscription", place=40, also=("neural_hooks.delivery",))

@@ -42,9 +42,7 @@ from neural.retrieval.warming import warm_once
 STORES_LISTED = 200
 STYLES = ("neural/figures.css", "neural_retrieval/search.css")
 
-OF_INDEXES = ("searchindex", "outboxentry", "ingestedrecord")
-ALSO = tuple(f"neural_retrieval.{each}" for each in OF_INDEXES)
-register_tab("orders", "neural_retrieval.search", place=60, also=ALSO)
+register_tab("orders", "neural_retrieval.search", place=60, also=("neural_retrieval",))
 
 
 @page(Search)
