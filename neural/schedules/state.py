@@ -154,7 +154,7 @@ class ScheduleState:
     def upcoming(self) -> Sequence[dt.datetime]:
         return list(islice(self.times_to_come(), TIMES_SHOWN))
 
-    @property
+    @cached_property
     def next_at(self) -> dt.datetime | None:
         return next(self.times_to_come(), None)
 

@@ -189,16 +189,22 @@ def _settle(training: TrainingRound, config: TrainingConfig, done: Exchange) -> 
         state = UpdateState(refusal.state)
         reason, detail = refusal.reason[:50], refusal.detail[:200]
         updates.filter(store=store).update(state=state, reason=reason, detail=detail)
-        facts = {"exchange": question.number, "reason": reason}
         log_change = partial(
-            log_store, state.value, round_id=training.pk, store=store, level=logging.WARNING
+            log_store,
+            state.value,
+            round_id=training.pk,
+            store=store,
+            level=logging.WARNING,
+            exchange=question.number,
+            reason=reason,
         )
-        transaction.on_commit(partial(log_change, **facts), robust=True)
+        transaction.on_commit(log_change, robust=True)
     if question.number == 1 or question.judges or not training.asks:
         part = list(updates.taking_part().only("pk", "store_id", "examples", "figures"))
+        now = database_clock()
         for each in part:
             each.state, each.exchange = UpdateState.ACCEPTED, question.number
-            each.answered_at = database_clock()
+            each.answered_at = now
             _keep_figures(each, config, question, done.answers.get(each.store_id, {}))
         kept = ["state", "exchange", "answered_at", "examples", "figures"]
         StoreUpdate.objects.bulk_update(part, kept, batch_size=STORES_AT_ONCE)
