@@ -1,6 +1,6 @@
 """Template filters that display values as the admin does."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 from django import template
@@ -49,35 +49,22 @@ def attempt_badge(entry: Attempt) -> SafeString:
 
 
 @register.inclusion_tag("neural/tabs.html", takes_context=True)
-def neural_tabs(context: Any) -> Any:
-    """The tabs and the box of the look-up, for the header of every page."""
-    if context.get("has_permission"):
-        opts = context.get("opts")
-        with _site_of(context):
-            sections = sections_of(context["available_apps"], opts.label_lower if opts else "")
-        context["sections"] = sections
-    return context
-
-
-@register.inclusion_tag("neural/look_up/box.html", takes_context=True)
-def look_up_box(context: Any) -> dict[str, Any]:
-    """The box of the look-up of ids, for the header of every page. Nothing where the site has no
-    such page, or for who may look up nothing."""
-    request = context.get("request")
+def neural_tabs(context: Any) -> dict[str, Any]:
+    """The tabs and the box of the look-up, for the header of every page. The box is left out where
+    the site has no such page, and for who may look up nothing."""
     if not context.get("has_permission"):
         return {}
-    with _site_of(context):
+    request, opts = context["request"], context.get("opts")
+    # Django's own views name the site of a page in the request, ours where they render it.
+    site = getattr(request, "current_app", None)
+    with on_site(site) if site else nullcontext():
+        sections = sections_of(context["available_apps"], opts.label_lower if opts else "")
         address, suggestions = map(address_if_there, (PAGE, SUGGESTIONS))
     may_search = request.user.has_perm("neural_retrieval.view_search")
     return {
+        "sections": sections,
         "address": address,
         "suggestions": suggestions if may_search else "",
         "kinds": kinds_for(request.user),
         "typed": request.GET.get("q", "") if request.path == address else "",
     }
-
-
-def _site_of(context: Any) -> AbstractContextManager[None]:
-    """Django's own views name the site of a page in the request, ours where they render it."""
-    site = getattr(context.get("request"), "current_app", None)
-    return on_site(site) if site else nullcontext()
