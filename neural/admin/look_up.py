@@ -244,6 +244,7 @@ class LookUpAdmin(NeuralAdmin):
             "admin/neural/look_up.html",
             title=_("Look up"),
             media=self.media + Media(css={"all": ("neural/figures.css",)}),
+            tab="neural_retrieval.search",
             answer=answer,
             search_address=search_address,
         )

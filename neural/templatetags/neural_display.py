@@ -50,15 +50,17 @@ def attempt_badge(entry: Attempt) -> SafeString:
 
 @register.inclusion_tag("neural/tabs.html", takes_context=True)
 def neural_tabs(context: Any) -> dict[str, Any]:
-    """The tabs and the box of the look-up, for the header of every page. The box is left out where
-    the site has no such page, and for who may look up nothing."""
+    """The tabs and the box of the look-up, for the header of every page. Lit is the tab of the page's
+    model, or of the one that ``tab`` in its context names. The box is left out where the site has
+    no such page, and for who may look up nothing."""
     if not context.get("has_permission"):
         return {}
     request, opts = context["request"], context.get("opts")
+    shown_model = context.get("tab") or (opts.label_lower if opts else "")
     # Django's own views name the site of a page in the request, ours where they render it.
     site = getattr(request, "current_app", None)
     with on_site(site) if site else nullcontext():
-        sections = sections_of(context["available_apps"], opts.label_lower if opts else "")
+        sections = sections_of(context["available_apps"], shown_model)
         address, suggestions = map(address_if_there, (PAGE, SUGGESTIONS))
     may_search = request.user.has_perm("neural_retrieval.view_search")
     return {

@@ -425,6 +425,17 @@ def test_the_name_of_a_tab_leads_to_its_page_if_the_user_may_open_it():
     assert "alert" not in str(asked(client, "Alerts").headers.get("Location", ""))
 
 
+def test_its_page_lies_under_search_and_the_search_page_names_itself_once():
+    client = world.superuser()
+
+    nothing = asked(client, "K3/0061").text
+    search = client.get("/admin/neural_retrieval/search/?q=tofu").text
+
+    for shown in (nothing, search):
+        assert 'href="/admin/neural_retrieval/search/" aria-current="page"' in shown
+        assert 'class="breadcrumbs"' not in shown
+
+
 def test_the_box_leads_to_the_page_of_its_own_site(settings):
     settings.ROOT_URLCONF = Sites
     client = world.superuser()
