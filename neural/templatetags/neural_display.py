@@ -50,9 +50,11 @@ def attempt_badge(entry: Attempt) -> SafeString:
 
 @register.inclusion_tag("neural/tabs.html", takes_context=True)
 def neural_tabs(context: Any) -> dict[str, Any]:
-    """The tabs and the box of the look-up, for the header of every page. Lit is the tab of the page's
-    model, or of the one that ``tab`` in its context names. The box is left out where the site has
-    no such page, and for who may look up nothing."""
+    """The tabs and the box of the look-up, for the header of every page.
+
+    Lit is the tab of the page's model, or of the one that ``tab`` in its context names. The box is
+    left out where the site has no such page, and for who may look up nothing.
+    """
     if not context.get("has_permission"):
         return {}
     request, opts = context["request"], context.get("opts")
