@@ -4,7 +4,7 @@ They never come from the list's own table: finding its distinct values would rea
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -32,25 +32,16 @@ class EqualityFilter(admin.SimpleListFilter):
 
 
 class TextFilter(EqualityFilter):
-    """A filter whose value is typed; its template is a form with one field."""
+    """A filter whose value is typed, beside the choices that it may have."""
 
-    template = "admin/neural/filter_text.html"
     input_type: ClassVar[str] = "text"
     more = True
-    kept: Sequence[tuple[str, str]] = ()
-    """The other parameters of the list's address, which the form repeats."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return ()
 
     def has_output(self) -> bool:
         return True
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        mine = self.parameter_name
-        others = (item for item in changelist.filter_params.items() if item[0] != mine)
-        self.kept = [(name, value) for name, values in others for value in values]
-        return super().choices(changelist)
 
 
 class NumberFilter(TextFilter):

@@ -5,10 +5,12 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -17,6 +19,7 @@ from django.utils.text import capfirst
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
 from neural.admin.guards import GuardedPages
+from neural.admin.list_page import LIST_MEDIA, page_of_list
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.admin.recording import Audited
@@ -115,9 +118,20 @@ class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's list under the name of what it lists."""
-        title = {"title": capfirst(self.opts.verbose_name_plural)}
-        return super().changelist_view(request, title | (extra_context or {}))
+        """Django's list under the name of what it lists, as our page of lists shows it."""
+        own = {"title": capfirst(self.opts.verbose_name_plural), "media": self.list_media(request)}
+        response = super().changelist_view(request, own | (extra_context or {}))
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["page"] = page_of_list(shown["cl"], request)
+        return response
+
+    def list_media(self, request: HttpRequest) -> Any:
+        """The style sheets of the list, and its own script in the place of Django's, which a window
+        that chooses a row alone needs."""
+        own: Any = self.media
+        scripts = own._js if IS_POPUP_VAR in request.GET else ()
+        return Media(css=own._css, js=scripts) + LIST_MEDIA
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -140,7 +154,7 @@ class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
         return row
 
     def own_page(
-        self, request: HttpRequest, template: str, *, status: int = 200, **context: Any
+        self, request: HttpRequest, template: str | list[str], *, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """A page of ours in the frame of Django's admin; ``context`` has its ``title``."""
         request.current_app = self.admin_site.name

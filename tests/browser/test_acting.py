@@ -47,7 +47,7 @@ def wait_until_grouped(runs: int) -> ErrorGroup:
 
 
 def only_row(page):
-    rows = page.locator("#runs-table tbody tr")
+    rows = page.locator("#result_list tbody tr")
     rows.first.wait_for()
     assert rows.count() == 1
     return rows.first
@@ -190,7 +190,7 @@ def test_all_that_match_are_retried_with_a_stop_a_restart_and_a_resume(
     pages = browse(kitchen.person("operator"), hurried=True)
     page = pages.open(f"{RUNS}?work={kitchen.WORK}&state=dead")
 
-    page.locator(".runs-acts").get_by_role("link", name="Retry…").click()
+    page.locator(".list-acts").get_by_role("link", name="Retry…").click()
     assert f"{orders} runs match" in page.locator(".neural-matched").inner_text()
     page.locator("[name=reason]").fill(REASON)
     page.locator("[name=pace]").fill("1")  # a minute, in which to stop it
@@ -235,7 +235,7 @@ def test_a_viewer_sees_all_of_it_and_changes_nothing(cluster, browse, web) -> No
     assert page.locator("#console-groups").get_by_role("link", name=PLACE).count() == 1
     assert page.locator("#console-groups button").count() == 0
     pages.open(RUNS)
-    assert page.locator(".runs-acts").count() == 0
+    assert page.locator(".list-acts").count() == 0
     pages.open(f"{RUNS}{run.pk}/change/")
     assert kitchen.ERROR in page.locator("#attempt-2").inner_text()
     assert page.locator("#run-tools button").count() == 0
@@ -258,9 +258,9 @@ def test_another_stores_operator_finds_nothing_of_it(cluster, browse, web) -> No
     page = pages.page
 
     pages.open(RUNS)
-    assert page.locator("#runs-table tbody tr").count() == 2  # those of order 7
+    assert page.locator("#result_list tbody tr").count() == 2  # those of order 7
     pages.open(f"{RUNS}?text=A-1&period=all")
-    assert page.locator("#runs-table tbody tr").count() == 0
+    assert page.locator("#result_list tbody tr").count() == 0
     for address in (
         f"{RUNS}{run.pk}/change/",
         f"/admin/neural/neuralevent/{run.event_id}/change/",

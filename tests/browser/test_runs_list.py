@@ -13,7 +13,7 @@ from tests.unit.admin import admin_world as world
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.once]
 
 LIST = "/admin/neural/taskrun/"
-CURRENT = "#runs-table tr.runs-is-current"
+CURRENT = "#result_list tr.list-is-current"
 
 
 def dead_runs(count: int = 3) -> list[TaskRun]:
@@ -32,16 +32,16 @@ def test_the_keyboard_finds_moves_selects_and_opens(browse) -> None:
 
     page.keyboard.press("j")
     page.keyboard.press("j")
-    assert page.locator(CURRENT).get_attribute("id") == f"run-{runs[1].pk}"
+    assert page.locator(CURRENT).get_attribute("id") == f"row-{runs[1].pk}"
     page.keyboard.press("k")
-    assert page.locator(CURRENT).get_attribute("id") == f"run-{runs[2].pk}"
+    assert page.locator(CURRENT).get_attribute("id") == f"row-{runs[2].pk}"
 
     page.keyboard.press("?")
-    dialog = page.locator("#runs-keys")
+    dialog = page.locator("#list-keys")
     assert dialog.is_visible()
     page.keyboard.press("j")  # does nothing behind the dialog
     page.keyboard.press("Escape")
-    assert page.locator(CURRENT).get_attribute("id") == f"run-{runs[2].pk}"
+    assert page.locator(CURRENT).get_attribute("id") == f"row-{runs[2].pk}"
 
     page.keyboard.press("f")
     assert page.evaluate("document.activeElement.name") == "period"
@@ -51,7 +51,7 @@ def test_the_keyboard_finds_moves_selects_and_opens(browse) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**text=timed+out+1*")
     assert page.url.endswith("?text=timed+out+1&period=7d")  # without what is empty
-    assert page.locator("#runs-table tbody tr").count() == 1
+    assert page.locator("#result_list tbody tr").count() == 1
 
     page.keyboard.press("j")
     page.keyboard.press("o")
@@ -64,7 +64,7 @@ def test_news_are_announced_and_shown_rows_change_in_place(browse) -> None:
     pages = browse()
     page = pages.open(LIST)
     page.wait_for_load_state("networkidle")
-    row = page.locator(f"#run-{second.pk}")
+    row = page.locator(f"#row-{second.pk}")
     before = row.bounding_box()
 
     world.run(task_id="new")
@@ -73,11 +73,11 @@ def test_news_are_announced_and_shown_rows_change_in_place(browse) -> None:
     page.get_by_text("1 new").wait_for()
 
     row.locator(".neural-discarded").wait_for()
-    assert page.locator("#runs-table tbody tr").count() == 2
+    assert page.locator("#result_list tbody tr").count() == 2
     assert row.bounding_box()["x"] == before["x"]
     page.get_by_text("1 new").click()
-    page.locator("#runs-table tbody tr").nth(2).wait_for()
-    assert page.locator(f"#run-{first.pk}").is_visible()
+    page.locator("#result_list tbody tr").nth(2).wait_for()
+    assert page.locator(f"#row-{first.pk}").is_visible()
     assert pages.complaints == []
 
 
@@ -92,17 +92,17 @@ def test_nothing_is_asked_for_in_a_hidden_tab_or_when_live_is_switched_off(brows
     with page.expect_response("**/live/**"):
         page.clock.fast_forward(6_000)
 
-    page.locator("#runs-live").uncheck()
+    page.locator("#list-live").uncheck()
     pages.rest()
     asked.clear()
     page.clock.fast_forward(20_000)
     pages.rest()
     assert asked == []
     assert not page.reload().status >= 400
-    assert not page.locator("#runs-live").is_checked()  # it is remembered
+    assert not page.locator("#list-live").is_checked()  # it is remembered
 
     with page.expect_response("**/live/**"):
-        page.locator("#runs-live").check()
+        page.locator("#list-live").check()
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
     pages.rest()
     asked.clear()
@@ -117,11 +117,11 @@ def test_dragging_over_the_bars_chooses_their_time(browse) -> None:
         TaskRun.objects.filter(pk=run.pk).update(created_at=at)
     pages = browse()
     page = pages.open(f"{LIST}?state=dead")
-    bars = page.locator(".runs-histogram a")
+    bars = page.locator(".list-histogram a")
     bars.first.wait_for()
     assert bars.count() == 6
 
-    box = page.locator(".runs-histogram svg").bounding_box()
+    box = page.locator(".list-histogram svg").bounding_box()
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.5, middle)
     page.mouse.down()
@@ -130,12 +130,12 @@ def test_dragging_over_the_bars_chooses_their_time(browse) -> None:
     page.mouse.up()
     page.wait_for_url("**since=*")
 
-    shown = page.locator("#runs-table tbody tr").count()
+    shown = page.locator("#result_list tbody tr").count()
     assert 3 <= shown <= 4
     assert "until=" in page.url
     with page.expect_navigation():
-        page.locator(".runs-histogram a").first.press("Enter")
-    assert page.locator("#runs-table tbody tr").count() == 1
+        page.locator(".list-histogram a").first.press("Enter")
+    assert page.locator("#result_list tbody tr").count() == 1
     assert pages.complaints == []
 
 
@@ -148,10 +148,10 @@ def test_on_a_phone_each_run_is_a_card_and_everything_can_be_reached(browse) -> 
     page.wait_for_load_state("networkidle")
 
     assert pages.overflow <= 0
-    card = page.locator("#runs-table tbody tr").first
+    card = page.locator("#result_list tbody tr").first
     assert card.bounding_box()["width"] <= NARROW
     assert card.locator("th a").is_visible()
-    for summary in page.locator(".runs-page summary, .runs-more summary").all():
+    for summary in page.locator(".list-page summary, .list-more summary").all():
         summary.click()
         assert pages.overflow <= 0
         summary.click()
@@ -165,4 +165,4 @@ def test_on_a_phone_a_run_without_an_error_has_room_for_its_name(browse) -> None
     page = browse(width=NARROW).open(f"{LIST}?period=all")
     page.wait_for_load_state("networkidle")
 
-    assert page.locator(f"#run-{run.pk} th").bounding_box()["width"] > NARROW / 2
+    assert page.locator(f"#row-{run.pk} th").bounding_box()["width"] > NARROW / 2

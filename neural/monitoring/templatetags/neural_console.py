@@ -1,15 +1,12 @@
-"""Template tags of the console's pages and the home: addresses, numbers, filters, small lines."""
+"""Template tags of the console's pages and the home: addresses, numbers, small lines."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.text import capfirst
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.kit.charts import LINE_HEIGHT, LINE_WIDTH, line_of
@@ -34,20 +31,6 @@ register.filter("pause_text", tables.pause_text)
 def whole(number: int) -> str:
     """A whole number with a comma at each thousand."""
     return f"{number:,}"
-
-
-@register.filter
-def labelled(
-    cells: Iterable[SafeString], headers: Iterable[Mapping[str, Any]]
-) -> Iterator[SafeString]:
-    """The cells of a row of Django's list, each with the heading of its column, which a phone shows
-    in front of the value."""
-    for cell, header in zip(cells, headers, strict=True):
-        # The heading of the boxes that choose rows is a box itself, and no text.
-        text = "" if "action-checkbox" in str(header.get("class_attrib")) else header["text"]
-        label = format_html('<td data-label="{}" ', capfirst(text))
-        # What is replaced and what replaces it are both HTML already.
-        yield mark_safe(cell.replace("<td ", label, 1))  # noqa: S308
 
 
 @register.filter
@@ -87,63 +70,4 @@ def small_line(lines: Sequence[str], title: str, kind: str = "") -> SafeString:
         title,
         title,
         format_html_join("", '<polyline points="{}"/>', ((points,) for points in lines)),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """A filter as a field of a form."""
-
-    name: str
-    title: Any
-    value: str
-    choices: Sequence[tuple[str, Any]]
-    is_typed: bool
-    """Whether its value may be one that is not among the choices."""
-    has_usual: bool
-    """Whether it chooses something when nothing is asked for, so that 'all' is a choice of its
-    own."""
-
-    @property
-    def options(self) -> Sequence[tuple[str, Any]]:
-        """The choices, and what is chosen though nobody offers it any more."""
-        if self.value and self.value not in dict(self.choices):
-            return [*self.choices, (self.value, self.value)]
-        return self.choices
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterRow:
-    """The fields, and what else the address of the list says."""
-
-    fields: Sequence[Field]
-    hidden: Sequence[tuple[str, str]]
-    is_chosen: bool
-    """Whether anything is searched or filtered."""
-
-
-@register.simple_tag
-def filter_row(changelist: Any) -> FilterRow:
-    """The row of a list's filters."""
-    fields = [_field(each) for each in changelist.filter_specs]
-    mine = {each.name for each in fields} | {SEARCH_VAR}
-    hidden = [
-        (name, value)
-        for name, values in changelist.filter_params.items()
-        if name not in mine
-        for value in values
-    ]
-    chosen = any(spec.value() for spec in changelist.filter_specs)
-    return FilterRow(fields=fields, hidden=hidden, is_chosen=chosen or bool(changelist.query))
-
-
-def _field(spec: Any) -> Field:
-    usual = getattr(spec, "usual", "")
-    return Field(
-        name=spec.parameter_name,
-        title=spec.title,
-        value=str(spec.value() or usual),
-        choices=[(str(value), label) for value, label in spec.lookup_choices],
-        is_typed=getattr(spec, "more", False),
-        has_usual=bool(usual),
     )

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from neural.admin.actions import VerbsAdmin
-from neural.admin.display import NOTHING, badge, computed_column, duration
+from neural.admin.display import NOTHING, computed_column
 from neural.admin.look_up import LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
 from neural.models import TaskRun
 from neural.runs.acts import RUN_VERBS
 from neural.runs.admin.run_page.page import RunPageAdmin
+from neural.runs.admin.runs_list.rows import COLUMNS, tries
 from neural.runs.admin.runs_list.views import RunsList
 from neural.runs.lookups import runs_begun, runs_by_id
 
@@ -23,6 +23,7 @@ from neural.runs.lookups import runs_begun, runs_by_id
 @page(TaskRun)
 class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
     verbs = tuple(RUN_VERBS.values())
+    list_display = COLUMNS
     from_outside = ("args", "kwargs", "result", "options")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -30,21 +31,7 @@ class TaskRunAdmin(RunsList, RunPageAdmin, VerbsAdmin, HistoryAdmin):
         queryset = super().get_queryset(request)
         return queryset.select_related("event", "store", "worker").defer("event__payload")
 
-    work = computed_column(_("work"), str, "work_name")
-
-    state_badge = computed_column(_("state"), lambda run: badge(run.state, run.get_state_display()))
-
-    took = computed_column(_("duration"), duration, "duration")
-
-    @admin.display(description=_("setbacks"))
-    def setbacks(self, run: TaskRun) -> str:
-        """The numbers of failed attempts and of lost deliveries; empty if there are none."""
-        parts = []
-        if run.failures:
-            parts.append(gettext("%(count)d failed") % {"count": run.failures})
-        if run.losses:
-            parts.append(gettext("%(count)d lost") % {"count": run.losses})
-        return ", ".join(parts) or NOTHING
+    setbacks = computed_column(_("setbacks"), lambda run: tries(run) or NOTHING)
 
 
 def _begun_so(rows: QuerySet, text: str, user: Any) -> QuerySet:

@@ -8,7 +8,7 @@
   document.addEventListener("keydown", (event) => {
     const isK = event.key === "k" && (event.ctrlKey || event.metaKey);
     // The list of runs has a "/" of its own.
-    const isSlash = event.key === "/" && isFree(event.target) && !document.querySelector(".runs-text");
+    const isSlash = event.key === "/" && isFree(event.target) && !document.querySelector(".list-text");
     if (!isK && !isSlash) return;
     event.preventDefault();
     input.select();

@@ -258,7 +258,7 @@ def test_counts_lead_to_the_members_in_the_list_of_runs() -> None:
     page = client.get(address.replace("&amp;", "&"))
 
     assert page.context["cl"].result_list == [dead]
-    (chip,) = (each for each in page.context["chips"] if each.page)
+    (chip,) = (each for each in page.context["page"].chips if each.page)
     assert chip.page.address == world.page_of(of)
 
 

@@ -28,7 +28,7 @@ def group() -> ErrorGroup:
 
 
 def chip(client: Any, value: Any) -> Any:
-    found = client.get(LIST, {"error_group": value}).context["chips"]
+    found = client.get(LIST, {"error_group": value}).context["page"].chips
     return next(each for each in found if "find_paper" in each.value or "group" in each.value)
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_linked_that_the_user_may_not_see(limited) -> None:
     stores = [world.store("S9")] if limited else ()
     permissions = ("view_errorgroup",) if limited else ()
     client = world.client_of(*permissions, stores=stores)
-    found = client.get(LIST, {"error_group": of.pk}).context["chips"]
+    found = client.get(LIST, {"error_group": of.pk}).context["page"].chips
     assert [each.page for each in found] == [None] * len(found)
 
 

@@ -114,8 +114,8 @@ def test_a_run_is_found_by_what_is_masked_in_its_error_and_shown_without_it() ->
     client = world.client_of()
 
     def found(text: str) -> list[str]:
-        rows = client.get("/admin/neural/taskrun/", {"error": text}).context["rows"]
-        return [f"{row.run.task_id} {row.error}" for row in rows]
+        rows = client.get("/admin/neural/taskrun/", {"error": text}).context["cl"]
+        return [f"{run.task_id} {run.shown_error}" for run in rows.result_list]
 
     assert found(PHONE) == ["t-7 no such guest: 139****4321"]
     assert found("139****4321") == []

@@ -31,8 +31,8 @@ def page(client: Client, query: str = "", address: str = LIST) -> str:
 
 
 def ids(client: Client, query: str = "") -> list[str]:
-    rows = client.get(f"{LIST}?{query}").context["rows"]
-    return [row.run.task_id for row in rows]
+    rows = client.get(f"{LIST}?{query}").context["cl"].result_list
+    return [run.task_id for run in rows]
 
 
 def test_a_row_says_what_the_work_does_before_its_name_and_the_whole_error() -> None:
@@ -49,11 +49,11 @@ def test_a_row_says_what_the_work_does_before_its_name_and_the_whole_error() -> 
 
     shown = page(world.superuser())
 
-    assert re.search(r">Record orders?</a><small>neural.record_order</small>", shown)
+    assert re.search(r">Record orders?<small>neural.record_order</small></a>", shown)
     assert "x" * 300 in shown
     assert ">国贸店</a>" in shown
     assert "3 failed, 1 lost" in shown
-    assert 'order.created <span class="runs-id">e-1</span>' in shown
+    assert 'order.created <span class="list-id">e-1</span>' in shown
     assert "order 1" in shown  # of the payload
 
 
@@ -83,7 +83,7 @@ def test_what_was_understood_is_shown_as_chips_that_can_be_taken_away() -> None:
 
     answer = client.get(LIST, {"text": 'store=国贸 tries=2 "timed out"', "queue": "default"})
 
-    chips = {str(chip.label): chip for chip in answer.context["chips"]}
+    chips = {str(chip.label): chip for chip in answer.context["page"].chips}
     assert chips["store"].value == "S9 国贸店"
     assert chips["error contains"].value == "timed out"
     assert chips["attempts"].value == "at least 2 failed or lost"
@@ -98,7 +98,7 @@ def test_other_readings_of_a_text_are_links() -> None:
 
     answer = client.get(LIST, {"text": "abcdef"})
 
-    (chip,) = answer.context["chips"]
+    (chip,) = answer.context["page"].chips
     assert (str(chip.label), chip.value) == ("task id", "abcdef")
     ((label, address),) = chip.instead
     assert label == "error contains"
@@ -187,7 +187,7 @@ def test_news_are_counted_and_shown_rows_are_told_as_they_are_now() -> None:
 
     assert ">3 new<" in answer
     assert answer.count("<tr") == 1
-    assert f'id="run-{shown.pk}"' in answer
+    assert f'id="row-{shown.pk}"' in answer
     assert "neural-cancelled" in answer
 
 
@@ -251,15 +251,15 @@ def test_verbs_are_those_of_the_state_that_the_user_may_use(
 
     answer = client.get(f"{LIST}?{query}")
 
-    assert [act.name for act in answer.context["acts"]] == verbs
+    assert [act.name for act in answer.context["page"].acts] == verbs
     has_boxes = b'name="_selected_action"' in answer.content
-    assert has_boxes == (bool(verbs) and bool(answer.context["rows"]))
+    assert has_boxes == (bool(verbs) and bool(answer.context["cl"].result_list))
 
 
 def test_all_that_match_are_named_by_what_free_text_means_now() -> None:
     world.run("dead", event=world.event("e-1"))
 
-    acts = world.superuser().get(f"{LIST}?text=e-1&state=dead").context["acts"]
+    acts = world.superuser().get(f"{LIST}?text=e-1&state=dead").context["page"].acts
 
     assert parse_qs(urlsplit(acts[0].for_all).query) == {
         "event": ["e-1"],

@@ -3,34 +3,21 @@ tabs of states."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from neural.admin.list_page import Chip, StateTab
 from neural.ledger.work import work_title
 from neural.models import RunState, Store, WorkerProcess
 from neural.runs.admin.runs_list.asked import Asked
 from neural.runs.admin.runs_list.choices import PERIOD_NAMES, at_least
-from neural.runs.admin.runs_list.filter_pages import FilterPage, filter_page
+from neural.runs.admin.runs_list.filter_pages import filter_page
 from neural.runs.counting import PARTS, RETRYING, Count, Part
 from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
 from neural.runs.lookups import MOST_STORES, Reading, stores_named
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A limit. ``without`` is the address without it; ``instead`` are other readings of free text:
-    their names and addresses; ``page`` is that of the one thing that it names."""
-
-    label: Any
-    value: str
-    without: str
-    instead: tuple[tuple[str, str], ...] = ()
-    is_warning: bool = False
-    page: FilterPage | None = None
 
 
 def chips_of(asked: Asked, user: Any) -> list[Chip]:
@@ -143,23 +130,11 @@ _IN_WORDS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class StateTab:
-    """A tab. ``count`` is empty while it is not known."""
-
-    label: Any
-    address: str
-    count: str
-    is_current: bool
-    kind: str
-    """The state in the style sheet."""
-
-
 def tabs_of(asked: Asked, counts: Mapping[Part, Count] | None = None) -> list[StateTab]:
     """The tabs of an address."""
     current = part_of(asked)
     every = StateTab(
-        pgettext_lazy("all runs", "All"),
+        pgettext_lazy("all rows", "All"),
         asked.address(state="", **({"tries": ""} if current == RETRYING else {})),
         "",
         is_current=asked.query is not None and not asked.query.state,

@@ -1,13 +1,13 @@
 """What can be chosen: periods, works, stores, queues, workers, numbers of attempts."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from celery import current_app
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
+from neural.admin.list_page import Choice
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
 from neural.kit.tasks import load_tasks
@@ -27,21 +27,10 @@ PERIOD_NAMES = {
 TRIES = (1, 2, 3, 5, 10)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A field of which one value can be chosen. ``more`` says where further values are found."""
-
-    name: str
-    label: Any
-    nothing: str
-    options: Sequence[tuple[str, str]]
-    value: str
-    more: str = ""
-
-
 def choices_of(asked: Asked, user: Any) -> list[Choice]:
     """The fields beside the search box."""
     return [
+        period_of(asked),
         _choice(asked, "work", _("work"), _("any work"), _works()),
         _stores(asked, user),
         _choice(asked, "queue", _("queue"), _("any queue"), _same(current_app.amqp.queues)),
@@ -60,7 +49,13 @@ def period_of(asked: Asked) -> Choice:
     """The choice of a period; without a value if there are times instead."""
     options = [(name, str(PERIOD_NAMES[name])) for name in (*PERIODS, EVER)]
     value = asked.query.shown_period if asked.query else USUAL_PERIOD
-    return Choice("period", pgettext("time", "period"), _("from … to …"), options, value)
+    return Choice(
+        name="period",
+        label=pgettext("time", "period"),
+        options=options,
+        value=value,
+        nothing="" if value else _("from … to …"),
+    )
 
 
 def _choice(
@@ -71,11 +66,8 @@ def _choice(
     options: Sequence[tuple[str, str]],
     more: str = "",
 ) -> Choice:
-    """A choice that has the present value, whatever else it has."""
     value = _value(asked, name)
-    if value and value not in dict(options):
-        options = [(value, value), *options]
-    return Choice(name, label, nothing, options, value, more)
+    return Choice(name=name, label=label, options=options, value=value, nothing=nothing, more=more)
 
 
 def _value(asked: Asked, name: str) -> str:

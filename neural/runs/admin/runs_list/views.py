@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.forms import Media
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from neural.admin.guards import address
+from neural.admin.list_page import LIST_MEDIA, Act, ListPage
 from neural.admin.paging import AFTER, BEFORE, key_in, neighbours
-from neural.admin.tabs import list_of
 from neural.kit.keyset import bounded
 from neural.kit.keyset.bounded import KeyPage
 from neural.kit.keyset.walks import Place
@@ -25,18 +25,14 @@ from neural.runs.acts import PREVIEW
 from neural.runs.admin.runs_list.asked import NEWEST, SHOWN, Asked, asked_by
 from neural.runs.admin.runs_list.bars import drawn
 from neural.runs.admin.runs_list.chips import chips_of, part_of, tabs_of
-from neural.runs.admin.runs_list.choices import choices_of, more_choices_of, period_of
-from neural.runs.admin.runs_list.rows import acts_of, rows_of
+from neural.runs.admin.runs_list.choices import choices_of, more_choices_of
+from neural.runs.admin.runs_list.rows import acts_of, prepare
 from neural.runs.admin.runs_list.saving import SavedViews, visible_views
 from neural.runs.counting import count, counted
 from neural.runs.figures import histogram
 from neural.runs.query import EVER, known_filters
 
-TEMPLATES = "admin/neural/runs"
-MEDIA = Media(
-    css={"all": ("neural/admin.css", "neural/runs.css")},
-    js=("neural/runs.js", "neural/runs-live.js"),
-)
+TEMPLATES = "admin/neural/list"
 IN_FORM = (
     *("text", "period", "since", "until", "work", "store", "queue"),
     *("worker", "requested_by", "tries"),
@@ -61,13 +57,12 @@ class RunsList(SavedViews):
             return self._acted_on(request)
         asked = asked_by(request.GET, request.user)
         context = {
-            **list_context(asked, request, size=self.list_per_page),
-            "batches_address": list_of("neural.batch", request, self.admin_site),
+            **list_context(asked, request, self),
             "title": _("Runs"),
-            "media": self.media + MEDIA,
+            "media": LIST_MEDIA,
             **(extra_context or {}),
         }
-        return self.own_page(request, f"{TEMPLATES}/list.html", **context)
+        return self.own_page(request, self.change_list_template, **context)
 
     def _acted_on(self, request: HttpRequest) -> HttpResponse:
         """Let Django act on a selection; it answers with a redirect, unless nothing was chosen."""
@@ -90,46 +85,55 @@ class RunsList(SavedViews):
         asked = asked_by(request.GET, request.user)
         keys = [key_in(text) for text in request.GET.get(SHOWN, "").split(",")[:MOST_NEW]]
         runs = loaded([key for key in keys if key is not None], request.user)
+        prepare(runs, request.user)
         context = {
             "new": new_since(asked, key_in(request.GET.get(NEWEST)) or 0),
-            "rows": rows_of(runs, request.user),
+            "page": ListPage(cl=Rows(runs, self, acts_of(asked, request.user))),
             "newest_address": asked.address(),
-            "acts": acts_of(asked, request.user),
         }
         return TemplateResponse(request, f"{TEMPLATES}/live.html", context)
 
 
-def list_context(asked: Asked, request: HttpRequest, *, size: int) -> dict[str, Any]:
+def list_context(asked: Asked, request: HttpRequest, model_admin: Any) -> dict[str, Any]:
     """The whole page."""
     user = request.user
-    page = RunsPage(asked, user, size=size)
+    acts = acts_of(asked, user)
+    page = RunsPage(asked, user, model_admin, acts)
     params = asked.query.params() if asked.query else dict(asked.params)
+    is_limited = asked.query is not None and asked.query.is_limited_in_time
     return {
         "cl": page,
-        "rows": rows_of(page.result_list, user),
+        "page": ListPage(
+            cl=page,
+            search="text",
+            typed=_typed(asked),
+            hint=_("Run, event, order, store, error, or field=value"),
+            kept=[(name, value) for name, value in params.items() if name not in IN_FORM],
+            choices=choices_of(asked, user),
+            chips=chips_of(asked, user),
+            tabs=tabs_of(asked),
+            acts=acts,
+            acts_address=address_if_there(PREVIEW),
+            act_name="verb",
+            problems=[
+                {
+                    "text": text,
+                    "without": asked.address(**{name: ""}) if name in asked.params else "",
+                }
+                for name, text in asked.problems.items()
+            ],
+            everything=asked.address(period=EVER, since="", until="") if is_limited else "",
+        ),
         "asked": asked,
-        "problems": [
-            {"text": text, "without": asked.address(**{name: ""}) if name in asked.params else ""}
-            for name, text in asked.problems.items()
-        ],
-        "typed": _typed(asked),
-        "kept": [(name, value) for name, value in params.items() if name not in IN_FORM],
-        "period": period_of(asked),
-        "choices": choices_of(asked, user),
         "more_choices": more_choices_of(asked, user),
         "more_is_set": bool(params.keys() & IN_MORE),
         "requested_by": params.get("requested_by", ""),
         "since": _local(asked.query.since if asked.query else None),
         "until": _local(asked.query.until if asked.query else None),
-        "chips": chips_of(asked, user),
-        "tabs": tabs_of(asked),
         "views": visible_views(asked, user),
-        "acts": acts_of(asked, user),
-        "preview_address": address_if_there(PREVIEW),
         "figures_address": address_in_admin("neural_taskrun_figures") + asked.address(),
         "live_address": address_in_admin("neural_taskrun_live") + asked.address(),
         "save_address": address_in_admin("neural_savedview_save"),
-        "everything": asked.address(period=EVER, since="", until=""),
         "zone": zone_name(),
         "fields": known_filters(),
         "newest": page.result_list[0].pk if page.result_list else 0,
@@ -168,19 +172,40 @@ def zone_name() -> str:
     return f"{name}, UTC{timezone.localtime().strftime('%z')}"
 
 
-class RunsPage:
-    """A page as Django's lists have it; the pager's template needs the same names."""
+class Rows(ChangeList):
+    """Runs as Django's tables show them."""
+
+    def __init__(self, runs: Sequence[TaskRun], model_admin: Any, acts: Sequence[Act]) -> None:
+        self.result_list, self.model_admin = runs, model_admin
+        self.model, self.opts, self.lookup_opts = TaskRun, TaskRun._meta, TaskRun._meta
+        self.pk_attname = "pk"
+        boxes = ("action_checkbox",) if acts else ()
+        self.list_display = (*boxes, *model_admin.list_display)
+        self.list_display_links = model_admin.list_display[:1]
+        self.formset = self.to_field = None
+        self.is_popup = False
+        self.sortable_by, self.preserved_filters, self.params = (), "", {}
+
+    def get_ordering_field_columns(self) -> Any:
+        return {}
+
+
+class RunsPage(Rows):
+    """A page of the list, by the addresses of its neighbours."""
 
     keyset = True
 
-    def __init__(self, asked: Asked, user: Any, *, size: int) -> None:
+    def __init__(self, asked: Asked, user: Any, model_admin: Any, acts: Sequence[Act]) -> None:
         self._asked, self._user = asked, user
         self._place = asked.place
+        size = model_admin.list_per_page
         found = self._find(size)
         if not found.keys and found.stopped_at is None and self._place.rises:
             self._place = Place()  # beyond the newest run is no page
             found = self._find(size)
-        self.result_list = loaded(found.keys, user)
+        super().__init__(loaded(found.keys, user), model_admin, acts)
+        prepare(self.result_list, user)
+        self.result_count = len(self.result_list)
         self.looked_at = None if found.stopped_at is None else bounded.MOST_ROWS
         self._newer, self._older = neighbours(found, self._place)
 
@@ -188,11 +213,6 @@ class RunsPage:
         if self._asked.selection is None:
             return KeyPage([], more=False)
         return self._asked.selection.page(place=self._place, size=size)
-
-    @property
-    def result_count(self) -> int:
-        """The number of runs on this page."""
-        return len(self.result_list)
 
     @property
     def is_newest(self) -> bool:
