@@ -1,7 +1,7 @@
 """Base classes of all pages: users see only their stores' rows, and history is read-only."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -21,7 +21,7 @@ from neural.admin.filters import ChoiceOfRows
 from neural.admin.guards import GuardedPages
 from neural.admin.list_page import LIST_MEDIA, page_of_list
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
-from neural.admin.panels import add_panels, addresses_of
+from neural.admin.panels import HTMX, add_panels, addresses_of
 from neural.admin.recording import Audited
 from neural.kit.keyset.bounded import KeyPage, find, page_of_few
 from neural.kit.keyset.exact import by_columns
@@ -31,6 +31,7 @@ from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN, sees_every_store
 
 FEW = "few"
+ROW_MEDIA = Media(css={"all": ("neural/row.css",)}, js=("neural/row.js",))
 ACTS = ("module", "view", "add", "change", "delete")
 CHANGES = ("add", "change", "delete")
 
@@ -142,7 +143,23 @@ class NeuralAdmin(Audited, Permits, GuardedPages, ExportingAdmin):
             context |= {"title": context["subtitle"] or context["title"], "subtitle": None}
             add_panels(context, request, row)
             context |= self.row_context(request, row)
+            context |= self._read_only(request, row, context)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+
+    def _read_only(
+        self, request: HttpRequest, row: Model, context: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The two columns of a row that this user does not edit, without the scripts of forms. A
+        page with ``refresh_seconds`` in its context refreshes by itself as often."""
+        if self.has_change_permission(request, row):
+            return {}
+        own, refreshes = context["media"], bool(context.get("refresh_seconds"))
+        scripts = [each for each in own._js if not str(each).startswith("admin/")]
+        return {
+            "is_read_only": True,
+            "has_live_panel": context["has_live_panel"] or refreshes,
+            "media": Media(css=own._css, js=scripts) + ROW_MEDIA + (HTMX if refreshes else Media()),
+        }
 
     def row_or_404(self, request: HttpRequest, object_id: object) -> Any:
         """The row of a page, within the user's stores, if the user may view it."""

@@ -60,9 +60,9 @@ def lineage_of(run: TaskRun, user: Any) -> Lineage:
     )
 
 
-def edits_of(run: TaskRun) -> Sequence[RunEdit]:
-    """The edits of a run, the oldest first."""
-    return list(RunEdit.objects.filter(run_id=run.pk).order_by("pk")[:MOST_EDITS])
+def edits_of(*keys: int) -> Sequence[RunEdit]:
+    """The edits of the runs with these keys, the oldest first."""
+    return list(RunEdit.objects.filter(run_id__in=keys).order_by("pk")[:MOST_EDITS])
 
 
 def _links(condition: Q, other: str, runs: TaskRunQuerySet) -> list[Link]:

@@ -1,6 +1,9 @@
 """Template filters that display values as the admin does."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from django import template
@@ -46,6 +49,38 @@ def attempt_badge(entry: Attempt) -> SafeString:
     if entry.outcome is None:
         return display.badge("running", _("under way"))
     return display.badge(entry.outcome.value, entry.outcome.label)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A field of a row that is not edited."""
+
+    name: str
+    label: Any
+    shown: Any
+
+
+WIDE = ("<pre", "<ul", "<table")
+
+
+@register.simple_tag
+def row_facts(adminform: Any) -> dict[str, Any]:
+    """The fields of a row that have a value, in ``groups`` with their titles. ``documents`` are
+    those that need more room, like JSON."""
+    groups: list[Any] = []
+    documents: list[Fact] = []
+    for fieldset in adminform:
+        found = [_fact(field) for line in fieldset for field in line]
+        found = [each for each in found if each.shown != display.NOTHING]
+        is_wide = [any(tag in str(each.shown) for tag in WIDE) for each in found]
+        documents += compress(found, is_wide)
+        if facts := list(compress(found, map(not_, is_wide))):
+            groups.append((fieldset.name, facts))
+    return {"groups": groups, "documents": documents}
+
+
+def _fact(field: Any) -> Fact:
+    return Fact(field.field["name"], field.field["label"], field.contents())
 
 
 @register.inclusion_tag("neural/tabs.html", takes_context=True)

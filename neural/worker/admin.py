@@ -188,6 +188,6 @@ register_panel(
         title=_("Runs"),
         template="neural/run/of_worker.html",
         context=_context,
-        media=Media(css={"all": ("neural/figures.css", "neural/run_page.css")}),
+        media=Media(css={"all": ("neural/figures.css",)}),
     )
 )

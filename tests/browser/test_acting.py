@@ -238,7 +238,7 @@ def test_a_viewer_sees_all_of_it_and_changes_nothing(cluster, browse, web) -> No
     assert page.locator(".list-acts").count() == 0
     pages.open(f"{RUNS}{run.pk}/change/")
     assert kitchen.ERROR in page.locator("#attempt-2").inner_text()
-    assert page.locator("#run-tools button").count() == 0
+    assert page.locator("#row-tools button").count() == 0
     pages.open(f"/admin/neural_monitoring/errorgroup/{group.pk}/change/")
     assert page.locator("#dead-runs li").count() == 1
     assert page.get_by_role("button", name="Retry dead runs").count() == 0
@@ -297,7 +297,7 @@ def test_what_is_retried_while_the_broker_is_down_runs_when_it_is_back(
     page = pages.open(f"{RUNS}{run.pk}/change/")
 
     cluster.broker.stop()
-    page.locator("#run-tools").get_by_role("button", name="Retry", exact=True).click()
+    page.locator("#row-tools").get_by_role("button", name="Retry", exact=True).click()
     page.locator("#run-head .neural-pending").wait_for()
     assert kitchen.printed() == {}
 

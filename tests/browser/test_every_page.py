@@ -99,7 +99,9 @@ def test_the_reason_in_the_audit_log_is_read_whole_beside_the_filters(browse) ->
         pages.open("/admin/neural/auditentry/")
         assert reason.strip() in pages.text
         end = "e => e.getBoundingClientRect().right"
-        (cell, table) = (pages.page.locator(each).first for each in ("td.field-why", ".results"))
+        (cell, table) = (
+            pages.page.locator(each).first for each in ("td.field-why", ".list-scroll")
+        )
         assert cell.evaluate(end) <= table.evaluate(end), width
 
 

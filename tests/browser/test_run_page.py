@@ -40,7 +40,7 @@ def test_a_run_that_ends_shows_its_outcome_and_its_buttons_and_what_was_unfolded
     page.wait_for_selector("#run-head >> text=dead")
 
     assert page.locator("#traceback-1").get_attribute("open") is not None
-    assert page.locator("#run-tools button >> text=Retry").count() == 1
+    assert page.locator("#row-tools button >> text=Retry").count() == 1
     assert page.locator("[data-refresh]").count() == 0
 
 

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -28,7 +27,6 @@ from neural.admin.filters import StoreFilter, TextFilter, choice_filter
 from neural.admin.look_up import MOST_SHOWN, LookUp, register_look_up
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
-from neural.admin.panels import HTMX
 from neural.admin.scope import HistoryAdmin
 from neural.batches import ending, results
 from neural.batches.admin.batch_progress import (
@@ -49,7 +47,7 @@ from neural.models import (
 )
 from neural.personal.redacting import for_user
 from neural.runs.admin.run_page.contents import schedule_of
-from neural.runs.admin.run_page.page import MEDIA, OFTEN, RARELY
+from neural.runs.admin.run_page.page import OFTEN, RARELY
 from neural.runs.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.runs.batches import (
     COUNTED,
@@ -167,7 +165,7 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
     )
 
     class Media:
-        css = {"all": ("neural/figures.css", "neural/run_page.css", "neural/batches.css")}
+        css = {"all": ("neural/figures.css", "neural/batches.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
@@ -193,7 +191,6 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
             "schedule": schedule_of(row.parent_task_id, user),
             "others": [(each, for_user(each.error, user)) for each in others_of(row)],
             "refresh_seconds": seconds if is_live else 0,
-            "has_live_panel": is_live,
         }
         if user.has_perm("neural.view_taskrun"):
             about |= {
@@ -202,15 +199,6 @@ class BatchAdmin(VerbsAdmin, HistoryAdmin):
                 "followers": followers_of(row, user),
             }
         return super().row_context(request, row) | about
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """Django's page, whose upper part refreshes like that of a run."""
-        response = super().render_change_form(request, context, *args, **kwargs)
-        if context.get("refresh_seconds"):
-            context["media"] += MEDIA + HTMX
-        return response
 
     # Columns
 

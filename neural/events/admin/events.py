@@ -1,7 +1,6 @@
 """The admin's pages of events: what happened, the state of its runs, and *Replay*."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -33,12 +32,13 @@ from neural.kit.errors import NeuralError
 from neural.kit.keyset.exact import MOST_FOUND, by_any, by_columns
 from neural.kit.keyset.planning import by_store
 from neural.kit.keyset.walks import Walk
+from neural.ledger.clock import database_clock
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 from neural.personal.admin import ErasingAdmin
-from neural.personal.redacting import for_user, masking_values_of
+from neural.personal.redacting import masking_values_of
 from neural.runs.about import about_events
+from neural.runs.admin.run_page.timeline import Step, timelines
 from neural.runs.filters import RUN_FINDERS
-from neural.runs.models.attempt import Attempt, attempts_of
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:
@@ -125,9 +125,9 @@ class NeuralEventAdmin(ErasingAdmin, VerbsAdmin, HistoryAdmin):
             return super().render_change_form(request, *args, **kwargs)
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """The event's runs."""
+        """The event's runs, for who may see them."""
         may_see = request.user.has_perm("neural.view_taskrun")
-        runs = {"runs": _runs_with_attempts(row, request.user)} if may_see else {}
+        runs = {"runs": _runs(row, request.user)} if may_see else {}
         return super().row_context(request, row) | runs
 
     @admin.display(description=_("runs"))
@@ -151,16 +151,12 @@ def _counted(state: RunState, count: int) -> SafeString:
     return badge(state, state.label if count == 1 else f"{state.label} × {count}")
 
 
-def _runs_with_attempts(event: NeuralEvent, user: Any) -> list[dict[str, Any]]:
-    attempts = TaskAttempt.objects.select_related("worker").defer("traceback")
-    plain = event.runs.select_related("worker").defer("args", "kwargs", "result")
-    runs = plain.prefetch_related(Prefetch("attempts", attempts))
-    return [{"run": run, "attempts": _attempts(run, user)} for run in runs.order_by("handler")]
-
-
-def _attempts(run: TaskRun, user: Any) -> list[Attempt]:
-    """The attempts with their errors as this user may see them."""
-    return [replace(each, error=for_user(each.error, user)) for each in attempts_of(run)]
+def _runs(event: NeuralEvent, user: Any) -> list[tuple[TaskRun, list[Step]]]:
+    """The event's runs, each with its course."""
+    attempts = Prefetch("attempts", TaskAttempt.objects.select_related("worker").defer("traceback"))
+    runs = event.runs.select_related("worker").defer("args", "kwargs", "result")
+    rows = runs.prefetch_related(attempts).order_by("handler")
+    return timelines(list(rows), user, database_clock())
 
 
 register_look_up(

@@ -7,13 +7,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_safe
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
@@ -27,9 +25,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber, section
 from neural.forecasting.admin.display import (
     ModelTypeFilter,
@@ -50,7 +46,6 @@ from neural.forecasting.models.round import ASKING_STATES
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round
 from neural.forecasting.rounds.progress import round_progress
-from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 
 
@@ -178,25 +173,13 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     # A round's page
 
-    @address("<int:number>/progress/", "_progress", require_safe)
-    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """The progress fragment, which the page reloads. When the round has ended, the whole page
-        is reloaded."""
-        found = self.row_or_404(request, number)
-        answer = TemplateResponse(
-            request, "neural_forecasting/round_progress.html", _progress(found)
-        )
-        if not found.is_open:
-            answer.headers["HX-Refresh"] = "true"
-        return answer
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         mine = StoreUpdate.objects.for_user(request.user)
         transitions = list(row.transitions.order_by("pk")[:TRANSITIONS_SHOWN])
         return {
             **super().row_context(request, row),
             **_progress(row),
-            "live_media": HTMX if row.is_open else "",
+            "refresh_seconds": 2 if row.is_open else 0,
             "report": report_of_round(row, visible=mine),
             "stations": stations(transitions, row),
             "transitions": transitions,
@@ -255,7 +238,4 @@ def _progress(training: TrainingRound) -> dict[str, Any]:
         "progress": round_progress(training),
         "phase": phase(training),
         "round_left": max(training.closes_at - now, dt.timedelta(0)),
-        "progress_address": address_in_admin(
-            "neural_forecasting_traininground_progress", training.pk
-        ),
     }

@@ -5,14 +5,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
@@ -24,9 +22,7 @@ from neural.admin.display import (
     state_column,
 )
 from neural.admin.filters import choice_filter
-from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.panels import HTMX
 from neural.admin.scope import HistoryAdmin, section
 from neural.batches.admin.batch_progress import Part, Progress, bars_of
 from neural.hooks.admin.unrouted import SourceFilter
@@ -35,7 +31,6 @@ from neural.hooks.incoming.reconciling import why_not
 from neural.hooks.models import Reconciliation, ReconciliationState, WebhookSource
 from neural.kit.keyset.planning import WholeNumbers
 from neural.kit.keyset.walks import Walk
-from neural.kit.sites import address_in_admin
 
 COLOURS: dict[str, str] = {
     ReconciliationState.ASKING: "running",
@@ -111,7 +106,7 @@ class ReconciliationAdmin(VerbsAdmin, HistoryAdmin):
     )
 
     class Media:
-        css = {"all": ("neural/figures.css", "neural/run_page.css", "neural/batches.css")}
+        css = {"all": ("neural/figures.css", "neural/batches.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("source")
@@ -119,22 +114,12 @@ class ReconciliationAdmin(VerbsAdmin, HistoryAdmin):
 
     # A page that follows it
 
-    @address("<int:number>/progress/", "_progress", require_safe)
-    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """The progress fragment, which the page reloads; once it has ended, the whole page."""
-        row = self.row_or_404(request, number)
-        template = "admin/neural_hooks/reconciliation/progress.html"
-        answer = TemplateResponse(request, template, _progress(row))
-        if row.state != ReconciliationState.ASKING:
-            answer.headers["HX-Refresh"] = "true"
-        return answer
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         is_open = row.state == ReconciliationState.ASKING
         return {
             **super().row_context(request, row),
             **(_progress(row) if is_open else {}),
-            "live_media": HTMX if is_open else "",
+            "refresh_seconds": 2 if is_open else 0,
         }
 
     # Columns
@@ -169,5 +154,4 @@ def _progress(row: Reconciliation) -> dict[str, Any]:
         "row": row,
         "is_asking": row.state == ReconciliationState.ASKING,
         "words": in_words(row),
-        "progress_address": address_in_admin("neural_hooks_reconciliation_progress", row.pk),
     }

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.forms import Media
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -250,6 +249,5 @@ register_panel(
         title=_("What is written for it"),
         template="neural/run/written_panel.html",
         context=_context,
-        media=Media(css={"all": ("neural/run_page.css",)}),
     )
 )

@@ -8,13 +8,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
-from django.views.decorators.http import require_safe
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
@@ -29,12 +27,9 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import EqualityFilter, choice_filter
-from neural.admin.guards import address
 from neural.admin.pages import page
-from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber, section
 from neural.kit.errors import NeuralError
-from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.index.active import notices_of
@@ -170,18 +165,6 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     # The progress of an index that is being built
 
-    @address("<int:number>/progress/", "_progress", require_safe)
-    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """The fragment that refreshes itself. When the index is built, the whole page is loaded
-        again."""
-        index = self.row_or_404(request, number)
-        answer = TemplateResponse(
-            request, "neural_retrieval/search_progress.html", _progress(index)
-        )
-        if index.state != IndexState.BUILDING:
-            answer.headers["HX-Refresh"] = "true"
-        return answer
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The progress of the index, and notices about it."""
         notices: Any = notices_of(row) if row.state == IndexState.ACTIVE else ()
@@ -191,7 +174,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         return {
             **super().row_context(request, row),
             **_progress(row),
-            "live_media": HTMX if row.state == IndexState.BUILDING else "",
+            "refresh_seconds": 2 if row.state == IndexState.BUILDING else 0,
             "notices": notices,
         }
 
@@ -231,5 +214,4 @@ def _progress(index: SearchIndex) -> dict[str, Any]:
         "index": index,
         "done": min(index.records_done, index.records_total),
         "total": max(index.records_total, 1),
-        "progress_address": address_in_admin("neural_retrieval_searchindex_progress", index.pk),
     }

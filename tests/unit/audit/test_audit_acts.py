@@ -34,16 +34,13 @@ FORMS: dict[str, Any] = {
 """What the forms at these addresses ask for."""
 CHANGE_NOTHING = {
     "neural_bulkaction_preview": "tested with a whole form: test_admin_bulk_beginning",
-    "neural_bulkaction_progress": "shows how far a bulk action is",
     "neural_erase_person": "tested with a form that names a person: test_admin_erasing",
     "neural_forecasting_forecast_store": "shows a store's forecasts",
-    "neural_forecasting_traininground_progress": "shows how far a round is",
     "neural_monitoring_errorgroup_resolve": "tested with chosen groups: test_error_groups_admin",
     "neural_refusedevent_correct": "tested with a form that can be submitted: test_admin_refusals",
     "neural_restaurant_dayclose_choose": "leads to a store's day",
     "neural_restaurant_dayclose_day": "shows a day",
     "neural_restaurant_demandsummary_store": "shows a store's weeks",
-    "neural_retrieval_searchindex_progress": "shows how far an index is",
     "neural_savedview_change": "tested with a form that can be submitted: test_runs_list",
     "neural_savedview_delete": "tested with a form that can be submitted: test_runs_list",
     "neural_savedview_save": "tested with a form that can be submitted: test_runs_list",

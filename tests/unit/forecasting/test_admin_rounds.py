@@ -4,7 +4,6 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.urls import reverse
 
 from neural.forecasting.admin.display import QUESTION_LABELS
 from neural.forecasting.admin.rounds import stations
@@ -23,10 +22,6 @@ def text(client, address, language="en"):
     answer = client.get(address, headers={"accept-language": language})
     assert answer.status_code == 200
     return re.sub(r"\s+", " ", answer.content.decode())
-
-
-def progress_of(training):
-    return reverse("admin:neural_forecasting_traininground_progress", args=[training.pk])
 
 
 def test_the_list_shows_state_reason_stores_and_version():
@@ -94,7 +89,7 @@ def test_an_open_round_refreshes_itself_with_a_script_of_ours_alone():
 
     page = text(client, world.page_of(training))
 
-    assert f'hx-get="{progress_of(training)}" hx-trigger="every 2s"' in page
+    assert 'data-refresh="2"' in page
     assert "neural/vendor/htmx-2.0.11.min.js" in page
     assert '"includeIndicatorStyles": false' in page
 
@@ -108,32 +103,6 @@ def test_a_round_that_has_ended_loads_no_script_and_shows_no_progress():
 
     assert "htmx" not in page
     assert "hx-get" not in page
-
-
-def test_the_piece_that_refreshes_is_the_progress_alone_and_is_never_kept():
-    training = learning.training("collecting")
-
-    answer = world.superuser().get(progress_of(training))
-
-    assert answer.content.decode().strip().startswith("<section")
-    assert "HX-Refresh" not in answer.headers
-    assert "no-store" in answer.headers["Cache-Control"]
-
-
-def test_when_the_round_has_ended_the_whole_page_is_loaded_anew():
-    answer = world.superuser().get(progress_of(learning.training()))
-
-    assert answer.headers["HX-Refresh"] == "true"
-    assert "hx-get" not in answer.content.decode()
-
-
-def test_progress_needs_the_permission_and_a_round():
-    training = learning.training("collecting")
-
-    assert world.client_of().get(progress_of(training)).status_code == 403
-    assert world.superuser().get(
-        progress_of(training).replace(str(training.pk), "9")
-    ).status_code in (200 if training.pk == 9 else 404,)
 
 
 @pytest.mark.parametrize(

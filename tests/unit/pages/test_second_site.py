@@ -130,8 +130,6 @@ def test_no_page_of_the_second_site_links_out_of_it(mounted, rows):
         "neural_forecasting_forecast_store",
         "neural_restaurant_demandsummary_store",
         "neural_refusedevent_correct",
-        "neural_retrieval_searchindex_progress",
-        "neural_forecasting_traininground_progress",
     } <= names
     assert {
         f"{model._meta.app_label}_{model._meta.model_name}_changelist"

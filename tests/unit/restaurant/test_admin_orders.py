@@ -329,7 +329,7 @@ def test_orders_that_refer_to_each_other_are_linked_both_ways(reporter: Reporter
 
     def said(number: str) -> str:
         page = client.get(world.page_of(order(number))).content.decode()
-        (shown,) = re.findall(r"Other orders:.*?</div>\s*</div>", page, re.DOTALL)
+        (shown,) = re.findall(r"<dt>Other orders</dt>.*?</div>", page, re.DOTALL)
         return shown
 
     for number, relation, other in (

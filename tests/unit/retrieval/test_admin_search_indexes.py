@@ -5,7 +5,6 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.urls import reverse
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
@@ -24,10 +23,6 @@ def text(client, address, language="en"):
     answer = client.get(address, headers={"accept-language": language})
     assert answer.status_code == 200
     return re.sub(r"\s+", " ", answer.content.decode())
-
-
-def progress_of(building):
-    return reverse("admin:neural_retrieval_searchindex_progress", args=[building.pk])
 
 
 def outbox_entry(key="S1/D1", error="", **fields):
@@ -67,7 +62,7 @@ def test_what_is_being_built_says_how_far_it_is_and_refreshes_itself():
     page = text(world.superuser(), world.page_of(building))
 
     assert "30 of about 1,200 records" in page
-    assert f'hx-get="{progress_of(building)}" hx-trigger="every 2s"' in page
+    assert 'data-refresh="2"' in page
     assert "neural/vendor/htmx-2.0.11.min.js" in page
 
 
@@ -77,14 +72,13 @@ def test_an_index_that_is_ready_loads_no_script():
     assert "htmx" not in page
 
 
-def test_once_it_is_built_the_whole_page_is_loaded_anew():
+def test_once_it_is_built_the_page_refreshes_no_more():
     building = index(records_done=3, records_total=2)  # more than there were at first
     client = world.superuser()
 
-    assert 'max="2" value="2"' in text(client, progress_of(building))
-    assert "HX-Refresh" not in client.get(progress_of(building)).headers
+    assert 'max="2" value="2"' in text(client, world.page_of(building))
     building.activate()
-    assert client.get(progress_of(building)).headers["HX-Refresh"] == "true"
+    assert "data-refresh" not in text(client, world.page_of(building))
 
 
 def test_who_may_rebuild_is_told_why_building_does_not_get_on():
@@ -112,16 +106,6 @@ def test_a_building_that_nobody_works_on_says_so_and_can_be_asked_for_again():
     page = text(client, world.page_of(building))
     assert "Nobody builds it" not in page
     assert "act/rebuild/" not in page
-
-
-def test_progress_is_for_those_who_may_see_indexes():
-    building = index()
-
-    assert world.client_of().get(progress_of(building)).status_code == 403
-    building.delete()
-    assert (
-        world.superuser().get("/admin/neural_retrieval/searchindex/1/progress/").status_code == 404
-    )
 
 
 def test_the_page_says_what_is_wrong_with_an_index_and_what_to_do():

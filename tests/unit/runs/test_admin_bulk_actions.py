@@ -66,17 +66,14 @@ def test_outcomes_page_by_key_and_are_filtered(monkeypatch: Any) -> None:
     assert str(unfit.shown[0].detail) == "its state does not allow it"
 
 
-def test_progress_is_a_fragment_that_loads_the_page_again_when_the_state_changes() -> None:
+def test_the_page_refreshes_itself_until_the_action_has_ended() -> None:
     make_run(DEAD)
     client = operator()
     action = begin(client)
-    address = reverse("admin:neural_bulkaction_progress", args=[action.pk])
 
-    same = client.get(address, {"state": "waiting"})
-    assert "HX-Refresh" not in same
-    assert same.content.decode().lstrip().startswith("<section")
+    assert 'data-refresh="2"' in client.get(page_of(action)).content.decode()
     bulk_world.finish(action)
-    assert client.get(address, {"state": "waiting"})["HX-Refresh"] == "true"
+    assert "data-refresh" not in client.get(page_of(action)).content.decode()
 
 
 def test_what_a_person_has_stopped_is_called_so_with_what_was_changed(monkeypatch: Any) -> None:
@@ -128,8 +125,6 @@ def test_a_user_of_a_store_sees_only_the_actions_they_asked_for() -> None:
     found = client.get(LIST).context["cl"].result_list
     assert [action.pk for action in found] == [mine.pk]
     assert client.get(page_of(theirs)).status_code == 302
-    progress = reverse("admin:neural_bulkaction_progress", args=[theirs.pk])
-    assert client.get(progress).status_code == 404
     stop = reverse("admin:neural_bulkaction_act", args=[theirs.pk, "stop"])
     assert client.post(stop).status_code == 404
 

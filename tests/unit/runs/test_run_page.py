@@ -45,7 +45,7 @@ def test_a_run_that_is_not_finished_refreshes_itself_and_one_that_is_does_not() 
 
     for run in unfinished:
         shown = page(run)
-        assert 'hx-select="#run-live"' in shown
+        assert 'hx-select="#row-live"' in shown
         assert "htmx" in shown
     assert "data-refresh" not in page(world.run("succeeded", task_id="t3"))
 
@@ -136,7 +136,7 @@ def test_a_run_of_a_schedule_leads_to_it_for_who_may_see_schedules() -> None:
     assert f"/schedulepolicy/{schedule.pk}/change/" in page(run)
     assert (
         "/schedulepolicy/"
-        not in page(run, world.client_of("view_personal_data")).split('id="run-live"')[1]
+        not in page(run, world.client_of("view_personal_data")).split('id="row-live"')[1]
     )
 
 

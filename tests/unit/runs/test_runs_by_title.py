@@ -41,7 +41,7 @@ def test_the_page_of_a_run_has_both_at_its_head_and_among_its_facts() -> None:
     shown = page(world.page_of(a_run()))
 
     assert f"{BOTH}</h2>" in shown
-    assert f'<div class="readonly">{BOTH}</div>' in shown
+    assert f'<dd class="readonly">{BOTH}</dd>' in shown
 
 
 def test_above_the_page_of_a_run_stand_the_title_and_the_task_id() -> None:

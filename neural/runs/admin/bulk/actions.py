@@ -3,15 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
@@ -23,10 +20,8 @@ from neural.admin.display import (
     short_instant,
 )
 from neural.admin.filters import choice_filter
-from neural.admin.guards import address
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
-from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.kit.keyset.walks import Place
 from neural.models import BulkAction, BulkActionState, BulkVerb
@@ -133,26 +128,13 @@ class BulkActionAdmin(BulkPreview, VerbsAdmin, SearchedByNumber):
         """None for a selection: each is stopped on its own page."""
         return {}
 
-    @address("<path:object_id>/progress/", "_progress", require_safe)
-    def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """How far the action is. When its state is another than the page's (``state``), the page
-        is loaded again, with the buttons of the new state."""
-        action = self.get_object(request, unquote(object_id))
-        if not self.has_view_permission(request) or action is None:
-            raise Http404
-        context = progress_context(action)
-        answer = TemplateResponse(request, "admin/neural/bulkaction/progress.html", context)
-        if request.GET.get("state") != context["standing"]:
-            answer["HX-Refresh"] = "true"
-        return answer
-
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The progress, and the outcome of each run."""
         return {
             **super().row_context(request, row),
             **progress_context(row),
             "items": items_page(row, request),
-            "live_media": HTMX if row.is_under_way else "",
+            "refresh_seconds": 2 if row.is_under_way else 0,
         }
 
     # Columns

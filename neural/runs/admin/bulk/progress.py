@@ -10,7 +10,6 @@ from django.utils.translation import gettext
 
 from neural.admin.display import badge
 from neural.admin.paging import AFTER, key_in
-from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 from neural.models import (
     BulkAction,
@@ -62,7 +61,6 @@ def progress_context(action: BulkAction) -> dict[str, Any]:
         "standing": standing,
         "state_badge": _badge(action, standing),
         "why_stopped": WHY_STOPPED.get(action.stop_reason, action.stop_reason),
-        "progress_address": address_in_admin("neural_bulkaction_progress", action.pk),
     }
 
 

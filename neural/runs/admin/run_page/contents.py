@@ -58,7 +58,7 @@ def documents_of(run: TaskRun) -> Sequence[Any]:
     found = [value_of(run, "args"), value_of(run, "kwargs")]
     if run.event is not None:
         found.append(value_of(run.event, "payload"))
-    for edit in edits_of(run):
+    for edit in edits_of(run.pk):
         found += [edit.before, edit.after]
     return list(filter(is_readable, found))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import current_app
 from django.contrib import admin
-from django.forms import Media
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -18,7 +17,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import duration, instant, link_column, name_of, named_work
-from neural.admin.panels import HTMX
 from neural.admin.scope import section
 from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
@@ -32,7 +30,6 @@ from neural.runs.shell_commands import call_command, retry_command, submit_comma
 
 OFTEN, RARELY = 3, 15
 """Seconds from one refreshing of an unfinished run's page to the next."""
-MEDIA = Media(css={"all": ("neural/run_page.css",)}, js=("neural/run_page.js",))
 
 
 class RunPageAdmin(EditingAdmin):
@@ -54,16 +51,13 @@ class RunPageAdmin(EditingAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
-        """Django's page; while the run is not finished, it refreshes its upper part by itself.
-        Names in its arguments are masked in its errors, too, and in its panels."""
+        """Django's page. Names in the run's arguments are masked in its errors, too, and in its
+        panels."""
         run = kwargs.get("obj")
         if run is None:
             return super().render_change_form(request, context, *args, **kwargs)
         with masking_values_of(partial(documents_of, run)):
-            response = super().render_change_form(request, context, *args, **kwargs)
-        context["media"] += MEDIA + HTMX if context["refresh_seconds"] else MEDIA
-        context["has_live_panel"] |= bool(context["refresh_seconds"])
-        return response
+            return super().render_change_form(request, context, *args, **kwargs)
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the run did, and what stands around it."""

@@ -49,25 +49,29 @@ class Act:
     changes: ChangesForUser | None = field(default=None)
 
 
-def acts_on(run: TaskRun, user: Any) -> Sequence[Act]:
-    """What people did to the run, the newest :data:`MOST_ACTS` of each kind, by time."""
-    found = [*_audited(run, user), *_in_bulk(run, user), *_edits(run, user)]
-    return sorted(found, key=lambda act: act.at)
+def acts_on(runs: Sequence[TaskRun], user: Any) -> dict[int, list[Act]]:
+    """What people did to each run, the newest :data:`MOST_ACTS` of each kind."""
+    keys = [run.pk for run in runs]
+    found: dict[int, list[Act]] = {key: [] for key in keys}
+    for kind in (_audited, _in_bulk, _edits):
+        for key, act in kind(keys, user):
+            found[key].append(act)
+    return found
 
 
-def _audited(run: TaskRun, user: Any) -> Iterator[Act]:
-    """Entries that name the run, without those that the other two kinds tell in full. Nothing for
+def _audited(keys: Sequence[int], user: Any) -> Iterator[tuple[int, Act]]:
+    """Entries that name a run, without those that the other two kinds tell in full. Nothing for
     who may not see the audit log."""
     if not user.has_perm("neural.view_auditentry"):
         return
-    named = AuditedRow.objects.filter(model="neural.taskrun", object_id=str(run.pk))
+    named = AuditedRow.objects.filter(model="neural.taskrun", object_id__in=map(str, keys))
     rows: QuerySet[AuditedRow] = named.select_related("entry").order_by("-entry")
     for row in rows[:MOST_ACTS]:
         entry: AuditEntry = row.entry
         is_done = entry.outcome == AuditOutcome.DONE
         if entry.action.startswith("runs.bulk.") or (entry.action == "run.edit" and is_done):
             continue
-        yield Act(
+        act = Act(
             at=entry.at,
             by=entry.actor,
             title=title_of(entry.action),
@@ -75,12 +79,13 @@ def _audited(run: TaskRun, user: Any) -> Iterator[Act]:
             outcome="" if is_done else entry.get_outcome_display(),
             address=_address(entry, user, "neural.view_auditentry"),
         )
+        yield int(row.object_id), act
 
 
-def _in_bulk(run: TaskRun, user: Any) -> Iterator[Act]:
-    items = BulkActionItem.objects.filter(run_id=run.pk).select_related("action")
+def _in_bulk(keys: Sequence[int], user: Any) -> Iterator[tuple[int, Act]]:
+    items = BulkActionItem.objects.filter(run_id__in=keys).select_related("action")
     for item in items.order_by("-pk")[:MOST_ACTS]:
-        yield Act(
+        act = Act(
             at=item.at,
             by=item.action.requested_by,
             title=item.action,
@@ -88,11 +93,12 @@ def _in_bulk(run: TaskRun, user: Any) -> Iterator[Act]:
             outcome=item.get_outcome_display(),
             address=_address(item.action, user, "neural.view_bulkaction"),
         )
+        yield item.run_id, act
 
 
-def _edits(run: TaskRun, user: Any) -> Iterator[Act]:
-    for edit in edits_of(run):
-        yield Act(
+def _edits(keys: Sequence[int], user: Any) -> Iterator[tuple[int, Act]]:
+    for edit in edits_of(*keys):
+        act = Act(
             at=edit.at,
             by=edit.edited_by,
             title=title_of("run.edit"),
@@ -100,6 +106,7 @@ def _edits(run: TaskRun, user: Any) -> Iterator[Act]:
             outcome=_outcome(edit),
             changes=changes_of(edit.before, edit.after, user),
         )
+        yield edit.run_id, act
 
 
 def _outcome(edit: RunEdit) -> Any:
@@ -155,11 +162,24 @@ class Step:
     took: tuple[dt.datetime, dt.datetime] | None = field(default=None, repr=False)
 
 
+def timelines(
+    runs: Sequence[TaskRun], user: Any, now: dt.datetime
+) -> list[tuple[TaskRun, list[Step]]]:
+    """Each run with its steps by time; what is to come is the last."""
+    acts = acts_on(runs, user)
+    return [(run, _timeline(run, acts[run.pk], user, now)) for run in runs]
+
+
 def timeline(run: TaskRun, user: Any, now: dt.datetime) -> list[Step]:
-    """The steps by time; what is to come is the last."""
+    """The steps of one run."""
+    ((_run, steps),) = timelines([run], user, now)
+    return steps
+
+
+def _timeline(run: TaskRun, acts: Sequence[Act], user: Any, now: dt.datetime) -> list[Step]:
     attempts = attempts_of(run)
     steps = [_submitted(run), *_attempts(run, attempts, user, now)]
-    steps += [_of_act(act) for act in acts_on(run, user)]
+    steps += [_of_act(act) for act in acts]
     steps += _ended(run)
     steps.sort(key=lambda step: step.at or now)
     steps += [*_discarded(run), *_next(run, now)]

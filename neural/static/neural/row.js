@@ -1,10 +1,10 @@
-// The page of a run: refreshes its upper part while the run is not finished, and copies commands.
-// The part (#run-live, with data-refresh in seconds) is left alone in a hidden tab of the browser,
+// The page of a row: refreshes itself while the row is not finished, and copies commands.
+// The part (#row-live, with data-refresh in seconds) is left alone in a hidden tab of the browser,
 // while somebody is in it or in the buttons by keyboard, and while text in it is selected, because
-// replacing it would take that away. What was unfolded stays so. A run that has ended comes without
+// replacing it would take that away. What was unfolded stays so. A row that has ended comes without
 // data-refresh. If a page comes that has no such part, it asks for the login: all is loaded again.
 (() => {
-  const part = () => document.getElementById("run-live");
+  const part = () => document.getElementById("row-live");
   let unfolded = [];
   let timer = 0;
 
@@ -14,14 +14,14 @@
   };
 
   const isInUse = () =>
-    document.querySelector("#run-live :focus, #run-tools :focus") !== null || isSelecting();
+    document.querySelector("#row-live :focus, #row-tools :focus") !== null || isSelecting();
 
   const refresh = () => {
     const live = part();
     if (!live || !live.dataset.refresh) {
       window.clearInterval(timer);
     } else if (!document.hidden && !isInUse()) {
-      window.htmx.trigger(live, "run-live");
+      window.htmx.trigger(live, "row-live");
     }
   };
 
@@ -66,11 +66,11 @@
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       if (event.detail.target !== part()) return;
       if (isInUse()) event.detail.shouldSwap = false; // it began to be while this was asked for
-      if (event.detail.shouldSwap && !event.detail.serverResponse.includes('id="run-live"')) {
+      if (event.detail.shouldSwap && !event.detail.serverResponse.includes('id="row-live"')) {
         event.detail.shouldSwap = false;
         window.location.reload();
       }
-      unfolded = [...document.querySelectorAll("#run-live details[open]")].map(({ id }) => id);
+      unfolded = [...document.querySelectorAll("#row-live details[open]")].map(({ id }) => id);
     });
     document.body.addEventListener("htmx:afterSwap", () => {
       for (const id of unfolded) {
