@@ -187,9 +187,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     # Columns
 
-    @admin.display(description=_("round"))
-    def number(self, training: TrainingRound) -> str:
-        return f"#{training.pk}"
+    number = computed_column(_("round"), lambda training: f"#{training.pk}")
 
     state_display = computed_column(_("state"), state_badge)
 

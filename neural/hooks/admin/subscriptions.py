@@ -26,6 +26,7 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    computed_column,
     instant,
     instant_column,
     page_address,
@@ -331,9 +332,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         found = sum(each[:COUNTED].count() for each in (mine.unrequested(), mine.requested()))
         return f"{COUNTED:,}+" if found >= COUNTED else f"{found:,}"
 
-    @admin.display(description=_("types"))
-    def types_display(self, subscription: Subscription) -> str:
-        return _shortened(subscription.types)
+    types_display = computed_column(_("types"), lambda subscription: _shortened(subscription.types))
 
     @admin.display(description=_("types"))
     def types_in_full(self, subscription: Subscription) -> SafeString | str:
