@@ -17,9 +17,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from neural.admin.display import NOTHING
+from neural.kit.sites import address_if_there
 
 LIST_MEDIA = Media(css={"all": ("neural/admin.css", "neural/list.css")}, js=("neural/list.js",))
 OF_TABS = ("state", "status")
@@ -36,6 +36,8 @@ class Choice:
     options: Sequence[tuple[str, Any]]
     value: str
     nothing: str = ""
+    everything: Any = ""
+    """What no value means, where the choices are tabs."""
     more: str = ""
     input_type: str = ""
 
@@ -104,6 +106,8 @@ class ListPage:
     choices: Sequence[Choice] = ()
     chips: Sequence[Chip] = ()
     tabs: Sequence[StateTab] = ()
+    figures_address: str = ""
+    """Where the tabs have their counts, which may take longer than the page; empty if nowhere."""
     acts: Sequence[Act] = ()
     acts_address: str = ""
     """Where the chosen rows go; the list itself if it is empty."""
@@ -158,6 +162,7 @@ def page_of_list(cl: Any, request: HttpRequest) -> ListPage:
         choices=[each for _spec, each in chosen if each not in tabs],
         chips=list(_chips(cl, [each for _spec, each in chosen])),
         tabs=[tab for each in tabs for tab in _tabs(cl, each)],
+        figures_address=_figures(cl),
         acts=_acts(cl, request),
     )
 
@@ -170,19 +175,16 @@ def _choice(spec: Any, cl: Any) -> Choice:
         for each in spec.choices(cl)
     ]
     usual = next((value for value, _text, selected in choices if selected), "")
-    nothing = _("%(name)s: %(all)s") % {"name": capfirst(spec.title), "all": _everything()}
+    empty = next((text for value, text, _selected in choices if not value), "")
     return Choice(
         name=name,
         label=capfirst(spec.title),
-        nothing=nothing if any(not value for value, *_more in choices) else "",
+        nothing=empty and _("%(name)s: %(all)s") % {"name": capfirst(spec.title), "all": empty},
+        everything=empty,
         options=[(value, text) for value, text, _selected in choices if value],
         value=str(cl.params.get(name) or usual),
         input_type=spec.input_type if getattr(spec, "more", False) else "",
     )
-
-
-def _everything() -> str:
-    return pgettext("all rows", "All")
 
 
 def _chips(cl: Any, choices: Sequence[Choice]) -> Iterator[Chip]:
@@ -195,7 +197,7 @@ def _chips(cl: Any, choices: Sequence[Choice]) -> Iterator[Chip]:
 
 
 def _tabs(cl: Any, choice: Choice) -> list[StateTab]:
-    every = [("", _everything())] if choice.nothing else []
+    every = [("", choice.everything)] if choice.everything else []
     return [
         StateTab(
             capfirst(str(label)),
@@ -206,6 +208,12 @@ def _tabs(cl: Any, choice: Choice) -> list[StateTab]:
         )
         for value, label in (*every, *choice.offered)
     ]
+
+
+def _figures(cl: Any) -> str:
+    name = f"{cl.opts.app_label}_{cl.opts.model_name}_figures"
+    address = address_if_there(name) if getattr(cl, "keyset", False) else ""
+    return address + cl.get_query_string() if address else ""
 
 
 def _acts(cl: Any, request: HttpRequest) -> list[Act]:

@@ -27,6 +27,7 @@ from neural.kit.keyset.planning import stores_of
 from neural.kit.keyset.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
 
 BEFORE, AFTER = "before", "after"
+MOST_COUNTED = 1000
 
 
 class FirstPagePaginator(Paginator):
@@ -100,6 +101,19 @@ class KeysetChangeList(ChangeList):
 
     def _address(self, name: str, key: int | None) -> str | None:
         return None if key is None else self.get_query_string({name: key})
+
+
+class CountedList(KeysetChangeList):
+    """A list of which only the number of rows is asked for, as far as one page can look."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Count the rows, at most :data:`MOST_COUNTED`."""
+        model_admin: Any = self.model_admin
+        found = model_admin.find(request, self.queryset, place=Place(), size=MOST_COUNTED)
+        is_more = found.more or found.stopped_at is not None
+        self.count_text = f"{len(found.keys):,}" + ("+" if is_more else "")
+        self.result_list = []
+        self._say_nothing_of_the_total(request)
 
 
 def neighbours(found: KeyPage, place: Place) -> tuple[int | None, int | None]:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Collection, Mapping
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -11,16 +13,17 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import Media
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.text import capfirst
+from django.views.decorators.http import require_safe
 
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
-from neural.admin.guards import GuardedPages
+from neural.admin.guards import GuardedPages, address
 from neural.admin.list_page import LIST_MEDIA, page_of_list
-from neural.admin.paging import FirstPagePaginator, KeysetChangeList
+from neural.admin.paging import CountedList, FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import HTMX, add_panels, addresses_of
 from neural.admin.recording import Audited
 from neural.kit.keyset.bounded import KeyPage, find, page_of_few
@@ -231,6 +234,25 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
+
+    @address("figures/", "_figures", require_safe)
+    def figures_view(self, request: HttpRequest) -> HttpResponse:
+        """The tabs of the list with their counts, which may take longer than the page."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        found = page_of_list(self._counted(request), request)
+        tabs = [replace(tab, count=self._count(request, tab.address)) for tab in found.tabs]
+        return TemplateResponse(request, "admin/neural/list/figures.html", {"tabs": tabs})
+
+    def _count(self, request: HttpRequest, query: str) -> str:
+        asked = copy(request)
+        asked.GET = QueryDict(query.removeprefix("?"))
+        return str(self._counted(asked).count_text)
+
+    def _counted(self, request: HttpRequest) -> Any:
+        counting: Any = copy(self)
+        counting.get_changelist = lambda request, **options: CountedList
+        return counting.get_changelist_instance(request)
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
         """The columns that one page of the list loads: override it to leave out large ones."""

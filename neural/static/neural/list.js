@@ -117,7 +117,7 @@
 
   const loadFigures = async () => {
     const part = document.getElementById("list-figures");
-    if (!part || part.contains(document.activeElement)) return;
+    if (!part?.dataset.address || part.contains(document.activeElement)) return;
     const found = await fetched(part.dataset.address);
     const left = part.querySelector(".list-tabs").scrollLeft;
     part.replaceChildren(...found.body.childNodes);
@@ -213,6 +213,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const tab = document.querySelector(".list-tabs [aria-current]");
     tab?.scrollIntoView({ block: "nearest", inline: "nearest" }); // beyond the edge of a phone
+    quietly(loadFigures);
     const live = document.getElementById("list-live");
     if (!live) return;
     live.checked = window.localStorage.getItem(KEPT) !== "off";
@@ -222,7 +223,6 @@
       if (isOn()) quietly(refresh);
     });
     followDragging(document.getElementById("list-figures"));
-    quietly(loadFigures);
     window.setInterval(() => {
       if (isOn()) quietly(refresh);
     }, EVERY);
