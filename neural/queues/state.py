@@ -242,15 +242,19 @@ def pending_queues() -> list[str]:
 
 _PENDING = """
     WITH RECURSIVE pending (queue) AS (
-        SELECT MIN(queue) FROM neural_taskrun WHERE state = 'pending' AND queue > ''
+        SELECT (
+            SELECT queue FROM neural_taskrun
+            WHERE state = 'pending' AND queue > '' ORDER BY queue LIMIT 1
+        )
         UNION ALL
         SELECT (
-            SELECT MIN(run.queue) FROM neural_taskrun AS run
-            WHERE run.state = 'pending' AND run.queue > pending.queue
+            SELECT run.queue FROM neural_taskrun AS run
+            WHERE run.state = 'pending' AND run.queue > pending.queue ORDER BY run.queue LIMIT 1
         ) FROM pending WHERE queue IS NOT NULL
     )
     SELECT queue FROM pending WHERE queue IS NOT NULL
 """
+# Not MIN(queue): where statistics know of no pending run, PostgreSQL 15 reads them all for it.
 
 
 def readers_of(workers: Iterable[WorkerProcess]) -> dict[str, list[str]]:
