@@ -18,7 +18,8 @@ pytestmark = [
 
 @pytest.fixture
 def kept():
-    """A connection as the task before has left it."""
+    """A connection as the task before has left it, and young, however long other tests took."""
+    connection.close()
     connection.ensure_connection()
     connection.health_check_enabled = True
     yield connection
