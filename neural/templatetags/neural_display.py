@@ -65,8 +65,8 @@ WIDE = ("<pre", "<ul", "<table")
 
 @register.simple_tag
 def row_facts(adminform: Any) -> dict[str, Any]:
-    """The fields of a row that have a value, in ``groups`` with their titles. ``documents`` are
-    those that need more room, like JSON."""
+    """The fields of a row that have a value, in ``groups`` with their fieldsets.
+    ``documents`` are those that need more room, like JSON."""
     groups: list[Any] = []
     documents: list[Fact] = []
     for fieldset in adminform:
@@ -75,7 +75,7 @@ def row_facts(adminform: Any) -> dict[str, Any]:
         is_wide = [any(tag in str(each.shown) for tag in WIDE) for each in found]
         documents += compress(found, is_wide)
         if facts := list(compress(found, map(not_, is_wide))):
-            groups.append((fieldset.name, facts))
+            groups.append((fieldset, facts))
     return {"groups": groups, "documents": documents}
 
 
