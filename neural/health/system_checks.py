@@ -212,7 +212,7 @@ def check_postgresql(**_: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             f"of PostgreSQL: {trouble}",
-            hint=f"Write into DATABASES['default']: {remedy}.",
+            hint=f"Write into DATABASES['default']: {remedy} (docs/how-to/own-project.md).",
             id="neural.W024",
         )
         for is_given, trouble, remedy in wanted

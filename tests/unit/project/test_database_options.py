@@ -116,7 +116,7 @@ def test_a_project_is_warned_of_each_option_of_postgresql_that_is_missing(
     found = check_postgresql()
 
     assert [each.id for each in found] == ["neural.W024"] * (remedy is not None)
-    assert all(remedy in each.hint for each in found)
+    assert all(remedy in each.hint and "how-to/own-project.md" in each.hint for each in found)
 
 
 class Elsewhere:
