@@ -312,8 +312,8 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if options.get(name):
             stored[name] = [dict(signature) for signature in maybe_list(options[name])]
     stored["properties"] = {name: options[name] for name in _PROPERTIES & options.keys()}
-    if options.get("ignore_result") is False:  # a plain client may read it in Redis
-        stored["ignore_result"] = False
+    if "ignore_result" in options:  # False: a plain client may read it in Redis
+        stored["ignore_result"] = bool(options["ignore_result"])
     if options.get("group_id") and (body := options.get("chord")) and not chords.is_counted(body):
         stored["chord"] = dict(body)
     if "expires" in options:

@@ -6,13 +6,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from types import FunctionType, ModuleType
 from typing import Any
 
 from celery import current_app, states
 from celery.app.task import Context
-from celery.utils.serialization import create_exception_cls
+from celery.utils.serialization import UnpickleableExceptionWrapper, create_exception_cls
 
 from neural.batches.results import first_failure
 from neural.celeryapp.nested import options_of
@@ -118,10 +118,24 @@ def exception_of(raised: Mapping[str, Any]) -> Exception:
     if not is_known or raised["exc_module"] not in _imported(frozenset(kinds)):
         found = named
     arguments = from_json(json.dumps(raised["exc_message"]))
-    for make in (found, partial(found.__new__, found), named):
+    for make in (found, partial(_wrapped, found), named):
         with suppress(Exception):  # its class may take other arguments than it keeps
             return make(*arguments)
     return named()
+
+
+def _wrapped(kind: Any, *arguments: Any) -> Exception:
+    """An exception that its class cannot make again: caught as that, and as Celery's wrapper."""
+    wrapper = _wrapper_of(kind)
+    made: UnpickleableExceptionWrapper = wrapper.__new__(wrapper, *arguments)
+    made.exc_module, made.exc_cls_name, made.exc_args = kind.__module__, kind.__name__, arguments
+    return made
+
+
+@cache
+def _wrapper_of(kind: Any) -> Any:
+    own = {"__module__": kind.__module__, "__str__": Exception.__str__}  # __init__ is not called
+    return type(kind.__name__, (kind, UnpickleableExceptionWrapper), own)
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,8 @@ from django.apps import apps
 from django.db import router, transaction
 
 from neural.celeryapp import chords, unstarted
-from neural.celeryapp.celery_view import UNKNOWN, meta_of, metas_of
+from neural.celeryapp.call import CalledTask
+from neural.celeryapp.celery_view import UNKNOWN, meta_of, metas_of, state_of
 from neural.celeryapp.groups import CELERYS_INTERVAL, is_called_here
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
@@ -57,10 +58,20 @@ class LedgerResults:
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
         """State, value and the rest of a task. A run's is never cached: a person may retry it."""
         if run := _run(task_id):
-            return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
+            meta = meta_of(run) if self._keeps(run) else dict(UNKNOWN)
+            return self.meta_from_decoded(meta)  # type: ignore[attr-defined]
         meta = super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
         never = [] if meta["status"] in states.READY_STATES else unstarted.metas([task_id])
         return self.meta_from_decoded(never[0]) if never else meta  # type: ignore[attr-defined]
+
+    def _keeps(self, run: TaskRun) -> bool:
+        """Whether Celery was asked to keep what became of the run, as the ledger always does."""
+        task = self.app.tasks.get(run.task)  # type: ignore[attr-defined]
+        declared = isinstance(task, CalledTask) and task.ignores_results()
+        if not run.options.get("ignore_result", declared):
+            return True
+        keeps_errors = getattr(task, "store_errors_even_if_ignored", False)
+        return bool(keeps_errors) and state_of(run) in states.PROPAGATE_STATES
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether the id is known. A run is known from the moment in which it was recorded."""

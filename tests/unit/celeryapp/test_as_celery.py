@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from celery import group
+from celery import group, states
 from celery.result import AsyncResult
 
 import neural
@@ -112,6 +112,59 @@ def test_an_untyped_task_fails_by_its_own_error():
 def test_the_result_of_a_call_says_whether_it_is_ignored(declared, asked, ignored):
     with ledger_task(seen, bind=True, **declared) as task:
         assert task.apply_async(**asked).ignored is ignored
+
+
+def three():
+    return 3
+
+
+IGNORED = {"status": states.PENDING, "result": None}
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "kept"),
+    [
+        ({}, {}, True),
+        ({"ignore_result": True}, {}, False),
+        ({"ignore_result": True}, {"ignore_result": False}, True),
+        ({}, {"ignore_result": True}, False),
+    ],
+)
+def test_a_result_backend_keeps_nothing_that_it_was_asked_to_ignore_and_the_ledger_does(
+    declared, asked, kept
+):
+    with ledger_task(three, **declared) as task:
+        called = task.apply_async(**asked)
+        run_all()
+        meta = task.backend.get_task_meta(called.id)
+
+    assert {name: meta[name] for name in IGNORED} == (
+        {"status": states.SUCCESS, "result": 3} if kept else IGNORED
+    )
+    assert (run_of(called).state, run_of(called).result) == ("succeeded", 3)
+
+
+@pytest.mark.parametrize("stores_errors", [False, True])
+def test_an_error_that_was_to_be_ignored_is_kept_if_the_task_says_so(stores_errors):
+    def fail():
+        raise KeyError("lost")
+
+    declared = {"ignore_result": True, "store_errors_even_if_ignored": stores_errors}
+    with ledger_task(fail, max_retries=0, **declared) as task:
+        called = task.delay()
+        run_all()
+        status = task.backend.get_task_meta(called.id)["status"]
+
+    assert status == (states.FAILURE if stores_errors else states.PENDING)
+
+
+def test_who_waits_for_an_ignored_run_by_its_id_is_not_left_waiting():
+    with ledger_task(three, ignore_result=True) as task:
+        called = task.delay()
+        run_all()
+
+        assert called.get(timeout=1) is None
+        assert AsyncResult(called.id).get(timeout=1) == 3
 
 
 def test_a_result_that_is_a_result_is_kept_as_celery_keeps_it():

@@ -9,6 +9,7 @@ import pytest
 from celery import current_app
 from celery.exceptions import Reject
 from celery.result import AsyncResult
+from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from neural.celeryapp.celery_view import was_delivered
 from neural.celeryapp.results import DatabaseResults
@@ -85,7 +86,17 @@ def test_an_oserror_has_its_number_and_file():
 def test_a_class_that_takes_other_arguments_than_it_keeps_is_caught_too():
     found = failed_with(Composed(7, "bad"))
 
-    assert (type(found), str(found)) == (Composed, "7: bad")
+    assert isinstance(found, Composed)
+    assert (type(found).__name__, str(found), found.args) == ("Composed", "7: bad", ("7: bad",))
+
+
+def test_a_class_that_takes_other_arguments_than_it_keeps_is_caught_as_celerys_wrapper_too():
+    found = failed_with(Composed(7, "bad"))
+
+    assert isinstance(found, UnpickleableExceptionWrapper)
+    assert (found.exc_cls_name, found.exc_args) == ("Composed", ("7: bad",))
+    assert type(failed_with(Composed(8, "worse"))) is type(found)
+    assert not isinstance(failed_with(Custom("of one")), UnpickleableExceptionWrapper)
 
 
 def test_an_error_that_cannot_be_made_again_has_its_name_and_arguments():
