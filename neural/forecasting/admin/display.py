@@ -37,12 +37,11 @@ METHOD_SENTENCES: Mapping[str, Any] = {
         "This store is new: the chain's model at its own level, not yet its own habits."
     ),
     "weekday_mean": gettext_lazy(
-        "A simple rule: the mean of the last four same weekdays. No model is in force, or it "
-        "did no better here."
+        "A simple rule: the mean of the last four same weekdays. No model that can be used is in "
+        "force."
     ),
     "seasonal_naive": gettext_lazy(
-        "A simple rule: as on the last same weekday. No model is in force, or it did no better "
-        "here."
+        "A simple rule: as on the last same weekday. No model that can be used is in force."
     ),
 }
 """The methods of forecasts as sentences, for the people in the kitchen."""

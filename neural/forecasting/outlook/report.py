@@ -14,7 +14,8 @@ from neural.forecasting.core.phases.judge import TOMORROW
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 
 CANDIDATE = evaluation.CANDIDATE
-METHODS = (CANDIDATE, "active", "weekday_mean", "seasonal_naive")
+ACTIVE, RULES = "active", ("weekday_mean", "seasonal_naive")
+METHODS = (CANDIDATE, ACTIVE, *RULES)
 """The methods in the order of reports. Methods of other model types follow them."""
 FIGURES = ("wape", "mase", "deviance", "coverage", "bias")
 
@@ -40,11 +41,14 @@ class StoreReport:
 
     @property
     def gain(self) -> float | None:
-        """How much smaller the candidate's error is than that of the better simple rule, as a
-        share of the rule's error; negative if it is larger, None if it is not known."""
+        """The gain over the better simple rule."""
+        return self.gain_over(*RULES)
+
+    def gain_over(self, *methods: str) -> float | None:
+        """How much smaller the candidate's error is than that of the best of these methods, as a
+        share of the latter; negative if it is larger, None if it is not known."""
         own = self.own_wape
-        rules = [self.wape(name) for name in ("weekday_mean", "seasonal_naive")]
-        known = [each for each in rules if each]
+        known = [each for each in map(self.wape, methods) if each]
         return None if own is None or not known else 1 - own / min(known)
 
 

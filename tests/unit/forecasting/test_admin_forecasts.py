@@ -134,11 +134,12 @@ def test_a_stores_page_leads_to_its_last_weeks():
     [
         ("blend", "this store's own habits"),
         ("global", "the chain's model at its own level, not yet its own habits."),
-        ("weekday_mean", "A simple rule"),
+        ("weekday_mean", "four same weekdays. No model that can be used is in force."),
+        ("seasonal_naive", "the last same weekday. No model that can be used is in force."),
     ],
 )
 def test_the_page_says_what_made_the_forecast(method, says):
-    version = learning.version() if method != "weekday_mean" else None
+    version = learning.version() if method in ("blend", "global") else None
     learning.forecast(world.store(), method=method, version=version)
 
     page = text(world.superuser(), page_of()).replace("&#x27;", "'")

@@ -80,6 +80,15 @@ def test_errors_are_drawn_by_store_and_what_gains_least_comes_first():
     assert (plot.rows[1].left, plot.rows[1].right) == (dots["candidate"], dots["seasonal_naive"])
 
 
+def test_the_drawing_says_that_a_version_in_force_forecasts_every_store():
+    training = learning.training()
+    learning.update(training, world.store("S1"), figures=learning.judged(candidate=0.5))
+
+    page = text(world.superuser(), world.page_of(learning.version(training)))
+
+    assert "it forecasts every store, also one where a simple rule was better." in page
+
+
 def test_so_many_stores_that_nobody_reads_them_are_cut():
     training = learning.training()
     for number in range(SHOWN_STORES + 3):

@@ -46,15 +46,42 @@ def test_it_shows_the_last_round_that_ended_with_totals_and_stores(command):
     assert "  new                18.0%     0.720     0.643     78.6%     +2.0%     17.0%" in said
     assert "  naive              27.0%" in said
     rows = {line.split()[0]: line for line in said.splitlines() if line.startswith("  S")}
-    assert rows["S01"].split()[1:] == [
-        "18.0%",
-        "19.0%",
-        "22.0%",
-        "27.0%",
-        "+18.2%",
-        "accepted",
-    ]
+    assert rows["S01"].split()[1:6] == ["18.0%", "19.0%", "22.0%", "27.0%", "+18.2%"]
+    assert rows["S01"].endswith(
+        "+18.2%  its answer counted; "
+        "error fell 5.3% against the version before, fell 18.2% against the better rule"
+    )
     assert rows["S02"].endswith("rejected: it contains NaN or infinity (update)")
+
+
+@pytest.mark.parametrize(
+    ("figures", "outcome"),
+    [
+        (
+            learning.judged(candidate=0.188, active=0.179, weekday_mean=0.168),
+            (
+                "; clearly worse: error rose 5.0% against the version before, "
+                "rose 11.9% against the better rule"
+            ),
+        ),
+        (
+            learning.judged(candidate=0.182, active=0.18, weekday_mean=0.182),
+            "; error rose 1.1% against the version before, is that of the better rule",
+        ),
+        (
+            learning.judged({"candidate": 0.188, "weekday_mean": 0.179, "seasonal_naive": 0.168}),
+            "; clearly worse: error rose 11.9% against the better rule",
+        ),
+        ({}, ""),
+    ],
+    ids=["worse", "about as good", "without a version before", "nothing judged"],
+)
+def test_a_store_whose_answer_counted_is_named_as_worse_if_it_is(command, figures, outcome):
+    learning.update(learning.training(), make_store("S46"), figures=figures)
+
+    (line,) = (each for each in command().splitlines() if each.startswith("  S46"))
+
+    assert line.endswith(f"  its answer counted{outcome}")
 
 
 def test_it_shows_a_round_or_a_version_by_number(command):

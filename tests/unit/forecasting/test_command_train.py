@@ -62,6 +62,7 @@ def test_with_a_store_it_says_what_became_of_it(chain, command):
     chain.tamper["S2"] = lambda question, answer: answer | {"base": "another"}
 
     assert "\nS2: rejected: " in command("--now", "--store", "S2")
+    assert "\nS1: its answer counted" in command("--now", "--store", "S1")
 
 
 def test_of_a_store_that_was_not_invited_it_says_so(chain, command):

@@ -7,9 +7,16 @@ from typing import Any
 
 from django.core.management import CommandError, CommandParser
 
-from neural.forecasting.models import ModelVersion, RoundState, StoreUpdate, TrainingRound
+from neural.forecasting.models import (
+    ModelVersion,
+    RoundState,
+    StoreUpdate,
+    TrainingRound,
+    UpdateState,
+)
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.report import (
+    ACTIVE,
     FIGURES,
     Report,
     StoreReport,
@@ -32,6 +39,8 @@ LEGEND = (
 )
 HEADS = ("WAPE", "MASE", "deviance", "P10-P90", "bias", "next day")
 """The column heads: figures of forecasts 1 to 14 days ahead, and the WAPE of next-day forecasts."""
+CLEARLY_WORSE = 0.05
+"""A store is named as worse from this share of error on: less may be chance in two weeks."""
 
 
 def ended(training: TrainingRound, version: int | None) -> str:
@@ -92,15 +101,35 @@ def _stores(report: Report) -> Iterator[str]:
 def _store(store: StoreReport, methods: Sequence[str]) -> str:
     errors = "".join(f"{_figure('wape', store.wape(each)):>9}" for each in methods)
     gained = "-" if store.gain is None else f"{store.gain:+.1%}"
-    return f"  {wide(str(store.update.store), 22)}{errors}{gained:>9}  {outcome(store.update)}"
+    return f"  {wide(str(store.update.store), 22)}{errors}{gained:>9}  {outcome(store)}"
 
 
-def outcome(update: StoreUpdate) -> str:
-    """The outcome of a store's part and its reason, in words."""
+def outcome(store: StoreReport) -> str:
+    """What became of a store's part and why, in words; if its answer counted, whether the store's
+    error fell or rose, too."""
+    update = store.update
+    if update.state == UpdateState.ACCEPTED:
+        return f"its answer counted{_change(store)}"
     words = str(update.get_state_display())
     if update.reason:
         words += f": {update.explanation}"
     return f"{words} ({update.detail})" if update.detail else words
+
+
+def _change(store: StoreReport) -> str:
+    """How the store's error changed, from the version before and from the better simple rule."""
+    gains = {"the version before": store.gain_over(ACTIVE), "the better rule": store.gain}
+    known = {name: round(each, 3) for name, each in gains.items() if each is not None}
+    if not known:
+        return ""
+    parts = [
+        f"{'fell' if each > 0 else 'rose'} {abs(each):.1%} against {name}"
+        if each
+        else f"is that of {name}"
+        for name, each in known.items()
+    ]
+    clearly = "clearly worse: " if min(known.values()) <= -CLEARLY_WORSE else ""
+    return f"; {clearly}error {', '.join(parts)}"
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from neural.forecasting.management.commands.federated_report import ended, is_good, lines, outcome
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.outlook.report import Report, report_of_round
 from neural.forecasting.rounds.asking import ADVANCE_TASK, FORECAST_TASK
 from neural.forecasting.rounds.opening import open_round
 from neural.forecasting.rounds.progress import RoundProgress, round_progress
@@ -122,15 +122,14 @@ class Command(TeachingCommand):
         version = ModelVersion.objects.filter(round=training).only("number").first()
         self.stdout.write(ended(training, version.number if version else None))
         if store is not None:
-            self.stdout.write(self._receipt(training, store))
+            self.stdout.write(_receipt(report, store))
         if not is_good(training):
             raise CommandError("The version in force stays.", returncode=NO_VERSION)
 
-    def _receipt(self, training: TrainingRound, store: str) -> str:
-        update = StoreUpdate.objects.filter(round=training, store=store).first()
-        if update is None:
-            return f"{store}: not invited, it has not enough history"
-        return f"{store}: {outcome(update)}"
+
+def _receipt(report: Report, store: str) -> str:
+    found = next((each for each in report.stores if each.update.store_id == store), None)
+    return f"{store}: {outcome(found) if found else 'not invited, it has not enough history'}"
 
 
 def wait(number: int, *, work_here_too: bool) -> None:
