@@ -42,6 +42,8 @@ NAMES = {
 """Names, units and what is typed: the same in every language."""
 
 
+UNREAD = ("script", "style", "code", "pre", "kbd")
+"""What stands in these is no sentence of ours."""
 WRITTEN_OUT_BY_DJANGO = {"Search"}
 """The alternative text of the picture before a search box, which no catalogue can translate."""
 
@@ -55,14 +57,17 @@ class Texts(HTMLParser):
         self._skipped = 0
 
     def handle_starttag(self, tag, attributes):
-        if tag in ("script", "style", "code", "pre"):
+        if tag in UNREAD:
             self._skipped += 1
         given = dict(attributes)
-        names = (*SHOWN_ATTRIBUTES, *(("value",) if given.get("type") == "submit" else ()))
+        names = (
+            *SHOWN_ATTRIBUTES,
+            *(("value",) if (tag, given.get("type")) == ("input", "submit") else ()),
+        )
         self.found += [given[name] for name in names if given.get(name)]
 
     def handle_endtag(self, tag):
-        if tag in ("script", "style", "code", "pre"):
+        if tag in UNREAD:
             self._skipped -= 1
 
     def handle_data(self, data):
