@@ -152,10 +152,11 @@ class CalledTask(Task):
         result.is_run = self.is_one_run
         return result
 
-    def ignores_results(self) -> bool:
-        """Whether the task itself declares ``ignore_result``."""
+    def ignores_results(self, options: Mapping[str, Any]) -> bool:
+        """Whether a call's options, or else the task itself, say ``ignore_result``."""
         own = takewhile(lambda each: each.__module__ != LEDGER_TASK, type(self).__mro__)
-        return any(vars(each).get("ignore_result") for each in own)
+        declared = any(vars(each).get("ignore_result") for each in own)
+        return bool(options.get("ignore_result", declared))
 
     is_one_run = True
     """Whether a call is one run, which can be recorded with others of a group."""
@@ -183,8 +184,7 @@ class CalledTask(Task):
 
     def _result_of(self, task_id: str, options: Mapping[str, Any]) -> Any:
         result = self.AsyncResult(task_id)
-        ignored = options.get("ignore_result", self.ignores_results())
-        result.ignored = bool(ignored)  # as in Celery: its get() does not wait
+        result.ignored = self.ignores_results(options)  # as in Celery: its get() does not wait
         parent = self.app.current_worker_task
         if parent and options.get("add_to_parent", True):
             parent.add_trail(result)  # a plain task's ``children``; a run's are in the ledger

@@ -67,8 +67,11 @@ class LedgerResults:
     def _keeps(self, run: TaskRun) -> bool:
         """Whether Celery was asked to keep what became of the run, as the ledger always does."""
         task = self.app.tasks.get(run.task)  # type: ignore[attr-defined]
-        declared = isinstance(task, CalledTask) and task.ignores_results()
-        if not run.options.get("ignore_result", declared):
+        if isinstance(task, CalledTask):
+            is_ignored = task.ignores_results(run.options)
+        else:
+            is_ignored = bool(run.options.get("ignore_result"))
+        if not is_ignored:
             return True
         keeps_errors = getattr(task, "store_errors_even_if_ignored", False)
         return bool(keeps_errors) and state_of(run) in states.PROPAGATE_STATES
