@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from neural.admin.exporting.pages import ExportingAdmin
 from neural.admin.filters import ChoiceOfRows
 from neural.admin.guards import GuardedPages, address
-from neural.admin.list_page import LIST_MEDIA, page_of_list
+from neural.admin.list_page import LIST_MEDIA, StateTab, page_of_list
 from neural.admin.paging import CountedList, FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import HTMX, add_panels, addresses_of
 from neural.admin.recording import Audited
@@ -240,13 +240,18 @@ class ReadOnlyAdmin(NeuralAdmin):
         """The tabs of the list with their counts, which may take longer than the page."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        found = page_of_list(self._counted(request), request)
-        tabs = [replace(tab, count=self._count(request, tab.address)) for tab in found.tabs]
+        shown = self._counted(request)
+        tabs = [
+            replace(tab, count=self._count(request, shown, tab))
+            for tab in page_of_list(shown, request).tabs
+        ]
         return TemplateResponse(request, "admin/neural/list/figures.html", {"tabs": tabs})
 
-    def _count(self, request: HttpRequest, query: str) -> str:
+    def _count(self, request: HttpRequest, shown: Any, tab: StateTab) -> str:
+        if tab.is_current:
+            return str(shown.count_text)
         asked = copy(request)
-        asked.GET = QueryDict(query.removeprefix("?"))
+        asked.GET = QueryDict(tab.address.removeprefix("?"))
         return str(self._counted(asked).count_text)
 
     def _counted(self, request: HttpRequest) -> Any:
