@@ -29,7 +29,7 @@ View = Callable[..., HttpResponse]
 Method = TypeVar("Method", bound=Callable[..., Any])
 METHODS = ("GET", "HEAD", "POST")
 STOCK_PAGES = ("changelist", "add", "change", "delete", "history")
-FILES = ("csv", "ndjson")
+OF_LISTS = ("csv", "ndjson", "figures")
 
 
 def address(route: str, name: str, *guards: Callable[[Any], Any]) -> Callable[[Method], Method]:
@@ -51,9 +51,9 @@ def address(route: str, name: str, *guards: Callable[[Any], Any]) -> Callable[[M
 class GuardedPages(admin.ModelAdmin):
     """Guards all addresses, on whatever site; the views among them that :func:`address` marks.
 
-    A NUL is refused in the address of Django's own pages, of files and of pages of one row, in the
-    selected rows, and in the rows that a field with autocompletion names. Other views, and a list
-    with ``answers_anything``, must check their input themselves.
+    A NUL is refused in the address of Django's own pages, of a list's files and counts, and of
+    pages of one row, in the selected rows, and in the rows that a field with autocompletion names.
+    Other views, and a list with ``answers_anything``, must check their input themselves.
     """
 
     answers_anything = False
@@ -82,7 +82,7 @@ class GuardedPages(admin.ModelAdmin):
 
     def _checks_nul(self, pattern: URLPattern) -> bool:
         kind = str(pattern.name).rpartition("_")[2]
-        is_checked = kind in (*STOCK_PAGES, *FILES) or "object_id" in pattern.pattern.converters
+        is_checked = kind in (*STOCK_PAGES, *OF_LISTS) or "object_id" in pattern.pattern.converters
         return is_checked and not self.answers_anything
 
 
