@@ -198,7 +198,7 @@ def test_among_many_orders_a_list_reads_a_bounded_number(monkeypatch: pytest.Mon
         for number in range(3000)
     )
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE neural_order")
+        cursor.execute("ANALYZE neural_order, neural_store")
 
     for own in ([], stores[1:2], stores):
         client = world.client_of("view_order", stores=own, name=f"user{len(own)}")
