@@ -110,6 +110,12 @@ format: $(STAMP)  ## Let ruff rewrite what it can
 migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural --name what_it_does"
 	$(OWN_SERVICES) $(MANAGE) makemigrations $(ARGS)
 
+.PHONY: hashes
+hashes: $(STAMP)  ## Write deploy/requirements.txt: all that servers install, with hashes
+	@$(BIN)/uv pip compile requirements.txt --quiet --universal --python-version 3.11 --generate-hashes \
+		--upgrade --no-emit-index-url --no-annotate --custom-compile-command "make hashes" \
+		--output-file deploy/requirements.txt >/dev/null
+
 .PHONY: messages
 messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gettext)
 	@for app in $(TRANSLATED); do ( apart=; [ $$app = neural ] && apart="$(APART)"; cd $$app && \

@@ -102,6 +102,19 @@ def ranges() -> list[Requirement]:
     return [Requirement(line) for line in [*lines, *(each for lines in extras for each in lines)]]
 
 
+def test_servers_install_the_pinned_versions_by_hash_and_from_no_named_place():
+    text = (ROOT / "deploy" / "requirements.txt").read_text()
+    locked = [line.removesuffix(" \\") for line in text.splitlines() if re.match(r"\w", line)]
+    versions = {canonicalize_name(Requirement(line).name): line.split(" ;")[0] for line in locked}
+    wanted = demanded("requirements.txt")
+
+    assert set(versions) >= installed_by(wanted)
+    for each in wanted:
+        assert versions[canonicalize_name(each.name)].endswith(str(each.specifier)), "make hashes"
+    assert all("--hash=sha256:" in block for block in re.split(r"\n(?=\w)", text)[1:])
+    assert "://" not in text
+
+
 @pytest.mark.parametrize("wanted", ranges(), ids=str)
 def test_what_the_package_demands_is_pinned_to_a_version_that_it_allows(wanted):
     pinned = {
