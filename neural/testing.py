@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+from asgiref.sync import sync_to_async
 from celery import current_app
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, QuerySet
@@ -27,6 +28,7 @@ from neural.worker import in_process
 
 __all__ = [
     "Clock",
+    "arun_due",
     "assert_due",
     "assert_submitted",
     "clock",
@@ -124,6 +126,11 @@ def run_due(*, queue: str | None = None) -> Sequence[Outcome]:
     for error in errors:
         raise error
     return outcomes
+
+
+async def arun_due(*, queue: str | None = None) -> Sequence[Outcome]:
+    """:func:`run_due` for an ``async def`` test."""
+    return await sync_to_async(run_due)(queue=queue)
 
 
 def record_schedules(*names: str) -> None:

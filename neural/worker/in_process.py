@@ -4,10 +4,12 @@ It serves commands where no workers run, and the tests of apps that use the ledg
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
+from asgiref.sync import async_to_sync
 from celery import current_app
 
 from neural.batches import leading
@@ -16,7 +18,7 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import release
-from neural.ledger.work import Clock, WorkSource
+from neural.ledger.work import Clock, Work, WorkSource
 from neural.models import TaskRun
 from neural.queues.pausing import without_paused
 from neural.runs.models.run import TaskRunQuerySet
@@ -91,4 +93,23 @@ def _take_next(due: TaskRunQuerySet, now: dt.datetime | None = None) -> TaskRun 
 
 
 def _run(run: TaskRun) -> Outcome:
-    return run_alone(cast(WorkSource, current_app.tasks[run.task]), run, Clock.of(run))
+    source = cast(WorkSource, current_app.tasks[run.task])
+    return run_alone(_InThisThread(source), run, Clock.of(run))
+
+
+class _InThisThread(WorkSource):
+    """The work of a source, whose ``async def`` queries the database in the caller's thread: in the
+    transaction of a test, which other threads do not see."""
+
+    def __init__(self, source: WorkSource) -> None:
+        self.source = source
+
+    def work_for(self, run: TaskRun) -> Work:
+        work = self.source.work_for(run)
+        if (coroutine := work.coroutine) is None:
+            return work
+        return replace(work, function=lambda: async_to_sync(_value_of)(coroutine()))
+
+
+async def _value_of(body: Coroutine[Any, Any, Any]) -> Any:
+    return await body
