@@ -4,6 +4,7 @@ The options are kept as the ledger needs them (:func:`keep`); one that it cannot
 """
 
 import datetime as dt
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -324,14 +325,19 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(task: str, options: Mapping[str, Any]) -> None:
-    accepted = _OF_THE_MESSAGE | _PROPERTIES | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
+    if unknown := not_kept(options):
+        raise OptionNotKept(f"{task}: the ledger does not keep {', '.join(unknown)}; {INSTEAD}")
+
+
+INSTEAD = "leave it out (where a run goes is said by queue) or use a plain Celery task"
+
+
+def not_kept(options: Mapping[str, Any]) -> list[str]:
+    """The names of those options of a call that the ledger refuses."""
     stamps = set(maybe_list(options.get("stamped_headers")) or ())
-    unknown = sorted(options.keys() - accepted - stamps)
-    if unknown:
-        raise OptionNotKept(
-            f"{task}: the ledger does not keep {', '.join(unknown)}; "
-            "leave it out (where a run goes is said by queue) or use a plain Celery task"
-        )
+    accepted = _OF_THE_MESSAGE | _PROPERTIES | _STORED_AS_GIVEN | {"chord", "stamped_headers"}
+    own = inspect.signature(CalledTask.apply_async).parameters
+    return sorted(options.keys() - accepted - stamps - own.keys())
 
 
 def moment_of(expires: Any) -> str:

@@ -22,6 +22,7 @@ from kombu.utils.imports import symbol_by_name
 
 from neural.broker.connections import is_rabbitmq, is_redis
 from neural.celeryapp.app import LEDGER_SCHEDULER, TRANSPORT_OPTIONS, LedgerCelery
+from neural.celeryapp.call import INSTEAD, CalledTask, not_kept
 from neural.celeryapp.task import is_async
 from neural.events.registry import HANDLERS
 from neural.ledger.work import WorkSource
@@ -54,6 +55,7 @@ def findings(app: Any) -> list[CheckMessage]:
         *_queues(app),
         *_undeclared_queues(app),
         *_bodies_that_never_run(app),
+        *_options_not_kept(app),
         *settings,
     ]
 
@@ -190,6 +192,26 @@ def _bodies_that_never_run(app: Any) -> Iterator[CheckMessage]:
                 hint="Give it base=neural.LedgerTask, or make it a `def` that calls asyncio.run().",
                 id="neural.W127",
             )
+
+
+def _options_not_kept(app: Any) -> Iterator[CheckMessage]:
+    for name, task in sorted(app.tasks.items()):
+        if not isinstance(task, CalledTask):
+            continue
+        declared = {each: each for each in ("exchange", "routing_key") if getattr(task, each, None)}
+        routes = (each(name) for each in app.amqp.router.routes if isinstance(each, MapRoute))
+        schedules = (each for each in app.conf.beat_schedule.values() if each.get("task") == name)
+        for who, options in (
+            (f"the task {name}", declared),
+            (f"CELERY_TASK_ROUTES for {name}", next(filter(None, routes), {})),
+            *((f"the schedule of {name}", each.get("options") or {}) for each in schedules),
+        ):
+            if unknown := not_kept(options):
+                yield checks.Warning(
+                    f"{who} sets {', '.join(unknown)}, which the ledger does not keep",
+                    hint=f"{INSTEAD[0].upper()}{INSTEAD[1:]}.",
+                    id="neural.W128",
+                )
 
 
 def _bound_alike(queues: Iterable[Any]) -> list[Sequence[str]]:

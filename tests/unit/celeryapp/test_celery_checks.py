@@ -26,7 +26,7 @@ from neural.models import TaskRun
 from neural.queues import QUEUES
 
 pytestmark = pytest.mark.filterwarnings(
-    r"ignore:\s*The 'queue' task attribute"
+    r"ignore:\s*The '(queue|routing_key)' task attribute"
 )  # Celery's, until its 6.0
 
 ROOT = Path(__file__).parents[3]
@@ -311,6 +311,34 @@ def test_a_handler_of_an_undeclared_queue_is_said(monkeypatch):
 class RunsCoroutines(Task):
     def __call__(self, *args, **kwargs):
         return asyncio.run(self.run(*args, **kwargs))
+
+
+@pytest.mark.parametrize(
+    ("declared", "settings", "who"),
+    [
+        ({"routing_key": "pizza"}, {}, "the task shop.tasks.bake"),
+        ({}, {"CELERY_TASK_ROUTES": {"shop.*": {"exchange": "x"}}}, "CELERY_TASK_ROUTES for shop"),
+        ({}, {"options": {"exchange": "x", "queue": "default"}}, "the schedule of shop.tasks.bake"),
+    ],
+)
+def test_an_option_that_a_call_would_be_refused_is_said_before(declared, settings, who):
+    def bake():
+        pass
+
+    schedule = {"bake": {"task": "shop.tasks.bake", "schedule": 60, **settings}}
+    routes = {name: value for name, value in settings.items() if name.startswith("CELERY_")}
+    app = application(
+        LEDGERS,
+        {"CELERY_BROKER_URL": "redis://h/1", "CELERY_BEAT_SCHEDULE": schedule, **routes},
+    )
+    app.task(name="shop.tasks.bake", base=neural.LedgerTask, **declared)(bake)
+    app.task(name="shop.tasks.plain", **declared)(bake)
+
+    (found,) = findings(app)
+
+    assert found.id == "neural.W128"
+    assert found.msg.startswith(who)
+    assert "which the ledger does not keep" in found.msg
 
 
 @pytest.mark.parametrize(
