@@ -39,8 +39,11 @@ def state_of(run: TaskRun) -> str:
     """Celery's state for the state of a run.
 
     A dead run that a person discarded is still a FAILURE. A run that raised ``Ignore`` is IGNORED,
-    which is no final state to Celery: ``get()`` waits for ever, as it does there.
+    which is no final state to Celery: ``get()`` waits for ever, as it does there. What
+    ``update_state`` has shown goes before both.
     """
+    if run.progress:
+        return str(run.progress["state"])
     if run.state == RunState.PENDING:
         return str(states.RETRY if run.failures else states.PENDING)
     if run.state == RunState.DISCARDED:
@@ -81,6 +84,8 @@ def _meta(run: TaskRun, children: list[Any]) -> dict[str, Any]:
 
 
 def _result(run: TaskRun, state: str) -> tuple[Any, str | None]:
+    if run.progress:
+        return from_json(json.dumps(run.progress["meta"])), None
     if state in (states.FAILURE, states.RETRY):
         return failure_of(run)
     if state == states.REVOKED:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from celery import Task, chain, chunks, current_app, group
+from celery import Task, chain, chunks, current_app, group, states
 from celery.app.task import Context
 from celery.app.trace import task_has_custom
 from django.db import close_old_connections
@@ -31,7 +31,7 @@ from neural.events.recording import EVENT_TASK
 from neural.events.registry import handler_names
 from neural.kit.conf import conf
 from neural.kit.errors import PermanentError
-from neural.kit.stored_json import from_json
+from neural.kit.stored_json import from_json, plain
 from neural.kit.tasks import load_tasks
 from neural.ledger.outcome import Outcome
 from neural.ledger.retry import RetryPolicy
@@ -279,6 +279,24 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
         if countdown is None and is_set(self, "default_retry_delay"):
             return self.default_retry_delay
         return countdown
+
+    def update_state(
+        self, task_id: Any = None, state: str | None = None, meta: Any = None, **options: Any
+    ) -> None:
+        """Celery's: show how far a run is, until its attempt ends: ``AsyncResult`` and the run's
+        page have it at once. Raises :class:`~neural.NotStorable` for a ``meta`` that is no JSON.
+
+        Without effect in an atomic task, whose writes nobody sees before it has ended.
+        """
+        run = current_run()
+        if task_id is not None and (run is None or run.task_id != task_id):
+            run = TaskRun.objects.running().filter(task_id=task_id).first()
+        if run is None:
+            super().update_state(task_id, state, meta, **options)
+        elif not self.atomic or is_async(self):
+            state = state or states.STARTED
+            kept = plain(self.backend.encode_result(meta, state), what="the meta of update_state()")
+            run.show_progress(state, kept)
 
     def map(self, it: Iterable[Any]) -> Any:
         """Celery's: a call of the task for each item, one after the other. They are one run, as

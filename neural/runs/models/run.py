@@ -48,8 +48,9 @@ class Without(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
 
 
-NO_LIMITS = ("headers", "root_id", "group_id", "group_index")
-"""Options that may differ in a batch: headers (a trace), and to what the run belongs."""
+NO_LIMITS = ("headers", "root_id", "group_id", "group_index", "progress")
+"""Options that may differ in a batch: headers (a trace), to what the run belongs, and how far it
+is."""
 
 
 def has_limits(options: Mapping[str, Any]) -> bool:
@@ -381,6 +382,22 @@ class TaskRun(models.Model):
         may hide secrets, in place of the values."""
         shown = self.options.get
         return shown("argsrepr", self.args), shown("kwargsrepr", self.kwargs)
+
+    @property
+    def progress(self) -> Mapping[str, Any] | None:
+        """The ``state`` and ``meta`` that the attempt under way has shown last
+        (``update_state``), or the last one if it ended by ``Ignore``; None without any."""
+        shown: Mapping[str, Any] = self.options.get("progress") or {}
+        is_ignored = self.state == RunState.DISCARDED and not self.error
+        is_current = self.state == RunState.RUNNING and shown.get("token") == self.token
+        return shown if shown and (is_current or is_ignored) else None
+
+    def show_progress(self, state: str, meta: Any) -> bool:
+        """Keep how far the attempt under way is, until it ends. Returns whether it was under
+        way still."""
+        self.options |= {"progress": {"state": state, "meta": meta, "token": self.token}}
+        own = TaskRun.objects.running().filter(pk=self.pk, token=self.token)
+        return bool(own.update(options=self.options))
 
     @property
     def expires_at(self) -> dt.datetime | None:

@@ -51,6 +51,14 @@ def blocks_of(run: TaskRun, user: Any) -> Sequence[Block]:
     ]
 
 
+def progress_of(run: TaskRun, user: Any) -> tuple[str, SafeString | str] | None:
+    """The state that the attempt under way shows, and its details."""
+    options = value_of(run, "options")
+    if not is_readable(options) or (shown := run.progress) is None:
+        return None
+    return shown["state"], "" if shown["meta"] is None else json_for(shown["meta"], user)
+
+
 def documents_of(run: TaskRun) -> Sequence[Any]:
     """What a run works on, and what it worked on before it was edited, whether or not a user may
     see it: the documents that say which names its errors may quote. What cannot be decoded is left

@@ -22,7 +22,14 @@ from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun
 from neural.personal.redacting import for_user, masking_values_of
 from neural.runs.acts import RETRY
-from neural.runs.admin.run_page.contents import around, blocks_of, documents_of, values_of, written
+from neural.runs.admin.run_page.contents import (
+    around,
+    blocks_of,
+    documents_of,
+    progress_of,
+    values_of,
+    written,
+)
 from neural.runs.admin.run_page.editing import EditingAdmin
 from neural.runs.admin.run_page.timeline import timeline
 from neural.runs.models.run import FINISHED_STATES
@@ -83,6 +90,7 @@ def page_of_run(run: TaskRun, request: HttpRequest) -> dict[str, Any]:
         "zone": timezone.get_current_timezone_name(),
         "error": for_user(run.error, user),
         "last_failed": failed[-1] if failed else None,
+        "progress": progress_of(run, user),
         "due": due_text(run.available_at, now) if is_waiting else "",
         "steps": steps,
         "refresh_seconds": _refresh_seconds(run, now),
