@@ -141,6 +141,9 @@ def send(producer: Producer, message: RunMessage, *, declare: bool, tells: bool)
     if len(correlation_id.encode()) > CORRELATION_ID_BYTES:  # of RabbitMQ
         correlation_id = hashlib.sha256(correlation_id.encode()).hexdigest()
     options = {**_of_task(message.task, _LIMITS), **message.options}
+    kept = message.options.get("headers", {})
+    # Sentry's SDK looks for them there: https://github.com/celery/celery/issues/4875
+    within = {"headers": kept} if "sentry-trace" in kept else {}
     amqp.send_task_message(
         producer,
         message.task,
@@ -156,7 +159,7 @@ def send(producer: Producer, message: RunMessage, *, declare: bool, tells: bool)
         ),
         queue=queue,
         declare=[queue] if declare else [],
-        headers={**message.options.get("headers", {}), RUN_HEADER: True},
+        headers={**kept, **within, RUN_HEADER: True},
         retry=False,
         priority=None,
         correlation_id=correlation_id,

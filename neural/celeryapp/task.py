@@ -34,6 +34,7 @@ from neural.kit.errors import PermanentError
 from neural.kit.stored_json import from_json, plain
 from neural.kit.tasks import load_tasks
 from neural.ledger.outcome import Outcome
+from neural.ledger.ports import died
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import (
     REPLACED_BY,
@@ -227,6 +228,7 @@ class LedgerTask(ForeignlyCalledTask, WorkSource):
 
         Celery itself sends the events of that run.
         """
+        died(batched)
         listened = bool(self.request.get(delivery.LISTENED))
         delivery.note(batched, streamed=listened)
         if listened:

@@ -3,12 +3,12 @@
 Messages, Celery's callbacks and traces are not part of the ledger. The functions are connected
 once, when the application is ready (:func:`connect`, :func:`when_ended`,
 :func:`insert_when_settled`, :func:`connect_tracing`). The ledger also works without them:
-unpublished runs wait for a relay, every queue name is valid, nothing follows a run, and tracing
-costs a comparison with None.
+unpublished runs wait for a relay, every queue name is valid, nothing follows a run, and nobody
+traces.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from django.db.models import QuerySet
@@ -127,32 +127,50 @@ class Tracing(Protocol):
 
     def sending(self, work: str, headers: Mapping[str, Any]) -> Mapping[str, str]:
         """Called when work is recorded, with the caller's headers, which may hold its trace
-        context; returns those of the trace context (``traceparent``, ``tracestate``) to keep
-        instead. It must not raise errors of its own."""
+        context; returns those of the trace context (such as ``traceparent``) to keep instead. It
+        must not raise errors of its own."""
 
     def processing(self, runs: Sequence[TaskRun]) -> AbstractContextManager[object]:
         """A context in which one call does the work of these runs; errors pass through it. It must
         not raise errors of its own."""
 
+    def died(self, outcomes: Sequence[Any]) -> None:
+        """Called with outcomes (:class:`neural.ledger.outcome.Outcome`) of which some may be of
+        dead runs, but for a run of which Celery itself says that its message has failed. It must
+        not raise errors of its own."""
 
-tracing: Tracing | None = None
+
+tracing: tuple[Tracing, ...] = ()
 
 
-def connect_tracing(one: Tracing | None) -> None:
-    """Set what takes part in traces; it replaces the one before."""
+def connect_tracing(one: Tracing) -> None:
+    """Add what takes part in traces."""
     global tracing
-    tracing = one
+    tracing = (*tracing, one)
 
 
 def processing(runs: Sequence[TaskRun]) -> AbstractContextManager[object]:
     """The context in which one call does the work of these runs."""
-    return nullcontext() if tracing is None else tracing.processing(runs)
+    return _traced(runs) if tracing else nullcontext()
+
+
+@contextmanager
+def _traced(runs: Sequence[TaskRun]) -> Iterator[None]:
+    with ExitStack() as entered:
+        for each in tracing:
+            entered.enter_context(each.processing(runs))
+        yield
+
+
+def died(outcomes: Sequence[Any]) -> None:
+    """Tell those who trace of outcomes of which Celery itself says nothing."""
+    for each in tracing:
+        each.died(outcomes)
 
 
 def with_trace(work: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Options of a run of a task, with the trace context to keep among their headers."""
-    if tracing is None:
-        return options
-    before = options.get(HEADERS) or {}
-    headers = {**before, **tracing.sending(work, before)}
+    headers = dict(options.get(HEADERS) or {})
+    for each in tracing:
+        headers |= each.sending(work, headers)
     return {**options, HEADERS: headers} if headers else options

@@ -234,6 +234,7 @@ def _take_away(
                 error=error,
             )
             note_settled([lost])
+            transaction.on_commit(lambda: ports.died([lost]), robust=True)
         transaction.on_commit(lambda: _log(run, outcome, error, state, losses), robust=True)
     return True
 

@@ -13,7 +13,8 @@ logger = logging.getLogger(__name__)
 
 def report(groups: Sequence[ErrorGroup]) -> None:
     """Send an event for each new or reopened group, if ``sentry_sdk`` was initialised in this
-    process. Call it after their transaction has committed; an error is logged and goes no further.
+    process without its CeleryIntegration, by which each dead run is an event. Call it after their
+    transaction has committed; an error is logged and goes no further.
 
     An event holds what the group shows of its cause, so nothing of a payload. Its fingerprint is
     the group's, so Sentry has one issue for each group.
@@ -26,7 +27,7 @@ def report(groups: Sequence[ErrorGroup]) -> None:
 
 def _send(groups: Sequence[ErrorGroup]) -> None:
     sdk: Any = sys.modules.get("sentry_sdk")  # whoever has initialised it has imported it
-    if sdk is None or not sdk.is_initialized():
+    if sdk is None or not sdk.is_initialized() or sdk.get_client().get_integration("celery"):
         return
     for group in groups:
         # Scopes of its own: without them, the event would hold what the process did before, which

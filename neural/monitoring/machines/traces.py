@@ -79,6 +79,9 @@ class OpenTelemetry:
         finally:
             _end(span)
 
+    def died(self, outcomes: Sequence[Any]) -> None:
+        """Nothing: the span of a run has its error."""
+
 
 def _consuming(tracer: "Tracer", runs: Sequence[TaskRun]) -> "Span | None":
     first = runs[0]
@@ -183,11 +186,17 @@ def _links(runs: Sequence[TaskRun]) -> "list[Link]":
     return [Link(each) for each in spans if each.is_valid][:MOST_LINKS]
 
 
+def is_no_error(raised: BaseException) -> bool:
+    """Whether work raised it to be executed again, and not because it failed: Snooze and the
+    like."""
+    return isinstance(raised, Retry) and not isinstance(raised, RetryRequested)
+
+
 def _note(span: "Span", error: BaseException) -> None:
-    """The error's type; Snooze and the like are no errors."""
+    """The error's type."""
     from opentelemetry.trace import StatusCode
 
-    if isinstance(error, Retry) and not isinstance(error, RetryRequested):
+    if is_no_error(error):
         return
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
