@@ -30,13 +30,13 @@ pytestmark = pytest.mark.filterwarnings(
 )  # Celery's, until its 6.0
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text()
+SETTINGS = (ROOT / "docs" / "reference" / "checks.md").read_text()
 LEDGERS, PLAIN = "LedgerCelery", "plain Celery"
 
 
 def documented_block() -> dict:
-    """What docs/reference/settings.md tells a project with a plain Celery application to set."""
-    section = SETTINGS.partition("### With a plain Celery application")[2]
+    """What docs/reference/checks.md tells a project with a plain Celery application to set."""
+    section = SETTINGS.partition("## With a plain Celery application")[2]
     code = re.search(r"```python\n(.*?)\n# In celery\.py", section, re.S)[1]
     values: dict = {}
     exec(code, values)
