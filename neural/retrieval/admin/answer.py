@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from neural.kit.errors import NeuralError
 from neural.personal.redacting import is_masked, redacted, redacted_text
 from neural.retrieval.admin.criteria import MANY, SearchCriteria
-from neural.retrieval.collections.documents import Document, parts_of
+from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import Record, SearchCollection, document_of
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.evidence import MEANING
 from neural.retrieval.query.hits import Found, Hit, missing_everywhere
-from neural.retrieval.query.searching import search_each, similar
+from neural.retrieval.query.searching import search_each
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 
 logger = logging.getLogger("neural.search")
@@ -92,9 +92,6 @@ def answer_to(criteria: SearchCriteria) -> Answer:
 def _found(criteria: SearchCriteria) -> dict[str, Found]:
     """What is found in each collection."""
     names = [each.name for each in criteria.chosen]
-    if criteria.like:
-        like, stores, top = criteria.like, criteria.stores, criteria.top
-        return {name: similar(name, like, stores=stores, top_k=top) for name in names}
     return search_each(
         criteria.text,
         names,
@@ -129,18 +126,6 @@ def what_is_wrong(error: NeuralError) -> str:
     if isinstance(error, TableMissing):
         return _("The search index is gone. It is built anew with: manage.py rebuild_index")
     return _("The search could not be made: %(error)s") % {"error": error}
-
-
-def name_of(criteria: SearchCriteria) -> str:
-    """The title of the record in ``criteria.like``, or its id if it cannot be read; empty if the
-    person may not see its store."""
-    store, own = parts_of(criteria.like)
-    if criteria.stores is not None and store not in criteria.stores:
-        return ""
-    for collection in criteria.chosen:
-        for document in _documents(collection, [criteria.like]).values():
-            return document.title or own
-    return own
 
 
 def masked_hits(hits: Sequence[Hit], collection: SearchCollection) -> Sequence[Hit]:

@@ -24,7 +24,7 @@ searched, and of each while one types."""
 LONGEST_QUESTION = 400
 """A Chinese character takes nine characters in a URL, and gunicorn reads 4,094."""
 EVENTS = "events"
-ASKED = ("q", "collection", "store", "since", "until", "kind", "like", "sort")
+ASKED = ("q", "collection", "store", "since", "until", "kind", "sort")
 """The parameters that the URL may have, beside the number of hits."""
 _EARLIEST = dt.date(1970, 1, 2)
 """While a year is typed, browsers send the years 2 and 20, for which time zones are undefined."""
@@ -45,8 +45,6 @@ class SearchCriteria:
     until: dt.date | None = None
     """The last day, inclusive."""
     kind: str = ""
-    like: str = ""
-    """The key of a record: the search is for records similar to it."""
     sort: str = BEST
     is_typing: bool = False
     """Whether the answer is for who still types: the likeliest, and nothing by meaning."""
@@ -57,7 +55,7 @@ class SearchCriteria:
     @property
     def asks(self) -> bool:
         """Whether there is anything to search for."""
-        return bool(self.text or self.like)
+        return bool(self.text)
 
     @property
     def store_is_known(self) -> bool:
@@ -78,7 +76,7 @@ class SearchCriteria:
 
     def widened(self) -> "SearchCriteria":
         """The same in everything, all stores and at any time."""
-        if self.like or self.is_typing:
+        if self.is_typing:
             return self
         everywhere: dict[str, Any] = {"collection": "", "store": "", "kind": "", "top": FEW_OF_EACH}
         return replace(self, since=None, until=None, **everywhere)
@@ -96,7 +94,6 @@ def criteria_of(query: QueryDict, user: Any, *, is_typing: bool = False) -> Sear
         store=given["store"],
         stores=None if codes is None else frozenset(codes),
         kind=given["kind"] if given["collection"] else "",
-        like=given["like"],
         sort=given["sort"] if given["sort"] in SORTS else BEST,
         is_typing=is_typing,
         top=FEW_SUGGESTED if is_typing else _top(query.get("top"), given["collection"]),

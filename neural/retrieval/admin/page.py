@@ -1,39 +1,33 @@
 """The search page of the admin: hits while one types, and why each was found; before that, the
-collections. Lists of similar records, and what the header's box suggests, are parts of it.
+collections. What the header's box suggests is part of it.
 """
 
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from neural.admin.guards import address
 from neural.admin.look_up import SUGGESTIONS, Answer, look_up
 from neural.admin.pages import page
-from neural.admin.panels import HTMX, Panel, register_panel
+from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
 from neural.admin.tabs import register_tab
 from neural.kit.errors import NeuralError
 from neural.kit.sites import address_in_admin
-from neural.models import NeuralEvent, Store
-from neural.retrieval.admin.answer import answer_to, name_of, what_is_wrong
+from neural.models import Store
+from neural.retrieval.admin.answer import answer_to, what_is_wrong
 from neural.retrieval.admin.criteria import (
     EVENTS,
-    FEW_OF_EACH,
     SearchCriteria,
     criteria_of,
 )
 from neural.retrieval.admin.display import suggested
 from neural.retrieval.admin.indexes import behind
-from neural.retrieval.collections.documents import key_of
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.index import active
 from neural.retrieval.models import Search
@@ -62,13 +56,12 @@ class SearchAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The page; for htmx, only the part that changes while one types, or what is similar."""
+        """The page; for htmx, only the part that changes while one types."""
         criteria = self._criteria(request)
         context = self._context(request, criteria) | (extra_context or {})
         if request.headers.get("HX-Request") != "true":
             return self.own_page(request, "admin/neural_retrieval/search_page.html", **context)
-        part = "similar" if criteria.like else "answer"
-        return TemplateResponse(request, f"neural_retrieval/search_{part}.html", context)
+        return TemplateResponse(request, "neural_retrieval/search_answer.html", context)
 
     @address("suggest/", SUGGESTIONS, require_safe)
     def suggest_view(self, request: HttpRequest) -> HttpResponse:
@@ -100,7 +93,6 @@ class SearchAdmin(ReadOnlyAdmin):
             "stores": _stores(request),
             "answer": answer_to(criteria) if criteria.asks else None,
             "named": _named(criteria, request.user),
-            "like_name": name_of(criteria) if criteria.like else "",
             "sees_events": EVENTS in {each.name for each in criteria.collections},
             "overview": () if criteria.asks else overview(criteria),
         }
@@ -146,26 +138,3 @@ def _stores(request: HttpRequest) -> list[Store] | None:
     mine = Store.objects.for_user(request.user).only("code", "name").order_by("code")
     found = list(mine[: STORES_LISTED + 1])
     return found if len(found) <= STORES_LISTED else None
-
-
-def _similar(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
-    """None for a pruned event, because it has no payload to compare, and for who may not search."""
-    may_search = request.user.has_perm("neural_retrieval.view_search")
-    if event.pruned_at or not may_search:
-        return None
-    key = key_of(store=event.store_id, id=str(event.pk))
-    asked = {"collection": EVENTS, "like": key, "top": FEW_OF_EACH}
-    return {"address": f"{page_address()}?{urlencode(asked)}"}
-
-
-register_panel(
-    Panel(
-        name="similar",
-        model=NeuralEvent,
-        title=gettext_lazy("Similar events"),
-        template="neural_retrieval/similar_panel.html",
-        context=_similar,
-        media=Media(css={"all": STYLES}),
-        is_live=True,
-    )
-)

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import TOKEN_FORM
 from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex, SearchRow
-from neural.retrieval.stores.base import Vector, VectorStore
+from neural.retrieval.stores.base import VectorStore
 
 MOST_COUNTED = 20_000
 """At most this many waiting entries are read when the records that a new index lacks are
@@ -49,10 +49,6 @@ class ActiveIndex:
         """How many records of these stores (None: of all, and of none) it has."""
         own = SearchRow.objects.filter(index=self.index)
         return (own if stores is None else own.filter(store__in=stores)).count()
-
-    def vectors_of(self, key: str) -> Mapping[str, Vector]:
-        """The vectors of a row; none if it has none."""
-        return self.store.vectors(self.index.table, key) if self.has_vectors else {}
 
 
 _read: ContextVar[list[SearchIndex] | None] = ContextVar("read_indexes", default=None)

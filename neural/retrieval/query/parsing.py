@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from neural.retrieval.text import (
-    characters_of,
     fold,
     has_chinese,
-    name_forms,
     number_of,
     numbers_in,
     pairs,
     runs,
     sound_of,
     units,
-    word_tokens,
 )
 
 LONGEST_NAME = 12
@@ -114,21 +111,6 @@ def parse_query(text: str) -> ParsedQuery:
         characters=frozenset(asked),
         # What has a digit is a number, and sounds like nothing.
         sound="" if len(whole) > LONGEST_SOUNDED or numbers_in(folded) else sound_of(folded),
-    )
-
-
-def query_like(title: str, names: Iterable[str]) -> ParsedQuery:
-    """The query for records similar to one with this title and these names: the names and their
-    words."""
-    own = tuple(dict.fromkeys((title, *names)))
-    words = dict.fromkeys(word_tokens("\n".join(own)))
-    forms = islice((form for name in own for form in name_forms(name)), MOST_UNITS)
-    return ParsedQuery(
-        chinese=has_chinese(fold("".join(own))),
-        whole=next(iter(name_forms(title)), ""),
-        names=frozenset(forms),
-        parts=tuple(islice(map(Part, words), MOST_PARTS)),
-        characters=characters_of(title),
     )
 
 

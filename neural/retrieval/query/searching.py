@@ -33,7 +33,7 @@ from neural.retrieval.query.evidence import (
 )
 from neural.retrieval.query.hits import Found, hit_of, missing_parts
 from neural.retrieval.query.looking_up import LookUp, look_up, more_rows
-from neural.retrieval.query.parsing import ParsedQuery, parse_query, query_like
+from neural.retrieval.query.parsing import ParsedQuery, parse_query
 from neural.retrieval.query.reading import Reading, read_question
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing, Vector, Within, sees_nothing
@@ -166,16 +166,6 @@ def _searched(
     return {name: found[name] for name in readings}
 
 
-def similar(
-    collection: str, key: str, *, stores: Collection[str] | None = None, top_k: int = 10
-) -> Found:
-    """Records similar to the one with this key, without itself. Empty if that record is not in the
-    index or not in ``stores`` (None: all)."""
-    collection_of(collection)
-    within = Within(stores=_visible(None, stores))
-    return _twice(partial(_similar, collection, key, within, _checked(top_k)))
-
-
 def _twice(ask: Callable[[], T]) -> T:
     """The answer, asked for again if an index has been replaced just now."""
     try:
@@ -183,26 +173,6 @@ def _twice(ask: Callable[[], T]) -> T:
     except TableMissing:
         read_again()
         return ask()
-
-
-def _similar(collection: str, key: str, within: Within, top_k: int) -> Found:
-    active = active_index(collection)
-    if active is None:
-        return Found([], notices=why_nothing_is_searched(collection))
-    is_there = not sees_nothing(within) and is_storable(key)
-    row = words.row_of(active.index.pk, key, within=within) if is_there else None
-    if row is None:
-        return Found([], notices=active.notices)
-    parsed = query_like(row.title, row.names)
-    reading = Reading(parsed=parsed, text="", within=within, wide=within)
-    search = _Search(active=active, look=_look_up(active, reading, top_k))
-    look_up([search.look])
-    near = _near_enough(active, _nearest(active, parsed, active.vectors_of(key), within))
-    more_rows([(search.look, near)])
-    search.look.rows = [each for each in search.look.rows if each.key != key]
-    search.ranked = _ranked(search, near)
-    found = _found({collection: search}, top_k)[collection]
-    return Found(found, notices=found.notices)
 
 
 def _begun(name: str, reading: Reading, top_k: int) -> _Search | None:

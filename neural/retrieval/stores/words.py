@@ -421,12 +421,6 @@ def _candidate(columns: Sequence[Any], within: Within) -> Candidate:
     return Candidate(number, key, store, kind, at, json.loads(facts), tokens_in(words))
 
 
-def row_of(index: int, key: str, *, within: Within) -> SearchRow | None:
-    """The row of this key, if it is within."""
-    row = SearchRow.objects.filter(index=index, key=key).first()
-    return row if row and fits(row, within) else None
-
-
 @dataclass(frozen=True)
 class Whole(Request):
     """Asks for the whole of these rows, with the time that counts."""

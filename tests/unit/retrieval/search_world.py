@@ -26,8 +26,6 @@ class FakeSearch:
         )
         monkeypatch.setattr(f"{page}.search_each", self.search_each)
         monkeypatch.setattr(f"{command}.search", self.search)
-        for asking in (page, command):
-            monkeypatch.setattr(f"{asking}.similar", self.similar)
 
     def finds(self, *hits: Hit) -> None:
         """What is found from now on, each in its collection."""
@@ -45,9 +43,6 @@ class FakeSearch:
             collection, text=text, store=store, since=since, top_k=top_k, until=until, kind=kind,
             stores=stores, sort=sort, meaning=meaning,
         )  # fmt: skip
-
-    def similar(self, collection, key, *, stores=None, top_k=10) -> Found:
-        return self._answer(collection, like=key, stores=stores, top_k=top_k)
 
     def _answer(self, collection: str, **asked: Any) -> Found:
         collection_of(collection)

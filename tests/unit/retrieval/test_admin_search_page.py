@@ -125,7 +125,7 @@ def test_nothing_that_was_found_or_asked_is_taken_for_markup(searched):
     searched.notices = (SCRIPT,)
 
     page = text(world.superuser(), f"?q={SCRIPT}&collection=dishes&store={SCRIPT}&since={SCRIPT}")
-    live = text(world.superuser(), f"?q={SCRIPT}&like={SCRIPT}", **{"hx-request": "true"})
+    live = text(world.superuser(), f"?q={SCRIPT}", **{"hx-request": "true"})
 
     assert "<script>alert" not in page
     assert "<script>alert" not in live
@@ -493,7 +493,7 @@ def test_the_box_suggests_to_those_alone_who_may_search(searched):
 # Links
 
 
-def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(searched):
+def test_an_event_that_was_found_leads_to_its_page_and_its_runs(searched):
     event = world.event()
     run = world.run(event=event, handler="h")
     searched.finds(hit("order.created e1", collection="events", identity=str(event.pk)))
@@ -502,7 +502,6 @@ def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(s
 
     assert f'href="{world.page_of(event)}"' in page
     assert f'href="{world.page_of(run)}"' in page
-    assert f"?like=S1%2F{event.pk}&amp;collection=events" in page
 
 
 @pytest.mark.parametrize("own", ["9" * 30, "٣", "5x", "-1"])
@@ -550,17 +549,6 @@ def test_an_event_that_was_found_leads_to_no_events_of_its_number(searched):
     searched.finds(hit("e1", collection="events", identity=str(event.pk)))
 
     assert "Its events" not in text(world.superuser(), "?q=e1&collection=events")
-
-
-def test_others_like_a_record_are_asked_for_by_its_key(searched):
-    searched.finds(hit("Tofu soup"))
-
-    page = text(world.superuser(), "?collection=dishes&like=S1/D7")
-
-    assert searched.asked == [
-        {"collection": "dishes", "like": "S1/D7", "stores": None, "top_k": 20}
-    ]
-    assert "Similar to D7" in page
 
 
 # Who may search what
@@ -641,14 +629,10 @@ def test_another_stores_rows_are_reached_by_no_parameter(searched):
     searched.finds(hit("Theirs", store="S2"))
     client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
 
-    for query in (
-        "?q=x&store=S2",
-        "?q=x&collection=dishes&store=S2",
-        "?collection=dishes&like=S2/D1",
-    ):
+    for query in ("?q=x&store=S2", "?q=x&collection=dishes&store=S2"):
         page = text(client, query)
         assert "Theirs" not in page, query
-    assert [each["stores"] for each in searched.asked] == [{"S1"}]  # by the key alone
+    assert not searched.asked
     assert "no store S2 among yours" in text(client, "?q=x&store=S2")
 
 
@@ -665,86 +649,6 @@ def test_a_user_without_any_store_finds_nothing(searched):
 
     assert "Tofu" not in text(client, "?q=x&collection=dishes")
     assert searched.asked[-1]["stores"] == frozenset()
-
-
-def test_the_name_of_another_stores_record_is_not_told(searched):
-    from neural.restaurant.models import Dish
-
-    Dish.objects.create(store=world.store("S2"), code="D1", name="Secret soup", version=b"")
-    client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
-
-    assert "Secret soup" not in text(client, "?collection=dishes&like=S2/D1")
-    assert "Secret soup" in text(world.superuser(), "?collection=dishes&like=S2/D1")
-
-
-# Similar events
-
-
-def similar_of(event):
-    return page_of(f"?collection=events&like={event.store_id}%2F{event.pk}&top=5")
-
-
-def test_an_events_page_has_a_panel_that_is_loaded_when_it_is_seen(searched):
-    event = world.event()
-
-    page = world.superuser().get(world.page_of(event)).content.decode()
-
-    address = escape(similar_of(event))
-    assert f'hx-get="{address}" hx-trigger="revealed"' in page
-    assert f'<a href="{address}">' in page  # without a script
-    assert not searched.asked
-
-
-def test_similar_events_are_a_piece_for_htmx_and_a_page_without_it(searched):
-    event = world.event()
-    searched.finds(hit("order.created e2", collection="events", identity="2"))
-    client = world.superuser()
-
-    piece = client.get(similar_of(event), headers={"hx-request": "true"}).content.decode()
-    page = client.get(similar_of(event)).content.decode()
-
-    assert "order.created e2" in piece
-    assert "<html" not in piece
-    assert "hx-swap-oob" not in piece
-    assert "order.created e2" in page
-    assert "<html" in page
-    assert searched.asked[0] == {
-        "collection": "events", "like": f"S1/{event.pk}", "stores": None, "top_k": 5
-    }  # fmt: skip
-
-
-def test_similar_events_are_those_of_the_users_own_stores(searched):
-    theirs = world.event("theirs", at="S2")
-    client = world.client_of("view_search", stores=[world.store("S1")])
-
-    page = client.get(similar_of(theirs)).content.decode()
-
-    assert "theirs" not in page
-    assert [each["stores"] for each in searched.asked] == [{"S1"}]
-
-
-def test_similar_events_are_for_those_who_may_search_and_see_events(searched):
-    event = world.event()
-    client = world.client_of()
-
-    assert "neural_retrieval/search" not in client.get(world.page_of(event)).content.decode()
-    assert client.get(similar_of(event)).status_code == 403
-
-    client = world.client_of("view_search", name="kim")
-    user = client.get(world.page_of(event)).context["user"]
-    user.user_permissions.remove(*user.user_permissions.filter(codename="view_neuralevent"))
-    client.get(similar_of(event))
-    assert not searched.asked
-
-
-def test_an_event_page_is_whole_although_the_index_is_away(searched):
-    event = world.event()
-    searched.error = StoreUnavailable("away")
-
-    answer = world.superuser().get(similar_of(event), headers={"hx-request": "true"})
-
-    assert answer.status_code == 200
-    assert "cannot be reached just now" in answer.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -119,13 +119,6 @@ def test_what_is_chosen_is_asked(searched, command):
     ]
 
 
-def test_records_like_one_are_found_by_its_key(searched, command):
-    searched.finds(hit("Tofu soup"))
-
-    assert "Tofu soup" in command("--like", "S1/D7", "--collection", "dishes")
-    assert searched.asked[0]["like"] == "S1/D7"
-
-
 def test_json_has_an_object_a_line(searched, command):
     searched.finds(hit("麻婆豆腐", names=("豆腐",), parts=("豆腐",)), hit(identity="D2"))
 
@@ -162,11 +155,7 @@ def test_what_should_be_known_goes_to_standard_error(searched, capsys):
     ("arguments", "says", "code"),
     [
         (["tofu"], "Nothing was found.", 1),
-        ([], "Give a TEXT", 2),
-        (["tofu", "--like", "S1/D1"], "Give a TEXT", 2),
-        (["--like", "S1/D1"], "--collection", 2),
-        (["--like", "D1", "--collection", "dishes"], "it is STORE/ID", 1),
-        (["--like", "S1/D1", "--collection", "dishes", "--since", "2d"], "--top only", 2),
+        ([], "required: TEXT", 1),  # 2 in a terminal
         (["tofu", "--collection", "wines"], "'wines' is not registered; known: ", 2),
         (["tofu", "--store", "S9"], "There is no store 'S9'.", 2),
         (["tofu", "--store", "\udcff"], "store: '\\udcff' is not text in UTF-8", 2),

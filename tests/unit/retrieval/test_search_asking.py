@@ -1,4 +1,4 @@
-"""search() and similar(): what they answer, to whom, and what they say besides."""
+"""search(): what it answers, to whom, and what it says besides."""
 
 import datetime as dt
 
@@ -14,7 +14,7 @@ from neural.retrieval.collections.registry import (
 from neural.retrieval.embedders.base import EmbedderUnavailable
 from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.retrieval.query import searching as asking
-from neural.retrieval.query.searching import search, similar
+from neural.retrieval.query.searching import search
 from neural.retrieval.stores import words
 from neural.retrieval.stores.base import TableMissing
 from tests.registries import forget
@@ -190,8 +190,6 @@ def test_the_same_question_has_the_same_answer():
 def test_a_collection_that_nobody_registered_is_named():
     with pytest.raises(CollectionUnknown, match="'mneu'"):
         search("红烧肉", "mneu")
-    with pytest.raises(CollectionUnknown, match="'mneu'"):
-        similar("mneu", "S1/1")
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 101, True, 2.5, "10"])
@@ -208,7 +206,6 @@ def test_before_anything_is_indexed_the_answer_is_empty_and_says_what_to_do(acti
 
     assert list(found) == []
     assert "rebuild_index menu" in found.notices[0]
-    assert similar("menu", "S1/1").notices == found.notices
 
 
 def test_an_index_of_another_model_is_searched_by_words_and_says_so(active, index):
@@ -285,24 +282,6 @@ def test_a_code_that_no_database_holds_finds_nothing(code):
     assert list(search("红烧肉", "menu", code)) == []
     assert list(search("红烧肉", "menu", kind=code)) == []
     assert list(search("红烧肉", "menu", stores=[code])) == []
-    assert list(similar("menu", code)) == []
-
-
-def test_similar_records_leave_the_record_itself_out():
-    found = similar("menu", "S1/1")
-
-    assert "1" not in ids(found)
-    assert found[0].id == "3"
-    assert set(found[0].why.names) >= {"红烧肉", "米饭"}
-
-
-def test_similar_records_are_those_that_may_be_seen():
-    assert ids(similar("menu", "S1/1", stores=["S1"])) == ["2"]
-
-
-@pytest.mark.parametrize(("key", "stores"), [("S1/99", None), ("S1/1", ["S2"]), ("", None)])
-def test_nothing_is_similar_to_what_is_not_there_to_be_seen(key, stores):
-    assert list(similar("menu", key, stores=stores)) == []
 
 
 def test_what_the_database_does_not_have_any_more_is_not_found_and_that_is_told(monkeypatch):

@@ -14,7 +14,7 @@ from neural.models import Store
 from neural.retrieval.management.collections import known_collections
 from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found, Hit, missing_everywhere
-from neural.retrieval.query.searching import MOST, search, similar
+from neural.retrieval.query.searching import MOST, search
 from neural.retrieval.stores.base import TableMissing
 
 
@@ -60,9 +60,6 @@ def as_json(hits: Found) -> Iterator[str]:
 NOTHING_FOUND = 1
 WRONG_USAGE = 2
 NOT_POSSIBLE = 3
-NOTHING_LIKE_IT = (
-    "Nothing like it was found, or no record has this key: it is STORE/ID, the last column of hits."
-)
 
 
 class Command(TeachingCommand):
@@ -80,7 +77,6 @@ class Command(TeachingCommand):
           manage.py search 'something light with fish' --collection dishes --store S01
           manage.py search mapodoufu --collection orders --since 30d --top 20
           manage.py search refund --collection events --kind payment.refunded --since 2026-01-01
-          manage.py search --like S01/D7 --collection dishes
           manage.py search 不要辣 --json | jq -r 'select(.why.parts != []) | .key'
 
         exit codes:
@@ -92,10 +88,7 @@ class Command(TeachingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to search for, where, and how to show it."""
-        parser.add_argument("text", nargs="?", metavar="TEXT", help="what is looked for")
-        parser.add_argument(
-            "--like", metavar="KEY", help="records like this one; its key is STORE/ID, as in --json"
-        )
+        parser.add_argument("text", metavar="TEXT", help="what is looked for")
         parser.add_argument("--collection", metavar="NAME", help="only this one (all)")
         parser.add_argument("--store", metavar="CODE", help="only this store (all)")
         parser.add_argument(
@@ -132,11 +125,10 @@ class Command(TeachingCommand):
         if limits := dict.fromkeys(word for hits in found.values() for word in hits.limits):
             words = ", ".join(limits)
             self.stderr.write(f"Limited by {words}. In quotes, these are words like any other.")
-        if missing := missing_everywhere(options["text"] or "", found.values()):
+        if missing := missing_everywhere(options["text"], found.values()):
             self.stderr.write(f"No record has {' · '.join(missing)}.")
         if not any(found.values()):
-            message = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
-            raise CommandError(message, returncode=NOTHING_FOUND)
+            raise CommandError("Nothing was found.", returncode=NOTHING_FOUND)
 
 
 def _top(text: str) -> int:
@@ -148,12 +140,6 @@ def _top(text: str) -> int:
 
 def chosen(options: dict[str, Any]) -> list[str]:
     """The names of the collections to search. Raises CommandError for wrong arguments."""
-    if bool(options["text"]) == bool(options["like"]):
-        raise CommandError("Give a TEXT to look for, or --like KEY.", returncode=WRONG_USAGE)
-    if options["like"] and not options["collection"]:
-        raise CommandError("--like KEY needs the --collection of the key.", returncode=WRONG_USAGE)
-    if options["like"] and any(options[each] for each in ("since", "until", "kind")):
-        raise CommandError("--like KEY goes with --store and --top only.", returncode=WRONG_USAGE)
     if options["store"] and not is_known(options["store"]):
         raise CommandError(f"There is no store {options['store']!r}.", returncode=WRONG_USAGE)
     return known_collections([options["collection"]] if options["collection"] else [])
@@ -169,9 +155,6 @@ def is_known(store: str) -> bool:
 def asked(collection: str, options: dict[str, Any]) -> Found:
     """The hits in one collection. Raises CommandError if it cannot be searched."""
     try:
-        if options["like"]:
-            stores = [options["store"]] if options["store"] else None
-            return similar(collection, options["like"], stores=stores, top_k=options["top"])
         narrow = {name: options[name] for name in ("store", "since", "until", "kind")}
         return search(options["text"], collection, top_k=options["top"], **narrow)
     except NeuralError as error:
