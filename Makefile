@@ -126,7 +126,7 @@ messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gette
 
 .PHONY: docs
 docs: $(STAMP)  ## The site of the documents, in var/site
-	$(BIN)/mkdocs build
+	@$(BIN)/python scripts/docs_site.py
 
 .PHONY: reference
 reference: $(STAMP)  ## Write what the code knows into the documents: settings, commands, event types…

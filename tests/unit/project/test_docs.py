@@ -27,6 +27,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"),
 ]
+DECISIONS = sorted((ROOT / "docs").rglob("decisions/*.md"))
 EXAMPLE = ROOT / "docs" / "example"
 
 
@@ -105,7 +106,9 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "document", DOCUMENTS + DECISIONS, ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_every_link_leads_somewhere(document):
     for link in links(document):
         name, _, anchor = link.partition("#")
