@@ -27,7 +27,10 @@ DOCUMENTS = [
     ROOT / "README.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"),
 ]
-DECISIONS = sorted((ROOT / "docs").rglob("decisions/*.md"))
+FURTHER = [
+    *sorted((ROOT / "docs").rglob("decisions/*.md")),
+    *(ROOT / f"{name}.zh.md" for name in ("README", "SECURITY", "CHANGELOG", "deploy/README")),
+]
 EXAMPLE = ROOT / "docs" / "example"
 
 
@@ -107,7 +110,7 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "document", DOCUMENTS + DECISIONS, ids=lambda path: str(path.relative_to(ROOT))
+    "document", DOCUMENTS + FURTHER, ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_every_link_leads_somewhere(document):
     for link in links(document):

@@ -69,8 +69,9 @@ def test_a_page_has_the_same_headings_tables_lists_and_code_in_both_languages(pa
     assert shape(CHINESE / page) == shape(ENGLISH / page)
 
 
-def test_the_readme_has_the_same_shape_in_both_languages():
-    assert shape(ROOT / "README.zh.md") == shape(ROOT / "README.md")
+@pytest.mark.parametrize("name", ["README", "SECURITY", "CHANGELOG", "deploy/README"])
+def test_what_lies_beside_the_documents_has_the_same_shape_in_both_languages(name):
+    assert shape(ROOT / f"{name}.zh.md") == shape(ROOT / f"{name}.md")
 
 
 @pytest.mark.parametrize("page", every_page(ENGLISH))
