@@ -18,6 +18,7 @@ from neural.celeryapp.call import OptionNotKept
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.results import DatabaseResults, LedgerOnly
+from neural.kit.stored_json import to_json
 from neural.ledger import insertion
 from neural.ledger.claim import Claimant, claim
 from neural.models import AwaitedMember, AwaitedState, Batch, RunState, TaskRun
@@ -784,3 +785,17 @@ def test_each_task_of_a_body_that_is_a_group_has_the_members_own_error(sent, fai
         with pytest.raises(Failing, match="what"):
             result.get(timeout=1)
     assert {run.error.partition(":")[0] for run in runs_of(total)} == {"ChordError"}
+
+
+def test_what_is_kept_of_a_chord_is_as_long_as_what_is_in_it(sent):
+    """Celery writes the body into each task of the header, and so chords in chords ever again."""
+
+    def length(levels):
+        following = plain_add.si(1, 1)
+        for _ in range(levels):
+            following = chord([plain_add.si(1, 1), plain_add.si(2, 2)], following)
+        add.apply_async((1, 1), link=following)
+        run_all()
+        return len(to_json(TaskRun.objects.filter(task=SEND_TASK).latest("pk").args, what="it"))
+
+    assert length(8) < 3 * length(4)
