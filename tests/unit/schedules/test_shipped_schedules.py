@@ -2,6 +2,7 @@
 
 import pytest
 from django.apps import apps
+from django.db import connection, connections
 from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
@@ -17,12 +18,12 @@ from neural.tasks import run_federated_round
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
-def migrated(*labels: str) -> None:
+def migrated(*labels: str, using: str = "default") -> None:
     """What Django says of these apps, or of all that ship something, after a `migrate`."""
     for label in labels or ("neural_restaurant", "neural_retrieval", "neural_forecasting"):
         config = apps.get_app_config(label)
         post_migrate.send(
-            sender=config, app_config=config, using="default", plan=[], verbosity=0,
+            sender=config, app_config=config, using=using, plan=[], verbosity=0,
             interactive=False, apps=apps, stdout=None,
         )  # fmt: skip
 
@@ -105,6 +106,18 @@ def test_what_beat_sends_is_low_priority_work_of_the_ledger():
     run = TaskRun.objects.get()
     assert (run.queue, run.priority, run.args, run.kwargs) == ("low_priority", 1, [], {})
     assert run.requested_by == TRAINING_SCHEDULE.name
+
+
+@pytest.mark.usefixtures("nothing_yet")
+def test_a_migration_of_another_database_creates_nothing():
+    """As of each in a project without a router, whose second one has all tables, too."""
+    connections["archive"] = connection
+    try:
+        migrated(using="archive")
+    finally:
+        del connections["archive"]
+
+    assert not PeriodicTask.objects.exists()
 
 
 @pytest.mark.usefixtures("nothing_yet")
