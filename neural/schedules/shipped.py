@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.apps import AppConfig, apps
+from django.utils import timezone
 
 from neural.kit.conf import conf
 from neural.schedules import BEAT, shipped_defaults
@@ -46,7 +47,10 @@ def make(schedule: ShippedSchedule, using: str = "default") -> bool:
     }
     every = dict.fromkeys(("day_of_week", "day_of_month", "month_of_year"), "*")
     crontab = crontabs.filter(**at, **every).first() or crontabs.create(**at, **every)
-    tasks.create(
+    task = tasks.model(
         name=schedule.name, task=schedule.task, crontab=crontab, description=schedule.description
     )
+    tasks.bulk_create([task])  # its `save` looks for the name in the router's database, not here
+    changes = apps.get_model(BEAT, "PeriodicTasks")._default_manager.using(using)
+    changes.update_or_create(ident=1, defaults={"last_update": timezone.now()})
     return True

@@ -19,15 +19,15 @@ from neural.models import ShippedDefault
 def connect(
     app: AppConfig, *, name: str, create: Callable[[str], object], beside: str = ""
 ) -> None:
-    """After each `migrate` of the database in which they are read: call ``create`` with its alias,
-    unless that was done before, or the tables of this app and of the app ``beside`` are not all
-    there yet."""
+    """After each `migrate`: call ``create`` with the database's alias, unless that was done before,
+    or the tables of this app and of the app ``beside`` are not all there yet."""
 
     def after_migration(*, using: str, plan: Any = None, **_: Any) -> None:
         if plan is None or (beside and not apps.is_installed(beside)):  # no plan: a `flush`
             return
         labels = {ShippedDefault._meta.app_label, app.label, beside} - {""}
-        if using == router.db_for_write(ShippedDefault) and _are_migrated(labels, using):
+        allowed = all(router.allow_migrate(using, label) for label in labels)
+        if allowed and _are_migrated(labels, using):
             create_once(name, create, using=using)
 
     uid = f"neural: {name}"

@@ -22,7 +22,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from neural.forecasting.models import TrainingPlan
 from neural.health.system_checks import check_migrated_whole
@@ -329,6 +329,16 @@ def test_a_new_database_gets_what_comes_with_the_apps(other):
 
     assert shipped(other) == SCHEDULES
     assert TrainingPlan.objects.using(other).count() == 1
+
+
+def test_a_second_database_without_a_router_gets_them_beside_the_first(other):
+    crontab = CrontabSchedule.objects.create()
+    PeriodicTask.objects.create(name=SCHEDULES[0], task="stock.count", crontab=crontab)
+
+    migrate()
+
+    assert shipped(other) == SCHEDULES
+    assert shipped("default") == SCHEDULES[:1]
 
 
 def test_what_people_deleted_in_a_former_database_stays_away(former):

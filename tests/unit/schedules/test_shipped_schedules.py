@@ -2,9 +2,8 @@
 
 import pytest
 from django.apps import apps
-from django.db import connection, connections
 from django.db.models.signals import post_migrate
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 
 from neural.forecasting.core.protocol import TrainingConfig
@@ -18,12 +17,12 @@ from neural.tasks import run_federated_round
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
-def migrated(*labels: str, using: str = "default") -> None:
+def migrated(*labels: str) -> None:
     """What Django says of these apps, or of all that ship something, after a `migrate`."""
     for label in labels or ("neural_restaurant", "neural_retrieval", "neural_forecasting"):
         config = apps.get_app_config(label)
         post_migrate.send(
-            sender=config, app_config=config, using=using, plan=[], verbosity=0,
+            sender=config, app_config=config, using="default", plan=[], verbosity=0,
             interactive=False, apps=apps, stdout=None,
         )  # fmt: skip
 
@@ -49,6 +48,15 @@ def test_training_is_nightly_at_three_in_shanghai():
     crontab = found.crontab
     assert (crontab.hour, crontab.minute, crontab.day_of_week) == ("3", "0", "*")
     assert str(crontab.timezone) == "Asia/Shanghai"
+
+
+@pytest.mark.usefixtures("nothing_yet")
+def test_a_running_beat_notices_them():
+    PeriodicTasks.objects.all().delete()
+
+    migrated()
+
+    assert PeriodicTasks.last_change() >= training().date_changed
 
 
 @pytest.mark.usefixtures("nothing_yet")
@@ -106,18 +114,6 @@ def test_what_beat_sends_is_low_priority_work_of_the_ledger():
     run = TaskRun.objects.get()
     assert (run.queue, run.priority, run.args, run.kwargs) == ("low_priority", 1, [], {})
     assert run.requested_by == TRAINING_SCHEDULE.name
-
-
-@pytest.mark.usefixtures("nothing_yet")
-def test_a_migration_of_another_database_creates_nothing():
-    """As of each in a project without a router, whose second one has all tables, too."""
-    connections["archive"] = connection
-    try:
-        migrated(using="archive")
-    finally:
-        del connections["archive"]
-
-    assert not PeriodicTask.objects.exists()
 
 
 @pytest.mark.usefixtures("nothing_yet")
