@@ -297,15 +297,17 @@ def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """A copy of a chord with the ids of its tasks; None if it holds what no chord may.
 
     Celery also writes the whole body into each task of the header, and does so again when it sends
-    them: it is left out, in chords within it, too. There, each level would make it four times as
-    long.
+    them: it is left out, in chords within it, too, where each level would make it four times as
+    long. What the body itself is followed by, as a member of a chord around this one, stays.
     """
     try:
         text = to_json(chord, what="a chord", most_bytes=CANVAS_BYTES)
         copy: Any = signature(from_json(text), app=current_app)
         copy.freeze()
-        for each in walk([copy.tasks, copy.body]):
-            options_of(each).pop("chord", None)
+        for each in walk(copy):
+            if each.get("task") == "celery.chord":
+                for member in walk(each["kwargs"]["header"], with_headers=False):
+                    options_of(member).pop("chord", None)
     except Exception:  # noqa: BLE001 (the run that sends it says what is wrong)
         return None
     return copy

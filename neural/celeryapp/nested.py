@@ -14,7 +14,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 def walk(given: Any, *, with_headers: bool = True) -> Iterator[dict[str, Any]]:
     """A signature and all within it, with the rest of its chain; headers of chords only if asked.
 
-    What is no signature, as in a forged message, is passed over, and so is a group's generator.
+    What is no signature, as in a forged message, is passed over.
     """
     if isinstance(given, list | tuple):
         for each in given:

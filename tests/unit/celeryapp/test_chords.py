@@ -329,6 +329,15 @@ def test_a_chord_in_a_chain(sent):
     assert result.get(timeout=1) == 17
 
 
+def test_a_chord_at_the_end_of_a_chain_in_a_header_of_a_chord_in_a_chain(sent):
+    inner = chain(add.s(1), chord([add.s(1), add.s(2)], total.s()))
+    result = chain(add.s(1, 1), chord([add.s(1), inner], total.s()))()
+
+    all_done(sent)
+
+    assert result.get(timeout=1) == 12
+
+
 def test_an_event_in_a_header_counts_with_its_first_handler(sent):
     event = {"event_id": "1", "event_type": "probe.pair", "event_source": "s", "store_id": "S1"}
     submit = neural.tasks.process_neural_event.si(**event, data={"key": "k"})
