@@ -31,5 +31,6 @@ class ForecastingConfig(AppConfig):
 
         when_ended("training rounds", closing.fail_with_run)
         register_prunable(shipped.FORECASTS)
+        register_prunable(shipped.ACCURACY)
         schedules.connect(self, [shipped.TRAINING_SCHEDULE])
         shipped.connect(self)

@@ -7,7 +7,7 @@ them.
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from neural.forecasting.models import Forecast, TrainingPlan
+from neural.forecasting.models import Forecast, ForecastAccuracy, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.rounds.asking import ROUND_TASK
 from neural.ledger.prune import Prunable
@@ -36,6 +36,15 @@ FORECASTS = Prunable(
     which=f"forecasts that are more than {FORECAST_DAYS} days old",
     model=Forecast,
     made_at="made_at",
+    kept_days=lambda: FORECAST_DAYS,
+)
+
+ACCURACY = Prunable(
+    name="forecast_accuracy",
+    label=_("accuracy of forecasts"),
+    which=f"accuracy of forecasts that was measured more than {FORECAST_DAYS} days ago",
+    model=ForecastAccuracy,
+    made_at="measured_at",
     kept_days=lambda: FORECAST_DAYS,
 )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from neural.forecasting.admin.display import method_label, per_cent, portions
+from neural.forecasting.admin.display import SERVED, method_label, per_cent, portions
+from neural.forecasting.outlook.accuracy import Accuracy
 from neural.forecasting.outlook.report import CANDIDATE, Report, StoreReport
 from neural.forecasting.outlook.review import ForecastDay
 from neural.kit.charts import Bar, bar_of
@@ -101,9 +102,9 @@ class Dot:
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """A store's errors, one dot for each method."""
+    """The errors of a store, or of another line of accuracy: one dot for each method."""
 
-    store: StoreReport
+    of: StoreReport | Accuracy
     dots: Sequence[Dot]
     left: float
     right: float
@@ -111,13 +112,13 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class ErrorPlot:
-    """WAPE by store. ``ticks`` are the labels at the quarters of the scale."""
+    """WAPE by line. ``ticks`` are the labels at the quarters of the scale."""
 
     rows: Sequence[ErrorRow]
     methods: Sequence[str]
     ticks: Sequence[str]
     left_out: int
-    """The number of stores that are not shown because there are too many."""
+    """The number of lines that are not shown because there are too many."""
 
 
 def error_plot(report: Report) -> ErrorPlot:
@@ -127,8 +128,24 @@ def error_plot(report: Report) -> ErrorPlot:
     visible = sorted(judged, key=_gain)[:SHOWN_STORES]
     top = _round_up(max((w for each in visible for w in _errors(each)), default=0.0))
     rows = [_row(each, report.methods, top) for each in visible]
-    ticks = [per_cent(top * quarter / 4).replace(".0%", "%") for quarter in range(5)]
-    return ErrorPlot(rows, report.methods, ticks, len(judged) - len(visible))
+    return ErrorPlot(rows, report.methods, _ticks(top), len(judged) - len(visible))
+
+
+def accuracy_plot(lines: Sequence[Accuracy]) -> ErrorPlot:
+    """The plot of what was served beside the rule. An error above 100 % is at the end."""
+    visible = [each for each in lines if each.sold][:SHOWN_STORES]
+    errors = [(each.wape or 0.0, each.rule_wape or 0.0) for each in visible]
+    top = min(_round_up(max(map(max, errors), default=0.0)), 1.0)
+    rows = []
+    for line, (own, rule) in zip(visible, errors, strict=True):
+        dots = [_dot_at(rule, "weekday_mean", top), _dot_at(own, SERVED, top)]
+        places = [dot.x for dot in dots]
+        rows.append(ErrorRow(line, dots, min(places), max(places)))
+    return ErrorPlot(rows, (SERVED, "weekday_mean"), _ticks(top), len(lines) - len(visible))
+
+
+def _ticks(top: float) -> Sequence[str]:
+    return [per_cent(top * quarter / 4).replace(".0%", "%") for quarter in range(5)]
 
 
 def _gain(store: StoreReport) -> tuple[bool, float, str]:
@@ -143,18 +160,18 @@ def _errors(store: StoreReport) -> Iterable[float]:
 def _row(store: StoreReport, methods: Sequence[str], top: float) -> ErrorRow:
     # The candidate comes last, so that it is drawn over the others.
     names = [name for name in reversed(methods) if store.wape(name) is not None]
-    dots = [_dot(store, name, top) for name in names]
+    dots = [_dot_at(store.wape(name) or 0.0, name, top) for name in names]
     places = [dot.x for dot in dots]
     return ErrorRow(store, dots, min(places, default=0), max(places, default=0))
 
 
-def _dot(store: StoreReport, method: str, top: float) -> Dot:
-    wape = store.wape(method) or 0.0
+def _dot_at(error: float, method: str, top: float) -> Dot:
     kind = method if method in KNOWN else "other"
-    return Dot(wape / top * SCALE_WIDTH, kind, f"{method_label(method)}: {per_cent(wape)}")
+    x = min(error / top, 1.0) * SCALE_WIDTH
+    return Dot(x, kind, f"{method_label(method)}: {per_cent(error)}")
 
 
-KNOWN = (CANDIDATE, "active", "weekday_mean", "seasonal_naive")
+KNOWN = (CANDIDATE, SERVED, "active", "weekday_mean", "seasonal_naive")
 
 
 def _round_up(error: float) -> float:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.admin.display import NOTHING, badge
+from neural.admin.display import NOTHING, badge, one_line
 from neural.admin.filters import DayFilter, NumberFilter, choice_filter
 from neural.forecasting.core.model_types import label_of, model_types
 from neural.forecasting.models import (
@@ -20,8 +21,14 @@ from neural.forecasting.models import (
     UpdateState,
 )
 from neural.forecasting.models.version import FORECAST_METHODS
+from neural.forecasting.outlook.accuracy import Accuracy
+from neural.kit.sites import address_in_admin
+from neural.models import Store
+
+SERVED = "served"
 
 METHOD_LABELS: Mapping[str, Any] = {
+    SERVED: gettext_lazy("what was forecast"),
     "candidate": gettext_lazy("the new version"),
     "active": gettext_lazy("the version in force before"),
     "local": gettext_lazy("each store's own model"),  # of rounds of earlier releases
@@ -131,6 +138,20 @@ def signed(ratio: float) -> str:
 def gain(ratio: float | None) -> str:
     """How much smaller the new version's error is than the better simple rule's: +12.0%."""
     return NOTHING if ratio is None else signed(ratio)
+
+
+def accuracy_label(line: Accuracy, names: Mapping[str, str]) -> SafeString | str:
+    """What a line of accuracy is about: horizons, a store with the link to its page, or a dish."""
+    match line.of:
+        case (1, 1):
+            return _("the next day")
+        case (int(first), int(last)):
+            return _("%(first)d to %(last)d days ahead") % {"first": first, "last": last}
+        case Store() as store:
+            where = address_in_admin("neural_forecasting_forecast_store", store.pk)
+            return format_html('<a href="{}">{}</a>', where, one_line(store))
+        case dish:
+            return one_line(names.get(dish, dish))
 
 
 def number(value: float | None, digits: int = 3) -> str:

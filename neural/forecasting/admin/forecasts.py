@@ -1,6 +1,8 @@
 """The admin's list of forecasts, and a store's page: what to prepare, and past forecasts."""
 
 import datetime as dt
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -29,9 +31,10 @@ from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
 from neural.admin.tabs import register_tab
 from neural.audit.titles import register_titles_of_rows
-from neural.forecasting.admin.charts import chart_of
+from neural.forecasting.admin.charts import accuracy_plot, chart_of
 from neural.forecasting.admin.display import MadeOnFilter, method_sentence, portions
-from neural.forecasting.models import Forecast, StoreUpdate
+from neural.forecasting.models import Forecast, ForecastAccuracy, StoreUpdate
+from neural.forecasting.outlook import accuracy
 from neural.forecasting.outlook.review import doubts_of, outlook
 from neural.forecasting.sources import TakesConfirmations, demand_source
 from neural.kit.keyset.planning import by_store
@@ -39,6 +42,8 @@ from neural.kit.sites import address_in_admin
 from neural.ledger.clock import database_clock
 
 DAYS_LISTED = 28
+NAMES_READ = 500
+"""The names of dishes are those of this many newest forecasts."""
 DAY_CONFIRMED = gettext_noop("a day in doubt: confirmed (confirm)")
 
 register_tab("stores", "neural_forecasting.forecast", place=20)
@@ -104,8 +109,24 @@ class ForecastAdmin(HistoryAdmin):
             is_tomorrow=found.prepare_on == today + dt.timedelta(days=1),
             is_old=bool(found.coming) and found.coming[-1] < today,
             one_method=found.methods[0] if len(found.methods) == 1 else "",
+            accuracy=_accuracy(ForecastAccuracy.objects.filter(store=store), found.dishes),
             doubts=doubts_of(store, today=today),
             may_confirm=may_confirm(request),
+        )
+
+    @address("accuracy/", "_accuracy", require_safe)
+    def accuracy_view(self, request: HttpRequest) -> HttpResponse:
+        """How far the forecasts of the last weeks were off, over all of the user's stores."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = ForecastAccuracy.objects.for_user(request.user)
+        newest = self.get_queryset(request).order_by("-pk")[:NAMES_READ]
+        return self.own_page(
+            request,
+            "admin/neural_forecasting/forecast/accuracy.html",
+            title=gettext("How far forecasts were off"),
+            accuracy=_accuracy(rows, newest.values_list("dish", "name"))
+            | {"stores": accuracy_plot(accuracy.by_store(accuracy.lately(rows)))},
         )
 
     @address("store/<str:code>/confirm/", "_confirm", require_POST)
@@ -168,6 +189,16 @@ def may_confirm(request: HttpRequest) -> bool:
     """Whether this user may confirm days in doubt, and where sales come from takes it."""
     permitted = request.user.has_perm("neural_forecasting.confirm_forecast")
     return permitted and isinstance(demand_source(), TakesConfirmations)
+
+
+def _accuracy(rows: QuerySet[ForecastAccuracy], names: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The plots of these rows' last weeks, by horizon and by dish."""
+    recent = accuracy.lately(rows)
+    return {
+        "horizons": accuracy_plot(accuracy.by_horizon(recent)),
+        "dishes": accuracy_plot(accuracy.by_dish(recent)),
+        "names": {code: name for code, name in names if name},
+    }
 
 
 def _band(forecast: Forecast, place: int) -> str:

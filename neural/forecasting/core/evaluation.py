@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from neural.forecasting.core.features import Examples
 from neural.forecasting.core.lags import Past
-from neural.forecasting.core.series import FloatArray, Sales
+from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 
 # Rules that need no training
 
@@ -37,7 +37,8 @@ LONGEST_LOOK_BACK = 8
 def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
     """(n,): the sales on the last open day of the same weekday up to the origin; the dish's level
     if the store was open on none of the last eight."""
-    past, row, dish = Past(sales.quantities), _weekday_row(examples), examples.dish
+    past, dish = Past(sales.quantities), examples.dish
+    row = _weekday_row(examples.day, examples.horizon)
     forecast = np.full(len(examples), np.nan)
     for week in range(LONGEST_LOOK_BACK):
         at = row - 7 * week
@@ -51,12 +52,27 @@ def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
 def weekday_mean(sales: Sales, examples: Examples) -> FloatArray:
     """(n,): the mean sales on the same weekday in the last four weeks up to the origin; the
     dish's level if the store was open on none of them."""
-    sold, count = Past(sales.quantities).weekday_sums(4)
-    row, dish = _weekday_row(examples), examples.dish
+    row, level = _weekday_row(examples.day, examples.horizon), np.exp(examples.offset)
+    return _weekday_mean(Past(sales.quantities), row, examples.dish, level)
+
+
+def weekday_means(sales: Sales, day: NDArray[np.int64]) -> FloatArray:
+    """(days, HORIZONS, dishes): :func:`weekday_mean` of these rows, seen from each of the days
+    before."""
+    past, horizon = Past(sales.quantities), np.arange(1, HORIZONS + 1)[:, None]
+    dish, day = np.arange(len(sales.dishes)), day[:, None, None]
+    level = past.level[np.maximum(day - horizon, 0), dish]
+    return _weekday_mean(past, _weekday_row(day, horizon), dish, level)
+
+
+def _weekday_mean(
+    past: Past, row: NDArray[np.int64], dish: NDArray[np.integer], level: FloatArray
+) -> FloatArray:
+    sold, count = past.weekday_sums(4)
     at = np.maximum(row, 0)
     known = np.where(row >= 0, count[at, dish], 0.0)
     mean = sold[at, dish] / np.maximum(known, 1.0)
-    return np.where(known > 0, mean, np.exp(examples.offset))
+    return np.where(known > 0, mean, level)
 
 
 def steadied(sales: Sales, examples: Examples, mean: FloatArray) -> FloatArray:
@@ -67,10 +83,10 @@ def steadied(sales: Sales, examples: Examples, mean: FloatArray) -> FloatArray:
     return np.asarray(mean + share * (weekday_mean(sales, examples) - mean))
 
 
-def _weekday_row(examples: Examples) -> NDArray[np.int64]:
+def _weekday_row(day: NDArray[np.integer], horizon: NDArray[np.integer]) -> NDArray[np.int64]:
     """The row of the last same weekday up to the origin; negative if before the first day."""
-    weeks = -(-examples.horizon.astype(np.int64) // 7)
-    return examples.day.astype(np.int64) - 7 * weeks
+    weeks = -(-horizon.astype(np.int64) // 7)
+    return np.asarray(day.astype(np.int64) - 7 * weeks)
 
 
 # Sums and figures

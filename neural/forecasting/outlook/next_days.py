@@ -1,4 +1,5 @@
-"""Makes and keeps forecasts of the next days, store by store, each from the store's own rows."""
+"""Makes and keeps forecasts of the next days, store by store, each from the store's own rows, and
+measures those of the last days."""
 
 import datetime as dt
 import logging
@@ -16,6 +17,7 @@ from neural.forecasting.core.series import Sales
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.models.round import log_store
+from neural.forecasting.outlook import accuracy
 from neural.forecasting.rounds.asking import FORECAST_TASK, LOW
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
@@ -132,6 +134,7 @@ def forecast_store(
         # If the forecast is made again after a correction, a dish may be gone.
         that_day = Forecast.objects.filter(store=store, made_on=sales.last_day)
         that_day.exclude(dish__in=[row.dish for row in rows]).delete()
+    accuracy.measure(store, sales)
     return len(rows)
 
 
