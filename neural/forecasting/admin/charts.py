@@ -4,7 +4,7 @@ The charts are SVG made on the server, without scripts or inline styles. They ar
 width of the page, so their texts are HTML beside them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.formats import date_format
@@ -112,13 +112,13 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class ErrorPlot:
-    """WAPE by line. ``ticks`` are the labels at the quarters of the scale."""
+    """WAPE by store. ``ticks`` are the labels at the quarters of the scale."""
 
     rows: Sequence[ErrorRow]
     methods: Sequence[str]
     ticks: Sequence[str]
     left_out: int
-    """The number of lines that are not shown because there are too many."""
+    """The number of stores that are not shown because there are too many."""
 
 
 def error_plot(report: Report) -> ErrorPlot:
@@ -131,17 +131,36 @@ def error_plot(report: Report) -> ErrorPlot:
     return ErrorPlot(rows, report.methods, _ticks(top), len(judged) - len(visible))
 
 
-def accuracy_plot(lines: Sequence[Accuracy]) -> ErrorPlot:
-    """The plot of what was served beside the rule. An error above 100 % is at the end."""
-    visible = [each for each in lines if each.sold][:SHOWN_STORES]
-    errors = [(each.wape or 0.0, each.rule_wape or 0.0) for each in visible]
-    top = min(_round_up(max(map(max, errors), default=0.0)), 1.0)
-    rows = []
-    for line, (own, rule) in zip(visible, errors, strict=True):
-        dots = [_dot_at(rule, "weekday_mean", top), _dot_at(own, SERVED, top)]
-        places = [dot.x for dot in dots]
-        rows.append(ErrorRow(line, dots, min(places), max(places)))
-    return ErrorPlot(rows, (SERVED, "weekday_mean"), _ticks(top), len(lines) - len(visible))
+@dataclass(frozen=True)
+class AccuracyPlot:
+    """What was served beside the rule, on one scale."""
+
+    sections: Mapping[str, Sequence[ErrorRow]]
+    """The lines under each heading; the first hundred of them."""
+    ticks: Sequence[str]
+
+
+def accuracy_plot(sections: Mapping[str, Sequence[Accuracy]]) -> AccuracyPlot:
+    """The plot of these lines under their headings. An error above 100 % is at the end."""
+    lines = {name: [each for each in found if each.sold] for name, found in sections.items()}
+    visible = {name: found[:SHOWN_STORES] for name, found in lines.items() if found}
+    errors = (max(_pair(each)) for found in visible.values() for each in found)
+    top = min(_round_up(max(errors, default=0.0)), 1.0)
+    return AccuracyPlot(
+        {name: [_line(each, top) for each in found] for name, found in visible.items()},
+        _ticks(top),
+    )
+
+
+def _pair(line: Accuracy) -> tuple[float, float]:
+    return line.wape or 0.0, line.rule_wape or 0.0
+
+
+def _line(line: Accuracy, top: float) -> ErrorRow:
+    own, rule = _pair(line)
+    dots = [_dot_at(rule, "weekday_mean", top), _dot_at(own, SERVED, top)]
+    places = [dot.x for dot in dots]
+    return ErrorRow(line, dots, min(places), max(places))
 
 
 def _ticks(top: float) -> Sequence[str]:

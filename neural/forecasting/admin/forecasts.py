@@ -125,8 +125,7 @@ class ForecastAdmin(HistoryAdmin):
             request,
             "admin/neural_forecasting/forecast/accuracy.html",
             title=gettext("How far forecasts were off"),
-            accuracy=_accuracy(rows, newest.values_list("dish", "name"))
-            | {"stores": accuracy_plot(accuracy.by_store(accuracy.lately(rows)))},
+            accuracy=_accuracy(rows, newest.values_list("dish", "name"), with_stores=True),
         )
 
     @address("store/<str:code>/confirm/", "_confirm", require_POST)
@@ -191,12 +190,18 @@ def may_confirm(request: HttpRequest) -> bool:
     return permitted and isinstance(demand_source(), TakesConfirmations)
 
 
-def _accuracy(rows: QuerySet[ForecastAccuracy], names: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The plots of these rows' last weeks, by horizon and by dish."""
+def _accuracy(
+    rows: QuerySet[ForecastAccuracy], names: Iterable[tuple[str, str]], *, with_stores: bool = False
+) -> dict[str, Any]:
+    """The lines of these rows' last weeks, by horizon, store and dish, and the dishes' names."""
     recent = accuracy.lately(rows)
+    sections = {
+        gettext("Made for"): accuracy.by_horizon(recent),
+        gettext("Store, the next day"): accuracy.by_store(recent) if with_stores else (),
+        gettext("Dish, the next day"): accuracy.by_dish(recent),
+    }
     return {
-        "horizons": accuracy_plot(accuracy.by_horizon(recent)),
-        "dishes": accuracy_plot(accuracy.by_dish(recent)),
+        "plot": accuracy_plot(sections),
         "names": {code: name for code, name in names if name},
     }
 

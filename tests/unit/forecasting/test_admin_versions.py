@@ -72,7 +72,7 @@ def test_errors_are_drawn_by_store_and_what_gains_least_comes_first():
 
     plot = error_plot(report_of_version(version, visible=StoreUpdate.objects.all()))
 
-    assert [row.store.update.store_id for row in plot.rows] == ["S2", "S1"]
+    assert [row.of.update.store_id for row in plot.rows] == ["S2", "S1"]
     dots = {dot.method: dot.x for dot in plot.rows[1].dots}
     assert plot.ticks == ["0%", "10%", "20%", "30%", "40%"]
     assert dots["candidate"] == pytest.approx(450)  # 18 % of 40 %

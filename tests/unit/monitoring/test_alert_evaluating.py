@@ -158,5 +158,5 @@ def test_every_rule_that_comes_with_us_is_registered():
             "finding",
         ),
         *("index_behind", "no_worker", "oldest_due", "relay_behind", "schedule_overdue"),
-        *("pushes_missed", "silent_store", "stalled_queue", "training_failed"),
+        *("forecasts_lose", "pushes_missed", "silent_store", "stalled_queue", "training_failed"),
     }

@@ -52,7 +52,13 @@ TABLES = {
         *(f"neural_searchwords{part}" for part in ("", "_config", "_data", "_docsize", "_idx")),
     },
     "forecasting": {
-        *("neural_activemodel", "neural_forecast", "neural_groupsum", "neural_modelversion"),
+        *(
+            "neural_activemodel",
+            "neural_forecast",
+            "neural_forecast_accuracy",
+            "neural_groupsum",
+            "neural_modelversion",
+        ),
         *("neural_privacyspend", "neural_roundtransition", "neural_storeupdate"),
         *("neural_trainingplan", "neural_trainingplan_participants", "neural_traininground"),
     },

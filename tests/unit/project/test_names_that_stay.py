@@ -77,6 +77,7 @@ TABLES = {
     "neural_demandsummary",
     "neural_dish",
     "neural_forecast",
+    "neural_forecast_accuracy",
     "neural_hooks_delivery",
     "neural_hooks_reconciliation",
     "neural_hooks_storecode",
