@@ -192,6 +192,8 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
         others = AwaitedMember.objects.filter(batch_key=batch.batch_id).order_by("pk")
         member = others.values_list("task_id", flat=True).first() or batch.batch_id
         parent = Origin(member, (body.get("options") or {}).get("root_id") or member)
+    if outcome != Outcome.SUCCEEDED and isinstance(parent, TaskRun):
+        unstarted.note(ids_in(body), led_by=parent)  # known at once, before its run is dead, too
     start(parent, body, (), {chords.HEADER: batch.pk})
     if outcome == Outcome.SUCCEEDED:  # its body is dead if the chord was given up before
         mine = TaskRun.objects.dead().filter(task_id__in=list(filter(None, ids_in(body))))

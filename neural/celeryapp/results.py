@@ -190,9 +190,9 @@ class LedgerResults:
             looks += 1
             if not waiting or looks == max_iterations:
                 return
-            if on_interval:
-                on_interval()
             passed = time.monotonic() - began
+            if on_interval and passed >= CELERYS_INTERVAL:
+                on_interval()  # as rarely, by then all that follows a dead run has failed with it
             if timeout is not None and passed >= timeout:
                 raise ResultTimeout(f"{len(waiting)} tasks have not ended in {timeout} s")
             pause = interval if interval != CELERYS_INTERVAL else _pause(passed)

@@ -525,6 +525,20 @@ def test_a_member_that_is_retried_is_not_over(sent):
     assert result.state == "SUCCESS"
 
 
+def test_what_follows_a_chord_has_failed_as_soon_as_its_header_has(sent):
+    """A caller who has the error of the header finds nothing still pending behind it."""
+    first = chord([add.s(1, 1), fail.s("what")], total.s().set(countdown=60))
+    result = chain(first, chord([add.s(1), add.s(2)], total.s()))()
+
+    neural.run_due()
+    assert [run.state for run in runs_of(total)] == ["pending"]
+    assert result.state == "FAILURE"
+
+    all_done(sent)
+    assert result.state == "FAILURE"
+    assert [run.state for run in runs_of(total)] == ["dead"]
+
+
 # Revoked
 
 
