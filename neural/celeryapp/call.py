@@ -53,6 +53,7 @@ _OF_THE_MESSAGE = {
     "link_error",
     "expires",
     "throw",
+    "immutable",  # left there by Celery's clone(immutable=True), as for a chord's header
 }
 _PROPERTIES = {
     "app_id",

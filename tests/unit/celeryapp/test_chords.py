@@ -525,6 +525,21 @@ def test_a_member_that_is_retried_is_not_over(sent):
     assert result.state == "SUCCESS"
 
 
+@pytest.mark.parametrize("made", [chord, lambda header, body: chain(group(header), body)])
+def test_an_error_callback_of_the_header_is_called_for_each_dead_member_and_the_body(
+    sent, made, monkeypatch
+):
+    """As Celery's setting task_allow_error_cb_on_chord_header links it."""
+    monkeypatch.setitem(current_app.conf.changes, "task_allow_error_cb_on_chord_header", True)
+    what = made([fail.si("a"), fail.si("b"), add.si(1, 1)], add.si(1, 1))
+    what.link_error(tasks.give_back.si("dead"))
+    what.delay()
+
+    all_done(sent)
+
+    assert [run.state for run in runs_of(tasks.give_back)] == ["succeeded"] * 3
+
+
 def test_what_follows_a_chord_has_failed_as_soon_as_its_header_has(sent):
     """A caller who has the error of the header finds nothing still pending behind it."""
     first = chord([add.s(1, 1), fail.s("what")], total.s().set(countdown=60))

@@ -61,6 +61,7 @@ def sentry(monkeypatch, fake_broker):
         before_send=sent.keep,
         before_send_transaction=sent.keep,
         default_integrations=False,
+        enable_backpressure_handling=False,  # its thread would sleep on, into other tests
         integrations=[CeleryIntegration(), LoggingIntegration()],
     )
     with sentry_sdk.isolation_scope(), sentry_sdk.new_scope():
@@ -245,6 +246,7 @@ def test_without_the_integration_nothing_is_kept_or_sent(sentry, greet):
         before_send=sent.keep,
         before_send_transaction=sent.keep,
         default_integrations=False,
+        enable_backpressure_handling=False,
     )
     greet.delay("nobody")
     assert the_run().options.get("headers") is None
