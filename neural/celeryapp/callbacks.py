@@ -176,16 +176,13 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
     """Record the body of a chord whose header has ended.
 
     Its run gets the results when it is executed, and is dead then if a member did not succeed.
-    Such a body that is a chord itself fails as a whole, by its own body.
     """
     stored = batch.options.get("body")
     if not stored or outcome == Outcome.FIRST_DEATH:
         return
     body = from_json(json.dumps(stored))
-    while outcome != Outcome.SUCCEEDED and body.get("task") == "celery.chord":
-        links = (body.get("options") or {}).get("link_error") or ()
-        body = signature(body["kwargs"]["body"], app=current_app)
-        body.extend_list_option("link_error", links)
+    if outcome != Outcome.SUCCEEDED:
+        body = _by_its_body(body)
     members = batch.runs.order_by("state", "-pk").only("task_id", "options")
     parent: TaskRun | Origin | None = members.first()
     if parent is None:  # as of a header of chains
@@ -198,6 +195,15 @@ def start_body(batch: Batch, outcome: Outcome) -> None:
     if outcome == Outcome.SUCCEEDED:  # its body is dead if the chord was given up before
         mine = TaskRun.objects.dead().filter(task_id__in=list(filter(None, ids_in(body))))
         mine.filter(options__header__batch=batch.pk).retry()
+
+
+def _by_its_body(following: Any) -> Any:
+    """What fails in place of a signature: a chord fails as a whole, by its own body."""
+    while following.get("task") == "celery.chord":
+        links = options_of(following).get("link_error") or ()
+        following = signature(following["kwargs"]["body"], app=current_app)
+        following.extend_list_option("link_error", links)
+    return following
 
 
 def _header(following: Any, batch_pk: int) -> dict[str, Any]:
@@ -335,6 +341,7 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
         try:
             args = [*chords.values(_header(what, batch_pk)), *args]
         except chords.ChordError as error:
+            what = _by_its_body(what)
             theirs = _around(None, [what])
             links = what.options.get("link_error") or ()
             what.options["link_error"] = [each for each in links if each not in theirs]

@@ -540,6 +540,17 @@ def test_an_error_callback_of_the_header_is_called_for_each_dead_member_and_the_
     assert [run.state for run in runs_of(tasks.give_back)] == ["succeeded"] * 3
 
 
+@pytest.mark.parametrize("how", ["call", "link"])
+def test_a_chord_in_a_body_that_is_a_group_fails_by_its_own_body(sent, how):
+    inner = chord([add.si(2, 2)], total.s())
+    result = linked(chord([fail.si("a"), add.si(1, 1)], group(inner, total.s())), how)
+
+    all_done(sent)
+
+    assert [each.state for each in result.results] == ["FAILURE"] * 2
+    assert Effect.counts() == {f"dead:{each.id}": 1 for each in result.results}
+
+
 def test_what_follows_a_chord_has_failed_as_soon_as_its_header_has(sent):
     """A caller who has the error of the header finds nothing still pending behind it."""
     first = chord([add.s(1, 1), fail.s("what")], total.s().set(countdown=60))
