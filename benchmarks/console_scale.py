@@ -43,6 +43,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=10)
     parser.add_argument("--seconds", type=int, default=120, help="how long they walk")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two pages")
+    parser.add_argument("--visits", type=int, default=7, help="of each page alone")
     parser.add_argument("--keep", action="store_true", help="leave the database")
     parser.add_argument(
         "--reuse", action="store_true", help="measure the database that --keep has left"
@@ -110,7 +111,7 @@ def measure(options: argparse.Namespace) -> None:
     with web_processes() as (port, processes), workers(HIGH, ALL), beat(), submitter(options.rate):
         walkers, not_walked = viewers(options.viewers, runs=runs)
         walk(port, walkers, seconds=0, pause=options.pause / 2)  # templates, connections, caches
-        alone = costs(walkers)
+        alone = costs(walkers, visits=options.visits)
         _wait_until_drained(since=live, most=2 * options.rate)
         began, busy = timezone.now(), processor_seconds(processes)
         waits = walk(port, walkers, seconds=options.seconds, pause=options.pause)

@@ -78,17 +78,16 @@ def spread(waits: Sequence[float]) -> dict[str, float]:
     return {"visits": len(waits), **found}
 
 
-VISITS = 7
 Costs = dict[str, dict[str, float]]
 
 
-def costs(viewers: Sequence[Viewer]) -> Costs:
+def costs(viewers: Sequence[Viewer], *, visits: int) -> Costs:
     """Of each page of these viewers: milliseconds of the web process's processor time, and of its
     statements by the clock, and the number of statements; medians."""
     draw, client = Random(1), Client(SERVER_NAME=HOST)
     pages = {page.name: (viewer, page) for viewer in viewers for page in viewer.pages}
     return {
-        name: _cost([visit(client, viewer, page, draw) for _ in range(VISITS)])
+        name: _cost([visit(client, viewer, page, draw) for _ in range(visits)])
         for name, (viewer, page) in sorted(pages.items())
     }
 

@@ -80,7 +80,7 @@ SMALL = {
 SMALL_ON_POSTGRESQL = {
     "console_scale": [
         *("--name", "neural_console_few", "--runs", "3000", "--days", "1", "--rate", "20"),
-        *("--viewers", "5", "--seconds", "1", "--pause", "0.01"),
+        *("--viewers", "5", "--seconds", "1", "--pause", "0.01", "--visits", "1"),
     ],
     "chords": [
         *("--chords", "5", "--members", "3", "--header", "20", "--repeats", "1"),

@@ -120,6 +120,7 @@ def test_what_a_site_has_registered_stays_as_it_is():
     assert mine.is_registered(TaskRun)
 
 
+@pytest.mark.once
 def test_no_page_of_the_second_site_links_out_of_it(mounted, rows):
     pages = walk(world.superuser(), HOME)
 
