@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.kit.exact_json import ExactJSONField
 from neural.models import Store
@@ -24,7 +25,7 @@ class ForecastAccuracy(models.Model):
     horizon = models.PositiveSmallIntegerField(_("days ahead"))
     sold = models.FloatField(_("sold"))
     forecast = models.FloatField(_("forecast"))
-    error = models.FloatField(_("error"))
+    error = models.FloatField(pgettext_lazy("of a forecast", "error"))
     rule_error = models.FloatField(_("error of the rule"))
     dishes = ExactJSONField(_("dishes"), null=True, blank=True)
     """Of horizon 1: sold, forecast and the rule's forecast by dish. Else null."""
