@@ -5,7 +5,7 @@ see, and leaves an entry in the audit log, with the reason if the person gives o
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -165,11 +165,11 @@ def act_on_selection(
 
 
 def do_with_reason(
-    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, rows: Iterable[Model]
+    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, rows: Collection[Model]
 ) -> None:
     """Apply the verb with the reason that came with the form, and report the result to the user."""
     reason = reason_in(request)
-    if verb.needs_reason and not reason:
+    if not reason and any(map(verb.needs_reason, rows)):
         text = _("%(action)s needs a reason, which everybody sees.")
         model_admin.message_user(request, text % {"action": verb.label}, messages.ERROR)
         return

@@ -23,8 +23,8 @@ class Verb:
     are limited to some stores may not use it. ``allows(row, user)`` decides about one row what the
     permission alone does not. ``leads_to(rows, back)`` is the address of a page that shows what the
     verb would do to a selection before it is done, and may return to the page ``back``; with
-    ``asks_for_one``, the verb of one row leads there, too. ``needs_reason``: nothing is done
-    without the person's reason.
+    ``asks_for_one``, the verb of one row leads there, too. ``needs_reason(row)``: nothing
+    is done without the person's reason.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Verb:
     allows: Callable[[Any, Any], bool] = lambda row, user: True
     leads_to: Callable[[Iterable[Any], str], str] = lambda rows, back: ""
     asks_for_one: bool = False
-    needs_reason: bool = False
+    needs_reason: Callable[[Any], bool] = lambda row: False
 
     def change_of(self, row: Any) -> str:
         """What the verb changes of this row, as the audit log tells it."""

@@ -45,6 +45,11 @@ def _roll_back(version: ModelVersion, user: Any) -> bool:
     return pointer is not None and pointer.roll_back(by=user.get_username())
 
 
+def _retire(version: ModelVersion, user: Any) -> bool:
+    pointer = _pointer(version)
+    return pointer is not None and pointer.retire(by=user.get_username())
+
+
 def _now_in_force(version: ModelVersion) -> tuple[int, str]:
     """The message that says which version is in force now, and what that changes."""
     number = ActiveModel.objects.get(model_type=version.model_type).version.number
@@ -64,6 +69,7 @@ PUBLISH = Verb(
     change=gettext_noop("in force: no → yes (publish)"),
     message_for=_now_in_force,
     whole_chain=True,
+    needs_reason=lambda version: version.standing == Standing.REJECTED,
 )
 REJECT = Verb(
     name="reject",
@@ -87,12 +93,27 @@ ROLL_BACK = Verb(
     whole_chain=True,
 )
 
+RETIRE = Verb(
+    name="retire",
+    label=_("Use no model"),
+    explanation=_("Use no model: the simple rules forecast until a version is published"),
+    permission="neural_forecasting.roll_back_modelversion",
+    apply=_retire,
+    fits=lambda version: _pointer(version) is not None,
+    change=gettext_noop("in force: yes → no, no version is (use no model)"),
+    message_for=lambda version: (
+        messages.SUCCESS,
+        gettext("No version is in force. The simple rules forecast from the next night on."),
+    ),
+    whole_chain=True,
+)
+
 
 @page(ModelVersion)
 class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     """A version belongs to no store. Its page shows the stores that the user may see."""
 
-    verbs = (PUBLISH, REJECT, ROLL_BACK)
+    verbs = (PUBLISH, REJECT, ROLL_BACK, RETIRE)
     export_left_out = ("content",)
     list_display = (
         "version_number",

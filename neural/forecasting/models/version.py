@@ -237,6 +237,14 @@ class ActiveModel(models.Model):
         _log("rolled_back_to", parent, by)
         return True
 
+    def retire(self, *, by: str = "") -> bool:
+        """Put no version in force, so that the simple rules forecast until one is published.
+        Returns False if the active version changed meanwhile."""
+        if not type(self).objects.filter(pk=self.pk, version=self.version).delete()[0]:
+            return False
+        _log("retired", self.version, by)
+        return True
+
 
 FORECAST_METHODS = {
     "blend": _("personal weights and trees"),

@@ -88,7 +88,7 @@ DISABLE = Verb(
     apply=lambda schedule, user: _switch(schedule, on=False),
     fits=lambda schedule: schedule.enabled,
     change=SWITCHED_OFF,
-    needs_reason=True,
+    needs_reason=lambda schedule: True,
 )
 TOGGLE = Verb(
     name="toggle_tasks",
@@ -98,7 +98,7 @@ TOGGLE = Verb(
     apply=lambda schedule, user: _switch(schedule, on=not schedule.enabled),
     fits=lambda schedule: True,
     change=lambda schedule: SWITCHED_OFF if schedule.enabled else SWITCHED_ON,
-    needs_reason=True,
+    needs_reason=lambda schedule: True,
 )
 
 

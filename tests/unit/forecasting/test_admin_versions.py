@@ -9,13 +9,14 @@ from neural.forecasting.admin.charts import SHOWN_STORES, error_plot
 from neural.forecasting.admin.display import bias, gain, per_cent
 from neural.forecasting.core.features import SCHEMA
 from neural.forecasting.models import ActiveModel, ModelVersion, StoreUpdate
+from neural.forecasting.outlook import next_days
 from neural.forecasting.outlook.report import report_of_version
 from tests.unit.admin import admin_world as world
 from tests.unit.forecasting import learning_world as learning
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
-VERBS = ("publish", "reject", "roll_back")
+VERBS = ("publish", "reject", "roll_back", "retire")
 
 
 def text(client, address, language="en"):
@@ -157,6 +158,30 @@ def test_publish_puts_a_candidate_in_force():
     assert "(publish)" in LogEntry.objects.get().change_message
 
 
+def test_publishing_what_the_gate_refused_needs_a_reason_that_everybody_sees():
+    refused = learning.version(standing="rejected")
+    client = permitted("publish")
+
+    answer = client.post(world.act_on(refused, "publish"), follow=True)
+    assert "Publish needs a reason" in answer.content.decode()
+    assert in_force() is None
+
+    client.post(world.act_on(refused, "publish"), {"reason": "the week of the fair is over"})
+    assert in_force() == 1
+    assert "the week of the fair" in LogEntry.objects.get().change_message
+
+
+def test_with_no_version_in_force_the_simple_rules_forecast():
+    only = learning.version(active=True)
+
+    page = permitted("roll_back").post(world.act_on(only, "retire"), follow=True).content.decode()
+
+    assert in_force() is None
+    assert "The simple rules forecast from the next night on" in page
+    assert next_days.model_in_force(learning.TYPE).version is None
+    assert "(use no model)" in LogEntry.objects.get().change_message
+
+
 def test_reject_decides_that_a_candidate_stays_out():
     candidate = learning.version(standing="candidate")
 
@@ -204,7 +229,7 @@ def test_a_version_that_is_not_in_force_cannot_be_rolled_back():
     [
         ({"standing": "candidate"}, {"publish", "reject"}),
         ({"standing": "rejected"}, {"publish"}),
-        ({"active": True}, {"roll_back"}),
+        ({"active": True}, {"roll_back", "retire"}),
     ],
 )
 def test_a_page_offers_what_fits_the_versions_standing(make, offered):
@@ -218,10 +243,11 @@ def test_a_page_offers_what_fits_the_versions_standing(make, offered):
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_needs_its_own_permission_and_a_post(verb):
     first = learning.version(active=True)
-    fitting = {"publish": {}, "reject": {}, "roll_back": {"active": True}}[verb]
+    fitting = {"active": True} if verb in ("roll_back", "retire") else {}
     version = learning.version(parent=first, **fitting)
     before = (in_force(), version.standing)
-    client = permitted(*(other for other in VERBS if other != verb))
+    permission = {"retire": "roll_back"}.get(verb, verb)
+    client = permitted(*{"publish", "reject", "roll_back"} - {permission})
 
     assert client.post(world.act_on(version, verb)).status_code == 403
     client.post(world.list_of("modelversion"), world.selection(verb, version))
