@@ -111,6 +111,7 @@ class ForecastAdmin(HistoryAdmin):
             one_method=found.methods[0] if len(found.methods) == 1 else "",
             accuracy=_accuracy(ForecastAccuracy.objects.filter(store=store), found.dishes),
             doubts=doubts_of(store, today=today),
+            part=StoreUpdate.objects.filter(store=store).order_by("-pk").first(),
             may_confirm=may_confirm(request),
         )
 

@@ -353,6 +353,17 @@ def test_the_stores_page_links_to_what_to_prepare():
     assert f'href="{world.list_of("storeupdate")}?store=S1"' in page
 
 
+def test_a_store_is_told_why_its_part_in_the_last_round_was_not_used():
+    store = world.store()
+    learning.update(learning.training(), store, "left_out", reason="outlier")
+
+    page = text(world.superuser(), page_of())
+    assert "its part was not used: its sums are far from those of the other stores." in page
+
+    learning.update(learning.training(), store)
+    assert "was not used" not in text(world.superuser(), page_of())
+
+
 def test_a_limited_user_sees_forecasts_of_their_own_stores_alone():
     mine = learning.forecast(world.store("S1"))
     theirs = learning.forecast(world.store("S2"))
