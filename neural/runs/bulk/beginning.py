@@ -88,7 +88,7 @@ def _problems(asked: BulkAction, query: RunQuery, user: Any) -> dict[str, str]:
         found[QUEUE] = _("There is no queue “%(name)s”.") % {"name": queue or ""}
     if not 0 < len(asked.token) <= 64:
         found["token"] = _("The form has no token.")
-    elif BulkAction.objects.filter(token=asked.token).exists():
+    elif BulkAction.objects.filter(token=asked.token).exclude(user_id=asked.user_id).exists():
         found["token"] = _("This form is of another user.")
     return {name: text for name, text in found.items() if text}
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from neural.models import BulkAction, BulkActionItem, TaskRun
-from neural.runs.bulk import acting
+from neural.runs.bulk import acting, beginning
 from neural.runs.bulk.beginning import begin_bulk_action
 from neural.runs.query import RunQuery
 from tests.unit.runs import bulk_world as world
@@ -50,6 +50,27 @@ def test_a_form_that_comes_twice_at_once_asks_once() -> None:
     assert sorted(each.is_new for each in begun) == [False, False, True]
     assert {each.action.pk for each in begun} == {BulkAction.objects.get().pk}
     assert TaskRun.objects.filter(task="neural.tasks.act_on_runs").count() == 1
+
+
+def test_a_form_that_comes_again_while_it_is_checked_asks_once(monkeypatch: Any) -> None:
+    world.make_runs(2)
+    user = world.operator()
+    check = beginning.no_state
+
+    def send() -> beginning.Begun:
+        return begin_bulk_action(
+            verb="retry", user=user, reason="mended", token="t", query=RunQuery()
+        )
+
+    def overtaken(*args: Any) -> str:
+        monkeypatch.setattr(beginning, "no_state", check)
+        assert send().is_new
+        return check(*args)
+
+    monkeypatch.setattr(beginning, "no_state", overtaken)
+
+    assert not send().is_new
+    assert BulkAction.objects.count() == 1
 
 
 def test_two_workers_at_one_action_change_each_run_once(monkeypatch: Any) -> None:
